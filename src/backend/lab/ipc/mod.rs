@@ -1,0 +1,37 @@
+//! The ipc lab.
+
+use std::sync::Arc;
+
+use super::{Lab, Session};
+use crate::backend::Update;
+use crate::model::channel::{IpcProgress, IpcSpec};
+use crate::model::lab::LabState;
+use crate::model::{Fault, Stamped};
+
+/// The lab.
+#[derive(Debug)]
+pub struct IpcLab;
+
+impl Lab for IpcLab {
+    type Spec = IpcSpec;
+    type Progress = IpcProgress;
+
+    const NAME: &'static str = "ipc";
+
+    fn update(progress: Arc<Stamped<IpcProgress>>) -> Update {
+        Update::Ipc(progress)
+    }
+
+    fn run(_spec: IpcSpec, session: &mut Session<Self>) -> Result<(), Fault> {
+        session.publish(Self::idle());
+        Ok(())
+    }
+
+    fn failed(fault: Fault) -> IpcProgress {
+        IpcProgress { state: LabState::Failed(fault), ..IpcProgress::default() }
+    }
+
+    fn idle() -> IpcProgress {
+        IpcProgress::default()
+    }
+}

@@ -1,0 +1,37 @@
+//! The litmus lab.
+
+use std::sync::Arc;
+
+use super::{Lab, Session};
+use crate::backend::Update;
+use crate::model::lab::LabState;
+use crate::model::litmus::{LitmusProgress, LitmusSpec};
+use crate::model::{Fault, Stamped};
+
+/// The lab.
+#[derive(Debug)]
+pub struct LitmusLab;
+
+impl Lab for LitmusLab {
+    type Spec = LitmusSpec;
+    type Progress = LitmusProgress;
+
+    const NAME: &'static str = "litmus";
+
+    fn update(progress: Arc<Stamped<LitmusProgress>>) -> Update {
+        Update::Litmus(progress)
+    }
+
+    fn run(_spec: LitmusSpec, session: &mut Session<Self>) -> Result<(), Fault> {
+        session.publish(Self::idle());
+        Ok(())
+    }
+
+    fn failed(fault: Fault) -> LitmusProgress {
+        LitmusProgress { state: LabState::Failed(fault), ..LitmusProgress::default() }
+    }
+
+    fn idle() -> LitmusProgress {
+        LitmusProgress::default()
+    }
+}

@@ -1,0 +1,189 @@
+//! What the experiments share: the runner.
+//!
+//! A lab is a thread that owns worker processes. It sleeps until a face asks
+//! for a run; during the run it talks to its workers (see [`worker`]), looks
+//! for commands between their reports, and publishes its progress.
+
+pub mod ipc;
+pub mod litmus;
+pub mod locks;
+pub mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::Update;
+use super::outlet::Outlet;
+use crate::model::lab::LabCommand;
+use crate::model::{Fault, Nanos, Stamped};
+use crate::sys::clock;
+
+/// An experiment that runs in workers and is watched from a panel or a
+/// subcommand.
+pub trait Lab: Sized + Send + 'static {
+    /// What can be asked.
+    type Spec: Clone + fmt::Debug + Send + 'static;
+    /// What can be seen.
+    type Progress: Send + Sync + 'static;
+
+    /// The lab's name, for faults and thread names.
+    const NAME: &'static str;
+
+    /// Wraps a progress for the face.
+    fn update(progress: Arc<Stamped<Self::Progress>>) -> Update;
+
+    /// Runs one experiment until it is done or [`Session::next`] says stop.
+    /// Publishes every state it passes through, the failed one included.
+    ///
+    /// # Errors
+    /// A fault where it could not go on; the runner publishes
+    /// [`Lab::failed`] then.
+    fn run(spec: Self::Spec, session: &mut Session<Self>) -> Result<(), Fault>;
+
+    /// The progress that shows a failure.
+    fn failed(fault: Fault) -> Self::Progress;
+
+    /// The progress that shows that nothing runs.
+    fn idle() -> Self::Progress;
+}
+
+/// What a running experiment may use.
+#[derive(Debug)]
+pub struct Session<L: Lab> {
+    commands: Receiver<LabCommand<L::Spec>>,
+    publisher: Publisher,
+    stop: bool,
+    pending: Option<L::Spec>,
+}
+
+#[derive(Debug)]
+struct Publisher {
+    sink: Sink,
+    seq: u64,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Face(Outlet),
+    Headless(Sender<Update>),
+}
+
+/// What a face wants of an experiment that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish<S> {
+    /// Go on.
+    GoOn,
+    /// Go on with another specification.
+    Change(S),
+    /// End.
+    Stop,
+}
+
+impl<L: Lab> Session<L> {
+    /// Publishes how the experiment stands.
+    pub fn publish(&mut self, progress: L::Progress) {
+        self.publisher.publish::<L>(progress);
+    }
+
+    /// What the face wants, the latest wish only. Never blocks.
+    pub fn next(&mut self) -> Wish<L::Spec> {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                LabCommand::Run(spec) => (self.stop, self.pending) = (false, Some(spec)),
+                LabCommand::Stop => (self.stop, self.pending) = (true, None),
+            }
+        }
+        if self.stop {
+            return Wish::Stop;
+        }
+        self.pending.take().map_or(Wish::GoOn, Wish::Change)
+    }
+}
+
+impl Publisher {
+    fn publish<L: Lab>(&mut self, progress: L::Progress) {
+        self.seq += 1;
+        let update =
+            L::update(Arc::new(Stamped { at: clock::monotonic(), took: Nanos::ZERO, seq: self.seq, value: progress }));
+        match &self.sink {
+            Sink::Face(outlet) => outlet.publish(update),
+            Sink::Headless(sender) => drop(sender.send(update)),
+        }
+    }
+}
+
+/// A lab's thread, as the backend holds it. Dropping it stops the experiment
+/// and waits until its workers are gone.
+#[derive(Debug)]
+pub struct Handle<L: Lab> {
+    commands: Option<Sender<LabCommand<L::Spec>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<L: Lab> Handle<L> {
+    /// Hands the lab a command.
+    pub fn send(&self, command: LabCommand<L::Spec>) {
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(command);
+        }
+    }
+}
+
+impl<L: Lab> Drop for Handle<L> {
+    fn drop(&mut self) {
+        self.send(LabCommand::Stop);
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a lab's thread.
+pub fn start<L: Lab>(outlet: Outlet) -> Handle<L> {
+    let (commands, inbox) = unbounded();
+    let publisher = Publisher { sink: Sink::Face(outlet.clone()), seq: 0 };
+    let thread = std::thread::Builder::new().name(L::NAME.to_owned()).spawn(move || serve::<L>(inbox, publisher));
+    let thread =
+        thread.map_err(|error| outlet.fault(Fault::new(L::NAME, format!("cannot start its thread: {error}")))).ok();
+    Handle { commands: Some(commands), thread }
+}
+
+/// Runs one experiment on the calling thread, for a subcommand, handing every
+/// progress to `each` from another thread's view: through a channel whose
+/// receiving end is given.
+///
+/// # Errors
+/// The fault that ended it.
+pub fn run_headless<L: Lab>(
+    spec: L::Spec,
+    commands: Receiver<LabCommand<L::Spec>>,
+    updates: Sender<Update>,
+) -> Result<(), Fault> {
+    let publisher = Publisher { sink: Sink::Headless(updates), seq: 0 };
+    let mut session = Session { commands, publisher, stop: false, pending: None };
+    L::run(spec, &mut session)
+}
+
+fn serve<L: Lab>(commands: Receiver<LabCommand<L::Spec>>, publisher: Publisher) {
+    let mut session: Session<L> = Session { commands, publisher, stop: false, pending: None };
+    loop {
+        let spec = match session.pending.take() {
+            Some(spec) => spec,
+            None => match session.commands.recv() {
+                Ok(LabCommand::Run(spec)) => spec,
+                Ok(LabCommand::Stop) => continue,
+                Err(_) => return,
+            },
+        };
+        session.stop = false;
+        if let Err(fault) = L::run(spec, &mut session) {
+            session.publish(L::failed(fault));
+        } else if session.stop {
+            session.publish(L::idle());
+        }
+    }
+}

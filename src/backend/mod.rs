@@ -1,0 +1,90 @@
+//! The work. A face sends [`Command`]s and polls for [`Update`]s; the threads
+//! behind know no screen.
+//!
+//! ```text
+//! sampler, supervisor and lab threads ──Update──► face
+//!                 ▲                                │
+//!                 └────────────Command─────────────┘
+//! ```
+//!
+//! The observer's thread starts with the backend; the supervisor of children
+//! and each lab start theirs with the first command for them.
+
+pub mod children;
+pub mod lab;
+pub mod observe;
+pub mod outlet;
+pub mod update;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use self::outlet::{Inlet, Outlet, outlet};
+pub use self::update::{ChildCommand, Command, Topics, Update};
+
+/// How to start the backend.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The proc file system to observe: `/proc`, or a test's own tree.
+    pub proc_root: PathBuf,
+    /// How often to sample.
+    pub refresh: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { proc_root: PathBuf::from("/proc"), refresh: Duration::from_secs(1) }
+    }
+}
+
+/// The running backend. Dropping it stops the labs and ends the children that
+/// were started to end with the program.
+#[derive(Debug)]
+pub struct Backend {
+    inlet: Inlet,
+    outlet: Outlet,
+    observer: observe::Observer,
+    supervisor: Option<children::Supervisor>,
+    ipc: Option<lab::Handle<lab::ipc::IpcLab>>,
+    locks: Option<lab::Handle<lab::locks::LockLab>>,
+    litmus: Option<lab::Handle<lab::litmus::LitmusLab>>,
+}
+
+impl Backend {
+    /// Starts the observer's thread. It samples nothing until a face says what
+    /// it [watches](Command::Watch).
+    pub fn start(options: &Options) -> Self {
+        let (outlet, inlet) = outlet();
+        let observer = observe::Observer::start(options, outlet.clone());
+        Backend { inlet, outlet, observer, supervisor: None, ipc: None, locks: None, litmus: None }
+    }
+
+    /// Hands a command to the thread whose matter it is. Never blocks.
+    pub fn send(&mut self, command: Command) {
+        let outlet = &self.outlet;
+        match command {
+            Command::Child(command) => {
+                self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet.clone())).send(command);
+            }
+            Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
+            Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
+            Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
+            command @ (Command::Watch(_) | Command::Refresh(_) | Command::SampleNow | Command::Signal { .. }) => {
+                self.observer.send(command);
+            }
+        }
+    }
+
+    /// Takes everything that is new, and looks after readings that hang.
+    pub fn poll(&mut self, each: impl FnMut(Update)) {
+        self.observer.look_after();
+        self.inlet.drain(each);
+    }
+
+    /// Rings whenever something is new.
+    pub fn bell(&self) -> &Receiver<()> {
+        self.inlet.bell()
+    }
+}

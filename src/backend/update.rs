@@ -1,0 +1,114 @@
+//! What goes in and comes out: [`Command`]s from a face, [`Update`]s to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::channel::{IpcProgress, IpcSpec};
+use crate::model::child::{ChildId, ChildSpec, Children};
+use crate::model::detail::ProcessDetail;
+use crate::model::lab::LabCommand;
+use crate::model::litmus::{LitmusProgress, LitmusSpec};
+use crate::model::lock::{LockProgress, LockSpec};
+use crate::model::process::ProcessTable;
+use crate::model::system::SystemSample;
+use crate::model::{Fault, Nanos, Pid, Stamped};
+
+/// What the screen shows: nobody samples what nobody sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent topics")]
+pub struct Topics {
+    /// The system bar.
+    pub system: bool,
+    /// The process table.
+    pub processes: bool,
+    /// All threads of all processes in it.
+    pub threads: bool,
+    /// What each of them waits for.
+    pub waits: bool,
+    /// Context switches of each.
+    pub switches: bool,
+    /// I/O of each.
+    pub io: bool,
+    /// One process in depth.
+    pub detail: Option<Pid>,
+}
+
+/// What a face asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// What is on the screen from now on.
+    Watch(Topics),
+    /// How often to sample.
+    Refresh(Duration),
+    /// Sample now.
+    SampleNow,
+    /// Send a signal to a process, through a pidfd and only if it is still the
+    /// process that started then.
+    Signal {
+        /// The process.
+        pid: Pid,
+        /// Its start time as in [`crate::model::process::Process::started`].
+        started: Nanos,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Something for the supervisor of children.
+    Child(ChildCommand),
+    /// Something for the IPC lab.
+    Ipc(LabCommand<IpcSpec>),
+    /// Something for the lock lab.
+    Locks(LabCommand<LockSpec>),
+    /// Something for the ordering lab.
+    Litmus(LabCommand<LitmusSpec>),
+}
+
+/// What the supervisor of children can be asked.
+#[derive(Clone, Debug)]
+pub enum ChildCommand {
+    /// Start one.
+    Spawn(ChildSpec),
+    /// Send a signal to one.
+    Signal {
+        /// Which.
+        id: ChildId,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Write to its standard input.
+    Write {
+        /// Which.
+        id: ChildId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Close its standard input.
+    CloseStdin(ChildId),
+    /// Forget one that has ended.
+    Forget(ChildId),
+}
+
+/// What a face is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Update {
+    /// The machine.
+    System(Arc<Stamped<SystemSample>>),
+    /// The process table.
+    Processes(Arc<Stamped<ProcessTable>>),
+    /// One process in depth.
+    Detail(Arc<Stamped<ProcessDetail>>),
+    /// The supervised children.
+    Children(Arc<Stamped<Children>>),
+    /// The IPC lab.
+    Ipc(Arc<Stamped<IpcProgress>>),
+    /// The lock lab.
+    Locks(Arc<Stamped<LockProgress>>),
+    /// The ordering lab.
+    Litmus(Arc<Stamped<LitmusProgress>>),
+    /// Something was done that is worth a line: `SIGTERM sent to 812 sleep`.
+    Done(Arc<str>),
+    /// Something could not be done.
+    Fault(Fault),
+}

@@ -1,0 +1,96 @@
+//! The command line: one file a subcommand, one row in [`Subcommand`].
+//!
+//! Exit codes are those of a Unix tool with findings: 0 done; 1 done, and what
+//! was looked for was found; 2 could not do it, with one sentence on standard
+//! error; 130 interrupted.
+
+pub mod dashboard;
+pub mod ipc;
+pub mod litmus;
+pub mod lock;
+pub mod ps;
+pub mod run;
+pub mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What went well enough to have an exit code of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done: 0.
+    Done,
+    /// Done, and what was looked for was found: 1.
+    Found,
+    /// Interrupted, everything cleaned up: 130.
+    Interrupted,
+    /// Another program's code, passed on (`run`).
+    Code(u8),
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => ExitCode::SUCCESS,
+            Outcome::Found => ExitCode::from(1),
+            Outcome::Interrupted => ExitCode::from(130),
+            Outcome::Code(code) => ExitCode::from(code),
+        }
+    }
+}
+
+/// See processes, the channels between them and the locks inside them.
+#[derive(Debug, Parser)]
+#[command(name = "syncscope", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; the dashboard where nothing is said.
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+    /// How the dashboard opens.
+    #[command(flatten)]
+    pub dashboard: dashboard::Args,
+}
+
+/// The subcommands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Run a command under the dashboard; ends with the command's exit code
+    Run(run::Args),
+    /// Print one reading of the process table, with what each process waits for
+    Ps(ps::Args),
+    /// Measure transports between real processes
+    Ipc(ipc::Args),
+    /// Measure locks under contention
+    Lock(lock::Args),
+    /// Run litmus tests on this machine
+    Litmus(litmus::Args),
+    /// A process of the program's own, spoken to over a socket
+    #[command(hide = true)]
+    Worker(worker::Args),
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Usage errors exit with 2, `--help` and `--version` with 0.
+        Err(error) => error.exit(),
+    };
+    let done = match cli.subcommand {
+        None => dashboard::run(&cli.dashboard),
+        Some(Subcommand::Run(args)) => run::run(&args),
+        Some(Subcommand::Ps(args)) => ps::run(&args),
+        Some(Subcommand::Ipc(args)) => ipc::run(&args),
+        Some(Subcommand::Lock(args)) => lock::run(&args),
+        Some(Subcommand::Litmus(args)) => litmus::run(&args),
+        Some(Subcommand::Worker(args)) => worker::run(&args),
+    };
+    match done {
+        Ok(outcome) => outcome.into(),
+        Err(report) => {
+            eprintln!("syncscope: {report:#}");
+            ExitCode::from(2)
+        }
+    }
+}

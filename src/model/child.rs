@@ -1,0 +1,131 @@
+//! Child processes that the program supervises.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::process::Switches;
+use super::{Bytes, Fault, Nanos, Pid};
+
+/// The number a supervised child keeps for its whole life here; unlike a pid
+/// it is never used again.
+pub type ChildId = u64;
+
+/// What to start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildSpec {
+    /// The program, looked up in `PATH` where it has no slash.
+    pub program: OsString,
+    /// Its arguments, without the program's name.
+    pub args: Vec<OsString>,
+    /// Variables to set on top of what is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its working directory; `None` is ours.
+    pub cwd: Option<PathBuf>,
+}
+
+/// Which of a child's streams a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// One line that a child wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputLine {
+    /// When it was read, on `CLOCK_MONOTONIC`.
+    pub at: Nanos,
+    /// Where it was written.
+    pub stream: Stream,
+    /// The text, made visible, without its line end.
+    pub text: Arc<str>,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// The code it ended with, where it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether it left a core dump.
+    pub core: bool,
+}
+
+/// What a child used, from getrusage(2) at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// From start to end.
+    pub wall: Nanos,
+    /// CPU time in user mode.
+    pub user: Nanos,
+    /// CPU time in the kernel.
+    pub system: Nanos,
+    /// The most memory it had resident.
+    pub max_rss: Bytes,
+    /// Context switches.
+    pub switches: Switches,
+    /// Page faults that needed no I/O.
+    pub minor_faults: u64,
+    /// Page faults that did.
+    pub major_faults: u64,
+}
+
+/// Where a child stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildState {
+    /// It runs (or sleeps).
+    Running,
+    /// A signal stopped it.
+    Stopped {
+        /// Which one.
+        signal: i32,
+    },
+    /// It ended and was reaped.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// What it used.
+        usage: Usage,
+    },
+    /// It never ran.
+    NotStarted(Fault),
+}
+
+/// One supervised child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildView {
+    /// Its number here.
+    pub id: ChildId,
+    /// Its pid, while it has one.
+    pub pid: Option<Pid>,
+    /// The command line, made visible.
+    pub command: Arc<str>,
+    /// When it was started, on `CLOCK_MONOTONIC`.
+    pub started: Nanos,
+    /// Where it stands.
+    pub state: ChildState,
+    /// Bytes read from its standard output.
+    pub stdout_bytes: u64,
+    /// Bytes read from its standard error.
+    pub stderr_bytes: u64,
+    /// Lines dropped from the beginning of the log to bound its memory.
+    pub dropped_lines: u64,
+    /// The log, oldest first. Shared with the supervisor: blocks that are full
+    /// never change.
+    pub log: Vec<Arc<[OutputLine]>>,
+}
+
+/// All supervised children, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Children {
+    /// The children.
+    pub children: Vec<Arc<ChildView>>,
+}

@@ -1,0 +1,23 @@
+//! What the ordering lab is asked and what it finds.
+
+use serde::{Deserialize, Serialize};
+
+use super::lab::{Burst, LabState, WorkerCost};
+
+/// Which test to run and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LitmusSpec {
+    /// Name of the test.
+    pub test: String,
+    /// Run in bursts.
+    pub burst: Option<Burst>,
+}
+
+/// How the run stands.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LitmusProgress {
+    /// Where the lab stands.
+    pub state: LabState,
+    /// What the workers cost.
+    pub cost: WorkerCost,
+}

@@ -1,0 +1,201 @@
+//! What a blocked thread waits for, who must act, and how sure that is.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Nanos, Pid};
+
+/// The kind of a wait. The names are those of the JSON contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the standard term for its primitive or call; `words` says it")]
+pub enum WaitKind {
+    PthreadMutex,
+    PthreadMutexPi,
+    PthreadMutexRobust,
+    PthreadMutexRobustPi,
+    PthreadRwlockRead,
+    PthreadRwlockWrite,
+    PthreadCond,
+    PthreadBarrier,
+    PthreadOnce,
+    Semaphore,
+    ThreadJoin,
+    RustMutex,
+    RustRwlockRead,
+    RustRwlockWrite,
+    RustCondvar,
+    RustOnce,
+    RustPark,
+    ParkingLot,
+    Futex,
+    Flock,
+    PosixLock,
+    OfdLock,
+    Lease,
+    PipeRead,
+    PipeWrite,
+    FifoOpen,
+    UnixRecv,
+    UnixSend,
+    UnixAccept,
+    UnixConnect,
+    InetRecv,
+    InetSend,
+    InetAccept,
+    InetConnect,
+    Waitpid,
+    Poll,
+    Select,
+    Epoll,
+    IoUring,
+    Sleep,
+    PosixMq,
+    SysvMsg,
+    SysvSem,
+    Eventfd,
+    Signal,
+    TtyRead,
+    Disk,
+    Vfork,
+    Ptrace,
+    Other,
+}
+
+impl WaitKind {
+    /// Two or three words for a table cell.
+    pub fn words(self) -> &'static str {
+        match self {
+            WaitKind::PthreadMutex => "mutex",
+            WaitKind::PthreadMutexPi => "PI mutex",
+            WaitKind::PthreadMutexRobust => "robust mutex",
+            WaitKind::PthreadMutexRobustPi => "robust PI mutex",
+            WaitKind::PthreadRwlockRead => "rwlock (read)",
+            WaitKind::PthreadRwlockWrite => "rwlock (write)",
+            WaitKind::PthreadCond => "condvar",
+            WaitKind::PthreadBarrier => "barrier",
+            WaitKind::PthreadOnce => "once",
+            WaitKind::Semaphore => "semaphore",
+            WaitKind::ThreadJoin => "join",
+            WaitKind::RustMutex => "Mutex",
+            WaitKind::RustRwlockRead => "RwLock::read",
+            WaitKind::RustRwlockWrite => "RwLock::write",
+            WaitKind::RustCondvar => "Condvar",
+            WaitKind::RustOnce => "Once",
+            WaitKind::RustPark => "park",
+            WaitKind::ParkingLot => "parking_lot",
+            WaitKind::Futex => "futex",
+            WaitKind::Flock => "flock",
+            WaitKind::PosixLock => "file lock",
+            WaitKind::OfdLock => "OFD lock",
+            WaitKind::Lease => "lease",
+            WaitKind::PipeRead => "pipe empty",
+            WaitKind::PipeWrite => "pipe full",
+            WaitKind::FifoOpen => "FIFO open",
+            WaitKind::UnixRecv => "unix recv",
+            WaitKind::UnixSend => "unix send",
+            WaitKind::UnixAccept => "unix accept",
+            WaitKind::UnixConnect => "unix connect",
+            WaitKind::InetRecv => "net recv",
+            WaitKind::InetSend => "net send",
+            WaitKind::InetAccept => "net accept",
+            WaitKind::InetConnect => "net connect",
+            WaitKind::Waitpid => "child exit",
+            WaitKind::Poll => "poll",
+            WaitKind::Select => "select",
+            WaitKind::Epoll => "epoll",
+            WaitKind::IoUring => "io_uring",
+            WaitKind::Sleep => "sleep",
+            WaitKind::PosixMq => "posix mq",
+            WaitKind::SysvMsg => "sysv msg",
+            WaitKind::SysvSem => "sysv sem",
+            WaitKind::Eventfd => "eventfd",
+            WaitKind::Signal => "signal",
+            WaitKind::TtyRead => "terminal input",
+            WaitKind::Disk => "disk",
+            WaitKind::Vfork => "vfork child",
+            WaitKind::Ptrace => "tracer",
+            WaitKind::Other => "other",
+        }
+    }
+}
+
+/// How sure a wait edge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// The kernel or the lock word itself says it.
+    Certain,
+    /// Follows from several facts read at one time.
+    Derived,
+    /// A heuristic, named in the evidence.
+    Inferred,
+    /// Nobody can tell from here.
+    Unknown,
+}
+
+/// Whether all holders must act or any one of them is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Every holder must act.
+    All,
+    /// One holder suffices.
+    Any,
+}
+
+/// Who must act for a wait to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: Pid,
+    /// The thread, where a thread holds (a lock, a join); `None` where a
+    /// process does (a pipe end, a file lock).
+    pub tid: Option<Pid>,
+}
+
+/// One wait: the edge of the wait-for graph from a thread to its holders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What kind of thing is waited for.
+    pub kind: WaitKind,
+    /// The thing itself, in words: `pipe 48213`, `/var/lib/x.lock`.
+    pub resource: Arc<str>,
+    /// The address of the lock or futex in the waiter.
+    pub address: Option<u64>,
+    /// Who must act; empty where nobody can be named.
+    pub holders: Vec<Holder>,
+    /// All of them or any one.
+    pub mode: Mode,
+    /// Whether the wait ends by itself.
+    pub timed: bool,
+    /// Since when, on `CLOCK_MONOTONIC`: the moment it was first seen, or
+    /// earlier where the kernel tells.
+    pub since: Option<Nanos>,
+    /// How sure.
+    pub certainty: Certainty,
+    /// The facts behind it, one sentence each.
+    pub evidence: Vec<String>,
+    /// The holder no longer exists: nobody will ever act.
+    pub orphaned: bool,
+}
+
+impl Wait {
+    /// A wait of which only the kind and the resource are known yet: no
+    /// holders, any-of, untimed, certain.
+    pub fn new(kind: WaitKind, resource: impl Into<Arc<str>>) -> Self {
+        Wait {
+            kind,
+            resource: resource.into(),
+            address: None,
+            holders: Vec::new(),
+            mode: Mode::Any,
+            timed: false,
+            since: None,
+            certainty: Certainty::Certain,
+            evidence: Vec::new(),
+            orphaned: false,
+        }
+    }
+}

@@ -68,9 +68,9 @@ impl Backend {
             Command::Child(command) => {
                 self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet.clone())).send(command);
             }
-            Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
-            Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
-            Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet.clone())).send(command),
+            Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
+            Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
+            Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet)).send(command),
             command @ (Command::Watch(_) | Command::Refresh(_) | Command::SampleNow | Command::Signal { .. }) => {
                 self.observer.send(command);
             }

@@ -35,7 +35,7 @@ pub trait Lab: Sized + Send + 'static {
     /// Wraps a progress for the face.
     fn update(progress: Arc<Stamped<Self::Progress>>) -> Update;
 
-    /// Runs one experiment until it is done or [`Session::next`] says stop.
+    /// Runs one experiment until it is done or [`Session::wish`] says stop.
     /// Publishes every state it passes through, the failed one included.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl<L: Lab> Session<L> {
     }
 
     /// What the face wants, the latest wish only. Never blocks.
-    pub fn next(&mut self) -> Wish<L::Spec> {
+    pub fn wish(&mut self) -> Wish<L::Spec> {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 LabCommand::Run(spec) => (self.stop, self.pending) = (false, Some(spec)),
@@ -143,7 +143,7 @@ impl<L: Lab> Drop for Handle<L> {
 }
 
 /// Starts a lab's thread.
-pub fn start<L: Lab>(outlet: Outlet) -> Handle<L> {
+pub fn start<L: Lab>(outlet: &Outlet) -> Handle<L> {
     let (commands, inbox) = unbounded();
     let publisher = Publisher { sink: Sink::Face(outlet.clone()), seq: 0 };
     let thread = std::thread::Builder::new().name(L::NAME.to_owned()).spawn(move || serve::<L>(inbox, publisher));

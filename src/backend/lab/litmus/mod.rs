@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use std::io;
+use std::os::fd::OwnedFd;
+
+use serde::{Deserialize, Serialize};
+
+use super::worker::Boss;
 use super::{Lab, Session};
 use crate::backend::Update;
 use crate::model::lab::LabState;
@@ -34,4 +40,16 @@ impl Lab for LitmusLab {
     fn idle() -> LitmusProgress {
         LitmusProgress::default()
     }
+}
+
+/// What a worker of this lab is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {}
+
+/// The life of a worker of this lab.
+///
+/// # Errors
+/// Whatever the socket to the lab says.
+pub fn work(_job: Job, _boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::model::Nanos;
+use crate::model::{Nanos, Pid};
 
 /// `CLOCK_MONOTONIC`: comparable between processes, stands while suspended.
 pub fn monotonic() -> Nanos {
@@ -22,6 +22,14 @@ pub fn thread_cpu() -> Nanos {
 /// CPU time used by this process so far.
 pub fn process_cpu() -> Nanos {
     read(ClockId::ProcessCPUTime)
+}
+
+/// CPU time used so far by all threads of a process, ended ones included; also
+/// of a zombie. `None` where there is no such process.
+pub fn cpu_of(pid: Pid) -> Option<Nanos> {
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid)).ok()?;
+    let time = clock.now().ok()?;
+    Some(Nanos(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64))
 }
 
 fn read(clock: ClockId) -> Nanos {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Nanos;
 use super::lab::{Burst, LabState, WorkerCost};
 
 /// What to measure.
@@ -22,4 +23,18 @@ pub struct IpcProgress {
     pub state: LabState,
     /// What the workers cost.
     pub cost: WorkerCost,
+}
+
+impl Default for IpcSpec {
+    /// What the panel starts with.
+    fn default() -> Self {
+        IpcSpec { transports: Vec::new(), size: 4096, burst: None }
+    }
+}
+
+impl IpcSpec {
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        IpcSpec { burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }), ..IpcSpec::default() }
+    }
 }

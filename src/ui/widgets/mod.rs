@@ -1,0 +1,9 @@
+//! What panels are drawn with.
+
+pub mod bar;
+pub mod distribution;
+pub mod frame;
+pub mod heat;
+pub mod prompt;
+pub mod spark;
+pub mod text;

@@ -100,7 +100,7 @@ impl Worker {
     /// CPU time it used so far, its ended threads included.
     pub fn cpu_time(&self) -> Nanos {
         if !self.reaped
-            && let Some(now) = clock::cpu_of(self.pid())
+            && let Ok(now) = clock::cpu_of_process(self.pid())
         {
             let before = self.counted.fetch_max(now.0, Ordering::Relaxed);
             CPU_OF_ALL.fetch_add(now.0.saturating_sub(before), Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Reads other processes.
 
+pub mod detail;
 pub mod signal;
 pub mod system;
 pub mod users;

@@ -13,6 +13,7 @@ pub mod lab;
 pub mod litmus;
 pub mod lock;
 pub mod process;
+pub mod signal;
 pub mod stamp;
 pub mod system;
 pub mod text;

@@ -5,5 +5,6 @@ pub mod distribution;
 pub mod frame;
 pub mod heat;
 pub mod prompt;
+pub mod signals;
 pub mod spark;
 pub mod text;

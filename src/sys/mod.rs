@@ -6,4 +6,5 @@
 
 pub mod clock;
 pub mod frame;
+pub mod pidfd;
 pub mod procroot;

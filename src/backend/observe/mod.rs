@@ -1,5 +1,9 @@
 //! Reads other processes.
 
+pub mod detail;
+pub mod signal;
+pub mod system;
+pub mod users;
 pub mod wait;
 
 use crossbeam_channel::{Sender, unbounded};

@@ -4,6 +4,9 @@
 //! errors of the kernel ([`rustix::io::Errno`], [`std::io::Error`]), which the
 //! floors above turn into sentences.
 
+pub mod affinity;
 pub mod clock;
 pub mod frame;
+pub mod futex;
 pub mod procroot;
+pub mod shm;

@@ -4,9 +4,11 @@
 //! for a run; during the run it talks to its workers (see [`worker`]), looks
 //! for commands between their reports, and publishes its progress.
 
+pub mod histogram;
 pub mod ipc;
 pub mod litmus;
 pub mod locks;
+pub mod pacing;
 pub mod worker;
 
 use std::fmt;

@@ -8,5 +8,7 @@ pub mod affinity;
 pub mod clock;
 pub mod frame;
 pub mod futex;
+pub mod lifeline;
 pub mod procroot;
 pub mod shm;
+pub mod socket;

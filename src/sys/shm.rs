@@ -30,6 +30,8 @@ pub struct SharedMap {
 // SAFETY: a mapping belongs to the process, not to a thread; what is done with
 // its bytes is up to those who take pointers into it.
 unsafe impl Send for SharedMap {}
+// SAFETY: a shared reference gives nothing but the address and the length.
+unsafe impl Sync for SharedMap {}
 
 impl SharedMap {
     /// Maps all of `fd`.

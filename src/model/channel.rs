@@ -82,6 +82,7 @@ pub struct IpcSpec {
 }
 
 impl Default for IpcSpec {
+    /// What the panel starts with.
     fn default() -> Self {
         IpcSpec {
             transports: ["pipe", "unix_stream", "memfd_ring"].map(str::to_owned).to_vec(),
@@ -92,6 +93,13 @@ impl Default for IpcSpec {
             payload: Payload::default(),
             burst: None,
         }
+    }
+}
+
+impl IpcSpec {
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        IpcSpec { burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }), ..IpcSpec::default() }
     }
 }
 

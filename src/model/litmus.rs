@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Nanos;
 use super::lab::{Burst, LabState, WorkerCost};
 
 /// Which test to run and how.
@@ -20,4 +21,21 @@ pub struct LitmusProgress {
     pub state: LabState,
     /// What the workers cost.
     pub cost: WorkerCost,
+}
+
+impl Default for LitmusSpec {
+    /// What the panel starts with.
+    fn default() -> Self {
+        LitmusSpec { test: "SB-relaxed".to_owned(), burst: None }
+    }
+}
+
+impl LitmusSpec {
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        LitmusSpec {
+            burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }),
+            ..LitmusSpec::default()
+        }
+    }
 }

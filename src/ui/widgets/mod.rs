@@ -1,0 +1,10 @@
+//! What panels are drawn with.
+
+pub mod bar;
+pub mod distribution;
+pub mod frame;
+pub mod heat;
+pub mod prompt;
+pub mod signals;
+pub mod spark;
+pub mod text;

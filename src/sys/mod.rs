@@ -4,7 +4,12 @@
 //! errors of the kernel ([`rustix::io::Errno`], [`std::io::Error`]), which the
 //! floors above turn into sentences.
 
+pub mod affinity;
 pub mod clock;
 pub mod frame;
 pub mod pidfd;
+pub mod futex;
+pub mod lifeline;
 pub mod procroot;
+pub mod shm;
+pub mod socket;

@@ -185,6 +185,12 @@ impl Boss {
     }
 }
 
+impl From<FrameSocket> for Boss {
+    fn from(socket: FrameSocket) -> Self {
+        Boss { socket }
+    }
+}
+
 /// The whole life of a worker process: takes its job from standard input and
 /// does it.
 ///
@@ -196,7 +202,7 @@ pub fn serve() -> io::Result<()> {
     let Some(job) = socket.receive::<Job>(None, &mut fds)? else { return Ok(()) };
     let boss = Boss { socket };
     match job {
-        Job::Ipc(job) => super::ipc::work(job, boss, fds),
+        Job::Ipc(job) => super::ipc::work(&job, boss, fds),
         Job::Locks(job) => super::locks::work(job, boss, fds),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
     }

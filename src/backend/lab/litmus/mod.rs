@@ -1,5 +1,8 @@
 //! The litmus lab.
 
+pub mod ast;
+pub mod parse;
+
 use std::sync::Arc;
 
 use std::io;

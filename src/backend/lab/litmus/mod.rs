@@ -1,6 +1,7 @@
 //! The litmus lab.
 
 pub mod ast;
+pub mod jit;
 pub mod parse;
 
 use std::sync::Arc;

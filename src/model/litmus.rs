@@ -109,7 +109,12 @@ pub struct LitmusSpec {
 impl LitmusSpec {
     /// A test of the library as it is written, without an end.
     pub fn named(test: impl Into<String>) -> Self {
-        LitmusSpec { test: test.into(), ..LitmusSpec::default() }
+        LitmusSpec { test: test.into(), ..LitmusSpec::store_buffering() }
+    }
+
+    /// What the panel starts with.
+    pub fn store_buffering() -> Self {
+        LitmusSpec::named("SB-relaxed")
     }
 }
 
@@ -306,19 +311,17 @@ impl LitmusProgress {
     }
 }
 
-impl Default for LitmusSpec {
-    /// What the panel starts with.
-    fn default() -> Self {
-        LitmusSpec { test: "SB-relaxed".to_owned(), burst: None }
-    }
-}
-
 impl LitmusSpec {
     /// What the overview runs: short bursts that cost next to nothing.
     pub fn overview() -> Self {
         LitmusSpec {
             burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }),
-            ..LitmusSpec::default()
+            ..LitmusSpec::store_buffering()
         }
+    }
+
+    /// What the panel starts with.
+    pub fn store_buffering() -> Self {
+        LitmusSpec::named("SB-relaxed")
     }
 }

@@ -7,9 +7,9 @@
 pub mod affinity;
 pub mod clock;
 pub mod frame;
-pub mod pidfd;
 pub mod futex;
 pub mod lifeline;
+pub mod pidfd;
 pub mod procroot;
 pub mod shm;
 pub mod socket;

@@ -6,4 +6,7 @@
 
 pub mod clock;
 pub mod frame;
+pub mod limits;
+pub mod proc_read;
 pub mod procroot;
+pub mod syscalls;

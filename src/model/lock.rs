@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Nanos;
 use super::lab::{Burst, LabState, WorkerCost};
 
 /// The workload.
@@ -22,4 +23,18 @@ pub struct LockProgress {
     pub state: LabState,
     /// What the workers cost.
     pub cost: WorkerCost,
+}
+
+impl Default for LockSpec {
+    /// What the panel starts with.
+    fn default() -> Self {
+        LockSpec { lock: "std_mutex".to_owned(), threads: 4, burst: None }
+    }
+}
+
+impl LockSpec {
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        LockSpec { burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }), ..LockSpec::default() }
+    }
 }

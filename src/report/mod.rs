@@ -2,5 +2,6 @@
 //! plain text.
 
 pub mod csv;
+pub mod ipc;
 pub mod ps;
 pub mod wait;

@@ -4,9 +4,16 @@
 //! errors of the kernel ([`rustix::io::Errno`], [`std::io::Error`]), which the
 //! floors above turn into sentences.
 
+pub mod affinity;
 pub mod clock;
 pub mod frame;
+pub mod futex;
+pub mod lifeline;
 pub mod limits;
+pub mod pidfd;
 pub mod proc_read;
 pub mod procroot;
+pub mod procroot;
+pub mod shm;
+pub mod socket;
 pub mod syscalls;

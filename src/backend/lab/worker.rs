@@ -10,12 +10,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Fault, Nanos, Pid};
+use crate::sys::clock;
 use crate::sys::frame::FrameSocket;
 
 /// What a worker is to be.
@@ -36,6 +38,21 @@ pub struct Worker {
     name: String,
     socket: FrameSocket,
     child: Child,
+    /// Set once its number may belong to another process.
+    reaped: bool,
+    /// CPU time of it that is part of [`CPU_OF_ALL`], in nanoseconds.
+    counted: AtomicU64,
+}
+
+/// CPU time that workers have used since the program began, in nanoseconds, as
+/// far as it has been asked for.
+static CPU_OF_ALL: AtomicU64 = AtomicU64::new(0);
+
+/// CPU time used by all workers of all labs so far, those that are gone
+/// included. A worker's share grows when its [`Worker::cpu_time`] is asked for,
+/// and when it ends.
+pub fn cpu_of_all() -> Nanos {
+    Nanos(CPU_OF_ALL.load(Ordering::Relaxed))
 }
 
 impl Worker {
@@ -56,7 +73,7 @@ impl Worker {
             .spawn()
             .map_err(|e| fault("cannot start the worker process", e))?;
         socket.send(job, fds).map_err(|e| fault("cannot hand the worker its job", e))?;
-        Ok(Worker { name: name.to_owned(), socket, child })
+        Ok(Worker { name: name.to_owned(), socket, child, reaped: false, counted: AtomicU64::new(0) })
     }
 
     /// Its process id.
@@ -80,14 +97,15 @@ impl Worker {
         self.socket.receive(Some(timeout), &mut Vec::new()).map_err(|error| self.fault(&error))
     }
 
-    /// CPU time it used so far, from `/proc/PID/schedstat` of all its threads;
-    /// zero once it is gone.
+    /// CPU time it used so far, its ended threads included.
     pub fn cpu_time(&self) -> Nanos {
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return Nanos::ZERO };
-        let of_task = |path: std::path::PathBuf| -> Option<u64> {
-            std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
-        };
-        Nanos(tasks.flatten().filter_map(|task| of_task(task.path())).sum())
+        if !self.reaped
+            && let Ok(now) = clock::cpu_of_process(self.pid())
+        {
+            let before = self.counted.fetch_max(now.0, Ordering::Relaxed);
+            CPU_OF_ALL.fetch_add(now.0.saturating_sub(before), Ordering::Relaxed);
+        }
+        Nanos(self.counted.load(Ordering::Relaxed))
     }
 
     /// The descriptor to poll for its next message.
@@ -102,6 +120,8 @@ impl Worker {
         );
         let what = if gone {
             // The socket closes a moment before the process can be reaped.
+            self.cpu_time();
+            self.reaped = true;
             match self.child.wait() {
                 Ok(status) => format!("worker {} ended early: {}", self.child.id(), how(status)),
                 Err(error) => format!("worker {} is gone: {error}", self.child.id()),
@@ -117,6 +137,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill.
         let _ = self.child.kill();
+        self.cpu_time();
         let _ = self.child.wait();
     }
 }
@@ -164,6 +185,12 @@ impl Boss {
     }
 }
 
+impl From<FrameSocket> for Boss {
+    fn from(socket: FrameSocket) -> Self {
+        Boss { socket }
+    }
+}
+
 /// The whole life of a worker process: takes its job from standard input and
 /// does it.
 ///
@@ -175,7 +202,7 @@ pub fn serve() -> io::Result<()> {
     let Some(job) = socket.receive::<Job>(None, &mut fds)? else { return Ok(()) };
     let boss = Boss { socket };
     match job {
-        Job::Ipc(job) => super::ipc::work(job, boss, fds),
+        Job::Ipc(job) => super::ipc::work(&job, boss, fds),
         Job::Locks(job) => super::locks::work(job, boss, fds),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
     }

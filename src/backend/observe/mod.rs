@@ -7,6 +7,7 @@
 
 pub mod births;
 pub mod blocked;
+pub mod detail;
 pub mod faults;
 pub mod parse;
 pub mod pool;
@@ -14,7 +15,9 @@ pub mod progress;
 pub mod pulse;
 pub mod row;
 pub mod sampler;
+pub mod signal;
 pub mod source;
+pub mod system;
 pub mod table;
 pub mod threads;
 pub mod users;
@@ -26,7 +29,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crossbeam_queue::ArrayQueue;
 
 use self::progress::{Progress, Skipped};
-use self::sampler::Seat;
+use self::sampler::{Numbers, Seat};
 use self::table::Published;
 use super::outlet::Outlet;
 use super::{Command, Options, Topics};
@@ -44,6 +47,7 @@ pub struct Observer {
     options: Options,
     watched: Topics,
     latest: Arc<ArrayQueue<Published>>,
+    numbers: Arc<Numbers>,
     progress: Arc<Progress>,
     skipped: Vec<Skipped>,
     /// Whether the thread's end has been reported.
@@ -61,6 +65,7 @@ impl Observer {
             options: options.clone(),
             watched: Topics::default(),
             latest: Arc::new(ArrayQueue::new(1)),
+            numbers: Arc::default(),
             progress: Arc::default(),
             skipped: Vec::new(),
             reported: false,
@@ -100,6 +105,7 @@ impl Observer {
             inbox: self.inbox.clone(),
             outlet: self.outlet.clone(),
             latest: self.latest.clone(),
+            numbers: self.numbers.clone(),
             progress: self.progress.clone(),
             skipped: self.skipped.clone(),
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::model::Stamped;
 use crate::model::process::ProcessTable;
 
-/// One is being filled, one is kept for a sampler that takes over, one waits
-/// in the outlet, a face holds one or two.
+/// One is being filled; the last one is kept for details and for a sampler that
+/// takes over; one waits in the outlet; a face holds one or two.
 const KEPT: usize = 5;
 
 /// Published tables, kept to be used again.

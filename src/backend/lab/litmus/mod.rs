@@ -1,5 +1,9 @@
 //! The litmus lab.
 
+pub mod ast;
+pub mod jit;
+pub mod parse;
+
 use std::sync::Arc;
 
 use std::io;

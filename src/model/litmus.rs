@@ -109,12 +109,18 @@ pub struct LitmusSpec {
 impl LitmusSpec {
     /// A test of the library as it is written, without an end.
     pub fn named(test: impl Into<String>) -> Self {
-        LitmusSpec { test: test.into(), ..LitmusSpec::store_buffering() }
+        LitmusSpec { test: test.into(), ..LitmusSpec::default() }
     }
 
     /// What the panel starts with.
     pub fn store_buffering() -> Self {
         LitmusSpec::named("SB-relaxed")
+    }
+
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        let burst = Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) };
+        LitmusSpec { burst: Some(burst), ..LitmusSpec::store_buffering() }
     }
 }
 
@@ -308,20 +314,5 @@ impl LitmusProgress {
     /// confidence (the rule of three).
     pub fn bound(&self) -> Option<f64> {
         (self.counts.witnesses == 0 && self.counts.frames > 0).then(|| 3.0 / self.counts.frames as f64)
-    }
-}
-
-impl LitmusSpec {
-    /// What the overview runs: short bursts that cost next to nothing.
-    pub fn overview() -> Self {
-        LitmusSpec {
-            burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }),
-            ..LitmusSpec::store_buffering()
-        }
-    }
-
-    /// What the panel starts with.
-    pub fn store_buffering() -> Self {
-        LitmusSpec::named("SB-relaxed")
     }
 }

@@ -7,3 +7,4 @@
 pub mod clock;
 pub mod frame;
 pub mod procroot;
+pub mod tsc;

@@ -23,3 +23,4 @@ pub mod shm;
 pub mod socket;
 pub mod syscalls;
 pub mod spawn;
+pub mod tsc;

@@ -1,6 +1,7 @@
 //! The litmus lab.
 
 pub mod ast;
+pub mod harness;
 pub mod jit;
 pub mod parse;
 

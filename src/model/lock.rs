@@ -289,17 +289,3 @@ mod tests {
         assert_eq!(Figures::default().switches_per_acquisition(), None);
     }
 }
-
-impl Default for LockSpec {
-    /// What the panel starts with.
-    fn default() -> Self {
-        LockSpec { lock: "std_mutex".to_owned(), threads: 4, burst: None }
-    }
-}
-
-impl LockSpec {
-    /// What the overview runs: short bursts that cost next to nothing.
-    pub fn overview() -> Self {
-        LockSpec { burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }), ..LockSpec::default() }
-    }
-}

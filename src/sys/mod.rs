@@ -13,7 +13,6 @@ pub mod limits;
 pub mod pidfd;
 pub mod proc_read;
 pub mod procroot;
-pub mod procroot;
 pub mod shm;
 pub mod socket;
 pub mod syscalls;

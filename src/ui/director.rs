@@ -79,7 +79,7 @@ impl Director {
             commands.push(Command::Locks(if on { LabCommand::Run(spec) } else { LabCommand::Stop }));
         }
         if let Some(on) = step(&mut self.litmus, wanted) {
-            let spec = if demo { LitmusSpec::default() } else { LitmusSpec::overview() };
+            let spec = if demo { LitmusSpec::store_buffering() } else { LitmusSpec::overview() };
             commands.push(Command::Litmus(if on { LabCommand::Run(spec) } else { LabCommand::Stop }));
         }
         commands

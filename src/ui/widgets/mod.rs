@@ -1,5 +1,6 @@
 //! What panels are drawn with.
 
+pub mod area;
 pub mod bar;
 pub mod distribution;
 pub mod frame;

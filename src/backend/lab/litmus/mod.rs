@@ -1,5 +1,10 @@
 //! The litmus lab.
 
+pub mod ast;
+pub mod harness;
+pub mod jit;
+pub mod parse;
+
 use std::sync::Arc;
 
 use std::io;

@@ -5,3 +5,4 @@ pub mod csv;
 pub mod ipc;
 pub mod ps;
 pub mod wait;
+pub mod lock;

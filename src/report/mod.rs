@@ -3,6 +3,6 @@
 
 pub mod csv;
 pub mod ipc;
+pub mod lock;
 pub mod ps;
 pub mod wait;
-pub mod lock;

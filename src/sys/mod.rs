@@ -13,3 +13,4 @@ pub mod pidfd;
 pub mod procroot;
 pub mod shm;
 pub mod socket;
+pub mod spawn_gate;

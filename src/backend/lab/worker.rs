@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::frame::FrameSocket;
+use crate::sys::spawn_gate;
 
 /// What a worker is to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,14 +65,11 @@ impl Worker {
     pub fn start(name: &str, job: &Job, fds: &[BorrowedFd<'_>]) -> Result<Self, Fault> {
         let fault = |what: &str, error: io::Error| Fault::new(name.to_owned(), format!("{what}: {error}"));
         let (mut socket, theirs) = FrameSocket::pair().map_err(|e| fault("cannot make a socket pair", e))?;
-        let child = Command::new("/proc/self/exe")
-            .arg0_syncscope()
-            .arg("worker")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|e| fault("cannot start the worker process", e))?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0_syncscope().arg("worker");
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        let child =
+            spawn_gate::while_open(|| command.spawn()).map_err(|e| fault("cannot start the worker process", e))?;
         socket.send(job, fds).map_err(|e| fault("cannot hand the worker its job", e))?;
         Ok(Worker { name: name.to_owned(), socket, child, reaped: false, counted: AtomicU64::new(0) })
     }

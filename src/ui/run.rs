@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 
 use super::app::{After, App};
 use crate::backend::Backend;
-use crate::sys::spawn_gate;
+use crate::sys::spawn::gate;
 
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -148,7 +148,7 @@ fn suspend(screen: &mut Screen) -> io::Result<()> {
     restore();
     // The whole job stops here until the shell continues it.
     let stop = || rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
-    spawn_gate::while_closed(stop)?;
+    gate::while_closed(stop)?;
     set_up()?;
     wipe(screen)
 }

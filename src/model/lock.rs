@@ -75,6 +75,13 @@ impl Default for LockSpec {
     }
 }
 
+impl LockSpec {
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        LockSpec { burst: Some(Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) }), ..LockSpec::default() }
+    }
+}
+
 impl Default for LockSetting {
     fn default() -> Self {
         LockSetting { hold: Nanos(200), think: Nanos(300), trace: Trace::Ordered, window: Nanos(20_000) }

@@ -1,5 +1,17 @@
 //! The litmus lab.
 
+pub mod ast;
+pub mod axiom;
+pub mod candidates;
+pub mod check;
+pub mod execution;
+pub mod harness;
+pub mod jit;
+pub mod models;
+pub mod parse;
+pub mod path;
+pub mod relation;
+
 use std::sync::Arc;
 
 use std::io;

@@ -45,7 +45,9 @@ pub const TESTS: &[(&str, &str)] = library![
 pub fn text(name: &str) -> Result<&'static str, Fault> {
     let known = TESTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     known.map(|(_, text)| *text).ok_or_else(|| {
-        let nearest = TESTS.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name)).unwrap_or_default();
+        // A name that goes on as it was typed is nearer than one that differs.
+        let far = |known: &&str| (!known.to_lowercase().starts_with(&name.to_lowercase()), distance(known, name));
+        let nearest = TESTS.iter().map(|(known, _)| *known).min_by_key(far).unwrap_or_default();
         Fault::new("litmus", format!("no test and no file '{}'", visible(name.as_bytes())))
             .hint(format!("did you mean '{nearest}'? 'syncscope litmus list' names them all"))
     })

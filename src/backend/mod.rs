@@ -11,9 +11,11 @@
 //! and each lab start theirs with the first command for them.
 
 pub mod children;
+pub mod janitor;
 pub mod lab;
 pub mod observe;
 pub mod outlet;
+pub mod program;
 pub mod update;
 
 use std::path::PathBuf;

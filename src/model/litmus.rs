@@ -111,6 +111,17 @@ impl LitmusSpec {
     pub fn named(test: impl Into<String>) -> Self {
         LitmusSpec { test: test.into(), ..LitmusSpec::default() }
     }
+
+    /// What the panel starts with.
+    pub fn store_buffering() -> Self {
+        LitmusSpec::named("SB-relaxed")
+    }
+
+    /// What the overview runs: short bursts that cost next to nothing.
+    pub fn overview() -> Self {
+        let burst = Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) };
+        LitmusSpec { burst: Some(burst), ..LitmusSpec::store_buffering() }
+    }
 }
 
 /// A piece of a line of source.

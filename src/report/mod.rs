@@ -1,2 +1,8 @@
 //! A face without a screen: what the backend publishes, as JSON Lines, CSV or
 //! plain text.
+
+pub mod csv;
+pub mod ipc;
+pub mod ps;
+pub mod wait;
+pub mod lock;

@@ -79,11 +79,7 @@ impl Engine {
             Strategy::Batched => false,
             Strategy::Perpetual => true,
         };
-        Ok(if perpetual {
-            Engine::Perpetual(Perpetual::new(test)?)
-        } else {
-            Engine::Batched(Batched::new(test)?)
-        })
+        Ok(if perpetual { Engine::Perpetual(Perpetual::new(test)?) } else { Engine::Batched(Batched::new(test)?) })
     }
 
     fn run(&self, thread: usize, ledger: &Ledger) {

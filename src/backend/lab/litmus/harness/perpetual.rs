@@ -64,8 +64,8 @@ impl Perpetual {
     }
 
     pub(super) fn new(test: &Test) -> Result<Self, Fault> {
-        let Analysis { pivot, link, loads, states } =
-            analyse(test).map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
+        let Analysis { pivot, link, loads, states } = analyse(test)
+            .map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
         let outputs: Vec<Vec<Register>> = (0..2).map(|thread| observed(test, thread)).collect();
         let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
             let named: Vec<Op> = thread.body.iter().cloned().map(naming_the_iteration).collect();
@@ -216,8 +216,11 @@ fn analyse(test: &Test) -> Result<Analysis, &'static str> {
     let (pivot, link, ..) = *link.ok_or("no thread reads what the other writes")?;
     let states = (0..1_usize << loads.len()).map(|bits| {
         let seen = |load: usize| bits >> (loads.len() - 1 - load) & 1 == 1;
-        let state: Vec<i32> =
-            values.iter().enumerate().map(|(load, (missed, value))| if seen(load) { *value } else { *missed }).collect();
+        let state: Vec<i32> = values
+            .iter()
+            .enumerate()
+            .map(|(load, (missed, value))| if seen(load) { *value } else { *missed })
+            .collect();
         let holds = test.condition.proposition.holds(&state);
         (state, holds)
     });

@@ -38,8 +38,17 @@ fn store_buffering_is_seen_and_fences_forbid_it() {
 
 #[test]
 fn what_x86_forbids_is_never_seen() {
-    let forbidden = ["SB-fences", "SB-seqcst", "MP-relaxed", "MP-release-acquire", "LB-relaxed", "CoRR-relaxed",
-        "2+2W-release", "counter-fetch-add", "IRIW-acquire"];
+    let forbidden = [
+        "SB-fences",
+        "SB-seqcst",
+        "MP-relaxed",
+        "MP-release-acquire",
+        "LB-relaxed",
+        "CoRR-relaxed",
+        "2+2W-release",
+        "counter-fetch-add",
+        "IRIW-acquire",
+    ];
     if Architecture::host() != Ok(Architecture::X86_64) {
         println!("skipped: what must not be seen is known for x86-64");
         return;
@@ -91,8 +100,7 @@ fn a_batched_run_counts_every_value_and_resets_between_rounds() {
 
 #[test]
 fn more_threads_than_cpus_make_progress_and_say_so() {
-    let threads: String =
-        (0..8).map(|n| format!("P{n} (atomic_int* x) {{ atomic_fetch_add(x,1); }}\n")).collect();
+    let threads: String = (0..8).map(|n| format!("P{n} (atomic_int* x) {{ atomic_fetch_add(x,1); }}\n")).collect();
     let test = parse("t", &format!("C t\n{{}}\n{threads}forall (x=8)")).unwrap();
     let runner = Runner::start(&test, Strategy::Auto).unwrap();
     let few = available_cpus().len() < 8;

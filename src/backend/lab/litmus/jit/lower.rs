@@ -240,14 +240,15 @@ fn at(location: Location) -> u32 {
 
 /// How many values are put aside at once at most.
 fn deepest(ops: &[Op]) -> u32 {
-    ops.iter().map(|op| match op {
-        Op::Set { value, .. } | Op::Store { value, .. } | Op::Modify { operand: value, .. } => aside(value),
-        Op::CompareExchange(exchange) => aside(&exchange.desired).max(aside(&exchange.expected)),
-        Op::If { condition, then, otherwise } => aside(condition).max(deepest(then)).max(deepest(otherwise)),
-        Op::Load { .. } | Op::Fence { .. } => 0,
-    })
-    .max()
-    .unwrap_or(0)
+    ops.iter()
+        .map(|op| match op {
+            Op::Set { value, .. } | Op::Store { value, .. } | Op::Modify { operand: value, .. } => aside(value),
+            Op::CompareExchange(exchange) => aside(&exchange.desired).max(aside(&exchange.expected)),
+            Op::If { condition, then, otherwise } => aside(condition).max(deepest(then)).max(deepest(otherwise)),
+            Op::Load { .. } | Op::Fence { .. } => 0,
+        })
+        .max()
+        .unwrap_or(0)
 }
 
 fn aside(value: &Expression) -> u32 {

@@ -99,9 +99,7 @@ fn expressions_give_what_the_checker_computes() {
         for (a, b) in [(0, 0), (5, -3), (-3, 5), (i32::MAX, i32::MIN), (7, 7)] {
             let statements = format!("int r0 = *d; int r1 = atomic_load(x); int r2 = {text};");
             let program = test(&statements);
-            let Some(Op::Set { value, .. }) = program.threads[0].body.last() else {
-                panic!("{program:?}")
-            };
+            let Some(Op::Set { value, .. }) = program.threads[0].body.last() else { panic!("{program:?}") };
             let expected = value.evaluate(&|register| if register.0 == 0 { a } else { b });
             assert_eq!(register(&statements, "r2", b, a), expected, "{text} with {a} and {b}");
         }
@@ -145,8 +143,17 @@ fn the_mapping_is_the_one_that_is_told() {
     assert_eq!(
         body(Architecture::Aarch64),
         [
-            "movz w9, 0x1", "add x11, x0, 0", "stlr w9, [x11]", "movz w9, 0x2", "add x11, x0, 0", "stlr w9, [x11]",
-            "dmb ish", "dmb ishld", "add x11, x0, 0", "ldar w4, [x11]", "ldr w5, [x0, 64]",
+            "movz w9, 0x1",
+            "add x11, x0, 0",
+            "stlr w9, [x11]",
+            "movz w9, 0x2",
+            "add x11, x0, 0",
+            "stlr w9, [x11]",
+            "dmb ish",
+            "dmb ishld",
+            "add x11, x0, 0",
+            "ldar w4, [x11]",
+            "ldr w5, [x0, 64]",
         ]
     );
 }
@@ -197,9 +204,12 @@ fn the_listing_says_what_the_bytes_are() {
             .output()
             .unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
-        let theirs: Vec<String> = shown.lines().filter_map(|line| line.split_once(":\t").or(line.split_once(": ")))
+        let theirs: Vec<String> = shown
+            .lines()
+            .filter_map(|line| line.split_once(":\t").or(line.split_once(": ")))
             .filter(|(offset, _)| usize::from_str_radix(offset.trim(), 16).is_ok())
-            .map(|(_, text)| plain(text)).collect();
+            .map(|(_, text)| plain(text))
+            .collect();
         let ours: Vec<String> = code.listing.iter().map(|i| plain(&i.text)).collect();
         // Theirs shows the lock prefix on a line of its own.
         assert_eq!(ours.join("; "), theirs.join("; ").replace("lock; ", "lock "));
@@ -209,7 +219,8 @@ fn the_listing_says_what_the_bytes_are() {
 /// One spelling for what two disassemblers write in different ways.
 fn plain(text: &str) -> String {
     let text = text.split('<').next().unwrap_or_default().replace("dword ptr ", "").replace("dword ", "");
-    let text = text.replace(['#', ','], " ").replace("+0]", "]").replace("  0]", "]").replace(" + ", "+").replace(" - ", "-");
+    let text =
+        text.replace(['#', ','], " ").replace("+0]", "]").replace("  0]", "]").replace(" + ", "+").replace(" - ", "-");
     let words: Vec<String> = text
         .split_whitespace()
         .map(|word| {

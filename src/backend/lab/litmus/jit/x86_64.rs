@@ -140,7 +140,7 @@ impl Target for Assembler {
                 let (code, name) = REGISTERS[n];
                 emit!(self, format!("mov {name}, eax"), mov Rd(code), eax);
             }
-            Place::Stack(offset) => emit!(self, format!("mov [rsp+{offset}], eax"), mov [rsp + offset as i32], eax),
+            Place::Stack(offset) => emit!(self, format!("mov [rsp+{offset}], eax"), mov[rsp + offset as i32], eax),
         }
     }
 
@@ -198,10 +198,10 @@ impl Target for Assembler {
             Source::Constant(value) => {
                 emit!(self, format!("mov dword [rdi+{at}], {value}"), mov DWORD [rdi + at], value);
             }
-            Source::Iteration => emit!(self, format!("mov [rdi+{at}], ecx"), mov [rdi + at], ecx),
+            Source::Iteration => emit!(self, format!("mov [rdi+{at}], ecx"), mov[rdi + at], ecx),
             Source::Place(Place::Machine(n)) => {
                 let (code, name) = REGISTERS[n];
-                emit!(self, format!("mov [rdi+{at}], {name}"), mov [rdi + at], Rd(code));
+                emit!(self, format!("mov [rdi+{at}], {name}"), mov[rdi + at], Rd(code));
             }
             Source::Place(Place::Stack(_)) => {
                 self.get(source);
@@ -213,16 +213,16 @@ impl Target for Assembler {
     fn store_accumulator(&mut self, offset: u32, order: Order) {
         let at = offset as i32;
         if order == Order::SeqCst {
-            emit!(self, format!("xchg [rdi+{at}], eax"), xchg [rdi + at], eax);
+            emit!(self, format!("xchg [rdi+{at}], eax"), xchg[rdi + at], eax);
         } else {
-            emit!(self, format!("mov [rdi+{at}], eax"), mov [rdi + at], eax);
+            emit!(self, format!("mov [rdi+{at}], eax"), mov[rdi + at], eax);
         }
     }
 
     fn modify(&mut self, kind: Modification, offset: u32, _order: Order) {
         let at = offset as i32;
         match kind {
-            Modification::Swap => emit!(self, format!("xchg [rdi+{at}], eax"), xchg [rdi + at], eax),
+            Modification::Swap => emit!(self, format!("xchg [rdi+{at}], eax"), xchg[rdi + at], eax),
             Modification::Add | Modification::Sub => {
                 if kind == Modification::Sub {
                     emit!(self, "neg eax", neg eax);
@@ -261,7 +261,7 @@ impl Target for Assembler {
             }
             Place::Stack(to) => {
                 emit!(self, "movzx r11d, r11b", movzx r11d, r11b);
-                emit!(self, format!("mov [rsp+{to}], r11d"), mov [rsp + to as i32], r11d);
+                emit!(self, format!("mov [rsp+{to}], r11d"), mov[rsp + to as i32], r11d);
             }
         }
     }
@@ -277,11 +277,11 @@ impl Target for Assembler {
         match place {
             Place::Machine(n) => {
                 let (code, name) = REGISTERS[n];
-                emit!(self, format!("mov [rsi+{at}], {name}"), mov [rsi + at], Rd(code));
+                emit!(self, format!("mov [rsi+{at}], {name}"), mov[rsi + at], Rd(code));
             }
             Place::Stack(_) => {
                 self.get(Source::Place(place));
-                emit!(self, format!("mov [rsi+{at}], eax"), mov [rsi + at], eax);
+                emit!(self, format!("mov [rsi+{at}], eax"), mov[rsi + at], eax);
             }
         }
     }

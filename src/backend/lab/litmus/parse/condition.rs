@@ -143,9 +143,9 @@ impl Parser<'_> {
     }
 
     fn known_location(&self, offset: usize, name: &str) -> Parsed<Observable> {
-        self.location_named(name).map(Observable::Location).ok_or_else(|| {
-            Complaint::new(offset, format!("no shared location '{}'", visible(name.as_bytes())))
-        })
+        self.location_named(name)
+            .map(Observable::Location)
+            .ok_or_else(|| Complaint::new(offset, format!("no shared location '{}'", visible(name.as_bytes()))))
     }
 
     /// The proposition in one spelling, however it was written.

@@ -17,12 +17,7 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("^", Operator::Xor)],
     &[("&", Operator::And)],
     &[("==", Operator::Equal), ("!=", Operator::Unequal)],
-    &[
-        ("<", Operator::Less),
-        ("<=", Operator::LessOrEqual),
-        (">", Operator::Greater),
-        (">=", Operator::GreaterOrEqual),
-    ],
+    &[("<", Operator::Less), ("<=", Operator::LessOrEqual), (">", Operator::Greater), (">=", Operator::GreaterOrEqual)],
     &[("+", Operator::Add), ("-", Operator::Sub)],
     &[("*", Operator::Mul)],
 ];
@@ -164,7 +159,8 @@ impl Parser<'_> {
         let (offset, name) = self.word("an atomic access")?;
         let kind = name.strip_suffix("_explicit").unwrap_or(name);
         let fetch = FETCHES.iter().find(|(fetch, _)| *fetch == kind);
-        if fetch.is_none() && !matches!(kind, "atomic_load" | "atomic_compare_exchange_strong" | "atomic_compare_exchange_weak")
+        if fetch.is_none()
+            && !matches!(kind, "atomic_load" | "atomic_compare_exchange_strong" | "atomic_compare_exchange_weak")
         {
             let name = visible(name.as_bytes());
             return Err(Complaint::new(offset, format!("'{name}' is not an atomic access that can be read here")));

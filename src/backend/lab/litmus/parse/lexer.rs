@@ -155,9 +155,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn comment_begins(&self, rest: &str) -> bool {
-        rest.strip_prefix("(*").is_some_and(|inside| {
-            !self.in_body || inside.starts_with(char::is_whitespace) || inside.starts_with('*')
-        })
+        rest.strip_prefix("(*")
+            .is_some_and(|inside| !self.in_body || inside.starts_with(char::is_whitespace) || inside.starts_with('*'))
     }
 
     fn skip_nested(&mut self) -> Result<(), Complaint> {

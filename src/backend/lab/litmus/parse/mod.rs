@@ -24,8 +24,8 @@ mod expression;
 mod header;
 mod lexer;
 
-pub use self::error::{ParseError, Position};
 use self::error::Complaint;
+pub use self::error::{ParseError, Position};
 use self::lexer::{Kind, Lexer, Token};
 use super::ast::{Expression, Location, Op, Place, Register, Test, Thread};
 

@@ -52,8 +52,7 @@ fn every_statement() {
         ("fetch_or", Modification::Or),
         ("fetch_xor", Modification::Xor),
     ] {
-        let expected =
-            Op::Modify { old: Register(0), at: x, kind, operand: one.clone(), order: Order::Release };
+        let expected = Op::Modify { old: Register(0), at: x, kind, operand: one.clone(), order: Order::Release };
         assert_eq!(ops(&format!("int r = atomic_{name}_explicit(x,1,memory_order_release);")), [expected.clone()]);
         assert_eq!(ops(&format!("atomic_{name}_explicit(x,1,memory_order_release);")), [expected]);
     }
@@ -62,8 +61,12 @@ fn every_statement() {
 #[test]
 fn compare_exchange_reports_what_it_found() {
     let found = ops("int r = atomic_compare_exchange_weak_explicit(x,d,1,memory_order_acq_rel,memory_order_acquire);");
-    let [Op::Load { from: Location(1), order: Order::Plain, .. }, Op::CompareExchange(exchange), Op::If { otherwise, .. }, Op::Set { .. }] =
-        found.as_slice()
+    let [
+        Op::Load { from: Location(1), order: Order::Plain, .. },
+        Op::CompareExchange(exchange),
+        Op::If { otherwise, .. },
+        Op::Set { .. },
+    ] = found.as_slice()
     else {
         panic!("{found:?}")
     };
@@ -119,12 +122,18 @@ fn errors_name_line_and_column_and_what_was_expected() {
         ("C a\n{}\nP0 (int* x) { while (1) {} }", "3:15: loops are not read: a litmus test is loop-free"),
         ("C a\n{}\nP0 (int* x) { *y = 1; }", "3:16: 'y' is no parameter of this thread"),
         ("C a\n{}\nP0 (int* x) { *x = 1 }", "3:22: expected ';', found '}'"),
-        ("C a\n{}\nP0 (int* x) { *x = 1; }", "3:24: expected the next thread, 'exists', '~exists' or 'forall', found the end of the file"),
+        (
+            "C a\n{}\nP0 (int* x) { *x = 1; }",
+            "3:24: expected the next thread, 'exists', '~exists' or 'forall', found the end of the file",
+        ),
         ("C a\n{}\nP0 (int* x) { *x = 1; }\nexists (0:r0=1)", "4:11: thread 0 has no register 'r0'"),
         ("C a\n{}\nP0 (int* x) { *x = 1; }\nexists (1:r0=1)", "4:9: no thread 1: the last one is 0"),
         ("C a\n{}\nP0 (int* x) { *x = 1; }\nexists (y=1)", "4:9: no shared location 'y'"),
         ("C a\n{}\nP0 (int* x) { *x = 1; }\nexists (x=1", "4:12: expected ')', found the end of the file"),
-        ("C a\n{}\nP0 (int* x) { *x = 1; }\nexists (x=1) y", "4:14: expected '/\\', '\\/' or the end of the file, found 'y'"),
+        (
+            "C a\n{}\nP0 (int* x) { *x = 1; }\nexists (x=1) y",
+            "4:14: expected '/\\', '\\/' or the end of the file, found 'y'",
+        ),
         (
             "C a\n{}\nP0 (atomic_int* x) { atomic_store_explicit(x,1,memory_order_acquire); }",
             "3:48: a store cannot be ordered so; expected memory_order_relaxed, memory_order_release, memory_order_seq_cst",

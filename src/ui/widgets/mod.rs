@@ -1,0 +1,11 @@
+//! What panels are drawn with.
+
+pub mod area;
+pub mod bar;
+pub mod distribution;
+pub mod frame;
+pub mod heat;
+pub mod prompt;
+pub mod signals;
+pub mod spark;
+pub mod text;

@@ -5,5 +5,8 @@
 //! floors above turn into sentences.
 
 pub mod clock;
+pub mod diag;
 pub mod frame;
+pub mod memory;
 pub mod procroot;
+pub mod syscalls;

@@ -1,5 +1,8 @@
 //! Reads other processes.
 
+pub mod endpoints;
+pub mod file_locks;
+pub mod target;
 pub mod wait;
 
 use crossbeam_channel::{Sender, unbounded};

@@ -60,7 +60,8 @@ impl Progress<'_> {
     fn visit(&mut self) -> Result<(), Ended> {
         self.visited += 1;
         if self.visited.is_multiple_of(1024) && Instant::now() >= self.search.deadline {
-            let what = format!("{} partial executions were looked at in the time there was, and more are left", self.visited);
+            let what =
+                format!("{} partial executions were looked at in the time there was, and more are left", self.visited);
             return Err(Ended::TooLarge(what));
         }
         Ok(())

@@ -129,10 +129,12 @@ fn why_forbidden(test: &Test, model: Model, deadline: Instant) -> Option<Broken>
         }
         x.explain = true;
         if let Err(violation) = (model.consistent)(x) {
-            let length = |violation: &Violation| if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
+            let length =
+                |violation: &Violation| if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
             // Among the shortest the last axiom says most: a candidate that
             // breaks coherence as well is the worse example.
-            if best.as_ref().is_none_or(|(known, _)| rank(&violation, length(&violation)) < rank(known, length(known))) {
+            if best.as_ref().is_none_or(|(known, _)| rank(&violation, length(&violation)) < rank(known, length(known)))
+            {
                 let events = violation.cycle.iter().map(|(event, _)| describe(test, x, *event)).collect();
                 best = Some((violation, events));
             }

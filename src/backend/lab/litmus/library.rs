@@ -167,7 +167,9 @@ mod tests {
                 .unwrap()
                 .judgements
                 .iter()
-                .map(|judgement| format!("{} {}", judgement.model, if judgement.allowed { "Allowed" } else { "Forbidden" }))
+                .map(|judgement| {
+                    format!("{} {}", judgement.model, if judgement.allowed { "Allowed" } else { "Forbidden" })
+                })
                 .collect();
             assert_eq!(*verdicts, found.join(", "), "{name}");
         }

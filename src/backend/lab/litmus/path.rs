@@ -164,7 +164,9 @@ impl Path {
                 Node::Not(inner) => values[*inner].map(|value| i32::from(value == 0)),
                 Node::Binary(operator, a, b) => both(*a, *b).map(|(a, b)| operator.apply(a, b)),
                 Node::Modified(Modification::Swap, _, operand) => values[*operand],
-                Node::Modified(kind, old, operand) => both(*old, *operand).map(|(old, operand)| kind.apply(old, operand)),
+                Node::Modified(kind, old, operand) => {
+                    both(*old, *operand).map(|(old, operand)| kind.apply(old, operand))
+                }
             });
         }
         values

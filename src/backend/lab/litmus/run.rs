@@ -194,7 +194,8 @@ impl Run {
 
     fn count(&mut self, counts: Counts, states: &[(Vec<i32>, u64)]) {
         let seconds = counts.elapsed.since(self.counts.elapsed).as_secs_f64();
-        let rate = |now: u64, before: u64| if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 };
+        let rate =
+            |now: u64, before: u64| if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 };
         self.rate = rate(counts.distinct, self.counts.distinct);
         self.counts = counts;
         for (state, count) in states {
@@ -213,7 +214,8 @@ impl Run {
         let hardware = self.view.hardware.as_ref();
         let model = hardware.and_then(|name| self.view.judgements.iter().position(|j| j.model == *name));
         let outside = |model: usize| {
-            let alarming = self.rows.values().filter(move |row| row.count > 0 && row.allowed.get(model) == Some(&false));
+            let alarming =
+                self.rows.values().filter(move |row| row.count > 0 && row.allowed.get(model) == Some(&false));
             alarming.map(|row| format!("{} seen {} times", row.state, row.count)).collect()
         };
         LitmusProgress {

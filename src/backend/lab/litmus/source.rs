@@ -6,7 +6,8 @@ use crate::model::litmus::{Order, Piece, Slot, SourceLine};
 /// The source of one thread of `test`.
 pub fn source(test: &Test, thread: usize) -> Vec<SourceLine> {
     let body = &test.threads[thread];
-    let mut writer = Writer { test, body, thread, next: 0, declared: vec![false; body.registers.len()], lines: Vec::new() };
+    let mut writer =
+        Writer { test, body, thread, next: 0, declared: vec![false; body.registers.len()], lines: Vec::new() };
     writer.ops(&body.body, 0);
     writer.lines
 }

@@ -97,7 +97,8 @@ fn what_tells_the_models_apart() {
 #[test]
 fn tso_lets_loads_overtake_stores_and_nothing_else() {
     let sb = |middle: &str, order: &str| {
-        let body = |one: &str, other: &str| format!("{}{middle}{}", store(one, "1", order), load("r0", other, "relaxed"));
+        let body =
+            |one: &str, other: &str| format!("{}{middle}{}", store(one, "1", order), load("r0", other, "relaxed"));
         two(&body("x", "y"), &body("y", "x"), "0:r0=0 /\\ 1:r0=0")[1]
     };
     assert!(sb("", "relaxed"));

@@ -17,10 +17,8 @@ pub const MODEL: Model = Model {
 };
 
 /// Shared with the Rust model.
-pub(super) const COHERENCE: Axiom = Axiom {
-    name: "coherence",
-    meaning: "what happens before cannot be contradicted by what is read or overwritten",
-};
+pub(super) const COHERENCE: Axiom =
+    Axiom { name: "coherence", meaning: "what happens before cannot be contradicted by what is read or overwritten" };
 /// Shared with the Rust model.
 pub(super) const SEQ_CST: Axiom =
     Axiom { name: "seq_cst", meaning: "all seq_cst operations fit into one order that every thread agrees on" };

@@ -14,16 +14,12 @@ pub const MODEL: Model = Model {
     races: no_races,
 };
 
-const SC: Axiom = Axiom {
-    name: "sc",
-    meaning: "some order of all accesses must agree with the program and with what each read saw",
-};
+const SC: Axiom =
+    Axiom { name: "sc", meaning: "some order of all accesses must agree with the program and with what each read saw" };
 
 /// Shared by all models.
-pub(super) const ATOMICITY: Axiom = Axiom {
-    name: "atomicity",
-    meaning: "nothing is written between the read and the write of a read-modify-write",
-};
+pub(super) const ATOMICITY: Axiom =
+    Axiom { name: "atomicity", meaning: "nothing is written between the read and the write of a read-modify-write" };
 
 /// acyclic(sb ∪ rf ∪ mo ∪ rb); rmw ∩ (rb;mo) empty
 fn consistent(x: &Execution) -> Consistency {

@@ -20,10 +20,8 @@ pub const MODEL: Model = Model {
 
 const COHERENCE: Axiom =
     Axiom { name: "coherence", meaning: "all threads see the writes to one location in one order" };
-const TSO: Axiom = Axiom {
-    name: "tso",
-    meaning: "only a store may be overtaken, and only by later loads of its own thread",
-};
+const TSO: Axiom =
+    Axiom { name: "tso", meaning: "only a store may be overtaken, and only by later loads of its own thread" };
 
 /// acyclic(sb∩loc ∪ rf ∪ mo ∪ rb); rmw ∩ (rb;mo) empty;
 /// acyclic(ppo ∪ rfe ∪ mo ∪ rb)

@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use color_eyre::eyre::{WrapErr, bail};
+use color_eyre::eyre::{WrapErr, bail, eyre};
+use serde::Deserialize;
 
 use super::Outcome;
+use super::config::Config;
 use crate::backend::{self, Backend, ChildCommand, Command};
 use crate::model::child::ChildSpec;
-use crate::ui::app::{App, Settings};
+use crate::ui::app::{App, Clock, Settings};
 use crate::ui::ascii;
 use crate::ui::director::Bursts;
 use crate::ui::panels::PANELS;
@@ -20,27 +22,28 @@ use crate::ui::theme::{Depth, THEMES};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The panel to open
-    #[arg(long, value_name = "NAME", default_value = "overview", value_parser = clap::builder::PossibleValuesParser::new(PANELS.iter().map(|p| p.name)))]
-    pub panel: String,
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(PANELS.iter().map(|p| p.name)))]
+    pub panel: Option<String>,
     /// Run the overview's labs at full speed, for a demonstration
     #[arg(long)]
     pub demo: bool,
     /// The colours
-    #[arg(long, value_name = "NAME", default_value = "night", value_parser = clap::builder::PossibleValuesParser::new(THEMES.iter().map(|(n, _)| *n)))]
-    pub theme: String,
-    /// How often to sample: 500ms, 1s, 2.5s
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub refresh: Duration,
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(THEMES.iter().map(|(n, _)| *n)))]
+    pub theme: Option<String>,
+    /// How often to sample: 500ms, 1s, 2.5s [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub refresh: Option<Duration>,
     /// Plain ASCII only
     #[arg(long)]
     pub ascii: bool,
     /// Whether the overview runs its labs in short bursts
-    #[arg(long, value_name = "on|off", default_value = "on", hide_possible_values = true)]
-    pub labs: OnOff,
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    pub labs: Option<OnOff>,
 }
 
 /// A switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnOff {
     /// On.
     On,
@@ -73,20 +76,8 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("the dashboard needs a terminal for its input and output; `syncscope ps` prints without one");
     }
-    let options = backend::Options { refresh: args.refresh, ..backend::Options::default() };
-    let panel = opening.panel.unwrap_or(&args.panel);
-    let settings = Settings {
-        panel: PANELS.iter().position(|p| p.name == panel).unwrap_or(0),
-        theme: args.theme.clone(),
-        depth: Depth::detect(),
-        ascii: args.ascii || !ascii::locale_is_utf8(),
-        bursts: match (args.labs, args.demo) {
-            (OnOff::Off, _) => Bursts::Off,
-            (OnOff::On, false) => Bursts::On,
-            (OnOff::On, true) => Bursts::Demo,
-        },
-        refresh: args.refresh,
-    };
+    let settings = settings(args, &opening, &Config::load()?)?;
+    let options = backend::Options { refresh: settings.refresh, ..backend::Options::default() };
     let mut backend = Backend::start(&options);
     let mut app = App::new(settings)?;
     if let Some(spec) = opening.child {
@@ -100,9 +91,29 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
     })
 }
 
+/// What the command line says, else the configuration, else the default.
+fn settings(args: &Args, opening: &Opening, config: &Config) -> color_eyre::Result<Settings> {
+    let panel = opening.panel.or(args.panel.as_deref()).or(config.panel.as_deref()).unwrap_or(PANELS[0].name);
+    let theme = args.theme.as_deref().or(config.theme.as_deref()).unwrap_or(THEMES[0].0);
+    let configured = config.refresh.as_deref().map(duration).transpose().map_err(|e| eyre!(e))?;
+    Ok(Settings {
+        panel: PANELS.iter().position(|p| p.name == panel).unwrap_or(0),
+        theme: theme.to_owned(),
+        depth: Depth::detect(),
+        ascii: args.ascii || config.ascii.unwrap_or(false) || !ascii::locale_is_utf8(),
+        bursts: match (args.labs.or(config.labs), args.demo) {
+            (_, true) => Bursts::Demo,
+            (Some(OnOff::Off), false) => Bursts::Off,
+            (_, false) => Bursts::On,
+        },
+        refresh: args.refresh.or(configured).unwrap_or(Duration::from_secs(1)),
+        clock: Clock::Machine,
+    })
+}
+
 /// Reads a duration as people write it: a number and `ms`, `s` or `m`; seconds
 /// where no unit is given.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "ms" => 1e-3,

@@ -78,6 +78,7 @@ fn bytes(text: &str) -> Result<u64, String> {
         Some(b'K') => (&digits[..digits.len() - 1], 1 << 10),
         Some(b'M') => (&digits[..digits.len() - 1], 1 << 20),
         Some(b'G') => (&digits[..digits.len() - 1], 1 << 30),
+        Some(b'T') => (&digits[..digits.len() - 1], 1 << 40),
         _ => (digits, 1),
     };
     let number: u64 = digits.parse().map_err(|_| "not a size: say 4096, 64K or 1M".to_owned())?;

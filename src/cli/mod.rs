@@ -4,6 +4,7 @@
 //! was looked for was found; 2 could not do it, with one sentence on standard
 //! error; 130 interrupted.
 
+pub mod config;
 pub mod dashboard;
 pub mod ipc;
 pub mod litmus;
@@ -65,6 +66,8 @@ pub enum Subcommand {
     Lock(lock::Args),
     /// Run litmus tests on this machine
     Litmus(litmus::Args),
+    /// Write or check the configuration file
+    Config(config::Args),
     /// A process of the program's own, spoken to over a socket
     #[command(hide = true)]
     Worker(worker::Args),
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Ipc(args)) => ipc::run(&args),
         Some(Subcommand::Lock(args)) => lock::run(&args),
         Some(Subcommand::Litmus(args)) => litmus::run(&args),
+        Some(Subcommand::Config(args)) => config::run(&args),
         Some(Subcommand::Worker(args)) => worker::run(&args),
     };
     match done {

@@ -6,13 +6,21 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod diag;
 pub mod frame;
 pub mod futex;
 pub mod lifeline;
 pub mod limits;
+pub mod memory;
+pub mod names;
+pub mod packet;
 pub mod pidfd;
 pub mod proc_read;
+pub mod proc_tree;
 pub mod procroot;
+pub mod reap;
 pub mod shm;
 pub mod socket;
+pub mod spawn;
 pub mod syscalls;
+pub mod tsc;

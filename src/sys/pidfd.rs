@@ -85,6 +85,13 @@ impl Pidfd {
     }
 }
 
+impl From<OwnedFd> for Pidfd {
+    /// Takes a descriptor that the kernel gave as a pidfd.
+    fn from(fd: OwnedFd) -> Self {
+        Pidfd(fd)
+    }
+}
+
 impl AsFd for Pidfd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -5,9 +5,10 @@
 //! updates are drawn together, at most every [`FRAME`].
 
 use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use color_eyre::eyre::WrapErr;
+use color_eyre::eyre::{WrapErr, bail};
 use crossbeam_channel::{Receiver, bounded, never, select_biased};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 
 use super::app::{After, App};
 use crate::backend::Backend;
+use crate::sys::spawn::gate;
 
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -27,6 +29,10 @@ const GATHER: Duration = Duration::from_millis(4);
 /// How often the backend is polled though nothing rings, to look after
 /// readings that hang and to age what is on the screen.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// Set by a panic on any thread, which has given the terminal back: without
+/// that part the program must end, within [`IDLE`].
+static PANICKED: AtomicBool = AtomicBool::new(false);
 
 type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
@@ -47,7 +53,7 @@ pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
     let session = Session::enter().wrap_err("cannot set up the terminal")?;
     let mut screen = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout())))?;
     // What was on the alternate screen before is not known.
-    screen.clear()?;
+    wipe(&mut screen)?;
     let end = turn(app, backend, &mut screen);
     drop(session);
     end
@@ -60,6 +66,9 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let mut last_frame = draw(app, screen)?;
     let mut due: Option<Instant> = None;
     loop {
+        if PANICKED.load(Ordering::Acquire) {
+            bail!("a part of the program has panicked; its message stands above");
+        }
         for command in app.take_commands() {
             backend.send(command);
         }
@@ -88,8 +97,10 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
         };
         match after {
             After::Nothing => continue,
+            // The terminal is not ours any more.
+            _ if PANICKED.load(Ordering::Acquire) => continue,
             After::Draw => {}
-            After::Redraw => screen.clear()?,
+            After::Redraw => wipe(screen)?,
             After::Suspend => suspend(screen)?,
             After::Quit => return Ok(End::Quit),
         }
@@ -136,9 +147,19 @@ fn signals() -> io::Result<Receiver<i32>> {
 fn suspend(screen: &mut Screen) -> io::Result<()> {
     restore();
     // The whole job stops here until the shell continues it.
-    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+    let stop = || rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+    gate::while_closed(stop)?;
     set_up()?;
-    screen.clear()
+    wipe(screen)
+}
+
+/// Clears the terminal and forgets what stood there, so that the next frame is
+/// drawn whole. [`Terminal::clear`] would ask the terminal for the cursor's
+/// position first; the answer goes to the thread that reads events, and the
+/// question fails after two seconds.
+fn wipe(screen: &mut Screen) -> io::Result<()> {
+    let size = screen.size()?;
+    screen.resize(size.into())
 }
 
 /// The terminal in our hands; dropping it gives it back.
@@ -150,6 +171,7 @@ impl Session {
         std::panic::set_hook(Box::new(move |info| {
             restore();
             before(info);
+            PANICKED.store(true, Ordering::Release);
         }));
         set_up()?;
         Ok(Session)

@@ -215,7 +215,6 @@ fn command(pen: &mut Pen<'_>, process: &Process, context: bool, look: &Look<'_>)
     // A title that a program has written over its arguments has no path.
     let end = program.find(' ').unwrap_or(program.len());
     let start = program[..end].rfind('/').map_or(0, |slash| slash + 1);
-    pen.write(&program[..start], role(Role::Faint));
     pen.write(&program[start..end], role(Role::Strong));
     pen.write(&program[end..], role(Role::Dim));
     for argument in process.cmdline.iter().skip(1) {
@@ -237,14 +236,11 @@ fn guides(row: &Row, tree: bool) -> String {
 
 /// What could not be read, in a sentence above the table.
 fn draw_faults(screen: &mut Frame<'_>, area: Rect, table: &ProcessTable, look: &Look<'_>) -> Rect {
-    let shown = table.faults.iter().take(if area.height >= 12 { 2 } else { 0 });
-    let mut rows = 0;
-    for fault in shown {
-        let line = Line::styled(format!("! {fault}"), look.style(Role::Warn));
-        line.render(Rect { y: area.y + rows, height: 1, ..area }, screen.buffer_mut());
-        rows += 1;
-    }
-    Rect { y: area.y + rows, height: area.height - rows, ..area }
+    let Some(first) = table.faults.first().filter(|_| area.height >= 12) else { return area };
+    let others = if table.faults.len() > 1 { format!("   +{} more", table.faults.len() - 1) } else { String::new() };
+    let line = Line::styled(format!("! {first}{others}"), look.style(Role::Faint));
+    line.render(Rect { height: 1, ..area }, screen.buffer_mut());
+    Rect { y: area.y + 1, height: area.height - 1, ..area }
 }
 
 fn split_prompt(area: Rect, wanted: bool) -> (Rect, Rect) {

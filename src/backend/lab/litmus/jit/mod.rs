@@ -19,6 +19,7 @@ mod lower;
 pub mod x86_64;
 
 use std::io;
+use std::sync::atomic::AtomicI32;
 
 use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 
@@ -98,42 +99,78 @@ pub fn assemble(architecture: Architecture, body: &Body<'_>) -> Result<MachineCo
     }
 }
 
+/// A cache line of shared memory: one location of one instance, in its first
+/// cell.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Line {
+    /// The location.
+    pub value: AtomicI32,
+}
+
 /// A body that can be called.
 #[derive(Debug)]
 pub struct Runnable {
-    code: ExecutableBuffer,
+    code: MachineCode,
+    buffer: ExecutableBuffer,
+    /// Locations that the body accesses, from one instance's first line on.
+    locations: usize,
+    /// Lines from one instance to the next.
+    stride: usize,
+    outputs: usize,
 }
 
 type Entry = unsafe extern "C" fn(*mut u8, *mut i32, u64, i32);
 
 impl Runnable {
-    /// Makes machine code of the host's architecture callable.
+    /// Assembles a body for this machine; it accesses `locations` locations.
     ///
     /// # Errors
-    /// What mmap(2) or mprotect(2) says.
-    pub fn new(code: &MachineCode) -> io::Result<Self> {
-        let mut buffer = MutableBuffer::new(code.bytes.len())?;
-        buffer.set_len(code.bytes.len());
-        buffer.copy_from_slice(&code.bytes);
-        Ok(Runnable { code: buffer.make_exec()? })
+    /// A fault where there is no assembler for this architecture, or the kernel
+    /// gives no executable memory.
+    pub fn new(body: &Body<'_>, locations: usize) -> Result<Self, Fault> {
+        let code = assemble(Architecture::host()?, body)?;
+        let buffer = executable(&code.bytes).map_err(|error| {
+            Fault::new("litmus", format!("the kernel gives no executable memory: {error} (mmap, mprotect)"))
+        })?;
+        Ok(Runnable { code, buffer, locations, stride: body.stride / LINE, outputs: body.outputs.len() })
     }
 
-    /// Runs the body `count` times.
-    ///
-    /// # Safety
-    /// The code must have been assembled for this architecture by
-    /// [`assemble`]. `memory` must be valid for `count` strides of all the
-    /// test's locations and `out` for `count` times the body's outputs, both
-    /// for the whole call. Other threads may access `memory` at the same time
-    /// only by such code or by atomics, and `out` not at all.
-    pub unsafe fn run(&self, memory: *mut u8, out: *mut i32, count: u64, first: i32) {
-        let entry = self.code.ptr(dynasmrt::AssemblyOffset(0));
-        // SAFETY: the buffer starts with a function of this signature, which
-        // `lower` has emitted and which keeps the C calling convention.
-        let entry: Entry = unsafe { std::mem::transmute(entry) };
-        // SAFETY: the caller vouches for the pointers.
-        unsafe { entry(memory, out, count, first) }
+    /// What it executes.
+    pub fn code(&self) -> &MachineCode {
+        &self.code
     }
+
+    /// Runs the body `count` times on the instances that begin with `memory`,
+    /// counting from `first`.
+    ///
+    /// # Panics
+    /// Where `memory` or `out` is too small for so many.
+    pub fn run(&self, memory: &[Line], out: &[AtomicI32], count: usize, first: i32) {
+        if count == 0 {
+            return;
+        }
+        assert!(memory.len() >= (count - 1) * self.stride + self.locations && out.len() >= count * self.outputs);
+        let entry = self.buffer.ptr(dynasmrt::AssemblyOffset(0));
+        // SAFETY: the buffer starts with a function of this signature, which
+        // `lower` has emitted for this architecture and which keeps the C
+        // calling convention.
+        let entry: Entry = unsafe { std::mem::transmute(entry) };
+        let memory = memory.as_ptr().cast_mut().cast();
+        let out = out.as_ptr().cast_mut().cast();
+        // SAFETY: it accesses the first cell of `locations` lines of each of
+        // `count` instances, and `outputs` cells of `out` for each, which the
+        // assertion found to be there. All of them are atomics, so that being
+        // accessed by others meanwhile is no data race.
+        unsafe { entry(memory, out, count as u64, first) }
+    }
+}
+
+fn executable(bytes: &[u8]) -> io::Result<ExecutableBuffer> {
+    let mut buffer = MutableBuffer::new(bytes.len())?;
+    buffer.set_len(bytes.len());
+    buffer.copy_from_slice(bytes);
+    buffer.make_exec()
 }
 
 #[cfg(test)]

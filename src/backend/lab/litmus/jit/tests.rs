@@ -19,21 +19,21 @@ fn assembled(architecture: Architecture, test: &Test) -> MachineCode {
 fn run(statements: &str, x: i32, d: i32) -> (Vec<(String, i32)>, i32, i32) {
     let test = test(statements);
     let registers = &test.threads[0].registers;
-    let code = Runnable::new(&assembled(Architecture::host().unwrap(), &test)).unwrap();
+    let outputs: Vec<Register> = (0..registers.len()).map(Register).collect();
+    let body = Body { ops: &test.threads[0].body, registers: registers.len(), outputs: &outputs, stride: 2 * LINE };
+    let code = Runnable::new(&body, 2).unwrap();
     // Two instances, to see that the second is found; poisoned outputs.
-    let mut memory = vec![0_i32; 2 * 2 * LINE / 4];
-    for instance in 0..2 {
-        (memory[instance * LINE / 2], memory[instance * LINE / 2 + LINE / 4]) = (x, d);
-    }
-    let mut out = vec![0x5555_i32; 2 * registers.len() + 1];
-    // SAFETY: both buffers hold two instances.
-    unsafe { code.run(memory.as_mut_ptr().cast(), out.as_mut_ptr(), 2, 1) };
+    let memory: Vec<Line> = [x, d, x, d].map(|value| Line { value: value.into() }).into();
+    let out: Vec<AtomicI32> = (0..2 * registers.len() + 1).map(|_| 0x5555.into()).collect();
+    code.run(&memory, &out, 2, 1);
+    let out: Vec<i32> = out.into_iter().map(AtomicI32::into_inner).collect();
+    let memory: Vec<i32> = memory.into_iter().map(|line| line.value.into_inner()).collect();
     assert_eq!(out[2 * registers.len()], 0x5555, "nothing is written behind the outputs");
     let (first, second) = out.split_at(registers.len());
     assert_eq!(first, &second[..registers.len()], "{statements}");
-    assert_eq!(memory[..LINE / 2], memory[LINE / 2..], "{statements}");
+    assert_eq!(memory[..2], memory[2..], "{statements}");
     let named = registers.iter().cloned().zip(first.iter().copied()).collect();
-    (named, memory[0], memory[LINE / 4])
+    (named, memory[0], memory[1])
 }
 
 fn register(statements: &str, name: &str, x: i32, d: i32) -> i32 {

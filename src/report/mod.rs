@@ -5,4 +5,5 @@ pub mod csv;
 pub mod ipc;
 pub mod lock;
 pub mod ps;
+pub mod run;
 pub mod wait;

@@ -127,7 +127,7 @@ impl Processes {
         let command = if inside.width >= 110 { 30 } else { 16 };
         let mut x = inside.x;
         self.geometry.columns.clear();
-        for index in choose(inside.width, command) {
+        for index in choose(inside.width, command, self.waits) {
             self.geometry.columns.push((index, x));
             x += COLUMNS[index].width + 1;
         }

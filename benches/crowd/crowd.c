@@ -1,6 +1,6 @@
-// crowd PROCESSES THREADS: so many processes that sleep, and one with so many
-// threads that sleep; a line on standard output once all of them are there.
-// All of them form one process group, and end with it or with their parent.
+// Sleeping processes and threads to be measured with: `crowd PROCESSES THREADS`.
+// Says "ready", and ends with all of them when its standard input does.
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,23 +8,22 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static void *rest(void *unused) {
-    for (;;)
-        pause();
+static void *sleep_for_ever(void *unused) {
+    for (;;) pause();
     return unused;
 }
 
 int main(int count, char **arguments) {
     int processes = count > 1 ? atoi(arguments[1]) : 0;
     int threads = count > 2 ? atoi(arguments[2]) : 0;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < processes; i++) {
         pid_t child = fork();
-        if (child < 0)
-            return 1;
+        if (child < 0) return perror("fork"), 1;
         if (child == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            rest(NULL);
+            close(0);
+            close(1);
+            sleep_for_ever(NULL);
         }
     }
     pthread_attr_t small;
@@ -32,10 +31,10 @@ int main(int count, char **arguments) {
     pthread_attr_setstacksize(&small, 64 << 10);
     for (int i = 0; i < threads; i++) {
         pthread_t thread;
-        if (pthread_create(&thread, &small, rest, NULL) != 0)
-            return 1;
+        if (pthread_create(&thread, &small, sleep_for_ever, NULL)) return perror("pthread_create"), 1;
     }
     puts("ready");
     fflush(stdout);
-    rest(NULL);
+    while (getchar() != EOF) {}
+    return 0;
 }

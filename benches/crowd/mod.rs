@@ -19,6 +19,8 @@ impl Crowd {
         let mut first = Command::new(program()?)
             .args([processes.to_string(), threads.to_string()])
             .process_group(0)
+            // It ends when this does, whatever becomes of us.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

@@ -189,7 +189,7 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
     // signals are blocked, so no handler runs in the shared memory.
     // CLONE_PIDFD stores the descriptor where the first variadic argument
     // points.
-    let clone = || unsafe {
+    let mut clone = || unsafe {
         libc::clone(
             child::main,
             top.cast::<c_void>(),

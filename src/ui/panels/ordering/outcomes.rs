@@ -47,7 +47,8 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress
 /// As much as a few rows can say, without a box.
 pub(super) fn draw_small(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, runs: bool, look: &Look<'_>) {
     let width = usize::from(area.width);
-    let pace = if runs { per_second(progress).map_or(String::new(), |rate| format!("{}/s", si(rate))) } else { String::new() };
+    let pace =
+        if runs { per_second(progress).map_or(String::new(), |rate| format!("{}/s", si(rate))) } else { String::new() };
     let mut lines = vec![Line::from(vec![
         Span::styled(program::name(&progress.test, width.saturating_sub(20)), look.style(Role::Title)),
         Span::raw(" "),
@@ -123,7 +124,8 @@ const REMARK: usize = 20;
 impl Columns {
     fn new(progress: &LitmusProgress, width: usize) -> Self {
         let first = progress.outcomes.first();
-        let names: Vec<String> = first.map(|outcome| parts(&outcome.state).map(|(name, _)| name).collect()).unwrap_or_default();
+        let names: Vec<String> =
+            first.map(|outcome| parts(&outcome.state).map(|(name, _)| name).collect()).unwrap_or_default();
         let name_width = |index: usize, name: &String| {
             let values = progress.outcomes.iter().filter_map(|outcome| parts(&outcome.state).nth(index));
             values.map(|(_, value)| value.len()).max().unwrap_or(1).max(name.len())

@@ -95,6 +95,9 @@ pub const PID: usize = 0;
 /// The index of the wait column.
 pub const WAIT: usize = 16;
 
+/// The index of the first column about waits; all from there on are.
+pub const WAITS_FROM: usize = 14;
+
 /// All columns but the last, the command, which takes what room is left.
 pub const COLUMNS: &[Column] = &[
     sorted(column("PID", 7, 100, true, pid), |a, b| a.pid.cmp(&b.pid), false),
@@ -119,9 +122,10 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// The columns that fit into `width` beside at least `command` columns for the
-/// command: indices into [`COLUMNS`] with their widths.
-pub fn choose(width: u16, command: u16) -> Vec<(usize, u16)> {
-    let mut by_worth: Vec<usize> = (0..COLUMNS.len()).collect();
+/// command, those about waits only where they are wanted: indices into
+/// [`COLUMNS`] with their widths.
+pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
+    let mut by_worth: Vec<usize> = (0..if waits { COLUMNS.len() } else { WAITS_FROM }).collect();
     by_worth.sort_by_key(|i| std::cmp::Reverse(COLUMNS[*i].worth));
     let mut room = width.saturating_sub(command);
     let mut chosen = Vec::new();
@@ -357,16 +361,18 @@ mod tests {
         for (index, title) in [(CPU, "CPU%"), (MEMORY, "MEM"), (PID, "PID"), (WAIT, "WAITS FOR")] {
             assert_eq!(COLUMNS[index].title, title);
         }
+        let about_waits: Vec<&str> = COLUMNS[WAITS_FROM..].iter().map(|c| c.title).collect();
+        assert_eq!(about_waits, ["WCHAN", "CALL", "WAITS FOR", "FOR", "HELD BY"]);
     }
 
     #[test]
     fn narrow_screens_keep_what_matters_most() {
-        let titles = |width| choose(width, 16).into_iter().map(|(i, _)| COLUMNS[i].title).collect::<Vec<_>>();
+        let titles = |width| choose(width, 16, true).into_iter().map(|(i, _)| COLUMNS[i].title).collect::<Vec<_>>();
         assert_eq!(titles(40), ["PID", "S", "CPU%", "MEM"]);
         assert!(titles(76).contains(&"WAITS FOR") && titles(76).contains(&"HELD BY"));
         assert_eq!(titles(300).len(), COLUMNS.len(), "a wide screen shows all");
         for width in 0..300 {
-            let used: u16 = choose(width, 16).iter().map(|(_, own)| own + 1).sum();
+            let used: u16 = choose(width, 16, true).iter().map(|(_, own)| own + 1).sum();
             assert!(used <= width.saturating_sub(16));
         }
     }

@@ -135,7 +135,7 @@ impl Processes {
         let command = if inside.width >= 110 { 30 } else { 16 };
         let mut x = inside.x;
         self.geometry.columns.clear();
-        for (index, width) in choose(inside.width, command) {
+        for (index, width) in choose(inside.width, command, self.waits) {
             self.geometry.columns.push(Place { index, x, width });
             x += width + 1;
         }

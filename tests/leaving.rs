@@ -152,17 +152,9 @@ fn a_panic_gives_the_terminal_back() {
 fn panic_in_the_dashboard(cue: PathBuf) {
     use syncscope::backend::{Backend, Options};
     use syncscope::ui::app::{App, Settings};
-    use syncscope::ui::director::Bursts;
     use syncscope::ui::theme::Depth;
 
-    let settings = Settings {
-        panel: 0,
-        theme: "night".to_owned(),
-        depth: Depth::detect(),
-        ascii: false,
-        bursts: Bursts::Off,
-        refresh: Duration::from_secs(1),
-    };
+    let settings = Settings { depth: Depth::detect(), ..Settings::default() };
     std::thread::spawn(move || {
         while !cue.exists() {
             std::thread::sleep(Duration::from_millis(5));

@@ -139,6 +139,47 @@ fn descriptors_say_what_they_are() {
 }
 
 #[test]
+fn other_ends_are_named() {
+    let mut child = cat();
+    let (pid, own) = (child.id() as Pid, std::process::id() as Pid);
+    let mut reader = Reader::of(Path::new("/proc"));
+    let writer = child.stdin.as_ref().unwrap().as_raw_fd();
+    // Between fork and exec the child still holds a copy of our end too.
+    let detail = reader.read_until(pid, |detail| {
+        detail.process.as_ref().is_some_and(|p| &*p.name == "cat") && descriptor(detail, 0).other_ends.len() == 1
+    });
+    let end = &descriptor(&detail, 0).other_ends[0];
+    assert_eq!((end.pid, end.fd, &*end.role), (own, writer, "writes"));
+    assert!(!end.name.is_empty());
+    let detail = reader.read(own);
+    let ends: Vec<_> = descriptor(&detail, writer).other_ends.iter().map(|e| (e.pid, e.fd, &*e.role)).collect();
+    assert_eq!(ends, [(pid, 0, "reads")]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The index may still know the child; its end is gone all the same.
+    assert!(descriptor(&reader.read(own), writer).other_ends.is_empty());
+}
+
+#[test]
+fn peers_of_sockets_and_of_fifos_are_named() {
+    let own = std::process::id() as Pid;
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let both = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let writer = std::fs::File::options().write(true).open(&path).unwrap();
+    let detail = Reader::of(Path::new("/proc")).read(own);
+    let ends = |fd: i32| -> Vec<(i32, &str)> {
+        let ends = descriptor(&detail, fd).other_ends.iter().filter(|end| end.pid == own);
+        ends.map(|end| (end.fd, &*end.role)).collect()
+    };
+    assert_eq!(ends(one.as_raw_fd()), [(other.as_raw_fd(), "peer")]);
+    assert_eq!(ends(writer.as_raw_fd()), [(both.as_raw_fd(), "reads and writes")]);
+    assert_eq!(ends(both.as_raw_fd()), [(writer.as_raw_fd(), "writes")]);
+}
+
+#[test]
 fn a_zombie_and_a_process_that_is_gone_are_said_to_be_so() {
     let mut child = cat();
     let pid = child.id() as Pid;

@@ -3,5 +3,7 @@
 
 pub mod csv;
 pub mod ipc;
+pub mod litmus;
+pub mod lock;
 pub mod ps;
 pub mod wait;

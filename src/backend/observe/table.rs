@@ -145,6 +145,11 @@ impl Table {
             if !row.is_gone() && (ran || swept || row.is_new()) {
                 progress.enter(row.pid());
                 row.read_stat(swept, round, &mut self.source);
+                if row.is_replaced() {
+                    *row = Row::new(row.pid(), &self.source);
+                    row.look(round, &mut self.source);
+                    row.read_stat(false, round, &mut self.source);
+                }
             }
             progress.leave()?;
         }

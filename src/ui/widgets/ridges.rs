@@ -72,7 +72,7 @@ fn figures(buffer: &mut Buffer, row: Rect, ridge: &Ridge<'_>, theme: &Theme) {
     let mut spans = vec![Span::styled(text::left(ridge.name, 12), theme.series(ridge.series))];
     for (name, value) in [("p50", q.p50), ("p99", q.p99), ("p99.9", q.p999), ("max", q.max)] {
         let width: usize = spans.iter().map(Span::width).sum();
-        if width + name.len() + 12 > usize::from(row.width) {
+        if width + name.len() + 10 > usize::from(row.width) {
             break;
         }
         spans.push(Span::styled(format!("  {name} "), theme.style(Role::Dim)));

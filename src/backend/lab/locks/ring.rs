@@ -140,7 +140,11 @@ impl Ring {
 
     fn load(&self, index: u64) -> Record {
         let slot = self.slot(index);
-        Record { wanted: slot.wanted.load(Relaxed), got: slot.got.load(Relaxed), released: slot.released.load(Relaxed) }
+        // Against the order of writing, so that an open record has no stamp
+        // without the ones before it.
+        let released = slot.released.load(Acquire);
+        let got = slot.got.load(Acquire);
+        Record { wanted: slot.wanted.load(Relaxed), got, released }
     }
 }
 

@@ -75,6 +75,7 @@ fn contend(primitive: &dyn Primitive, threads: usize, laps: u64, at_most: Durati
     }
     gate.close();
     assert!(gate.rest(threads, Duration::from_secs(20)), "{} does not come to rest", primitive.info().key);
+    reader.read(&seats, clock.scale, trace == Trace::Ordered);
     gate.end();
     for thread in crew {
         thread.join().unwrap();

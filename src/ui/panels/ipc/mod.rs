@@ -172,15 +172,15 @@ impl Panel for View {
         let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
         draw_settings(screen, top, self, look);
         if area.width < 110 {
+            if self.explains {
+                return draw_right(screen, body, self, look);
+            }
             let left = Constraint::Length(36.min(area.width * 9 / 20));
             let [left, right] = Layout::horizontal([left, Constraint::Min(0)]).areas(body);
             let now = if left.height >= 18 { 7 } else { 0 };
             let [list, now] = Layout::vertical([Constraint::Min(0), Constraint::Length(now)]).areas(left);
             draw_transports(screen, list, self, look);
             draw_now(screen, now, self, look);
-            if self.explains {
-                return draw_right(screen, right, self, look);
-            }
             let chart = Constraint::Percentage(45);
             let [chart, trips] = Layout::vertical([chart, Constraint::Min(0)]).areas(right);
             draw_throughput(screen, chart, self, look);
@@ -194,7 +194,7 @@ impl Panel for View {
         let needed = TRANSPORTS.len() as u16 * 4 + 1;
         let (list, words) = split_below(list, needed);
         draw_transports(screen, list, self, look);
-        if let Some(words) = words {
+        if let Some(words) = words.filter(|_| !self.explains) {
             let inside = frame::draw(screen, words, self.selected().name, "", look.theme);
             channel::explain(screen, inside, self.selected(), look);
         }

@@ -60,14 +60,14 @@ fn busy_line(process: &Process, width: usize, look: &Look<'_>) -> Line<'static> 
         _ => Role::Faint,
     };
     let figure = process.cpu.map_or_else(|| "–".to_owned(), |c| format!("{:.1}%", c * 100.0));
-    let name = width.saturating_sub(29).clamp(8, 24);
+    let name = width.saturating_sub(21).clamp(8, 24);
     let mut spans = vec![
         Span::styled(text::right(&figure, 6), look.style(role)),
         Span::styled(format!(" {}", text::left(&process.name, name)), look.style(Role::Text)),
         Span::styled(format!(" {:>7}", process.pid), look.style(Role::Dim)),
         Span::styled(format!(" {:>5}", process.rss.short()), look.style(Role::Dim)),
     ];
-    if let Some(wait) = &process.wait {
+    if let Some(wait) = process.wait.as_ref().filter(|_| width >= 70) {
         spans.push(Span::styled(format!("  {}", wait_text(wait)), look.style(Role::Faint)));
     }
     Line::from(spans)

@@ -5,6 +5,7 @@ pub mod bar;
 pub mod distribution;
 pub mod frame;
 pub mod heat;
+pub mod lanes;
 pub mod prompt;
 pub mod signals;
 pub mod spark;

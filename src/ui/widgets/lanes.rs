@@ -66,8 +66,9 @@ fn spread(times: &mut [[f64; 2]], state: usize, cell: f64, from: u64, to: u64) {
     }
 }
 
-/// Draws the time axis of a stretch that ends now, with as many marks as fit.
-pub fn axis(buffer: &mut Buffer, row: Rect, span: Nanos, theme: &Theme) {
+/// Draws the time axis of a stretch that ended `age` ago, with as many marks as
+/// fit, counted from its end.
+pub fn axis(buffer: &mut Buffer, row: Rect, span: Nanos, age: Nanos, theme: &Theme) {
     let width = usize::from(row.width);
     buffer.set_string(row.x, row.y, "─".repeat(width), theme.style(Role::Faint));
     let marks = (width / 24).clamp(1, 8) as u64;
@@ -77,8 +78,10 @@ pub fn axis(buffer: &mut Buffer, row: Rect, span: Nanos, theme: &Theme) {
         let label = format!("−{} ", before.precise());
         buffer.set_stringn(x, row.y, label, usize::from(row.right() - x), theme.style(Role::Dim));
     }
-    if width >= 20 {
-        buffer.set_string(row.right() - 4, row.y, " now", theme.style(Role::Dim));
+    let end = if age == Nanos::ZERO { " now".to_owned() } else { format!(" {} ago", age.precise()) };
+    let columns = end.chars().count();
+    if width >= columns + 16 {
+        buffer.set_string(row.right() - columns as u16, row.y, end, theme.style(Role::Dim));
     }
 }
 

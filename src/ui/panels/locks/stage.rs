@@ -107,7 +107,7 @@ fn draw_lane(
     let mut x = lane.right() + 1;
     if rates > RATE {
         let track = Rect { x, width: BAR, ..place };
-        bar::draw(buffer, track, rate / most, theme.style(Role::Accent), theme.style(Role::Faint));
+        bar::draw(buffer, track, rate / most, theme.style(Role::Dim), theme.style(Role::Faint));
         x += BAR + 1;
     }
     let figure = text::right(&format!("{}/s", si(rate)), usize::from(RATE) - 1);
@@ -127,7 +127,7 @@ fn draw_axis(screen: &mut Frame<'_>, row: Rect, shown: &Lanes, (top, fit): (usiz
     let rates = rate_width(row.width);
     let axis = Rect { x: row.x + LABEL, width: row.width.saturating_sub(LABEL + rates), ..row };
     let threads = shown.threads.len();
-    lanes::axis(screen.buffer_mut(), axis, shown.span, theme);
+    lanes::axis(screen.buffer_mut(), axis, shown.span, shown.age, theme);
     let legend: Vec<Span<'_>> = if fit < threads {
         vec![Span::styled(format!(" t{top}–t{} of {threads}", top + fit - 1), theme.style(Role::Warn))]
     } else if rates > RATE {

@@ -47,7 +47,11 @@ fn lanes(threads: u64) -> Lanes {
     };
     let rounds = 800 / (40 * threads).max(1) + 1;
     let span = rounds * threads * 40;
-    Lanes { span: Nanos(span), threads: (0..threads).map(|t| (0..rounds).map(|r| turn(t, r)).collect()).collect() }
+    Lanes {
+        age: Nanos::ZERO,
+        span: Nanos(span),
+        threads: (0..threads).map(|t| (0..rounds).map(|r| turn(t, r)).collect()).collect(),
+    }
 }
 
 fn running(threads: usize) -> LockProgress {

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod terminal;
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use nix::unistd::Pid;
 
 use terminal::{CTRL_C, CTRL_Z, Terminal};
 
+/// In the status line of every panel.
+const FIRST_FRAME: &str = "q quit";
 /// How long the program's other processes may outlive it.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
@@ -27,7 +30,7 @@ fn syncscope(arguments: &[&str]) -> Command {
 /// The dashboard, once its first frame is there.
 fn dashboard() -> Terminal {
     let terminal = Terminal::start(syncscope(&[]), 100, 30);
-    terminal.wait_for("overview");
+    terminal.wait_for(FIRST_FRAME);
     terminal.assert_taken();
     terminal
 }
@@ -58,7 +61,7 @@ fn signals_end_it_with_their_code() {
 #[test]
 fn killed_outright_it_leaves_no_process() {
     let mut terminal = Terminal::start(syncscope(&["--demo"]), 100, 30);
-    terminal.wait_for("overview");
+    terminal.wait_for(FIRST_FRAME);
     kill(Pid::from_raw(terminal.pid()), Signal::SIGKILL).unwrap();
     assert_eq!(terminal.exit_code(), 137);
     terminal.mark.assert_gone_within(AFTERMATH);
@@ -73,7 +76,7 @@ fn suspended_it_gives_the_terminal_back_and_takes_it_again() {
     shell.args(["-c", script, env!("CARGO_BIN_EXE_syncscope")]);
     let mut terminal = Terminal::start(shell, 100, 30);
     for round in 0..2 {
-        terminal.wait_for("overview");
+        terminal.wait_for(FIRST_FRAME);
         terminal.assert_taken();
         if round == 0 {
             terminal.send_keys(CTRL_Z);
@@ -121,19 +124,24 @@ fn what_does_not_exist_is_answered_with_what_does() {
     }
 }
 
-/// Set for the process in which the dashboard is to panic.
+/// Names, for the process in which the dashboard is to panic, the file whose
+/// appearance makes it so.
 const PANIC: &str = "SYNCSCOPE_TEST_PANIC";
 
 /// No dashboard as it is should panic, so this test starts itself once more as
 /// a program that does.
 #[test]
 fn a_panic_gives_the_terminal_back() {
-    if std::env::var_os(PANIC).is_some() {
-        return panic_in_the_dashboard();
+    if let Some(cue) = std::env::var_os(PANIC) {
+        return panic_in_the_dashboard(PathBuf::from(cue));
     }
+    let directory = tempfile::tempdir().unwrap();
+    let cue = directory.path().join("cue");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "a_panic_gives_the_terminal_back", "--nocapture"]).env(PANIC, "1");
+    command.args(["--exact", "a_panic_gives_the_terminal_back", "--nocapture"]).env(PANIC, &cue);
     let mut terminal = Terminal::start(command, 100, 30);
+    terminal.wait_for(FIRST_FRAME);
+    std::fs::write(cue, "").unwrap();
     terminal.wait_for("a test of the panic hook");
     terminal.assert_restored();
     assert_ne!(terminal.exit_code(), 0, "the screen:\n{}", terminal.lines().join("\n"));
@@ -141,26 +149,16 @@ fn a_panic_gives_the_terminal_back() {
     terminal.mark.assert_gone_within(AFTERMATH);
 }
 
-fn panic_in_the_dashboard() {
+fn panic_in_the_dashboard(cue: PathBuf) {
     use syncscope::backend::{Backend, Options};
     use syncscope::ui::app::{App, Settings};
-    use syncscope::ui::director::Bursts;
     use syncscope::ui::theme::Depth;
 
-    let settings = Settings {
-        panel: 0,
-        theme: "night".to_owned(),
-        depth: Depth::detect(),
-        ascii: false,
-        bursts: Bursts::Off,
-        refresh: Duration::from_secs(1),
-    };
-    std::thread::spawn(|| {
-        let before = nix::sys::termios::tcgetattr(std::io::stdin()).unwrap();
-        while nix::sys::termios::tcgetattr(std::io::stdin()).unwrap() == before {
+    let settings = Settings { depth: Depth::detect(), ..Settings::default() };
+    std::thread::spawn(move || {
+        while !cue.exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // The first frame follows raw mode; the panic may come before or after.
         panic!("a test of the panic hook");
     });
     let mut app = App::new(settings).unwrap();

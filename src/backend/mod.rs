@@ -68,7 +68,7 @@ impl Backend {
         let outlet = &self.outlet;
         match command {
             Command::Child(command) => {
-                self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet.clone())).send(command);
+                self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::config::Config;
 use crate::backend::{self, Backend, ChildCommand, Command};
 use crate::model::child::ChildSpec;
-use crate::ui::app::{App, Settings};
+use crate::ui::app::{App, Clock, Settings};
 use crate::ui::ascii;
 use crate::ui::director::Bursts;
 use crate::ui::panels::PANELS;
@@ -107,6 +107,7 @@ fn settings(args: &Args, opening: &Opening, config: &Config) -> color_eyre::Resu
             (_, false) => Bursts::On,
         },
         refresh: args.refresh.or(configured).unwrap_or(Duration::from_secs(1)),
+        clock: Clock::Machine,
     })
 }
 

@@ -77,6 +77,30 @@ pub struct Usage {
     pub major_faults: u64,
 }
 
+/// What a child that runs is using, read once a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveUsage {
+    /// CPU time so far, its ended threads included.
+    pub cpu_time: Nanos,
+    /// CPUs used since the reading before: 1.0 is one whole CPU.
+    pub cpu: f32,
+    /// Memory resident now.
+    pub rss: Bytes,
+}
+
+/// A child's standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinState {
+    /// It can be written to.
+    Open {
+        /// Bytes that the child has not taken yet.
+        queued: u64,
+    },
+    /// It has been closed, by us or by the child.
+    Closed,
+}
+
 /// Where a child stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,7 +124,7 @@ pub enum ChildState {
 }
 
 /// One supervised child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildView {
     /// Its number here.
     pub id: ChildId,
@@ -112,6 +136,10 @@ pub struct ChildView {
     pub started: Nanos,
     /// Where it stands.
     pub state: ChildState,
+    /// What it uses, while it lives and has been looked at.
+    pub live: Option<LiveUsage>,
+    /// Whether its standard input can be written to.
+    pub stdin: StdinState,
     /// Bytes read from its standard output.
     pub stdout_bytes: u64,
     /// Bytes read from its standard error.
@@ -124,7 +152,7 @@ pub struct ChildView {
 }
 
 /// All supervised children, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Children {
     /// The children.
     pub children: Vec<Arc<ChildView>>,

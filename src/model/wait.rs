@@ -166,6 +166,10 @@ pub struct Wait {
     pub address: Option<u64>,
     /// Who must act; empty where nobody can be named.
     pub holders: Vec<Holder>,
+    /// Somebody who cannot be seen may be able to act too: a process whose
+    /// descriptors may not be read, an end that no process visibly has.
+    #[serde(default)]
+    pub partial: bool,
     /// All of them or any one.
     pub mode: Mode,
     /// Whether the wait ends by itself.
@@ -190,6 +194,7 @@ impl Wait {
             resource: resource.into(),
             address: None,
             holders: Vec::new(),
+            partial: false,
             mode: Mode::Any,
             timed: false,
             since: None,

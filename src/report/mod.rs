@@ -3,6 +3,8 @@
 
 pub mod csv;
 pub mod ipc;
+pub mod litmus;
 pub mod lock;
 pub mod ps;
+pub mod run;
 pub mod wait;

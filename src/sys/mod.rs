@@ -6,10 +6,12 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod diag;
 pub mod frame;
 pub mod futex;
 pub mod lifeline;
 pub mod limits;
+pub mod memory;
 pub mod names;
 pub mod packet;
 pub mod pidfd;
@@ -18,6 +20,7 @@ pub mod proc_tree;
 pub mod procroot;
 pub mod reap;
 pub mod shm;
+pub mod signals;
 pub mod socket;
 pub mod spawn;
 pub mod syscalls;

@@ -33,6 +33,41 @@ pub struct Settings {
     pub bursts: Bursts,
     /// How often to sample.
     pub refresh: Duration,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    /// The overview in the first theme at full colour, no labs, every second.
+    fn default() -> Self {
+        Settings {
+            panel: 0,
+            theme: THEMES[0].0.to_owned(),
+            depth: Depth::True,
+            ascii: false,
+            bursts: Bursts::Off,
+            refresh: Duration::from_secs(1),
+            clock: Clock::Machine,
+        }
+    }
+}
+
+/// Where the dashboard takes the time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's clocks.
+    Machine,
+    /// Standing still, for a test: `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME`.
+    Fixed(Nanos, Nanos),
+}
+
+impl Clock {
+    fn now(self) -> (Nanos, Nanos) {
+        match self {
+            Clock::Machine => (clock::monotonic(), clock::boottime()),
+            Clock::Fixed(now, boot) => (now, boot),
+        }
+    }
 }
 
 /// What the loop must do after an event.
@@ -105,13 +140,18 @@ impl App {
         self.outbox.push(command);
     }
 
+    /// The time, though the screen may be frozen.
+    fn now(&self) -> Nanos {
+        self.settings.clock.now().0
+    }
+
     /// Takes an update in. While frozen, samples are let go; results are not.
     /// Returns whether the screen may have changed.
     pub fn on_update(&mut self, update: &Update) -> bool {
         if self.frozen.is_some() && !Store::is_result(update) {
             return false;
         }
-        self.store.apply(update.clone(), clock::monotonic());
+        self.store.apply(update.clone(), self.now());
         for panel in &mut self.panels {
             panel.on_update(update, &self.store);
         }
@@ -195,7 +235,12 @@ impl App {
 
     /// Lets the current panel answer; `None` where it does not.
     fn ask(&mut self, answer: impl FnOnce(&mut dyn Panel, &Look<'_>) -> Reaction) -> Option<After> {
-        let look = look(&self.store, &self.theme, self.frozen, self.director.bursts());
+        let look = look(
+            &self.store,
+            &self.theme,
+            self.frozen.unwrap_or_else(|| self.settings.clock.now()),
+            self.director.bursts(),
+        );
         match answer(self.panels[self.current].as_mut(), &look) {
             Reaction::Ignored => None,
             Reaction::Taken(effects) => {
@@ -209,7 +254,7 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Send(command) => self.command(command),
-                Effect::Notice(text) => self.store.notice(clock::monotonic(), text, false),
+                Effect::Notice(text) => self.store.notice(self.now(), text, false),
                 Effect::Open { panel, pid } => {
                     if let Some(index) = PANELS.iter().position(|p| p.name == panel) {
                         self.open(index, pid);
@@ -225,7 +270,12 @@ impl App {
             return;
         }
         self.current = index;
-        let look = look(&self.store, &self.theme, self.frozen, self.director.bursts());
+        let look = look(
+            &self.store,
+            &self.theme,
+            self.frozen.unwrap_or_else(|| self.settings.clock.now()),
+            self.director.bursts(),
+        );
         let effects = self.panels[index].on_open(pid, &look);
         self.steer_labs();
         self.carry_out(effects);
@@ -240,12 +290,12 @@ impl App {
         self.director.toggle();
         self.steer_labs();
         let state = if self.director.bursts() == Bursts::Off { "off" } else { "on" };
-        self.store.notice(clock::monotonic(), format!("the overview's labs are {state}"), false);
+        self.store.notice(self.now(), format!("the overview's labs are {state}"), false);
     }
 
     fn toggle_frozen(&mut self) {
         self.frozen = match self.frozen {
-            None => Some((clock::monotonic(), clock::boottime())),
+            None => Some(self.settings.clock.now()),
             Some(_) => None,
         };
         self.steer_labs();
@@ -255,16 +305,16 @@ impl App {
         let next = THEMES.iter().position(|(n, _)| *n == self.theme.name()).map_or(0, |i| (i + 1) % THEMES.len());
         match Theme::load(THEMES[next].0, self.settings.depth) {
             Ok(theme) => self.theme = theme,
-            Err(fault) => self.store.notice(clock::monotonic(), fault.to_string(), true),
+            Err(fault) => self.store.notice(self.now(), fault.to_string(), true),
         }
-        self.store.notice(clock::monotonic(), format!("theme {}", self.theme.name()), false);
+        self.store.notice(self.now(), format!("theme {}", self.theme.name()), false);
     }
 
     fn change_refresh(&mut self, factor: f64) {
         let secs = (self.settings.refresh.as_secs_f64() * factor).clamp(0.125, 16.0);
         self.settings.refresh = Duration::from_secs_f64(secs);
         self.outbox.push(Command::Refresh(self.settings.refresh));
-        self.store.notice(clock::monotonic(), format!("sampling every {secs} s"), false);
+        self.store.notice(self.now(), format!("sampling every {secs} s"), false);
     }
 
     /// Tells the backend what is on the screen, where that has changed.
@@ -272,6 +322,8 @@ impl App {
         let topics = self.panels[self.current].topics();
         if self.watched != Some(topics) {
             self.watched = Some(topics);
+            // One that has not gone out yet is out of date.
+            self.outbox.retain(|command| !matches!(command, Command::Watch(_)));
             self.outbox.push(Command::Watch(topics));
         }
     }
@@ -281,16 +333,20 @@ impl App {
         let area = screen.area();
         let parts = layout::parts(area);
         let info = &PANELS[self.current];
-        let look = look(&self.store, &self.theme, self.frozen, self.director.bursts());
+        let look = look(
+            &self.store,
+            &self.theme,
+            self.frozen.unwrap_or_else(|| self.settings.clock.now()),
+            self.director.bursts(),
+        );
         screen.buffer_mut().set_style(area, look.style(Role::Text));
         layout::system_bar(screen, parts.bar, &look);
-        let frozen =
-            self.frozen.map(|(since, _)| format!("FROZEN {} – z goes on", clock::monotonic().since(since).age()));
+        let frozen = self.frozen.map(|(since, _)| format!("FROZEN {} – z goes on", self.now().since(since).age()));
         self.tab_hits = layout::tabs(screen, parts.tabs, self.current, frozen.as_deref(), &self.theme);
         let panel = &mut self.panels[self.current];
         panel.draw(screen, parts.panel, &look);
         let (own, global) = (panel.hints(), hints(GLOBAL));
-        let notice_look = Look { now: clock::monotonic(), ..look };
+        let notice_look = Look { now: self.settings.clock.now().0, ..look };
         layout::status_line(screen, parts.status, &own, &global, self.store.notices.back(), &notice_look);
         if let Some(help) = &mut self.help {
             help.draw(screen, area, info, &own, &global, &self.theme);
@@ -298,10 +354,11 @@ impl App {
         if self.settings.ascii {
             ascii::flatten(screen.buffer_mut());
         }
+        // What a panel needs depends on what it had room for.
+        self.watch();
     }
 }
 
-fn look<'a>(store: &'a Store, theme: &'a Theme, frozen: Option<(Nanos, Nanos)>, bursts: Bursts) -> Look<'a> {
-    let (now, boot) = frozen.unwrap_or_else(|| (clock::monotonic(), clock::boottime()));
+fn look<'a>(store: &'a Store, theme: &'a Theme, (now, boot): (Nanos, Nanos), bursts: Bursts) -> Look<'a> {
     Look { store, theme, now, boot, bursts }
 }

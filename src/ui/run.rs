@@ -20,6 +20,7 @@ use signal_hook::iterator::Signals;
 
 use super::app::{After, App};
 use crate::backend::Backend;
+use crate::sys::spawn::gate;
 
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -146,7 +147,8 @@ fn signals() -> io::Result<Receiver<i32>> {
 fn suspend(screen: &mut Screen) -> io::Result<()> {
     restore();
     // The whole job stops here until the shell continues it.
-    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+    let stop = || rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+    gate::while_closed(stop)?;
     set_up()?;
     wipe(screen)
 }

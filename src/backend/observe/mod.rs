@@ -8,7 +8,9 @@
 pub mod births;
 pub mod blocked;
 pub mod detail;
+pub mod endpoints;
 pub mod faults;
+pub mod file_locks;
 pub mod parse;
 pub mod pool;
 pub mod progress;
@@ -19,6 +21,7 @@ pub mod signal;
 pub mod source;
 pub mod system;
 pub mod table;
+pub mod target;
 pub mod threads;
 pub mod users;
 pub mod wait;

@@ -100,6 +100,7 @@ impl Table {
         self.source.world.begin_scan();
         self.refusals.clear();
         self.refusals.note_hanging(skipped);
+        self.refusals.no_io = topics.io && !self.source.counts_io;
         self.list(progress)?;
         self.look(&round, skipped, progress)?;
         if self.seq == 0 {
@@ -145,6 +146,11 @@ impl Table {
             if !row.is_gone() && (ran || swept || row.is_new()) {
                 progress.enter(row.pid());
                 row.read_stat(swept, round, &mut self.source);
+                if row.is_replaced() {
+                    *row = Row::new(row.pid(), &self.source);
+                    row.look(round, &mut self.source);
+                    row.read_stat(false, round, &mut self.source);
+                }
             }
             progress.leave()?;
         }

@@ -9,6 +9,7 @@
 
 mod child;
 mod error;
+pub mod gate;
 mod search;
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
@@ -188,7 +189,7 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
     // signals are blocked, so no handler runs in the shared memory.
     // CLONE_PIDFD stores the descriptor where the first variadic argument
     // points.
-    let pid = unsafe {
+    let mut clone = || unsafe {
         libc::clone(
             child::main,
             top.cast::<c_void>(),
@@ -197,7 +198,7 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
             &raw mut pidfd,
         )
     };
-    let errno = Errno::from_io_error(&std::io::Error::last_os_error());
+    let (pid, errno) = gate::while_open(|| (clone(), Errno::from_io_error(&std::io::Error::last_os_error())));
     drop(blocked);
     drop(stack);
     if pid < 0 {

@@ -63,6 +63,59 @@ fn axis(buffer: &mut Buffer, row: Rect, of: &Distribution, from: usize, to: usiz
     }
 }
 
+/// The buckets that several distributions cover together, with an end that is
+/// not covered; `None` where all are empty.
+pub fn range<'a>(of: impl IntoIterator<Item = &'a Distribution>) -> Option<(usize, usize)> {
+    let filled = of.into_iter().filter(|d| !d.counts.is_empty());
+    let ends = filled.map(|d| (d.first as usize, d.first as usize + d.counts.len()));
+    ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// Draws a distribution as one row of small columns over the buckets
+/// `from..to`, so that several stand comparable below one another.
+pub fn row(
+    buffer: &mut Buffer,
+    area: Rect,
+    of: &Distribution,
+    (from, to): (usize, usize),
+    series: usize,
+    theme: &Theme,
+) {
+    let mut counts = vec![0; to - from];
+    for (i, count) in of.counts.iter().enumerate() {
+        if let Some(slot) = (of.first as usize + i).checked_sub(from).and_then(|at| counts.get_mut(at)) {
+            *slot = *count;
+        }
+    }
+    let columns = resample(&counts, usize::from(area.width));
+    let top = columns.iter().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE).sqrt();
+    for (x, count) in columns.iter().enumerate() {
+        let Some(cell) = buffer.cell_mut((area.x + x as u16, area.y)) else { continue };
+        if *count > 0.0 {
+            let height = ((count.sqrt() / top) * 8.0).ceil().clamp(1.0, 8.0) as usize;
+            cell.set_symbol(EIGHTHS[height - 1]).set_style(theme.series(series));
+        }
+    }
+}
+
+/// Draws the axis that belongs to [`row`]s over the buckets `from..to`: the
+/// powers of ten.
+pub fn scale(buffer: &mut Buffer, area: Rect, (from, to): (usize, usize), theme: &Theme) {
+    let width = usize::from(area.width);
+    buffer.set_stringn(area.x, area.y, "─".repeat(width), width, theme.style(Role::Faint));
+    let mut free = area.x;
+    for power in 0..13 {
+        let value = Nanos(10_u64.pow(power));
+        let place = (f64::from(Distribution::bucket(value)) - from as f64) / (to - from).max(1) as f64;
+        let label = value.precise().replace(".00", "").replace(".0", "");
+        let x = area.x + (place.max(0.0) * width as f64) as u16;
+        if (0.0..1.0).contains(&place) && x >= free && x + label.chars().count() as u16 <= area.right() {
+            buffer.set_string(x, area.y, format!("╵{label}"), theme.style(Role::Dim));
+            free = x + label.chars().count() as u16 + 2;
+        }
+    }
+}
+
 /// Where on the axis, 0 to 1, a duration stands.
 fn position(value: Nanos, from: usize, to: usize) -> f64 {
     let bucket = f64::from(Distribution::bucket(value));

@@ -239,6 +239,19 @@ impl Operator {
         }
     }
 
+    /// Whether it compares: 1 or 0 comes of it.
+    pub fn compares(self) -> bool {
+        matches!(
+            self,
+            Operator::Equal
+                | Operator::Unequal
+                | Operator::Less
+                | Operator::LessOrEqual
+                | Operator::Greater
+                | Operator::GreaterOrEqual
+        )
+    }
+
     /// As it is written.
     pub fn symbol(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use super::ast::Test;
@@ -13,11 +13,20 @@ use super::relation::Relation;
 use crate::model::Nanos;
 use crate::model::litmus::{Broken, Judgement, Observation, Order, Witness};
 
+/// What the models say about a test.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// What each says.
+    pub judgements: Vec<Judgement>,
+    /// Each final state that one of them allows, and which do.
+    pub allowed: BTreeMap<Vec<i32>, Vec<bool>>,
+}
+
 /// Judges `test` under each of `models`, in `time` at most.
 ///
 /// # Errors
 /// A sentence where there are too many executions for that.
-pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Vec<Judgement>, String> {
+pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, String> {
     let begin = Instant::now();
     let search = Search { deadline: begin + time, incoherent: false };
     let mut findings: Vec<Finding> = models.iter().map(|_| Finding::default()).collect();
@@ -32,17 +41,20 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Vec<Judgem
     if let Ended::TooLarge(why) = ended {
         return Err(why);
     }
-    let mut judgements = Vec::new();
-    for (model, finding) in models.iter().zip(findings) {
+    let mut judged = Judged::default();
+    for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
+        for state in &finding.states {
+            judged.allowed.entry(state.clone()).or_insert_with(|| vec![false; models.len()])[index] = true;
+        }
         let mut judgement = finding.judgement(test, model.name);
         judgement.candidates = candidates;
         if !judgement.allowed {
             judgement.broken = why_forbidden(test, *model, search.deadline);
         }
         judgement.took = Nanos::from(begin.elapsed());
-        judgements.push(judgement);
+        judged.judgements.push(judgement);
     }
-    Ok(judgements)
+    Ok(judged)
 }
 
 /// All final states of all candidates, those included that every model forbids;
@@ -172,17 +184,6 @@ pub fn describe(test: &Test, x: &Execution, event: usize) -> String {
         (Kind::Write, order) => format!("{name}.store({}, {order})", e.value),
     };
     format!("P{thread}: {access}")
-}
-
-/// Which of the final states of `test` each judgement allows, by text.
-pub fn allowed_states(judgements: &[Judgement]) -> HashMap<&str, Vec<bool>> {
-    let mut allowed: HashMap<&str, Vec<bool>> = HashMap::new();
-    for (index, judgement) in judgements.iter().enumerate() {
-        for state in &judgement.states {
-            allowed.entry(state).or_insert_with(|| vec![false; judgements.len()])[index] = true;
-        }
-    }
-    allowed
 }
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub struct Row {
     denied: Denied,
     threads: Threads,
     gone: bool,
+    /// Whether the number belongs to another process now.
+    replaced: bool,
 }
 
 impl Row {
@@ -101,6 +103,7 @@ impl Row {
             denied: Denied::default(),
             threads: Threads::default(),
             gone: false,
+            replaced: false,
         }
     }
 
@@ -137,6 +140,11 @@ impl Row {
     /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether its number has been given to another process.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// Whether [`Row::look`] reads a file, which may hang.
@@ -229,8 +237,7 @@ impl Row {
         self.denied.stat = None;
         let started = units.ticks(stat.start_ticks);
         if self.shown.as_ref().is_some_and(|shown| shown.started != started) {
-            // The number belongs to another process now.
-            self.gone = true;
+            self.replaced = true;
             return;
         }
         let counts_all = self.pulse.counts_all_threads() || stat.threads <= 1;

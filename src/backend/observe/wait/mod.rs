@@ -4,71 +4,90 @@
 //! the decoders in order; the first that recognises the wait names it. What a
 //! decoder needs beyond the facts (memory, descriptors, file locks) it gets
 //! from the [`World`], which builds each index only when it is asked for.
+//!
+//! A decoder answers only on at least two facts that do not follow from each
+//! other (the arguments of the call and the lock's own fields, a descriptor's
+//! link and the place in the kernel, a word's value and the caller's name); a
+//! wait that none of them is sure of stays `futex` or `other`.
 
-use std::sync::Arc;
+mod calls;
+mod descriptor;
+mod facts;
+mod file_lock;
+mod flock;
+mod futex;
+mod live;
+mod other;
+mod pipe;
+mod poll;
+mod pthread_mutex;
+mod rust;
+mod rust_mutex;
+mod shared;
+mod sleep;
+mod stopped;
+mod task;
+mod unreadable;
+mod waitpid;
+mod world;
 
-use crate::model::process::{BlockedCall, State};
-use crate::model::wait::Wait;
-use crate::model::{Nanos, Pid};
-use crate::sys::procroot::ProcRoot;
+#[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
+mod fixture;
 
-/// What is known of a blocked thread before any decoder looks at it.
-#[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// Its process.
-    pub pid: Pid,
-    /// The thread.
-    pub tid: Pid,
-    /// Its state.
-    pub state: State,
-    /// The system call it is in, with stack pointer and program counter; or
-    /// why that is not known.
-    pub call: &'a Call,
-    /// Where in the kernel it sleeps: the content of `wchan`, empty or `0`
-    /// where the kernel does not tell.
-    pub wchan: &'a str,
-    /// Since when it has been seen in this very wait.
-    pub since: Option<Nanos>,
+pub use facts::{Call, Facts};
+pub use task::read_task;
+pub use world::World;
+
+use crate::model::process::State;
+use crate::model::wait::{Wait, WaitKind};
+
+/// A reason why threads wait, and how it is recognised.
+pub trait Decoder: Sync {
+    /// A short name, unique among the decoders.
+    fn key(&self) -> &'static str;
+
+    /// The kinds of wait it may answer with.
+    fn kinds(&self) -> &'static [WaitKind];
+
+    /// A paragraph for people: what this wait is, how it is recognised, and
+    /// what cannot be known of it.
+    fn explain(&self) -> &'static str;
+
+    /// The wait, if it is this one beyond doubt.
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait>;
 }
 
-/// The content of `/proc/PID/task/TID/syscall`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// It was running.
-    Running,
-    /// It is blocked in a system call.
-    Blocked {
-        /// Number, name and arguments.
-        call: BlockedCall,
-        /// User stack pointer.
-        sp: u64,
-        /// User program counter.
-        pc: u64,
-    },
-    /// It is blocked, but not in a system call (a page fault, a kernel thread).
-    Outside,
-    /// The file could not be read; mostly `EACCES` or `EPERM`.
-    Unreadable(rustix::io::Errno),
-}
-
-/// Where decoders look things up during one scan.
-#[derive(Debug)]
-pub struct World {
-    /// The proc file system.
-    pub root: Arc<ProcRoot>,
-}
-
-impl World {
-    /// A world with nothing looked up yet.
-    pub fn new(root: Arc<ProcRoot>) -> Self {
-        World { root }
-    }
-
-    /// Forgets what may have changed since the scan before.
-    pub fn begin_scan(&mut self) {}
-}
+/// All decoders, in the order in which they are asked. The last two take what
+/// is left: any futex, any system call.
+pub const DECODERS: &[&dyn Decoder] = &[
+    &stopped::Stopped,
+    &pthread_mutex::PthreadMutex,
+    &rust_mutex::RustMutex,
+    &flock::Flock,
+    &pipe::PipeRead,
+    &pipe::PipeWrite,
+    &waitpid::Waitpid,
+    &sleep::Sleep,
+    &poll::Poll,
+    &futex::Futex,
+    &other::Other,
+];
 
 /// What the thread waits for; `None` for one that does not wait.
-pub fn decode(_facts: &Facts<'_>, _world: &mut World) -> Option<Wait> {
-    None
+pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+    if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {
+        return None;
+    }
+    let mut wait = match facts.call {
+        Call::Running => return None,
+        Call::Unreadable(error) => match stopped::Stopped.decode(facts, world) {
+            Some(wait) => wait,
+            None => unreadable::from_wchan(facts, *error),
+        },
+        Call::Blocked { .. } | Call::Outside => DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?,
+    };
+    wait.since = wait.since.or(facts.since);
+    Some(wait)
 }

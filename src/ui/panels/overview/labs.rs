@@ -9,11 +9,12 @@ use crate::model::Bytes;
 use crate::model::channel::{IpcProgress, Series};
 use crate::model::lab::LabState;
 use crate::model::litmus::{LitmusProgress, Outcome};
-use crate::model::units::si;
+use crate::model::lock::LockProgress;
+use crate::model::units::{grouped, si};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, frame, text};
+use crate::ui::widgets::{bar, distribution, frame, text};
 
 fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
     for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
@@ -53,10 +54,34 @@ pub(super) fn ipc(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let inside = frame::draw(screen, place, &title, note, look.theme);
     let width = usize::from(inside.width);
     let shown = progress.filter(|p| !p.series.is_empty() && !matches!(p.state, LabState::Failed(_)));
-    match shown {
-        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
-        Some(progress) => draw_lines(screen, inside, ipc_lines(progress, width, look)),
+    let Some(progress) = shown else {
+        return draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look));
+    };
+    let lines = ipc_lines(progress, width, look);
+    let used = (lines.len() as u16 + 1).min(inside.height);
+    draw_lines(screen, inside, lines);
+    round_trips(screen, Rect { y: inside.y + used, height: inside.height - used, ..inside }, progress, look);
+}
+
+/// The round trips of all transports on one axis.
+fn round_trips(screen: &mut Frame<'_>, place: Rect, progress: &IpcProgress, look: &Look<'_>) {
+    const NAME: u16 = 12;
+    let all = || progress.series.iter().filter_map(|s| s.round_trip.as_deref());
+    let rows = progress.series.len() as u16 + 2;
+    let Some(range) = distribution::range(all()).filter(|_| place.height >= rows && place.width > NAME + 20) else {
+        return;
+    };
+    let buffer = screen.buffer_mut();
+    buffer.set_string(place.x, place.y, "round trips", look.style(Role::Heading));
+    let drawn = |y: u16| Rect { x: place.x + NAME, y: place.y + y, width: place.width - NAME, height: 1 };
+    for (index, series) in progress.series.iter().enumerate() {
+        let y = index as u16 + 1;
+        buffer.set_stringn(place.x, place.y + y, &series.transport, usize::from(NAME) - 1, look.style(Role::Dim));
+        if let Some(trip) = &series.round_trip {
+            distribution::row(buffer, drawn(y), trip, range, index, look.theme);
+        }
     }
+    distribution::scale(buffer, drawn(rows - 1), range, look.theme);
 }
 
 fn rate(series: &Series) -> Option<f64> {
@@ -81,14 +106,53 @@ fn ipc_lines(progress: &IpcProgress, width: usize, look: &Look<'_>) -> Vec<Line<
         }
         Line::from(spans)
     };
-    let mut lines: Vec<Line<'static>> = progress.series.iter().enumerate().map(line).collect();
-    lines.push(Line::styled("bytes a second one way, median round trip", look.style(Role::Faint)));
+    let heading = format!("{}{:>13} {:>8}", text::left("one way", 12 + bar_width), "", "p50");
+    let mut lines = vec![Line::styled(heading, look.style(Role::Heading))];
+    lines.extend(progress.series.iter().enumerate().map(line));
     lines
 }
 
 /// Contention for a lock.
 pub(super) fn locks(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
-    frame::draw(screen, place, "Locks", "", look.theme);
+    let progress = look.store.locks.as_ref().map(|s| &s.value);
+    let subject = progress.and_then(|p| p.subject.as_ref());
+    let title = subject.map_or_else(|| "Locks".to_owned(), |s| format!("{}, {} threads", s.spec.lock, s.spec.threads));
+    let note = progress.map_or("", |p| pace(&p.state, subject.is_some_and(|s| s.spec.burst.is_some())));
+    let inside = frame::draw(screen, place, &title, note, look.theme);
+    let width = usize::from(inside.width);
+    match progress.filter(|p| p.subject.is_some() && !matches!(p.state, LabState::Failed(_))) {
+        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
+        Some(progress) => draw_lines(screen, inside, lock_lines(progress, width, look)),
+    }
+}
+
+fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let figures = &progress.figures;
+    let most = figures.per_thread.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let dim = |text: String| Span::styled(text, look.style(Role::Dim));
+    let strong = |text: String| Span::styled(text, look.style(Role::Strong));
+    let mut lines = vec![Line::from(vec![
+        strong(figures.per_second().map_or_else(|| "…".to_owned(), |r| format!("{}/s", si(r)))),
+        dim("  jain ".to_owned()),
+        strong(figures.jain().map_or_else(|| "–".to_owned(), |j| format!("{j:.2}"))),
+        dim("  p99 wait ".to_owned()),
+        strong(figures.wait.as_ref().map_or_else(|| "–".to_owned(), |w| w.quantiles.p99.precise())),
+    ])];
+    lines.extend(figures.per_thread.iter().enumerate().map(|(thread, count)| {
+        Line::from(vec![
+            dim(format!("t{thread:<3}")),
+            Span::styled(bar::text(*count as f64 / most, width.saturating_sub(14).min(40)), look.style(Role::Holding)),
+            dim(format!(" {:>8}", si(*count as f64))),
+        ])
+    }));
+    for invariant in &progress.invariants {
+        let (role, verdict) = if invariant.violations > 0 { (Role::Danger, "violated") } else { (Role::Faint, "held") };
+        lines.push(Line::styled(
+            format!("{}: {} checked, {verdict}", invariant.name, grouped(invariant.checked)),
+            look.style(role),
+        ));
+    }
+    lines
 }
 
 /// Outcomes of a litmus test, with what the models say.
@@ -164,6 +228,14 @@ pub(super) fn lines(look: &Look<'_>) -> Vec<Line<'static>> {
             spans.push(Span::styled(format!("{figure} "), look.style(Role::Strong)));
         }
         lines.push(Line::from(spans));
+    }
+    if let Some(progress) = look.store.locks.as_ref().map(|s| &s.value)
+        && let (Some(subject), Some(rate)) = (&progress.subject, progress.figures.per_second())
+    {
+        lines.push(Line::from(vec![
+            Span::styled(format!("{} {} threads ", subject.spec.lock, subject.spec.threads), look.style(Role::Dim)),
+            Span::styled(format!("{}/s", si(rate)), look.style(Role::Strong)),
+        ]));
     }
     if let Some(progress) = look.store.litmus.as_ref().map(|s| &s.value) {
         let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();

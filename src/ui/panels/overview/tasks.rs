@@ -60,14 +60,14 @@ fn busy_line(process: &Process, width: usize, look: &Look<'_>) -> Line<'static> 
         _ => Role::Faint,
     };
     let figure = process.cpu.map_or_else(|| "–".to_owned(), |c| format!("{:.1}%", c * 100.0));
-    let name = width.saturating_sub(29).clamp(8, 24);
+    let name = width.saturating_sub(21).clamp(8, 24);
     let mut spans = vec![
         Span::styled(text::right(&figure, 6), look.style(role)),
         Span::styled(format!(" {}", text::left(&process.name, name)), look.style(Role::Text)),
         Span::styled(format!(" {:>7}", process.pid), look.style(Role::Dim)),
         Span::styled(format!(" {:>5}", process.rss.short()), look.style(Role::Dim)),
     ];
-    if let Some(wait) = &process.wait {
+    if let Some(wait) = process.wait.as_ref().filter(|_| width >= 70) {
         spans.push(Span::styled(format!("  {}", wait_text(wait)), look.style(Role::Faint)));
     }
     Line::from(spans)
@@ -140,14 +140,15 @@ pub(super) fn children(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
         children.iter().filter(|c| matches!(c.state, ChildState::Running | ChildState::Stopped { .. })).count();
     let note = if children.is_empty() { String::new() } else { format!("{running} of {} alive", children.len()) };
     let inside = frame::draw(screen, place, "Children", &note, look.theme);
-    let mut lines: Vec<Line<'static>> = children.iter().rev().map(|c| child_line(c, look)).collect();
+    let mut lines: Vec<Line<'static>> =
+        children.iter().rev().map(|c| child_line(c, usize::from(inside.width), look)).collect();
     if lines.is_empty() {
         lines.push(Line::styled("no child yet: 4 opens the panel that starts one", look.style(Role::Dim)));
     }
     draw_lines(screen, inside, lines);
 }
 
-fn child_line(child: &ChildView, look: &Look<'_>) -> Line<'static> {
+fn child_line(child: &ChildView, width: usize, look: &Look<'_>) -> Line<'static> {
     let process = child.pid.and_then(|pid| table(look)?.process(pid));
     let (glyph, role, state) = match &child.state {
         ChildState::Running => {
@@ -168,7 +169,7 @@ fn child_line(child: &ChildView, look: &Look<'_>) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!("{glyph} "), look.style(role)),
         Span::styled(format!("{pid:>7} "), look.style(Role::Dim)),
-        Span::styled(text::left(&child.command, 24), look.style(Role::Strong)),
+        Span::styled(text::left(&child.command, width.saturating_sub(30).clamp(10, 40)), look.style(Role::Strong)),
         Span::styled(format!(" {state}"), look.style(Role::Dim)),
     ])
 }

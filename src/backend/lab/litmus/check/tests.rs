@@ -11,6 +11,10 @@ fn sample(file: &str) -> Test {
     parse(file, &std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+fn judged(test: &Test, models: &[Model]) -> Vec<Judgement> {
+    judge(test, models, TIME).unwrap().judgements
+}
+
 /// The reference answers: file, model, verdict, observation, undefined, number
 /// of states, states, condition.
 #[test]
@@ -26,7 +30,7 @@ fn the_samples_are_judged_as_the_reference_judges_them() {
             continue;
         };
         let test = sample(file);
-        let judgement = judge(&test, &[*model], TIME).unwrap().remove(0);
+        let judgement = judged(&test, &[*model]).remove(0);
         let found = (
             if judgement.allowed { "Allowed" } else { "Forbidden" },
             format!("{:?}", judgement.observation),
@@ -45,7 +49,7 @@ fn the_samples_are_judged_as_the_reference_judges_them() {
 
 fn verdicts(text: &str) -> [bool; 4] {
     let test = parse("t", text).unwrap();
-    let judgements = judge(&test, MODELS, TIME).unwrap();
+    let judgements = judged(&test, MODELS);
     std::array::from_fn(|model| judgements[model].allowed)
 }
 
@@ -132,7 +136,7 @@ fn an_unordered_plain_access_is_a_race_and_an_ordered_one_is_not() {
             store("x", "1", order_out),
             load("r0", "x", order_in),
         );
-        let judgements = judge(&parse("t", &text).unwrap(), MODELS, TIME).unwrap();
+        let judgements = judged(&parse("t", &text).unwrap(), MODELS);
         judgements.into_iter().map(|judgement| judgement.race).collect::<Vec<_>>()
     };
     assert_eq!(race("release", "acquire"), [None, None, None, None]);
@@ -142,16 +146,16 @@ fn an_unordered_plain_access_is_a_race_and_an_ordered_one_is_not() {
 
 #[test]
 fn a_forbidden_outcome_names_its_axiom_and_cycle() {
-    let judgements = judge(&sample("SB-fences.litmus"), MODELS, TIME).unwrap();
+    let judgements = judged(&sample("SB-fences.litmus"), MODELS);
     let tso = judgements[1].broken.clone().unwrap();
     assert_eq!(tso.axiom, "tso");
     let steps: Vec<_> = tso.cycle.iter().map(|(event, name)| format!("{event} -{name}->")).collect();
     assert_eq!(steps.len(), 4, "{steps:?}");
     assert!(steps.iter().any(|step| step == "P0: y.load(Relaxed) = 0 -rb->"), "{steps:?}");
     assert_eq!(judgements[2].broken.as_ref().unwrap().axiom, "seq_cst");
-    let corr = judge(&sample("CoRR-relaxed.litmus"), MODELS, TIME).unwrap();
+    let corr = judged(&sample("CoRR-relaxed.litmus"), MODELS);
     assert_eq!(corr[2].broken.as_ref().unwrap().axiom, "coherence");
-    let mp = judge(&sample("MP-release-acquire.litmus"), MODELS, TIME).unwrap();
+    let mp = judged(&sample("MP-release-acquire.litmus"), MODELS);
     let cycle = &mp[2].broken.as_ref().unwrap().cycle;
     assert!(cycle.iter().any(|(_, name)| name == "sw"), "{cycle:?}");
 }

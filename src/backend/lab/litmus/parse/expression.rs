@@ -278,16 +278,8 @@ fn binary(operator: Operator, left: Expression, right: Expression) -> Expression
 /// 1 where it is not 0.
 fn truth(value: Expression) -> Expression {
     match value {
-        truth @ (Expression::Not(_)
-        | Expression::Binary(
-            Operator::Equal
-            | Operator::Unequal
-            | Operator::Less
-            | Operator::LessOrEqual
-            | Operator::Greater
-            | Operator::GreaterOrEqual,
-            ..,
-        )) => truth,
+        truth @ Expression::Not(_) => truth,
+        Expression::Binary(operator, a, b) if operator.compares() => Expression::Binary(operator, a, b),
         other => binary(Operator::Unequal, other, Expression::Constant(0)),
     }
 }

@@ -1,0 +1,14 @@
+//! A process from the inside, without stopping it: what it maps, which code
+//! that is, and where on its stack it came from.
+//!
+//! ```text
+//! maps     /proc/PID/maps: which file or memory an address belongs to
+//! elf      an ELF file: sections and symbols, read in passing, nothing kept
+//! module   a mapped file: which C library it is, names of its functions
+//! stack    the return addresses above a blocked thread's stack pointer
+//! ```
+
+pub mod elf;
+pub mod maps;
+pub mod module;
+pub mod stack;

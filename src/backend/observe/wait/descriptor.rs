@@ -1,0 +1,177 @@
+//! What a descriptor of a blocked thread is, and who is at its other end.
+
+use rustix::fs::{AtFlags, readlinkat_raw, statat};
+use rustix::io::Errno;
+
+use super::{Facts, World};
+use crate::backend::observe::endpoints::{self, Access, End};
+use crate::model::Pid;
+use crate::model::text::visible;
+use crate::model::wait::{Certainty, Holder, Wait};
+
+/// What a descriptor's link says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// An anonymous pipe and its inode.
+    Pipe(u64),
+    /// A socket and its inode.
+    Socket(u64),
+    /// `anon_inode:[eventfd]`: the name within.
+    Anonymous(String),
+    /// Anything with a path.
+    Path(Vec<u8>),
+}
+
+impl Target {
+    /// What descriptor `fd` of the thread is.
+    ///
+    /// # Errors
+    /// `EACCES` without permission, `ENOENT` where it is not open.
+    pub(super) fn of(facts: &Facts<'_>, world: &World, fd: i32) -> Result<Self, Errno> {
+        let path = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+        let mut link = [0; 4096];
+        let length = readlinkat_raw(world.root.directory(), path.as_str(), &mut link[..])?;
+        Ok(Self::parse(&link[..length]))
+    }
+
+    fn parse(link: &[u8]) -> Self {
+        if let Some(inode) = endpoints::inode_in(link, b"pipe:[") {
+            return Target::Pipe(inode);
+        }
+        if let Some(inode) = endpoints::inode_in(link, b"socket:[") {
+            return Target::Socket(inode);
+        }
+        match link.strip_prefix(b"anon_inode:") {
+            Some(name) => {
+                let inner = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
+                Target::Anonymous(visible(inner.unwrap_or(name)))
+            }
+            None => Target::Path(link.to_vec()),
+        }
+    }
+
+    /// In words, with the descriptor's number.
+    pub(super) fn words(&self, fd: i32) -> String {
+        match self {
+            Target::Pipe(inode) => format!("pipe {inode} (fd {fd})"),
+            Target::Socket(inode) => format!("socket {inode} (fd {fd})"),
+            Target::Anonymous(name) => format!("{name} (fd {fd})"),
+            Target::Path(path) => format!("{} (fd {fd})", visible(path)),
+        }
+    }
+}
+
+/// In words what descriptor `fd` of the thread is, or that it cannot be told.
+pub(super) fn words(facts: &Facts<'_>, world: &World, fd: i32) -> String {
+    match Target::of(facts, world, fd) {
+        Ok(target) => target.words(fd),
+        Err(_) => format!("fd {fd}"),
+    }
+}
+
+/// Who has an end open, and whether others may have it that cannot be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// Ends, each seen open just now.
+    pub(super) ends: Vec<End>,
+    /// How many processes may not be read.
+    pub(super) unreadable: usize,
+}
+
+impl Others {
+    /// Names the processes as the holders of an any-of wait. `role` says what
+    /// they have: `the write end`.
+    pub(super) fn name(&self, facts: &Facts<'_>, role: &str, wait: &mut Wait) {
+        for end in &self.ends {
+            let holder = Holder { pid: end.pid, tid: None };
+            if !wait.holders.contains(&holder) {
+                wait.holders.push(holder);
+                let own = if end.pid == facts.pid { ", the waiting process itself" } else { "" };
+                wait.evidence.push(format!("process {}{own} has {role} open as fd {}", end.pid, end.fd));
+            }
+        }
+        if self.ends.is_empty() {
+            wait.certainty = Certainty::Unknown;
+            wait.partial = true;
+            wait.evidence.push(format!(
+                "no process that may be read has {role} open: it is hidden, for instance in flight in a socket message"
+            ));
+        }
+        if self.unreadable > 0 {
+            wait.partial = true;
+            wait.certainty = wait.certainty.max(Certainty::Derived);
+            wait.evidence.push(format!(
+                "the descriptors of {} processes may not be read, any of them may have it open too: run as root or \
+                 with CAP_SYS_PTRACE",
+                self.unreadable
+            ));
+        }
+    }
+}
+
+/// Who has the anonymous pipe open with the access that `wanted` asks for.
+///
+/// # Errors
+/// Where the proc file system cannot be listed.
+pub(super) fn of_pipe(world: &mut World, inode: u64, wanted: fn(Access) -> bool) -> Result<Others, Errno> {
+    let link = format!("pipe:[{inode}]");
+    let found = still_open(world, inode, &link, wanted, false)?;
+    // The kept index may be older than this pipe.
+    if found.ends.is_empty() { still_open(world, inode, &link, wanted, true) } else { Ok(found) }
+}
+
+fn still_open(
+    world: &mut World,
+    inode: u64,
+    link: &str,
+    wanted: fn(Access) -> bool,
+    anew: bool,
+) -> Result<Others, Errno> {
+    let index = if anew { world.new_ends()? } else { world.ends()? };
+    let unreadable = index.unreadable().len();
+    let mut ends: Vec<End> = index.of_pipe(inode).iter().filter(|end| wanted(end.access)).copied().collect();
+    ends.retain(|end| is_link(world, end.pid, end.fd, link));
+    Ok(Others { ends, unreadable })
+}
+
+fn is_link(world: &World, pid: Pid, fd: i32, link: &str) -> bool {
+    let mut buffer = [0; 64];
+    let path = format!("{pid}/fd/{fd}");
+    readlinkat_raw(world.root.directory(), path.as_str(), &mut buffer[..])
+        .is_ok_and(|length| &buffer[..length] == link.as_bytes())
+}
+
+/// Who has the named pipe behind the thread's descriptor open with the access
+/// that `wanted` asks for.
+///
+/// # Errors
+/// Where the descriptor or the proc file system cannot be read.
+pub(super) fn of_fifo(
+    facts: &Facts<'_>,
+    world: &World,
+    fd: i32,
+    path: &[u8],
+    wanted: fn(Access) -> bool,
+) -> Result<Others, Errno> {
+    let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+    let status = statat(world.root.directory(), own.as_str(), AtFlags::empty())?;
+    let (mut ends, unreadable) = endpoints::of_fifo(&world.root, path, status.st_dev, status.st_ino)?;
+    ends.retain(|end| wanted(end.access));
+    Ok(Others { ends, unreadable: unreadable.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_told_apart() {
+        assert_eq!(Target::parse(b"pipe:[48213]").words(0), "pipe 48213 (fd 0)");
+        assert_eq!(Target::parse(b"socket:[7]"), Target::Socket(7));
+        assert_eq!(Target::parse(b"anon_inode:[eventfd]").words(5), "eventfd (fd 5)");
+        assert_eq!(Target::parse(b"anon_inode:inotify").words(5), "inotify (fd 5)");
+        // A file may be called like anything.
+        assert_eq!(Target::parse(b"/tmp/pipe:[1]"), Target::Path(b"/tmp/pipe:[1]".to_vec()));
+        assert_eq!(Target::parse(b"/tmp/\x1b[2J").words(1), "/tmp/\\x1b[2J (fd 1)");
+    }
+}

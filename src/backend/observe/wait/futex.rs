@@ -1,0 +1,125 @@
+//! Any futex that no decoder before has named, and what all futex waits share:
+//! `futex(address, operation, value, time-out, _, bitset)`, `futex(2)`.
+//!
+//! ```text
+//! operation  0 WAIT   9 WAIT_BITSET   6 LOCK_PI   13 LOCK_PI2   11 WAIT_REQUEUE_PI
+//!            | 0x80 private to the process   | 0x100 time-out on the real-time clock
+//! ```
+
+use super::live::readable;
+use super::{Decoder, Facts, World};
+use crate::backend::observe::target::stack::CallSite;
+use crate::model::wait::{Certainty, Wait, WaitKind};
+
+const PRIVATE: u64 = 0x80;
+const REALTIME: u64 = 0x100;
+
+/// What a futex call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// `FUTEX_WAIT`.
+    Wait,
+    /// `FUTEX_WAIT_BITSET`.
+    WaitBitset,
+    /// `FUTEX_LOCK_PI` or `FUTEX_LOCK_PI2`.
+    LockPi,
+    /// `FUTEX_WAIT_REQUEUE_PI`.
+    RequeuePi,
+}
+
+/// The arguments of a futex wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FutexCall {
+    /// The word.
+    pub(super) address: u64,
+    /// The operation.
+    pub(super) operation: Operation,
+    /// The operation as it stands.
+    pub(super) raw: u64,
+    /// Known to one process only.
+    pub(super) private: bool,
+    /// What the word held when the wait began.
+    pub(super) value: u32,
+    /// Whether it ends by itself.
+    pub(super) timed: bool,
+}
+
+impl FutexCall {
+    /// The arguments, if the thread is in a futex wait.
+    pub(super) fn of(facts: &Facts<'_>) -> Option<Self> {
+        let args = facts.call_in(&[libc::SYS_futex])?;
+        let raw = args[1] & 0xffff_ffff;
+        let operation = match raw & !(PRIVATE | REALTIME) {
+            0 => Operation::Wait,
+            9 => Operation::WaitBitset,
+            6 | 13 => Operation::LockPi,
+            11 => Operation::RequeuePi,
+            _ => return None,
+        };
+        let private = raw & PRIVATE != 0;
+        // The argument is an int: what stands above it is left over.
+        Some(FutexCall { address: args[0], operation, raw, private, value: args[2] as u32, timed: args[3] != 0 })
+    }
+
+    /// A wait for this futex, with what the call itself tells.
+    pub(super) fn wait(&self, kind: WaitKind, resource: impl Into<std::sync::Arc<str>>) -> Wait {
+        let mut wait = Wait::new(kind, resource);
+        wait.address = Some(self.address);
+        wait.timed = self.timed;
+        wait
+    }
+}
+
+/// A futex of unknown make.
+#[derive(Debug)]
+pub(super) struct Futex;
+
+impl Decoder for Futex {
+    fn key(&self) -> &'static str {
+        "futex"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::Futex]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread sleeps until another changes a word of memory and wakes it (futex(2)). Nearly every lock, \
+         condition variable and channel waits this way. It stays a plain futex where what is known fits none of \
+         the layouts that this program has verified, or more than one: the address, the awaited value, the word's \
+         present value and the calling functions are shown, and nobody is named as the holder."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let call = FutexCall::of(facts)?;
+        let resource = format!("futex in {}", world.place(facts.pid, call.address));
+        let mut wait = call.wait(WaitKind::Futex, resource);
+        wait.certainty = Certainty::Unknown;
+        wait.evidence.push(format!("futex({:#x}, operation {:#x}, value {})", call.address, call.raw, call.value));
+        match world.words::<1>(facts.pid, call.address) {
+            Ok([now]) => wait.evidence.push(format!("the word holds {now} ({now:#x})")),
+            Err(error) => wait.evidence.push(format!("the word cannot be read: {error}")),
+        }
+        if let Some(site) = world.call_site(facts) {
+            wait.evidence.push(route(&site));
+        }
+        wait.evidence.push("no layout of a known lock fits: the holder cannot be named".to_owned());
+        Some(wait)
+    }
+}
+
+/// `in syscall (libc.so.6), called from std::sync::…, main`.
+pub(super) fn route(site: &CallSite) -> String {
+    let file = site.at.file.rsplit('/').next().unwrap_or("");
+    let mut text = match &site.at.function {
+        Some(name) => format!("in {} ({file})", readable(name)),
+        None if file.is_empty() => format!("in code at {:#x}", site.at.address),
+        None => format!("in {file}"),
+    };
+    let names: Vec<String> = site.callers.iter().filter_map(|code| code.function.as_deref().map(readable)).collect();
+    if !names.is_empty() {
+        text.push_str(", on the stack: ");
+        text.push_str(&names[..names.len().min(3)].join(", "));
+    }
+    text
+}

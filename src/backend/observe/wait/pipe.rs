@@ -1,0 +1,169 @@
+//! Pipes, anonymous and named: `pipe(7)`.
+//!
+//! A reader sleeps in `anon_pipe_read` (`fifo_pipe_read`, `pipe_read` in older
+//! kernels) while the pipe is empty and somebody has the write end open; a
+//! writer sleeps in `…pipe_write` while it is full and somebody has the read
+//! end open. Without that somebody the call would have returned, so an end that
+//! nobody visibly has is hidden, not absent.
+
+use rustix::io::Errno;
+
+use super::descriptor::{Others, Target, of_fifo, of_pipe};
+use super::{Decoder, Facts, World};
+use crate::backend::observe::endpoints::Access;
+use crate::model::text::visible;
+use crate::model::wait::{Certainty, Wait, WaitKind};
+
+/// A reader of an empty pipe.
+#[derive(Debug)]
+pub(super) struct PipeRead;
+
+/// A writer to a full pipe.
+#[derive(Debug)]
+pub(super) struct PipeWrite;
+
+impl Decoder for PipeRead {
+    fn key(&self) -> &'static str {
+        "pipe_read"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::PipeRead]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread reads from a pipe or FIFO that is empty. Any process that has the write end open can end the \
+         wait, by writing or by being the last to close it. It is recognised by the call, by what the descriptor is \
+         and by the place in the kernel. The holders are all processes whose descriptors show the write end; an end \
+         in a process that may not be read, or on its way inside a socket message, is not seen."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
+        let writes = |access: Access| access.write;
+        decode_pipe(facts, world, args[0] as i32, WaitKind::PipeRead, "pipe_read", "the write end", writes)
+    }
+}
+
+impl Decoder for PipeWrite {
+    fn key(&self) -> &'static str {
+        "pipe_write"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::PipeWrite]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread writes to a pipe or FIFO that is full. Any process that has the read end open can end the wait, \
+         by reading or by being the last to close it. It is recognised like a pipe read; the holders are all \
+         processes whose descriptors show the read end."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let args = facts.call_in(&[libc::SYS_write, libc::SYS_writev])?;
+        let reads = |access: Access| access.read;
+        decode_pipe(facts, world, args[0] as i32, WaitKind::PipeWrite, "pipe_write", "the read end", reads)
+    }
+}
+
+fn decode_pipe(
+    facts: &Facts<'_>,
+    world: &mut World,
+    fd: i32,
+    kind: WaitKind,
+    sleeps_in: &str,
+    role: &str,
+    wanted: fn(Access) -> bool,
+) -> Option<Wait> {
+    if !facts.may_sleep_in(&[sleeps_in]) {
+        return None;
+    }
+    let target = Target::of(facts, world, fd).ok()?;
+    let (mut wait, others) = match &target {
+        Target::Pipe(inode) => (Wait::new(kind, target.words(fd)), of_pipe(world, *inode, wanted)),
+        // Only the kernel's own word makes a path a FIFO.
+        Target::Path(path) if facts.has_wchan() => {
+            let wait = Wait::new(kind, format!("FIFO {} (fd {fd})", visible(path)));
+            (wait, of_fifo(facts, world, fd, path, wanted))
+        }
+        _ => return None,
+    };
+    wait.evidence.push(if facts.has_wchan() {
+        format!("sleeps in {} on fd {fd}", facts.wchan)
+    } else {
+        format!("blocked on fd {fd}; where in the kernel is not told")
+    });
+    name(facts, others, role, &mut wait);
+    Some(wait)
+}
+
+fn name(facts: &Facts<'_>, others: Result<Others, Errno>, role: &str, wait: &mut Wait) {
+    match others {
+        Ok(others) => others.name(facts, role, wait),
+        Err(error) => {
+            wait.certainty = Certainty::Unknown;
+            wait.partial = true;
+            wait.evidence.push(format!("who has {role} open cannot be read: {error}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::observe::wait::fixture::{Machine, PID};
+    use crate::model::wait::Holder;
+
+    /// Thread 101 reads fd 0, a pipe. (A made-up link shows every access.)
+    fn machine(wchan: &'static str) -> Machine {
+        let machine = Machine::new("0 0x0 0x7fff 0x400 0x0 0x0 0x0", wchan);
+        machine.link("100/task/101/fd/0", "pipe:[48213]");
+        machine
+    }
+
+    #[test]
+    fn whoever_has_the_other_end_is_named() {
+        let machine = machine("anon_pipe_read");
+        machine.process(200, &[200]);
+        machine.link("200/fd/7", "pipe:[48213]");
+        machine.process(300, &[300]);
+        machine.link("300/fd/7", "pipe:[48214]");
+        let wait = machine.decode().unwrap();
+        assert_eq!((wait.kind, &*wait.resource), (WaitKind::PipeRead, "pipe 48213 (fd 0)"));
+        assert_eq!(wait.holders, [Holder { pid: 200, tid: None }]);
+        assert!(!wait.partial);
+    }
+
+    #[test]
+    fn an_end_that_nobody_visibly_has_is_unknown_not_dead() {
+        let wait = machine("anon_pipe_read").decode().unwrap();
+        assert_eq!((wait.kind, wait.certainty), (WaitKind::PipeRead, Certainty::Unknown));
+        assert!(wait.partial && wait.holders.is_empty() && !wait.orphaned);
+    }
+
+    #[test]
+    fn the_waiting_process_itself_may_have_the_other_end() {
+        let machine = machine("pipe_read");
+        machine.link("100/fd/0", "pipe:[48213]");
+        let wait = machine.decode().unwrap();
+        assert_eq!(wait.holders, [Holder { pid: PID, tid: None }]);
+    }
+
+    #[test]
+    fn other_reads_are_not_taken_for_pipes() {
+        for (wchan, link) in [
+            ("n_tty_read", "pipe:[48213]"), // the descriptor was replaced meanwhile
+            ("anon_pipe_read", "socket:[48213]"),
+            ("0", "/tmp/fifo"), // a path, and the kernel does not tell
+        ] {
+            let machine = Machine::new("0 0x0 0x7fff 0x400 0x0 0x0 0x0", wchan);
+            machine.link("100/task/101/fd/0", link);
+            assert_eq!(machine.decode().unwrap().kind, WaitKind::Other, "{wchan} {link}");
+        }
+        assert_eq!(
+            Machine::new("1 0x0 0x7fff 0x400 0x0 0x0 0x0", "anon_pipe_read").decode().unwrap().kind,
+            WaitKind::Other
+        );
+    }
+}

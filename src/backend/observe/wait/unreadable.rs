@@ -1,0 +1,46 @@
+//! What is left where the system call may not be read: the place in the kernel,
+//! if even that is told.
+
+use rustix::io::Errno;
+
+use super::Facts;
+use crate::model::wait::{Certainty, Wait, WaitKind};
+
+/// Kernel functions in which threads sleep, and what that tells alone. The
+/// first that the place contains counts.
+const PLACES: &[(&str, WaitKind, &str)] = &[
+    ("do_wait", WaitKind::Waitpid, "a child"),
+    ("pipe_read", WaitKind::PipeRead, "a pipe"),
+    ("pipe_write", WaitKind::PipeWrite, "a pipe"),
+    ("nanosleep", WaitKind::Sleep, "sleep"),
+    ("ep_poll", WaitKind::Epoll, "an epoll instance"),
+    ("do_select", WaitKind::Select, "descriptors"),
+    ("do_poll", WaitKind::Poll, "descriptors"),
+    ("do_sys_poll", WaitKind::Poll, "descriptors"),
+    ("futex", WaitKind::Futex, "a futex"),
+    ("locks_lock_inode_wait", WaitKind::Flock, "a file lock"),
+    ("unix_stream_read", WaitKind::UnixRecv, "a Unix socket"),
+    ("inet_csk_accept", WaitKind::InetAccept, "a connection"),
+    ("n_tty_read", WaitKind::TtyRead, "terminal input"),
+    ("sigsuspend", WaitKind::Signal, "a signal"),
+    ("sigtimedwait", WaitKind::Signal, "a signal"),
+    ("eventfd_read", WaitKind::Eventfd, "an eventfd"),
+];
+
+/// The wait as the place in the kernel tells it, without any holder.
+pub(super) fn from_wchan(facts: &Facts<'_>, error: Errno) -> Wait {
+    let known = PLACES.iter().find(|(place, ..)| facts.has_wchan() && facts.wchan.contains(place));
+    let (kind, resource) = known.map_or((WaitKind::Other, "not permitted to see"), |&(_, kind, what)| (kind, what));
+    let mut wait = Wait::new(kind, resource);
+    wait.timed = kind == WaitKind::Sleep;
+    wait.partial = true;
+    wait.certainty = if known.is_some() { Certainty::Derived } else { Certainty::Unknown };
+    if facts.has_wchan() {
+        wait.evidence.push(format!("sleeps in {}", facts.wchan));
+    }
+    wait.evidence.push(format!(
+        "/proc/{}/task/{}/syscall cannot be read ({error}): run as root or with CAP_SYS_PTRACE to see what it waits for",
+        facts.pid, facts.tid
+    ));
+    wait
+}

@@ -1,0 +1,364 @@
+//! Where decoders look things up during one scan.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, statat};
+use rustix::io::Errno;
+
+use super::live::Live;
+use super::{Call, Facts};
+use crate::backend::observe::endpoints::Ends;
+use crate::backend::observe::file_locks::FileLocks;
+use crate::backend::observe::target::maps::Maps;
+use crate::backend::observe::target::stack::{CallSite, Code, DEPTH, LONGEST_CALL, ends_in_call};
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
+use crate::sys::procroot::ProcRoot;
+
+/// An index of descriptors is used so long for the process table; a precise
+/// answer never uses one of an earlier scan.
+const ENDS_LAST: Nanos = Nanos(3_000_000_000);
+/// An index this young is not read anew for what it lacks.
+const ENDS_FRESH: Nanos = Nanos(500_000_000);
+/// So many callers are looked at.
+const CALLERS: usize = 8;
+
+/// What is not in `/proc` as files: memory of a process, names of its code. A
+/// test has its own.
+pub(super) trait Source: Debug + Send {
+    /// Fills `buffer` with the memory at these ranges, one behind the other.
+    fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno>;
+
+    /// Names the code that ends directly before each address.
+    fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code>;
+
+    /// Names the memory at an address: symbol, section and file.
+    fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String;
+}
+
+/// Where decoders look things up during one scan.
+#[derive(Debug)]
+pub struct World {
+    /// The proc file system.
+    pub root: Arc<ProcRoot>,
+    source: Box<dyn Source>,
+    precise: bool,
+    maps: HashMap<Pid, Option<Arc<Maps>>>,
+    levels: HashMap<Pid, usize>,
+    ends: Option<Ends>,
+    file_locks: Option<Result<Arc<FileLocks>, Errno>>,
+}
+
+impl World {
+    /// A world with nothing looked up yet.
+    pub fn new(root: Arc<ProcRoot>) -> Self {
+        let source = Box::new(Live::new(root.is_real()));
+        World::with_source(root, source)
+    }
+
+    /// A world with a source of its own.
+    pub(super) fn with_source(root: Arc<ProcRoot>, source: Box<dyn Source>) -> Self {
+        World {
+            root,
+            source,
+            precise: false,
+            maps: HashMap::new(),
+            levels: HashMap::new(),
+            ends: None,
+            file_locks: None,
+        }
+    }
+
+    /// Forgets what may have changed since the scan before.
+    pub fn begin_scan(&mut self) {
+        self.maps.clear();
+        self.levels.clear();
+        self.file_locks = None;
+        let now = clock::monotonic();
+        let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
+        if self.precise || self.ends.as_ref().is_some_and(old) {
+            self.ends = None;
+        }
+    }
+
+    /// Whether every answer shall rest on readings of this scan, and name every
+    /// holder that can be found, at whatever cost. Without, a decoder leaves out
+    /// what is dear, and says so.
+    pub fn precise(&mut self, precise: bool) {
+        self.precise = precise;
+        if precise {
+            self.ends = None;
+        }
+    }
+
+    /// Whether [`World::precise`] was asked for.
+    pub fn is_precise(&self) -> bool {
+        self.precise
+    }
+
+    /// Fills `buffer` with memory of a process, all or nothing.
+    ///
+    /// # Errors
+    /// As [`memory::read`](crate::sys::memory::read).
+    pub fn memory(&self, pid: Pid, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+        self.source.memory(pid, &[(address, buffer.len())], buffer)
+    }
+
+    /// `N` consecutive 32-bit words of a process's memory.
+    ///
+    /// # Errors
+    /// As [`World::memory`].
+    pub fn words<const N: usize>(&self, pid: Pid, address: u64) -> Result<[u32; N], Errno> {
+        let mut bytes = vec![0; N * 4];
+        self.memory(pid, address, &mut bytes)?;
+        let mut words = [0; N];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+            *word = u32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        }
+        Ok(words)
+    }
+
+    /// `N` consecutive 64-bit words of a process's memory.
+    ///
+    /// # Errors
+    /// As [`World::memory`].
+    pub fn longs<const N: usize>(&self, pid: Pid, address: u64) -> Result<[u64; N], Errno> {
+        let mut bytes = vec![0; N * 8];
+        self.memory(pid, address, &mut bytes)?;
+        let mut longs = [0; N];
+        for (long, chunk) in longs.iter_mut().zip(bytes.chunks_exact(8)) {
+            *long = chunk.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+        }
+        Ok(longs)
+    }
+
+    /// The memory map of a process; `None` where it may not be read.
+    pub fn maps(&mut self, pid: Pid) -> Option<Arc<Maps>> {
+        if let Some(known) = self.maps.get(&pid) {
+            return known.clone();
+        }
+        let mut content = Vec::new();
+        let read = self.root.read_into(&format!("{pid}/maps"), &mut content);
+        let maps = read.is_ok().then(|| Arc::new(Maps::parse(&content)));
+        self.maps.insert(pid, maps.clone());
+        maps
+    }
+
+    /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,
+    /// `[heap] +0x2a0`.
+    pub fn place(&mut self, pid: Pid, address: u64) -> String {
+        match self.maps(pid) {
+            Some(maps) => self.source.place(&self.root, pid, &maps, address),
+            None => "memory whose mapping may not be read".to_owned(),
+        }
+    }
+
+    /// Where in its code the thread is blocked, and who called; `None` where its
+    /// map or its stack cannot be read.
+    pub fn call_site(&mut self, facts: &Facts<'_>) -> Option<CallSite> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return None };
+        let maps = self.maps(facts.pid)?;
+        let stack = maps.find(sp)?;
+        let length = (stack.range.end - sp).min(DEPTH as u64) as usize & !7;
+        let mut bytes = vec![0; length];
+        self.memory(facts.pid, sp, &mut bytes).ok()?;
+        let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
+        let executable = |address: u64| maps.find(address.wrapping_sub(1)).is_some_and(|m| m.execute && m.read);
+        let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
+        candidates.truncate(CALLERS * 3);
+        let mut addresses = vec![pc];
+        addresses.extend(self.after_calls(facts.pid, &candidates).into_iter().take(CALLERS));
+        let mut code = self.source.code(&self.root, facts.pid, &maps, &addresses).into_iter();
+        Some(CallSite { at: code.next()?, callers: code.collect() })
+    }
+
+    /// The function that made a call which goes on as `restart_syscall(2)` after
+    /// a stop; `None` where it has no name.
+    pub(super) fn resumed_call(&mut self, facts: &Facts<'_>) -> Option<Arc<str>> {
+        self.call_site(facts)?.at.function
+    }
+
+    /// Those of `candidates` that stand behind a call instruction.
+    fn after_calls(&self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
+        let ranges: Vec<_> = candidates.iter().map(|at| (at - LONGEST_CALL as u64, LONGEST_CALL)).collect();
+        let mut code = vec![0; candidates.len() * LONGEST_CALL];
+        if self.source.memory(pid, &ranges, &mut code).is_err() {
+            // One of them at the very beginning of a mapping: one by one.
+            return candidates.iter().copied().filter(|&at| self.is_after_call(pid, at)).collect();
+        }
+        let calls = code.chunks_exact(LONGEST_CALL).map(|bytes| bytes.try_into().is_ok_and(ends_in_call));
+        candidates.iter().zip(calls).filter(|(_, is_call)| *is_call).map(|(&at, _)| at).collect()
+    }
+
+    fn is_after_call(&self, pid: Pid, at: u64) -> bool {
+        let mut code = [0; LONGEST_CALL];
+        self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
+    }
+
+    /// Whether the thread is still in the very system call of the facts: same
+    /// number, arguments, stack pointer and program counter.
+    pub fn still_there(&self, facts: &Facts<'_>) -> bool {
+        let mut content = Vec::new();
+        let path = format!("{}/task/{}/syscall", facts.pid, facts.tid);
+        self.root.read_into(&path, &mut content).is_ok() && Call::parse(&content).as_ref() == Some(facts.call)
+    }
+
+    /// How often the thread has been put on a CPU; `None` on a kernel that does
+    /// not count (`CONFIG_SCHED_INFO`).
+    pub fn times_run(&self, pid: Pid, tid: Pid) -> Option<u64> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{pid}/task/{tid}/schedstat"), &mut content).ok()?;
+        let count = str::from_utf8(&content).ok()?.split_ascii_whitespace().nth(2)?.parse().ok()?;
+        (count > 0).then_some(count)
+    }
+
+    /// Whether `tid` is a living thread of process `pid`.
+    pub fn has_thread(&self, pid: Pid, tid: Pid) -> bool {
+        let path = format!("{pid}/task/{tid}");
+        if statat(self.root.directory(), path.as_str(), AtFlags::empty()).is_err() {
+            return false;
+        }
+        // A main thread that has ended stays as a zombie while others live.
+        tid != pid || !self.has_ended(&format!("{path}/stat"))
+    }
+
+    fn has_ended(&self, stat: &str) -> bool {
+        let mut content = Vec::new();
+        if self.root.read_into(stat, &mut content).is_err() {
+            return true;
+        }
+        let state = content.iter().rposition(|&byte| byte == b')').and_then(|end| content.get(end + 2));
+        matches!(state, Some(b'Z' | b'X'))
+    }
+
+    /// The lines of a task's `status` file that begin with one of `keys`, as the
+    /// fields behind it.
+    pub(super) fn status(&self, task: &str, key: &str) -> Option<Vec<Pid>> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{task}/status"), &mut content).ok()?;
+        let line = content.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()))?;
+        Some(str::from_utf8(line).ok()?.split_ascii_whitespace().filter_map(|field| field.parse().ok()).collect())
+    }
+
+    /// How many pid namespaces below this program's own the process lives; 0 in
+    /// the same one.
+    pub(super) fn level(&mut self, pid: Pid) -> usize {
+        if let Some(&level) = self.levels.get(&pid) {
+            return level;
+        }
+        let level = self.status(&pid.to_string(), "NSpid:").map_or(0, |ids| ids.len().saturating_sub(1));
+        self.levels.insert(pid, level);
+        level
+    }
+
+    /// Whether two processes do not certainly live in the same pid namespace.
+    pub fn is_in_other_namespace(&mut self, one: Pid, other: Pid) -> bool {
+        match (self.level(one), self.level(other)) {
+            (0, 0) => false,
+            (a, b) if a != b => true,
+            _ => {
+                let link = |pid: Pid| std::fs::read_link(self.root.path().join(format!("{pid}/ns/pid"))).ok();
+                let (one, other) = (link(one), link(other));
+                one.is_none() || one != other
+            }
+        }
+    }
+
+    /// Whether the process lives in another pid namespace than this program.
+    pub fn is_in_other_namespace_than_ours(&mut self, pid: Pid) -> bool {
+        self.level(pid) > 0
+    }
+
+    /// The thread of process `pid` that has the number `inside` in the process's
+    /// own pid namespace: its number here. `None` where there is no such living
+    /// thread.
+    pub fn thread_by_inner_number(&mut self, pid: Pid, inside: Pid) -> Option<Pid> {
+        let level = self.level(pid);
+        if level == 0 {
+            return self.has_thread(pid, inside).then_some(inside);
+        }
+        let tasks = self.numbers_in(&format!("{pid}/task"));
+        let is_it = |tid: &Pid| {
+            let ids = self.status(&format!("{pid}/task/{tid}"), "NSpid:");
+            ids.is_some_and(|ids| ids.get(level) == Some(&inside))
+        };
+        tasks.into_iter().find(|tid| is_it(tid) && self.has_thread(pid, *tid))
+    }
+
+    /// Whether process or thread `other` has the number `inside` in the pid
+    /// namespace of process `pid`.
+    pub fn has_inner_number(&mut self, pid: Pid, other: Pid, inside: Pid) -> bool {
+        match self.level(pid) {
+            0 => other == inside,
+            level => self.status(&other.to_string(), "NSpid:").is_some_and(|ids| ids.get(level) == Some(&inside)),
+        }
+    }
+
+    /// The children of all threads of a process; `None` where the kernel does
+    /// not list them (`CONFIG_PROC_CHILDREN`).
+    pub fn children(&self, pid: Pid) -> Option<Vec<Pid>> {
+        let mut all = Vec::new();
+        for tid in self.numbers_in(&format!("{pid}/task")) {
+            match self.children_of_thread(pid, tid) {
+                Some(children) => all.extend(children),
+                // A thread that has ended meanwhile has handed its children on.
+                None if !self.has_thread(pid, tid) => {}
+                None => return None,
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        Some(all)
+    }
+
+    /// The children that one thread made; `None` where the kernel does not list
+    /// them.
+    pub fn children_of_thread(&self, pid: Pid, tid: Pid) -> Option<Vec<Pid>> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{pid}/task/{tid}/children"), &mut content).ok()?;
+        let text = str::from_utf8(&content).ok()?;
+        Some(text.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect())
+    }
+
+    /// The entries of a directory below the root that are numbers.
+    pub(super) fn numbers_in(&self, relative: &str) -> Vec<Pid> {
+        let Ok(entries) = std::fs::read_dir(self.root.path().join(relative)) else { return Vec::new() };
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The open ends of all pipes and sockets.
+    ///
+    /// # Errors
+    /// Where the proc file system cannot be listed.
+    pub fn ends(&mut self) -> Result<&Ends, Errno> {
+        let ends = match self.ends.take() {
+            Some(ends) => ends,
+            None => Ends::read(&self.root)?,
+        };
+        Ok(self.ends.insert(ends))
+    }
+
+    /// As [`World::ends`], but an index from before this scan is read anew: for
+    /// a thing that the kept one does not have.
+    ///
+    /// # Errors
+    /// As [`World::ends`].
+    pub fn new_ends(&mut self) -> Result<&Ends, Errno> {
+        let now = clock::monotonic();
+        if self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0) {
+            self.ends = None;
+        }
+        self.ends()
+    }
+
+    /// The file locks of this scan.
+    ///
+    /// # Errors
+    /// Where `/proc/locks` cannot be read.
+    pub fn file_locks(&mut self) -> Result<Arc<FileLocks>, Errno> {
+        let root = &self.root;
+        self.file_locks.get_or_insert_with(|| FileLocks::read(root).map(Arc::new)).clone()
+    }
+}

@@ -1,0 +1,158 @@
+//! Who is connected to whom: the kernel's socket diagnosis over netlink,
+//! `sock_diag(7)`, for Unix sockets (`<linux/unix_diag.h>`).
+//!
+//! ```text
+//! request   nlmsghdr 16 | family 1, protocol 1, pad 2, states 4, inode 4, show 4, cookie 8
+//! answer    nlmsghdr 16 | family 1, type 1, state 1, pad 1, inode 4, cookie 8 | attributes
+//! attribute length 2, type 2, value, padded to 4
+//! ```
+//!
+//! A dump shows the sockets of the caller's own network namespace only.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const UDIAG_SHOW_PEER: u32 = 4;
+const UNIX_DIAG_PEER: u16 = 2;
+const HEADER: usize = 16;
+const ANSWER: usize = 16;
+
+/// `TCP_LISTEN` as the kernel numbers a listening Unix socket's state.
+pub const LISTENING: u8 = 10;
+
+/// One Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Its inode, as `socket:[N]` in a descriptor's link says it.
+    pub inode: u64,
+    /// The inode of the socket it is connected to.
+    pub peer: Option<u64>,
+    /// `SOCK_STREAM` 1, `SOCK_DGRAM` 2, `SOCK_SEQPACKET` 5.
+    pub kind: u8,
+    /// `TCP_ESTABLISHED` 1, [`LISTENING`] 10, unconnected 7.
+    pub state: u8,
+}
+
+/// All Unix sockets of this network namespace.
+///
+/// # Errors
+/// Whatever socket(2), sendto(2) and recv(2) say; `EPROTONOSUPPORT` or `ENOENT`
+/// on a kernel without `CONFIG_UNIX_DIAG`.
+pub fn unix_sockets() -> io::Result<Vec<UnixSocket>> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(2)))?;
+    sendto(&socket, &request(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let mut found = Vec::new();
+    let mut buffer = vec![0; 32 * 1024];
+    while receive(&socket, &mut buffer, &mut found)? {}
+    Ok(found)
+}
+
+fn request() -> [u8; HEADER + 24] {
+    let mut bytes = [0; HEADER + 24];
+    bytes[0..4].copy_from_slice(&((HEADER + 24) as u32).to_ne_bytes());
+    bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes[16] = AddressFamily::UNIX.as_raw() as u8;
+    bytes[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
+    bytes[28..32].copy_from_slice(&UDIAG_SHOW_PEER.to_ne_bytes());
+    // No cookie: any socket.
+    bytes[32..40].copy_from_slice(&[0xff; 8]);
+    bytes
+}
+
+/// Takes one datagram of answers; `false` when the dump is complete.
+fn receive(socket: &OwnedFd, buffer: &mut [u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
+    let (count, _) = recv(socket, &mut *buffer, RecvFlags::empty())?;
+    parse(&buffer[..count], found)
+}
+
+fn parse(mut bytes: &[u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
+    while let (Some(length), Some(kind)) = (u32_at(bytes, 0), u16_at(bytes, 4)) {
+        let length = length as usize;
+        if length < HEADER || length > bytes.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a netlink message that is cut off"));
+        }
+        match kind {
+            NLMSG_DONE => return Ok(false),
+            NLMSG_ERROR => {
+                let code = u32_at(bytes, HEADER).unwrap_or(0) as i32;
+                return Err(io::Error::from_raw_os_error(-code));
+            }
+            _ => found.extend(answer(&bytes[HEADER..length])),
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    Ok(true)
+}
+
+fn answer(bytes: &[u8]) -> Option<UnixSocket> {
+    let inode = u64::from(u32_at(bytes, 4)?);
+    let mut peer = None;
+    let mut attributes = bytes.get(ANSWER..)?;
+    while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
+        let length = usize::from(length);
+        if length < 4 {
+            break;
+        }
+        if kind == UNIX_DIAG_PEER {
+            // Zero stands for a peer that is gone or not yet accepted.
+            peer = u32_at(attributes, 4).map(u64::from).filter(|&inode| inode != 0);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    Some(UnixSocket { inode, peer, kind: *bytes.get(1)?, state: *bytes.get(2)? })
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn inode(socket: &UnixStream) -> u64 {
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
+        let text = link.to_string_lossy();
+        text.trim_start_matches("socket:[").trim_end_matches(']').parse().unwrap()
+    }
+
+    #[test]
+    fn a_socket_pair_is_each_others_peer() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let all = unix_sockets().unwrap();
+        let of = |inode| all.iter().find(|s| s.inode == inode).unwrap();
+        assert_eq!(of(inode(&a)).peer, Some(inode(&b)));
+        assert_eq!(of(inode(&b)).peer, Some(inode(&a)));
+        assert_eq!((of(inode(&a)).kind, of(inode(&a)).state), (1, 1));
+    }
+
+    #[test]
+    fn answers_that_are_cut_off_are_errors_not_panics() {
+        let mut found = Vec::new();
+        assert!(parse(&[200, 0, 0, 0, 20, 0, 0, 0], &mut found).is_err());
+        assert!(parse(&[4, 0, 0, 0, 20, 0, 0, 0], &mut found).is_err());
+        assert!(matches!(parse(&[1, 0], &mut found), Ok(true)));
+        assert!(found.is_empty());
+        // An attribute whose length is nonsense ends the list.
+        assert!(answer(&[0u8; 20]).is_some_and(|socket| socket.peer.is_none()));
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading another process's memory: `process_vm_readv(2)`.
+//!
+//! The target is neither stopped nor attached to. The kernel asks for the same
+//! permission as `/proc/PID/mem` (`PTRACE_MODE_ATTACH_REALCREDS`): the same user
+//! and a dumpable process, or `CAP_SYS_PTRACE`.
+
+use std::io::IoSliceMut;
+
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+
+use crate::model::Pid;
+
+/// Reads `buffer.len()` bytes at `address` of process `pid`, all or nothing.
+///
+/// # Errors
+/// `EPERM` without the permission, `ESRCH` for a process that is gone, `EFAULT`
+/// where not all of the range is mapped.
+pub fn read(pid: Pid, address: u64, buffer: &mut [u8]) -> Result<(), rustix::io::Errno> {
+    let wanted = buffer.len();
+    let remote = [RemoteIoVec { base: address as usize, len: wanted }];
+    let got = process_vm_readv(nix::unistd::Pid::from_raw(pid), &mut [IoSliceMut::new(buffer)], &remote);
+    whole(got, wanted)
+}
+
+/// Reads several ranges in one system call: `ranges` are address and length,
+/// `buffer` takes them one behind the other. All or nothing.
+///
+/// # Errors
+/// As [`read()`]; `EINVAL` where the lengths do not add up to the buffer's.
+pub fn read_many(pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), rustix::io::Errno> {
+    let wanted: usize = ranges.iter().map(|(_, length)| length).sum();
+    if wanted != buffer.len() {
+        return Err(rustix::io::Errno::INVAL);
+    }
+    let remote: Vec<_> = ranges.iter().map(|&(address, len)| RemoteIoVec { base: address as usize, len }).collect();
+    let got = process_vm_readv(nix::unistd::Pid::from_raw(pid), &mut [IoSliceMut::new(buffer)], &remote);
+    whole(got, wanted)
+}
+
+fn whole(got: nix::Result<usize>, wanted: usize) -> Result<(), rustix::io::Errno> {
+    match got {
+        Ok(count) if count == wanted => Ok(()),
+        Ok(_) => Err(rustix::io::Errno::FAULT),
+        Err(error) => Err(errno(error)),
+    }
+}
+
+fn errno(error: Errno) -> rustix::io::Errno {
+    rustix::io::Errno::from_raw_os_error(error as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_memory_is_read_and_a_hole_is_an_error() {
+        let pid = std::process::id() as Pid;
+        let (a, b) = ([1u8, 2, 3, 4], [5u8, 6]);
+        let mut one = [0; 4];
+        read(pid, a.as_ptr() as u64, &mut one).unwrap();
+        assert_eq!(one, a);
+        let mut both = [0; 6];
+        read_many(pid, &[(b.as_ptr() as u64, 2), (a.as_ptr() as u64, 4)], &mut both).unwrap();
+        assert_eq!(both, [5, 6, 1, 2, 3, 4]);
+        assert_eq!(read(pid, 8, &mut one), Err(rustix::io::Errno::FAULT));
+        assert_eq!(read_many(pid, &[(8, 1)], &mut one), Err(rustix::io::Errno::INVAL));
+    }
+}

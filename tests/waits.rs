@@ -1,0 +1,12 @@
+//! Real programs in known blocked states, decoded and compared with what they
+//! themselves declare.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "waits/kernel.rs"]
+mod kernel;
+#[path = "waits/locks.rs"]
+mod locks;
+#[path = "waits/lookalikes.rs"]
+mod lookalikes;
+#[path = "waits/target.rs"]
+mod target;

@@ -1,0 +1,93 @@
+//! Waits in the kernel: pipes, children, file locks, sleep, poll.
+
+use std::process::Command;
+
+use syncscope::model::wait::{Certainty, WaitKind};
+
+use crate::target::{Target, wait_until};
+
+fn shell(script: &str) -> Target {
+    Target::start(Command::new("bash").args(["-c", script]))
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_pipeline_waits_for_its_writer() {
+    let mut shell = shell("sleep 1000 | cat & echo $!; wait");
+    let cat: i32 = shell.line().parse().unwrap();
+    let wait = wait_until(cat, cat, |wait| wait.kind == WaitKind::PipeRead && wait.holders.len() == 1);
+    let sleep = children(shell.pid()).into_iter().find(|pid| *pid != cat).unwrap();
+    assert_eq!(wait.holders[0].pid, sleep, "{wait:#?}");
+    assert_eq!(wait.holders[0].tid, None);
+    let wait = wait_until(sleep, sleep, |wait| wait.kind == WaitKind::Sleep);
+    assert!(wait.timed && wait.resource.contains("sleep of 1000 s"), "{wait:#?}");
+}
+
+#[test]
+fn a_full_pipe_waits_for_its_reader() {
+    let mut shell = shell("yes | sleep 1000 & echo $!; wait");
+    let sleep: i32 = shell.line().parse().unwrap();
+    let yes = || children(shell.pid()).into_iter().find(|pid| *pid != sleep).unwrap();
+    let wait = wait_until(yes(), yes(), |wait| wait.kind == WaitKind::PipeWrite);
+    assert_eq!(wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [sleep], "{wait:#?}");
+}
+
+#[test]
+fn a_shell_waits_for_its_child() {
+    let shell = shell("sleep 1000; true");
+    let wait = wait_until(shell.pid(), shell.pid(), |wait| wait.kind == WaitKind::Waitpid && !wait.holders.is_empty());
+    assert_eq!(wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), children(shell.pid()));
+    assert_eq!(wait.certainty, Certainty::Certain);
+}
+
+#[test]
+fn a_file_lock_names_who_still_has_the_open_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.lock");
+    let file = file.to_str().unwrap();
+    // The process that takes the lock ends at once; its child keeps the file.
+    let script = format!("exec 9>{file}; flock 9; sleep 1000 & echo $!; exec flock 8 8>{file}");
+    let mut shell = shell(&format!("({script}) & wait"));
+    let keeper: i32 = shell.line().parse().unwrap();
+    let waiter = children(shell.pid())[0];
+    let wait = wait_until(waiter, waiter, |wait| wait.kind == WaitKind::Flock && !wait.holders.is_empty());
+    let holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+    // The waiter itself inherited fd 9 as well: both have that open file.
+    assert!(holders.contains(&keeper) && holders.contains(&waiter) && holders.len() == 2, "{wait:#?}");
+    assert!(wait.resource.contains("x.lock"), "{wait:#?}");
+}
+
+#[test]
+fn a_poll_names_its_descriptors() {
+    let script = "import select\np = select.poll()\np.register(0, select.POLLIN)\nprint(1, flush=True)\np.poll()";
+    let mut python = Target::start(Command::new("python3").args(["-c", script]));
+    python.line();
+    let wait = python.wait_of(python.pid(), WaitKind::Poll);
+    assert!(wait.resource.starts_with("pipe ") && wait.resource.ends_with("(fd 0)"), "{wait:#?}");
+    assert!(!wait.timed);
+}
+
+#[test]
+fn a_stopped_process_waits_for_its_signal() {
+    let target = Target::start(Command::new("sleep").arg("1000"));
+    target.wait_of(target.pid(), WaitKind::Sleep);
+    let pid = nix::unistd::Pid::from_raw(target.pid());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    target.wait_of(target.pid(), WaitKind::Signal);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    // It goes on sleeping, by way of restart_syscall.
+    target.wait_of(target.pid(), WaitKind::Sleep);
+}
+
+#[test]
+fn what_no_decoder_knows_is_told_as_the_call_it_is() {
+    let target = Target::start(Command::new("python3").args(["-c", "import signal; signal.pause()"]));
+    let wait = target.wait_until(target.pid(), |wait| {
+        wait.evidence.iter().any(|line| line.contains("pause")) || wait.resource.starts_with("pause")
+    });
+    assert!(wait.holders.is_empty());
+}

@@ -1,0 +1,95 @@
+//! Locks that threads wait for.
+
+use syncscope::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+
+use crate::target::Target;
+
+fn held_by(wait: &Wait, pid: i32, tid: u64) {
+    assert_eq!(wait.holders, [Holder { pid, tid: Some(tid as i32) }], "{wait:#?}");
+    assert!(!wait.orphaned, "{wait:#?}");
+}
+
+fn pthread(kind: &str, timed: &str, options: &[&str]) -> (Target, [u64; 3]) {
+    let mut target = Target::program("mutex.c", &[&["-pthread"], options].concat(), &[kind, timed]);
+    let numbers = target.numbers();
+    (target, numbers)
+}
+
+#[test]
+fn a_pthread_mutex_of_each_kind_names_its_holder() {
+    for kind in ["normal", "recursive", "errorcheck", "adaptive"] {
+        for options in [&["-O0"][..], &["-O3"], &["-O2", "-s"]] {
+            let (target, [main, waiter, address]) = pthread(kind, "0", options);
+            let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+            held_by(&wait, target.pid(), main);
+            assert_eq!((wait.address, wait.timed, wait.certainty), (Some(address), false, Certainty::Certain));
+            assert!(wait.evidence.iter().any(|line| line.contains(&format!("owner word = {main} at"))), "{wait:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_lock_is_named_by_symbol_and_section() {
+    let (target, [_, waiter, _]) = pthread("normal", "0", &["-O2"]);
+    let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+    assert!(wait.resource.starts_with("mutex in accounts (.bss of /"), "{}", wait.resource);
+    let (target, [_, waiter, _]) = pthread("normal", "0", &["-O2", "-s"]);
+    let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+    assert!(wait.resource.starts_with("mutex in .bss of /"), "{}", wait.resource);
+}
+
+#[test]
+fn a_timed_wait_for_a_mutex_is_timed() {
+    for timed in ["1", "2"] {
+        let (target, [main, waiter, _]) = pthread("normal", timed, &["-O2"]);
+        let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+        held_by(&wait, target.pid(), main);
+        assert!(wait.timed);
+    }
+}
+
+#[test]
+fn a_thread_that_locks_twice_waits_for_itself() {
+    let (target, [main, ..]) = pthread("self", "0", &["-O2"]);
+    let wait = target.wait_of(main as i32, WaitKind::PthreadMutex);
+    held_by(&wait, target.pid(), main);
+    assert!(wait.evidence.iter().any(|line| line.contains("holds it itself")), "{wait:#?}");
+}
+
+#[test]
+fn a_statically_linked_program_is_decoded_where_it_has_symbols() {
+    let (target, [main, waiter, _]) = pthread("normal", "0", &["-O2", "-static"]);
+    let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+    held_by(&wait, target.pid(), main);
+}
+
+#[test]
+fn a_mutex_shared_between_processes_names_the_thread_of_the_other() {
+    let mut target = Target::program("shared_mutex.c", &["-pthread"], &[]);
+    let [parent, child, address] = target.numbers();
+    let wait = target.wait_of(parent as i32, WaitKind::PthreadMutex);
+    held_by(&wait, child as i32, child);
+    assert_eq!((wait.address, wait.mode), (Some(address), Mode::Any));
+}
+
+#[test]
+fn a_lock_without_a_living_holder_is_orphaned() {
+    for (program, arg) in [("orphan.c", "fork"), ("orphan.c", "exit"), ("shared_mutex.c", "die")] {
+        let mut target = Target::program(program, &["-pthread"], &[arg]);
+        let [pid, _, _] = target.numbers();
+        let wait = crate::target::wait_until(pid as i32, pid as i32, |wait| wait.kind == WaitKind::PthreadMutex);
+        assert!(wait.orphaned && wait.holders.is_empty(), "{program} {arg}: {wait:#?}");
+    }
+}
+
+#[test]
+fn a_rust_mutex_is_recognised_and_no_holder_is_made_up() {
+    for level in ["-Copt-level=0", "-Copt-level=2", "-Copt-level=3"] {
+        let mut target = Target::program("std_locks.rs", &[level], &["mutex"]);
+        let [_, waiter, address] = target.numbers();
+        let wait = target.wait_of(waiter as i32, WaitKind::RustMutex);
+        assert_eq!((wait.address, wait.certainty), (Some(address), Certainty::Derived));
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+        assert!(wait.resource.contains("ACCOUNTS"), "{}", wait.resource);
+    }
+}

@@ -1,0 +1,42 @@
+//! Waits that look like a lock's and are not: no holder may be named.
+
+use syncscope::model::wait::WaitKind;
+
+use crate::target::{Target, settled};
+
+fn is_plain_futex(mut target: Target) {
+    let [_, waiter, _] = target.numbers();
+    let wait = settled(target.pid(), waiter as i32, "futex");
+    assert_eq!(wait.kind, WaitKind::Futex, "{wait:#?}");
+    assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+}
+
+#[test]
+fn perfect_bytes_without_the_code_of_a_mutex_are_refused() {
+    for kind in ["futex", "bitset", "shared", "inline", "stdio", "barrier"] {
+        for options in [&["-pthread", "-O0"][..], &["-pthread", "-O2", "-s"]] {
+            is_plain_futex(Target::program("lookalike.c", options, &[kind]));
+        }
+    }
+}
+
+#[test]
+fn waiting_for_an_atomic_is_no_mutex() {
+    is_plain_futex(Target::program("atomic_wait.cpp", &["-std=c++20", "-pthread", "-O2"], &[]));
+}
+
+#[test]
+fn a_condition_variable_whose_counter_is_two_is_no_mutex() {
+    for options in [&["-Copt-level=0"][..], &["-Copt-level=3"], &["-Copt-level=3", "-Cstrip=symbols"]] {
+        let mut target = Target::program("std_locks.rs", options, &["condvar"]);
+        let [_, waiter, _] = target.numbers();
+        let wait = settled(target.pid(), waiter as i32, "futex");
+        assert_ne!(wait.kind, WaitKind::RustMutex, "{wait:#?}");
+        assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_rust_mutex_of_a_stripped_program_is_not_guessed() {
+    is_plain_futex(Target::program("std_locks.rs", &["-Copt-level=3", "-Cstrip=symbols"], &["mutex"]));
+}

@@ -101,7 +101,7 @@ fn one(screen: &mut Frame<'_>, area: Rect, title: &str, of: Option<&Distribution
     let spans = chosen.iter().map(figure).flat_map(|(name, value)| {
         [Span::styled(name, look.style(Role::Dim)), Span::styled(value, look.style(Role::Strong))]
     });
-    Line::from_iter(spans).render(Rect { height: 1, ..inside }, screen.buffer_mut());
+    spans.collect::<Line<'_>>().render(Rect { height: 1, ..inside }, screen.buffer_mut());
     let chart = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
     distribution::draw(screen.buffer_mut(), chart, of, series, look.theme);
 }

@@ -6,6 +6,7 @@ pub mod distribution;
 pub mod frame;
 pub mod heat;
 pub mod lines;
+pub mod lanes;
 pub mod prompt;
 pub mod ridges;
 pub mod signals;

@@ -2,6 +2,7 @@
 
 pub mod endpoints;
 pub mod file_locks;
+pub mod inet;
 pub mod target;
 pub mod wait;
 

@@ -35,6 +35,7 @@ mod rust_sync;
 mod select;
 mod shared;
 mod sleep;
+mod socket;
 mod stopped;
 mod task;
 mod thread_join;
@@ -83,6 +84,8 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &rust_sync::RustSync,
     &flock::Flock,
     &record_lock::RecordLock,
+    &socket::Unix,
+    &socket::Inet,
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,

@@ -23,6 +23,7 @@ mod kernel_object;
 mod live;
 mod other;
 mod owner;
+mod parking_lot;
 mod pipe;
 mod poll;
 mod pthread_mutex;
@@ -82,6 +83,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &pthread_sync::PthreadSync,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
+    &parking_lot::ParkingLot,
     &flock::Flock,
     &record_lock::RecordLock,
     &socket::Unix,

@@ -23,6 +23,7 @@ mod kernel_object;
 mod live;
 mod other;
 mod owner;
+mod parking_lot;
 mod pipe;
 mod poll;
 mod pthread_mutex;
@@ -35,6 +36,7 @@ mod rust_sync;
 mod select;
 mod shared;
 mod sleep;
+mod socket;
 mod stopped;
 mod task;
 mod thread_join;
@@ -81,8 +83,11 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &pthread_sync::PthreadSync,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
+    &parking_lot::ParkingLot,
     &flock::Flock,
     &record_lock::RecordLock,
+    &socket::Unix,
+    &socket::Inet,
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,

@@ -322,6 +322,8 @@ impl App {
         let topics = self.panels[self.current].topics();
         if self.watched != Some(topics) {
             self.watched = Some(topics);
+            // One that has not gone out yet is out of date.
+            self.outbox.retain(|command| !matches!(command, Command::Watch(_)));
             self.outbox.push(Command::Watch(topics));
         }
     }
@@ -352,6 +354,8 @@ impl App {
         if self.settings.ascii {
             ascii::flatten(screen.buffer_mut());
         }
+        // What a panel needs depends on what it had room for.
+        self.watch();
     }
 }
 

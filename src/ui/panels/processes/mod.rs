@@ -58,6 +58,7 @@ enum Act {
     ClearFilter,
     Tree,
     Threads,
+    Waits,
     Fold,
     FoldAll,
     Follow,
@@ -79,6 +80,7 @@ const KEYS: &[Binding<Act>] = &[
     ),
     bind(&[key('t'), code(KeyCode::F(5))], Act::Tree, "tree", "as a tree of parents and children"),
     bind(&[key('H')], Act::Threads, "threads", "show threads"),
+    bind(&[key('w')], Act::Waits, "", "show or leave out what they wait for, which leaves room and costs less"),
     bind(&[key('k'), code(KeyCode::F(9))], Act::Signal, "signal", "send a signal to the selected process; asks first"),
     bind(&[key('>')], Act::SortNext, "sort", "sort by the next column"),
     bind(&[key('<')], Act::SortPrevious, "", "sort by the column before"),
@@ -128,6 +130,8 @@ pub(crate) struct Processes {
     cursor: usize,
     top: usize,
     follow: bool,
+    /// Whether the columns about waits are shown.
+    waits: bool,
     geometry: Geometry,
 }
 
@@ -153,6 +157,7 @@ impl Default for Processes {
             cursor: 0,
             top: 0,
             follow: false,
+            waits: true,
             geometry: Geometry::default(),
         }
     }
@@ -301,6 +306,7 @@ impl Processes {
             Act::ClearFilter => self.set_filter("", table),
             Act::Tree => self.rearrange(table, |how| how.tree = !how.tree),
             Act::Threads => self.rearrange(table, |how| how.threads = !how.threads),
+            Act::Waits => self.waits = !self.waits,
             Act::Fold => self.fold(table),
             Act::FoldAll => self.fold_all(table),
             Act::Follow => self.follow = !self.follow,

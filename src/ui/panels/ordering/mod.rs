@@ -40,7 +40,7 @@ use crate::ui::widgets::{frame, text};
 /// What it is.
 pub const INFO: Info = Info {
     name: "ordering",
-    title: "ordering",
+    title: "Ordering",
     question: "What may these atomics do, and what do they do here?",
     open: || Box::new(Ordering::new(LitmusSpec::store_buffering())),
 };

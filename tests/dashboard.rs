@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use syncscope::ui::panels::PANELS;
-use terminal::{BACK_TAB, DOWN, ENTER, ESCAPE, TAB, Terminal};
+use terminal::{BACK_TAB, ENTER, ESCAPE, TAB, Terminal};
 use vt100::Screen;
 
 /// In the status line of every panel.
@@ -229,21 +229,4 @@ fn a_name_with_escape_sequences_cannot_touch_the_screen() {
     terminal.wait_for(READY);
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-#[test]
-fn the_ordering_lab_runs_and_stops_and_leaves_no_worker() {
-    let mut terminal = dashboard(&["--panel", "ordering", "--labs", "off"]);
-    terminal.wait_for("start/stop");
-    terminal.send_keys(" ");
-    terminal.wait_for("running");
-    // Counts that have reached thousands.
-    terminal.wait_for(" k/s");
-    terminal.send_keys(" ");
-    terminal.wait_gone("running");
-    terminal.send_keys(DOWN);
-    terminal.send_keys("q");
-    assert_eq!(terminal.exit_code(), 0);
-    terminal.assert_restored();
-    terminal.mark.assert_gone_within(Duration::from_secs(1));
 }

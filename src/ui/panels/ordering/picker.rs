@@ -49,7 +49,8 @@ impl Picker {
     /// A list with this test selected.
     pub(super) fn new(test: &str) -> Self {
         let selected = TESTS.iter().position(|(name, _)| name.eq_ignore_ascii_case(test)).unwrap_or(0);
-        let headline = |name: &str| library::load(&LitmusSpec::named(name)).map(|test| test.headline).unwrap_or_default();
+        let headline =
+            |name: &str| library::load(&LitmusSpec::named(name)).map(|test| test.headline).unwrap_or_default();
         Picker { selected, tests: TESTS.iter().map(|(name, _)| (*name, headline(name))).collect() }
     }
 
@@ -75,7 +76,8 @@ impl Picker {
         let headlines = self.tests.iter().map(|(_, headline)| headline.chars().count()).max().unwrap_or(0);
         let width = ((names + headlines + 7) as u16).min(area.width);
         let height = (self.tests.len() as u16 + 2).min(area.height);
-        let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+        let place =
+            Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         screen.render_widget(Clear, place);
         let note = format!("{} of {}", self.selected + 1, self.tests.len());
         let inside = frame::draw_focused(screen, place, "Tests", &note, look.theme);

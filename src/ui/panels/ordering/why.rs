@@ -34,7 +34,13 @@ pub(super) fn telling(progress: &LitmusProgress, chosen: Option<usize>) -> Optio
 }
 
 /// Draws it.
-pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, chosen: Option<usize>, look: &Look<'_>) {
+pub(super) fn draw(
+    screen: &mut Frame<'_>,
+    area: Rect,
+    progress: &LitmusProgress,
+    chosen: Option<usize>,
+    look: &Look<'_>,
+) {
     let judgement = telling(progress, chosen).map(|index| &progress.test.judgements[index]);
     let title = judgement.and_then(|judgement| models::named(&judgement.model));
     let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));

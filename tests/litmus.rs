@@ -146,7 +146,7 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
     assert!(refused(&["check", "/nowhere/at.all"]).contains("cannot open it: No such file"));
     assert!(refused(&["run", "SB-relaxd"]).contains("did you mean 'SB-relaxed'?"));
     assert!(refused(&["check", "SB-relaxed", "--model", "power"]).contains("there are sc, tso, rc11, rust"));
-    assert!(refused(&["run", "SB-relaxed", "--seconds", "-1"]).contains("--seconds"));
+    assert!(refused(&["run", "SB-relaxed", "--seconds", "0"]).contains("--seconds"));
     let perpetual = refused(&["run", "IRIW-acquire", "--strategy", "perpetual"]);
     assert!(perpetual.contains("cannot run perpetually: only two threads"), "{perpetual}");
 }

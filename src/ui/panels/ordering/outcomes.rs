@@ -53,8 +53,13 @@ pub(super) fn draw(
     let used = lines.len() as u16 + 1;
     draw_lines(screen, inside, lines);
     let free = inside.height.saturating_sub(used);
-    if free >= CHART && history.len() > 1 {
-        draw_history(screen, Rect { y: inside.y + used, height: free.min(8), ..inside }, history, look);
+    if free >= CHART && history.len() > 1 && history.iter().any(|rate| *rate > 0.0) {
+        draw_history(
+            screen,
+            Rect { y: inside.y + used, height: free.min(CHART.max(inside.height / 3)), ..inside },
+            history,
+            look,
+        );
     }
 }
 

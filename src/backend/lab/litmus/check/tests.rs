@@ -172,9 +172,10 @@ fn what_is_too_large_is_said_and_never_hangs() {
     let error = judge(&test, MODELS, Duration::from_millis(300)).unwrap_err();
     assert!(error.contains("more are left"), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(5));
-    let threads: String = (0..8)
+    let threads = (0..8)
         .map(|n| format!("P{n} (atomic_int* x) {{ {} }}\n", "atomic_thread_fence(memory_order_seq_cst);".repeat(9)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let test = parse("t", &format!("C t\n{{}}\n{threads}exists (x=3)")).unwrap();
     assert!(judge(&test, MODELS, TIME).unwrap_err().contains("at most 64 are checked"));
 }

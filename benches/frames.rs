@@ -11,7 +11,9 @@
 //! ```
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::cell::Cell;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,7 @@ use syncscope::model::lock::LockSpec;
 use syncscope::model::process::{Process, ProcessTable};
 use syncscope::model::{Nanos, Pid, Stamped};
 use syncscope::ui::app::{App, Settings};
-use syncscope::ui::director::Bursts;
 use syncscope::ui::panels::PANELS;
-use syncscope::ui::theme::Depth;
 
 /// How long the backend works for what the panels show.
 const GATHER: Duration = Duration::from_secs(3);
@@ -125,12 +125,12 @@ fn refresh(updates: &[Update], n: usize) -> Vec<Update> {
 }
 
 /// Takes bytes and counts them.
-#[derive(Default)]
-struct Counter(usize);
+#[derive(Clone, Default)]
+struct Counter(Rc<Cell<usize>>);
 
 impl Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
+        self.0.set(self.0.get() + bytes.len());
         Ok(bytes.len())
     }
 
@@ -142,6 +142,7 @@ impl Write for Counter {
 struct Stage {
     app: App,
     screen: Terminal<CrosstermBackend<Counter>>,
+    written: Counter,
 }
 
 struct Cost {
@@ -159,26 +160,19 @@ impl std::fmt::Display for Cost {
 
 impl Stage {
     fn new(panel: usize, columns: u16, rows: u16, updates: &[Update]) -> Self {
-        let mut app = App::new(Settings {
-            panel,
-            theme: "night".to_owned(),
-            depth: Depth::True,
-            ascii: false,
-            bursts: Bursts::Off,
-            refresh: Duration::from_secs(1),
-        })
-        .unwrap();
+        let mut app = App::new(Settings { panel, ..Settings::default() }).unwrap();
         updates.iter().for_each(|update| drop(app.on_update(update)));
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+        let written = Counter::default();
         let screen =
-            Terminal::with_options(CrosstermBackend::new(Counter::default()), TerminalOptions { viewport }).unwrap();
-        Stage { app, screen }
+            Terminal::with_options(CrosstermBackend::new(written.clone()), TerminalOptions { viewport }).unwrap();
+        Stage { app, screen, written }
     }
 
     fn measure(&mut self, mut before: impl FnMut(&mut App, usize)) -> Cost {
         let frame = |stage: &mut Stage| drop(stage.screen.draw(|frame| stage.app.draw(frame)).unwrap());
         frame(self);
-        let bytes = self.screen.backend().writer().0;
+        let bytes = self.written.0.get();
         let mut times: Vec<Duration> = (0..FRAMES)
             .map(|n| {
                 let began = Instant::now();
@@ -188,7 +182,7 @@ impl Stage {
             })
             .collect();
         times.sort_unstable();
-        let bytes = (self.screen.backend().writer().0 - bytes) / FRAMES;
+        let bytes = (self.written.0.get() - bytes) / FRAMES;
         Cost { p50: times[FRAMES / 2], p99: times[FRAMES * 99 / 100], bytes }
     }
 }

@@ -10,3 +10,5 @@ mod locks;
 mod lookalikes;
 #[path = "waits/target.rs"]
 mod target;
+#[path = "waits/threads.rs"]
+mod threads;

@@ -210,9 +210,12 @@ pub struct Violation {
     pub held: Option<[[u64; 2]; 2]>,
 }
 
-/// A contiguous stretch of time that ended when it was published.
+/// A recent contiguous stretch of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lanes {
+    /// How long ago it ended when it was published: nothing, unless nothing
+    /// happened lately.
+    pub age: Nanos,
     /// How long it is. Shorter than asked for where the rings do not reach
     /// back so far.
     pub span: Nanos,

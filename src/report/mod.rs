@@ -6,4 +6,5 @@ pub mod ipc;
 pub mod litmus;
 pub mod lock;
 pub mod ps;
+pub mod run;
 pub mod wait;

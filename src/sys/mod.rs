@@ -20,6 +20,7 @@ pub mod proc_tree;
 pub mod procroot;
 pub mod reap;
 pub mod shm;
+pub mod signals;
 pub mod socket;
 pub mod spawn;
 pub mod syscalls;

@@ -84,10 +84,62 @@ fn a_stopped_process_waits_for_its_signal() {
 }
 
 #[test]
+fn what_the_kernel_names_at_once_is_named() {
+    let scripts = [
+        ("import signal; signal.pause()", WaitKind::Signal),
+        ("import signal; signal.sigwait([signal.SIGUSR1])", WaitKind::Signal),
+        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd),
+        ("import select; select.select([0], [], [])", WaitKind::Select),
+        ("import select; e = select.epoll(); e.register(0); e.poll()", WaitKind::Epoll),
+        ("import pty, os; a, b = pty.openpty(); os.read(b, 1)", WaitKind::TtyRead),
+        ("import os; os.mkfifo('f'); open('f')", WaitKind::FifoOpen),
+    ];
+    for (script, kind) in scripts {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let python = Target::start(command.args(["-c", script]).current_dir(directory.path()));
+        let wait = python.wait_of(python.pid(), kind);
+        assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+        if kind == WaitKind::FifoOpen {
+            assert_eq!(&*wait.resource, "a writer of FIFO f");
+        }
+    }
+}
+
+#[test]
+fn locks_on_ranges_name_who_holds_them() {
+    let script = "import fcntl, os, sys
+f = open('x', 'w+')
+SET, KIND = (fcntl.F_SETLKW, 'posix') if sys.argv[1] == 'posix' else (38, 'ofd')
+import struct
+lock = lambda start: struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, start, 10, 0)
+fcntl.fcntl(f, SET, lock(100))
+child = os.fork()
+if child == 0:
+    other = open('x', 'r+')
+    fcntl.fcntl(other, SET, lock(105))
+print(child, flush=True)
+os.read(0, 1)";
+    for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind && !wait.holders.is_empty());
+        let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+        holders.sort_unstable();
+        // The child inherited the open file that holds the OFD lock.
+        let expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        assert_eq!(holders, expected, "{wait:#?}");
+    }
+}
+
+#[test]
 fn what_no_decoder_knows_is_told_as_the_call_it_is() {
-    let target = Target::start(Command::new("python3").args(["-c", "import signal; signal.pause()"]));
-    let wait = target.wait_until(target.pid(), |wait| {
-        wait.evidence.iter().any(|line| line.contains("pause")) || wait.resource.starts_with("pause")
-    });
-    assert!(wait.holders.is_empty());
+    let script = "import os, ctypes
+libc = ctypes.CDLL(None); t = libc.timerfd_create(1, 0); os.read(t, 8)";
+    let python = Target::start(Command::new("python3").args(["-c", script]));
+    let wait = python.wait_until(python.pid(), |wait| wait.resource.contains("timerfd"));
+    assert_eq!((wait.kind, wait.certainty), (WaitKind::Other, Certainty::Unknown));
+    assert!(wait.resource.starts_with("read(timerfd (fd "), "{wait:#?}");
 }

@@ -26,6 +26,7 @@ const TURN: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) id: ChildId,
+    pub(super) spec: ChildSpec,
     pub(super) process: Option<janitor::Child>,
     command: Arc<str>,
     started: Nanos,
@@ -48,6 +49,7 @@ impl Child {
         let started = clock::monotonic();
         let mut child = Child {
             id,
+            spec: spec.clone(),
             process: None,
             command: command_line(spec),
             started,

@@ -13,8 +13,10 @@
 
 mod child;
 pub mod exit;
+pub mod headless;
 pub mod output;
 pub mod plain;
+mod pump;
 mod supervisor;
 
 use std::os::fd::OwnedFd;

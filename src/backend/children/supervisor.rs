@@ -202,6 +202,10 @@ impl Loop {
                 self.flush(id);
                 Ok(())
             }
+            ChildCommand::Again(id) => {
+                let spec = self.child(id)?.spec.clone();
+                self.spawn(&spec)
+            }
             ChildCommand::Forget(id) => {
                 let child = self.child(id)?;
                 if child.lives() {

@@ -18,6 +18,8 @@ pub struct Refusals {
     pub listing: Option<Errno>,
     /// Whether processes of other users are hidden (`hidepid`).
     pub hidden: bool,
+    /// Whether this kernel counts no I/O, where that is watched.
+    pub no_io: bool,
     stat: Count,
     call: Count,
     switches: Count,
@@ -42,7 +44,8 @@ impl Refusals {
             (&mut self.switches, denied.switches),
             (&mut self.io, denied.io),
         ] {
-            if error.is_some() {
+            // A file that is gone went with its process.
+            if error.is_some_and(|error| !matches!(error, Errno::NOENT | Errno::SRCH)) {
                 *count = (count.0 + 1, error);
             }
         }
@@ -57,8 +60,8 @@ impl Refusals {
     pub fn copy_from(&mut self, other: &Refusals) {
         let mut hanging = std::mem::take(&mut self.hanging);
         hanging.clone_from(&other.hanging);
-        let Refusals { listing, hidden, stat, call, switches, io, .. } = *other;
-        *self = Refusals { listing, hidden, stat, call, switches, io, hanging };
+        let Refusals { listing, hidden, no_io, stat, call, switches, io, .. } = *other;
+        *self = Refusals { listing, hidden, no_io, stat, call, switches, io, hanging };
     }
 
     /// As sentences.
@@ -70,6 +73,10 @@ impl Refusals {
         if self.hidden {
             let what = "processes of other users are hidden (hidepid)";
             faults.push(Fault::new("/proc", what).hint("run as root, or join the group of the mount's gid= option"));
+        }
+        if self.no_io {
+            let what = "this kernel does not count I/O by process (CONFIG_TASK_IO_ACCOUNTING)";
+            faults.push(Fault::new("/proc/PID/io", what));
         }
         let sources = [
             ("/proc/PID/stat", self.stat, "run as root, or join the group of the proc mount's gid= option"),

@@ -30,6 +30,8 @@ pub struct Source {
     /// Whether the processes listed here have CPU clocks: not those of a
     /// test's tree, nor of a proc file system of another pid namespace.
     pub clocks: bool,
+    /// Whether this kernel counts I/O by process.
+    pub counts_io: bool,
     /// What decoders look things up in.
     pub world: World,
     /// User names.
@@ -47,6 +49,7 @@ impl Source {
             listing: Listing::default(),
             units: Units::of_kernel(),
             clocks: root.is_real() && is_own_namespace(&root),
+            counts_io: !root.is_real() || root.file("self/io").is_ok(),
             world: World::new(root.clone()),
             users: Users::default(),
             symbols: Symbols::default(),

@@ -100,6 +100,7 @@ impl Table {
         self.source.world.begin_scan();
         self.refusals.clear();
         self.refusals.note_hanging(skipped);
+        self.refusals.no_io = topics.io && !self.source.counts_io;
         self.list(progress)?;
         self.look(&round, skipped, progress)?;
         if self.seq == 0 {

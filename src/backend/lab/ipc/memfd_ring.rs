@@ -18,7 +18,7 @@ use crate::sys::shm::{SharedMap, memfd};
 
 static ABOUT: About = About {
     key: "memfd_ring",
-    name: "shared memory ring",
+    name: "shared ring",
     family: Family::SharedMemory,
     model: "A region of memory that both processes see. The kernel moves nothing and orders nothing: the processes \
             make a bounded FIFO queue of it themselves, with an index each, release stores and acquire loads.",

@@ -17,13 +17,23 @@ struct Lately {
     more: bool,
 }
 
-/// The stretch of at most `span` ticks that ends at `end`. It begins later
-/// where a thread's records do not reach back so far: what is shown is
-/// complete.
+/// The stretch of at most `span` ticks that ends at `end`, or, where nothing
+/// has happened in it (the holder was preempted, or holds for long), around
+/// the last event before. It begins later where a thread's records do not reach
+/// back so far: what is shown is complete.
 pub(super) fn lanes(seats: &[Seat], end: u64, span: u64, scale: Scale) -> Lanes {
     let each = (MOST / seats.len().max(1)).max(4);
     let threads: Vec<Lately> = seats.iter().map(|seat| lately(seat, each)).collect();
-    cut(&threads, end, span, scale)
+    let last = last_event(&threads, end);
+    // A quarter of the stretch shows what came of it.
+    let until = if last > 0 && end.saturating_sub(last) > span { last + span / 4 } else { end };
+    Lanes { age: Nanos(scale.nanos(end - until)), ..cut(&threads, until, span, scale) }
+}
+
+/// The last stamp of any thread up to `end`; 0 where there is none.
+fn last_event(threads: &[Lately], end: u64) -> u64 {
+    let newest = threads.iter().flat_map(|thread| thread.records.iter().rev().take(2));
+    newest.flat_map(|r| [r.wanted, r.got, r.released]).filter(|stamp| *stamp <= end).max().unwrap_or(0)
 }
 
 fn lately(seat: &Seat, limit: usize) -> Lately {
@@ -54,6 +64,7 @@ fn cut(threads: &[Lately], end: u64, span: u64, scale: Scale) -> Lanes {
         })
     };
     Lanes {
+        age: Nanos::ZERO,
         span: Nanos(scale.nanos(end - begin)),
         threads: threads.iter().map(|thread| thread.records.iter().filter_map(acquisition).collect()).collect(),
     }
@@ -96,6 +107,16 @@ mod tests {
         let lanes = cut(&threads, 200, 100, Scale::NANOSECONDS);
         assert_eq!(lanes.span, Nanos(50));
         assert_eq!(shown(&lanes, 1), [[0, 0, 5], [20, 21, 22]]);
+    }
+
+    #[test]
+    fn the_last_event_is_found_whatever_kind_it_is() {
+        let of = |record| [Lately { records: vec![record], more: false }];
+        assert_eq!(last_event(&of(record(10, 20, 30)), 100), 30);
+        assert_eq!(last_event(&of(record(10, 20, 0)), 100), 20);
+        assert_eq!(last_event(&of(record(10, 0, 0)), 100), 10);
+        assert_eq!(last_event(&of(record(10, 120, 130)), 100), 10, "what is later than the reading does not count");
+        assert_eq!(last_event(&[Lately::default()], 100), 0);
     }
 
     #[test]

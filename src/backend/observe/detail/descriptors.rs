@@ -14,14 +14,16 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, getxattr, readlinkat, statat};
 use std::os::fd::AsRawFd;
 
+use super::ends;
 use super::source::Source;
 use crate::backend::observe::wait::World;
+use crate::model::Pid;
 use crate::model::detail::{Descriptor, DescriptorKind, Section};
 use crate::model::process::ProcessTable;
 use crate::model::text::visible_arc;
 
 /// The open descriptors, by number. One that is closed meanwhile is left out.
-pub(super) fn read(source: &Source, _table: &ProcessTable, _world: &mut World) -> Section<Vec<Descriptor>> {
+pub(super) fn read(source: &Source, pid: Pid, table: &ProcessTable, world: &mut World) -> Section<Vec<Descriptor>> {
     let numbers = source.numbers("fd")?;
     let directory = source.file("fd")?;
     let mut descriptors = Vec::with_capacity(numbers.len());
@@ -30,7 +32,7 @@ pub(super) fn read(source: &Source, _table: &ProcessTable, _world: &mut World) -
         let Ok(info) = source.bytes(&format!("fdinfo/{fd}")) else { continue };
         let Some(info) = Info::parse(&info) else { continue };
         let kind = kind(&directory, fd, link.to_bytes());
-        descriptors.push(Descriptor {
+        let descriptor = Descriptor {
             fd,
             kind,
             target: visible_arc(link.to_bytes()),
@@ -38,9 +40,11 @@ pub(super) fn read(source: &Source, _table: &ProcessTable, _world: &mut World) -
             position: has_position(kind).then_some(info.position),
             cloexec: info.flags & libc::O_CLOEXEC != 0,
             other_ends: Vec::new(),
-        });
+        };
+        descriptors.push((descriptor, link.into_bytes()));
     }
-    Ok(descriptors)
+    ends::name(&mut descriptors, source, pid, table, world);
+    Ok(descriptors.into_iter().map(|(descriptor, _)| descriptor).collect())
 }
 
 /// What is taken from `fdinfo`.

@@ -32,7 +32,8 @@ pub(super) fn process(
 }
 
 fn row(source: &Source, pid: Pid, stat: &Stat, users: &mut Users, main: Option<&Arc<Thread>>) -> Process {
-    let uid = effective_uid(source).unwrap_or(u32::MAX);
+    // The directory belongs to the effective user, whatever the kernel hides.
+    let uid = source.process.uid().unwrap_or(u32::MAX);
     let comm = source.bytes("comm").unwrap_or_default();
     let cmdline = source.bytes("cmdline").unwrap_or_default();
     Process {
@@ -65,13 +66,6 @@ fn row(source: &Source, pid: Pid, stat: &Stat, users: &mut Users, main: Option<&
 /// Clock ticks, as `/proc/PID/stat` counts, in nanoseconds.
 pub(super) fn ticks(ticks: u64) -> Nanos {
     Nanos(ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second()))
-}
-
-/// The second number of the line `Uid:` of `/proc/PID/status`.
-fn effective_uid(source: &Source) -> Option<u32> {
-    let status = source.bytes("status").ok()?;
-    let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
-    str::from_utf8(line).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// The strings of a file in which each ends with a NUL.

@@ -4,6 +4,7 @@
 //! the same process, also where it ends meanwhile and its number is used again.
 
 mod descriptors;
+mod ends;
 mod identity;
 mod limits;
 mod memory;
@@ -37,7 +38,7 @@ pub fn read(root: &ProcRoot, pid: Pid, table: &ProcessTable, users: &mut Users, 
         exe: source.link("exe", source.process.exe()),
         cwd: source.link("cwd", source.process.cwd()),
         root: source.link("root", source.process.root()),
-        descriptors: descriptors::read(&source, table, world),
+        descriptors: descriptors::read(&source, pid, table, world),
         memory: memory::totals(&source),
         mappings: memory::mappings(&source),
         limits: limits::read(&source),

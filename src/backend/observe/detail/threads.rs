@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use procfs::FromRead;
-use procfs::process::{Stat, Syscall};
+use procfs::process::Stat;
 use rustix::io::Errno;
 
 use super::identity::ticks;
 use super::source::Source;
+use crate::backend::observe::parse;
 use crate::backend::observe::wait::{Call, Facts, World, decode};
 use crate::model::Pid;
 use crate::model::detail::Section;
-use crate::model::process::{BlockedCall, ProcessTable, State, Switches, Thread};
+use crate::model::process::{ProcessTable, State, Thread};
 use crate::model::text::visible_arc;
 
 /// The threads by tid: from the table where it has them with their waits, which
@@ -46,7 +47,7 @@ fn thread(source: &Source, pid: Pid, tid: Pid, world: &mut World) -> Option<Thre
         cpu_time: ticks(stat.utime + stat.stime),
         started: ticks(stat.starttime),
         last_cpu: stat.processor.and_then(|cpu| u32::try_from(cpu).ok()).unwrap_or_default(),
-        switches: file("status").ok().and_then(|status| switches(&status)),
+        switches: file("status").ok().and_then(|status| parse::switches(&status)),
         wchan: (!wchan.is_empty()).then(|| visible_arc(wchan.as_bytes())),
         call: match call {
             Call::Blocked { call, .. } => Some(call),
@@ -65,24 +66,5 @@ fn blocked_call(source: &Source, tid: Pid) -> Call {
         Ok(Err(error)) => return Call::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         Err(_) => return Call::Unreadable(Errno::ACCESS),
     }
-    match Syscall::from_read(&*text) {
-        Ok(Syscall::Running) => Call::Running,
-        Ok(Syscall::Blocked { syscall_number: -1, .. }) => Call::Outside,
-        Ok(Syscall::Blocked { syscall_number: number, argument_registers: args, stack_pointer, program_counter }) => {
-            let name = format!("syscall {number}").into();
-            Call::Blocked { call: BlockedCall { number, name, args }, sp: stack_pointer, pc: program_counter }
-        }
-        _ => Call::Outside,
-    }
-}
-
-fn switches(status: &[u8]) -> Option<Switches> {
-    let number = |key: &[u8]| -> Option<u64> {
-        let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(key))?;
-        str::from_utf8(line).ok()?.trim().parse().ok()
-    };
-    Some(Switches {
-        voluntary: number(b"voluntary_ctxt_switches:")?,
-        involuntary: number(b"nonvoluntary_ctxt_switches:")?,
-    })
+    parse::call(&text).unwrap_or(Call::Unreadable(Errno::INVAL))
 }

@@ -12,7 +12,9 @@ use super::{Call, Facts};
 use crate::backend::observe::endpoints::Ends;
 use crate::backend::observe::file_locks::FileLocks;
 use crate::backend::observe::target::maps::Maps;
-use crate::backend::observe::target::stack::{CallSite, Code, DEPTH, LONGEST_CALL, ends_in_call};
+use crate::backend::observe::target::stack::{
+    CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
+};
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::procroot::ProcRoot;
@@ -172,6 +174,27 @@ impl World {
         addresses.extend(self.after_calls(facts.pid, &candidates).into_iter().take(CALLERS));
         let mut code = self.source.code(&self.root, facts.pid, &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
+    }
+
+    /// The function that the call before a return address enters, through the
+    /// linkage table if need be; `None` where that cannot be followed.
+    pub(super) fn called_from(&mut self, pid: Pid, caller: &Code) -> Option<Code> {
+        let mut code = [0; LONGEST_CALL];
+        self.memory(pid, caller.address.checked_sub(LONGEST_CALL as u64)?, &mut code).ok()?;
+        let target = match callee(code, caller.address)? {
+            Callee::Behind(slot) => self.longs::<1>(pid, slot).ok()?[0],
+            Callee::At(to) => {
+                let mut stub = [0; 11];
+                self.memory(pid, to, &mut stub).ok()?;
+                match stub_slot(&stub, to) {
+                    Some(slot) => self.longs::<1>(pid, slot).ok()?[0],
+                    None => to,
+                }
+            }
+        };
+        let maps = self.maps(pid)?;
+        // The code that ends directly before the function's second byte.
+        self.source.code(&self.root, pid, &maps, &[target.checked_add(1)?]).pop()
     }
 
     /// The function that made a call which goes on as `restart_syscall(2)` after

@@ -140,14 +140,15 @@ pub(super) fn children(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
         children.iter().filter(|c| matches!(c.state, ChildState::Running | ChildState::Stopped { .. })).count();
     let note = if children.is_empty() { String::new() } else { format!("{running} of {} alive", children.len()) };
     let inside = frame::draw(screen, place, "Children", &note, look.theme);
-    let mut lines: Vec<Line<'static>> = children.iter().rev().map(|c| child_line(c, look)).collect();
+    let mut lines: Vec<Line<'static>> =
+        children.iter().rev().map(|c| child_line(c, usize::from(inside.width), look)).collect();
     if lines.is_empty() {
         lines.push(Line::styled("no child yet: 4 opens the panel that starts one", look.style(Role::Dim)));
     }
     draw_lines(screen, inside, lines);
 }
 
-fn child_line(child: &ChildView, look: &Look<'_>) -> Line<'static> {
+fn child_line(child: &ChildView, width: usize, look: &Look<'_>) -> Line<'static> {
     let process = child.pid.and_then(|pid| table(look)?.process(pid));
     let (glyph, role, state) = match &child.state {
         ChildState::Running => {
@@ -168,7 +169,7 @@ fn child_line(child: &ChildView, look: &Look<'_>) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!("{glyph} "), look.style(role)),
         Span::styled(format!("{pid:>7} "), look.style(Role::Dim)),
-        Span::styled(text::left(&child.command, 24), look.style(Role::Strong)),
+        Span::styled(text::left(&child.command, width.saturating_sub(30).clamp(10, 40)), look.style(Role::Strong)),
         Span::styled(format!(" {state}"), look.style(Role::Dim)),
     ])
 }

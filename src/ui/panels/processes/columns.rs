@@ -19,6 +19,8 @@ pub struct Column {
     pub title: &'static str,
     /// Columns of the screen.
     pub width: u16,
+    /// Columns more on a screen of at least [`WIDE`].
+    pub more: u16,
     /// The lower, the sooner it is left out on a narrow screen.
     pub worth: u8,
     /// Whether figures are aligned on the right.
@@ -69,12 +71,20 @@ const fn column(
     right: bool,
     cell: fn(&Cell<'_>) -> (String, Role),
 ) -> Column {
-    Column { title, width, worth, right, cell, compare: None, descending: false }
+    Column { title, width, more: 0, worth, right, cell, compare: None, descending: false }
 }
 
 const fn sorted(column: Column, compare: fn(&Process, &Process) -> Ordering, descending: bool) -> Column {
     Column { compare: Some(compare), descending, ..column }
 }
+
+const fn growing(column: Column, more: u16) -> Column {
+    Column { more, ..column }
+}
+
+/// From how many columns of the screen on the [growing](Column::more) columns
+/// are wide.
+pub const WIDE: u16 = 140;
 
 /// The index of the CPU column, by which the table is sorted at first.
 pub const CPU: usize = 4;
@@ -106,26 +116,26 @@ pub const COLUMNS: &[Column] = &[
     sorted(column("WRITE/s", 7, 43, true, written), |a, b| io_rate(a.io, false).total_cmp(&io_rate(b.io, false)), true),
     column("WCHAN", 18, 25, false, wchan),
     column("CALL", 14, 35, false, call),
-    sorted(column("WAITS FOR", 30, 90, false, wait), by_wait, true),
+    growing(sorted(column("WAITS FOR", 22, 90, false, wait), by_wait, true), 16),
     column("FOR", 6, 55, true, wait_age),
-    column("HELD BY", 18, 85, false, held_by),
+    growing(column("HELD BY", 14, 85, false, held_by), 8),
 ];
 
 /// The columns that fit into `width` beside at least `command` columns for the
-/// command, those about waits only where they are wanted, as indices into
-/// [`COLUMNS`].
-pub fn choose(width: u16, command: u16, waits: bool) -> Vec<usize> {
+/// command, those about waits only where they are wanted: indices into
+/// [`COLUMNS`] with their widths.
+pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
     let mut by_worth: Vec<usize> = (0..if waits { COLUMNS.len() } else { WAITS_FROM }).collect();
     by_worth.sort_by_key(|i| std::cmp::Reverse(COLUMNS[*i].worth));
     let mut room = width.saturating_sub(command);
     let mut chosen = Vec::new();
     for index in by_worth {
-        let need = COLUMNS[index].width + 1;
-        if need > room {
+        let own = COLUMNS[index].width + if width >= WIDE { COLUMNS[index].more } else { 0 };
+        if own + 1 > room {
             break;
         }
-        room -= need;
-        chosen.push(index);
+        room -= own + 1;
+        chosen.push((index, own));
     }
     chosen.sort_unstable();
     chosen
@@ -294,10 +304,17 @@ fn wait(cell: &Cell<'_>) -> (String, Role) {
 /// A wait in a few words: `mutex [heap] +0x2a0`, `sleep`.
 pub fn wait_text(wait: &Wait) -> String {
     let words = wait.kind.words();
-    match &*wait.resource {
-        "" => words.to_owned(),
-        resource if resource.starts_with(words) => resource.to_owned(),
-        resource => format!("{words} {resource}"),
+    let resource = &*wait.resource;
+    if resource.is_empty() {
+        return words.to_owned();
+    }
+    if resource.starts_with(words) {
+        return resource.to_owned();
+    }
+    // `pipe full` and `pipe 48213` have a word in common.
+    match resource.split_once(' ') {
+        Some((first, rest)) if words.split(' ').next() == Some(first) => format!("{words} {rest}"),
+        _ => format!("{words} {resource}"),
     }
 }
 
@@ -350,12 +367,12 @@ mod tests {
 
     #[test]
     fn narrow_screens_keep_what_matters_most() {
-        let titles = |width| choose(width, 16, true).into_iter().map(|i| COLUMNS[i].title).collect::<Vec<_>>();
+        let titles = |width| choose(width, 16, true).into_iter().map(|(i, _)| COLUMNS[i].title).collect::<Vec<_>>();
         assert_eq!(titles(40), ["PID", "S", "CPU%", "MEM"]);
-        assert!(titles(80).contains(&"WAITS FOR"));
+        assert!(titles(76).contains(&"WAITS FOR") && titles(76).contains(&"HELD BY"));
         assert_eq!(titles(300).len(), COLUMNS.len(), "a wide screen shows all");
         for width in 0..300 {
-            let used: u16 = choose(width, 16, true).iter().map(|i| COLUMNS[*i].width + 1).sum();
+            let used: u16 = choose(width, 16, true).iter().map(|(_, own)| own + 1).sum();
             assert!(used <= width.saturating_sub(16));
         }
     }

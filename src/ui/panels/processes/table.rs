@@ -16,18 +16,26 @@ use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, text};
 
+/// A column on the screen.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: usize,
+    x: u16,
+    width: u16,
+}
+
 /// Where things stood in the last frame, for the mouse and for paging.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Geometry {
     body: Rect,
     heading: u16,
-    columns: Vec<(usize, u16)>,
+    columns: Vec<Place>,
 }
 
 impl Geometry {
     /// Whether the column of this title is on the screen.
     pub(super) fn shows(&self, title: &str) -> bool {
-        self.columns.iter().any(|(i, _)| COLUMNS[*i].title == title)
+        self.columns.iter().any(|c| COLUMNS[c.index].title == title)
     }
 
     /// How many rows the table has on the screen.
@@ -42,8 +50,8 @@ impl Geometry {
     }
 
     pub(super) fn heading_at(&self, x: u16, y: u16) -> Option<usize> {
-        let hit = |(i, at): &&(usize, u16)| x >= *at && x < at + COLUMNS[*i].width;
-        if y == self.heading { self.columns.iter().find(hit).map(|(i, _)| *i) } else { None }
+        let hit = |c: &&Place| (c.x..c.x + c.width).contains(&x);
+        if y == self.heading { self.columns.iter().find(hit).map(|c| c.index) } else { None }
     }
 
     pub(super) fn row_at(&self, y: u16) -> Option<usize> {
@@ -127,16 +135,16 @@ impl Processes {
         let command = if inside.width >= 110 { 30 } else { 16 };
         let mut x = inside.x;
         self.geometry.columns.clear();
-        for index in choose(inside.width, command, self.waits) {
-            self.geometry.columns.push((index, x));
-            x += COLUMNS[index].width + 1;
+        for (index, width) in choose(inside.width, command, self.waits) {
+            self.geometry.columns.push(Place { index, x, width });
+            x += width + 1;
         }
         self.geometry.heading = if heading == 1 { inside.y } else { u16::MAX };
         self.geometry.body = Rect { y: inside.y + heading, height: inside.height - heading, ..inside };
     }
 
     fn command_x(&self) -> u16 {
-        self.geometry.columns.last().map_or(self.geometry.body.x, |(i, x)| x + COLUMNS[*i].width + 1)
+        self.geometry.columns.last().map_or(self.geometry.body.x, |c| c.x + c.width + 1)
     }
 
     fn draw_headings(&self, buffer: &mut Buffer, look: &Look<'_>) {
@@ -144,10 +152,10 @@ impl Processes {
             return;
         }
         let y = self.geometry.heading;
-        for (index, x) in &self.geometry.columns {
-            let column = &COLUMNS[*index];
-            let width = usize::from(column.width);
-            let sorted = *index == self.sort;
+        for Place { index, x, width } in self.geometry.columns.iter().copied() {
+            let column = &COLUMNS[index];
+            let width = usize::from(width);
+            let sorted = index == self.sort;
             let arrow = if self.how.descending { "▾" } else { "▴" };
             let title = match (sorted, column.title.len() < width) {
                 (true, true) if column.right => format!("{arrow}{}", column.title),
@@ -156,7 +164,7 @@ impl Processes {
             };
             let title = if column.right { text::right(&title, width) } else { text::left(&title, width) };
             let role = if sorted { Role::Accent } else { Role::Heading };
-            buffer.set_string(*x, y, title, look.style(role));
+            buffer.set_string(x, y, title, look.style(role));
         }
         let room = usize::from(self.geometry.body.right().saturating_sub(self.command_x()));
         buffer.set_stringn(self.command_x(), y, "COMMAND", room, look.style(Role::Heading));
@@ -165,11 +173,11 @@ impl Processes {
     fn draw_row(&self, buffer: &mut Buffer, area: Rect, row: &Row, table: &ProcessTable, look: &Look<'_>) {
         let Some(process) = row.process(table) else { return };
         let cell = Cell { row, table, process, look };
-        for (index, x) in &self.geometry.columns {
-            let column = &COLUMNS[*index];
+        for Place { index, x, width } in self.geometry.columns.iter().copied() {
+            let column = &COLUMNS[index];
             let (content, role) = (column.cell)(&cell);
             let role = if row.context { Role::Faint } else { role };
-            let width = usize::from(column.width);
+            let width = usize::from(width);
             let fitted = text::fit(&content, width);
             let indent = if column.right { width - fitted.width() } else { 0 };
             buffer.set_string(x + indent as u16, area.y, fitted, look.style(role));

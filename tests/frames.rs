@@ -180,6 +180,7 @@ fn children() -> Update {
             command: Arc::from(command),
             started: Nanos::from_secs(4_988),
             state,
+            code: None,
             live: Some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
             stdin: StdinState::Closed,
             stdout_bytes: 1_234,

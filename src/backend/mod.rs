@@ -11,9 +11,11 @@
 //! and each lab start theirs with the first command for them.
 
 pub mod children;
+pub mod janitor;
 pub mod lab;
 pub mod observe;
 pub mod outlet;
+pub mod program;
 pub mod update;
 
 use std::path::PathBuf;
@@ -66,7 +68,7 @@ impl Backend {
         let outlet = &self.outlet;
         match command {
             Command::Child(command) => {
-                self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet.clone())).send(command);
+                self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
@@ -81,6 +83,13 @@ impl Backend {
     pub fn poll(&mut self, each: impl FnMut(Update)) {
         self.observer.look_after();
         self.inlet.drain(each);
+    }
+
+    /// Ends the children and hands over what was told last.
+    pub fn end(self, each: impl FnMut(Update)) {
+        let Backend { supervisor, inlet, .. } = self;
+        drop(supervisor);
+        inlet.drain(each);
     }
 
     /// Rings whenever something is new.

@@ -1,15 +1,254 @@
-//! `syncscope ipc`.
+//! `syncscope ipc`: measures transports between real processes.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use color_eyre::eyre::{WrapErr, eyre};
 
 use super::Outcome;
+use crate::backend::lab::ipc::sweep::{End, Event, Sweep};
+use crate::backend::lab::ipc::{TRANSPORTS, Transport, transport};
+use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
+use crate::report;
 
 /// The options of `ipc`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Transports to measure, or `all`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all", value_parser = transports())]
+    transport: Vec<String>,
+    /// What to measure
+    #[arg(long, default_value = "both", value_parser = PossibleValuesParser::new(["latency", "throughput", "both"]))]
+    mode: String,
+    /// Message sizes in bytes, 1 to 16M; K and M are binary
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "64,4096,65536", value_parser = message_size)]
+    size: Vec<usize>,
+    /// Sizes of the channel's buffer; each transport's own where not given
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = bytes)]
+    buffer: Vec<u64>,
+    /// Where the two processes run
+    #[arg(long, default_value_t, value_parser = named(Placement::ALL, Placement::name))]
+    placement: Placement,
+    /// How a side waits; each transport's own way where not given
+    #[arg(long, value_parser = named(Waiting::ALL, Waiting::name))]
+    wait: Option<Waiting>,
+    /// How much of each message is written and checked
+    #[arg(long, default_value_t, value_parser = named(Payload::ALL, Payload::name))]
+    payload: Payload,
+    /// Measuring time of each point, all its repetitions together
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+    /// Repetitions of each point, interleaved with those of the other transports
+    #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+    /// Print JSON Lines
+    #[arg(long)]
+    json: bool,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
 
-/// Does it.
+fn transports() -> PossibleValuesParser {
+    let value = |transport: &&'static dyn Transport| {
+        let about = transport.about();
+        PossibleValue::new(about.key).help(about.name)
+    };
+    let all = PossibleValue::new("all");
+    PossibleValuesParser::new(TRANSPORTS.iter().map(value).chain([all]))
+}
+
+fn named<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.iter().map(|&value| name(value))).try_map(move |text| {
+        let found = all.iter().copied().find(|&value| name(value) == text);
+        found.ok_or_else(|| format!("{text} is none of them"))
+    })
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let upper = text.to_ascii_uppercase();
+    let digits = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (digits, factor) = match digits.as_bytes().last() {
+        Some(b'K') => (&digits[..digits.len() - 1], 1 << 10),
+        Some(b'M') => (&digits[..digits.len() - 1], 1 << 20),
+        Some(b'G') => (&digits[..digits.len() - 1], 1 << 30),
+        Some(b'T') => (&digits[..digits.len() - 1], 1 << 40),
+        _ => (digits, 1),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a size: say 4096, 64K or 1M".to_owned())?;
+    number.checked_mul(factor).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
+}
+
+fn message_size(text: &str) -> Result<usize, String> {
+    const LARGEST: u64 = 16 << 20;
+    match bytes(text)? {
+        size if size <= LARGEST => Ok(size as usize),
+        _ => Err("a message has at most 16M bytes".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let fits = (0.001..=86_400.0).contains(&seconds);
+    fits.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| "between 0.001 and 86400 seconds".to_owned())
+}
+
+/// Measures and prints.
 ///
 /// # Errors
 /// What could not be done, as a sentence.
-pub fn run(_args: &Args) -> color_eyre::Result<Outcome> {
-    Ok(Outcome::Done)
+pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot listen for signals")?;
+    }
+    let mut printer = Printer::new(args);
+    // A reader that has seen enough ends the measurement like an interrupt.
+    let unwanted = printer.unwanted.clone();
+    let mut go_on = || !interrupted.load(Ordering::Relaxed) && !unwanted.load(Ordering::Relaxed);
+    let end = args.sweep()?.run(&mut go_on, &mut |event| printer.take(event));
+    match (printer.finish(), end) {
+        (Err(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
+        (Err(error), _) => Err(error).wrap_err("cannot write the results"),
+        (Ok(()), End::Stopped) => Ok(Outcome::Interrupted),
+        (Ok(()), End::Done) => Ok(Outcome::Done),
+    }
+}
+
+impl Args {
+    fn sweep(&self) -> color_eyre::Result<Sweep> {
+        let mut transports = Vec::new();
+        for key in &self.transport {
+            match transport(key) {
+                _ if key == "all" => transports = TRANSPORTS.to_vec(),
+                Some(known) if transports.iter().all(|t: &&dyn Transport| t.about().key != known.about().key) => {
+                    transports.push(known);
+                }
+                Some(_) => {}
+                None => return Err(eyre!("no transport is called {key}")),
+            }
+        }
+        let wanted = |mode: &Mode| self.mode == "both" || self.mode == mode.name();
+        Ok(Sweep {
+            transports,
+            modes: [Mode::Throughput, Mode::Latency].into_iter().filter(wanted).collect(),
+            sizes: self.size.clone(),
+            buffers: if self.buffer.is_empty() { vec![None] } else { self.buffer.iter().copied().map(Some).collect() },
+            placement: self.placement,
+            wait: self.wait,
+            payload: self.payload,
+            time: self.seconds,
+            repeats: self.repeat,
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Csv,
+    Table,
+}
+
+/// Prints points as they come; progress goes to standard error where that is
+/// a terminal.
+#[derive(Debug)]
+struct Printer {
+    form: Form,
+    progress: bool,
+    /// Points of one table that is not printed yet.
+    group: Vec<IpcPoint>,
+    header: bool,
+    result: io::Result<()>,
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Printer {
+    fn new(args: &Args) -> Self {
+        let form = match (args.json, args.csv) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Csv,
+            _ => Form::Table,
+        };
+        Printer {
+            form,
+            progress: io::stderr().is_terminal(),
+            group: Vec::new(),
+            header: true,
+            result: Ok(()),
+            unwanted: Arc::default(),
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Step { done, of, what } => {
+                self.flush_group();
+                if self.progress {
+                    eprint!("\r{}\x1b[K", report::ipc::progress(done, of, what));
+                }
+            }
+            Event::Point(point) => match self.form {
+                Form::Json => match report::ipc::json(&point) {
+                    Ok(line) => self.print(&format!("{line}\n")),
+                    Err(error) => self.result = Err(error.into()),
+                },
+                Form::Csv => {
+                    let header = if std::mem::take(&mut self.header) { report::ipc::CSV_HEADER } else { "" };
+                    let line_feed = if header.is_empty() { "" } else { "\n" };
+                    self.print(&format!("{header}{line_feed}{}\n", report::ipc::csv(&point)));
+                }
+                Form::Table => self.group.push(*point),
+            },
+        }
+    }
+
+    fn flush_group(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        if !group.is_empty() {
+            self.print(&report::ipc::table(&group));
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        if self.progress {
+            eprint!("\r\x1b[K");
+        }
+        if self.result.is_ok() {
+            let mut out = io::stdout().lock();
+            self.result = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            self.unwanted.store(self.result.is_err(), Ordering::Relaxed);
+        }
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.flush_group();
+        if self.progress {
+            eprint!("\r\x1b[K");
+        }
+        self.result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, size) in [("1", 1), ("64", 64), ("4K", 4096), ("64KiB", 65_536), ("1m", 1 << 20), ("2GB", 2 << 30)] {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "0", "K", "-1", "1.5K", "99999999999999999999", "18446744073709551615K"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert!(message_size("17M").is_err());
+        assert!(seconds("0").is_err() && seconds("nan").is_err() && seconds("0.5").is_ok());
+    }
 }

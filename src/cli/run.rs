@@ -1,15 +1,116 @@
-//! `syncscope run`.
+//! `syncscope run`: a command under the dashboard, or without it.
 
-use super::Outcome;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use super::{Outcome, dashboard};
+use crate::backend::children::{exit, headless};
+use crate::model::child::ChildSpec;
+use crate::report;
+use crate::sys::spawn::SpawnError;
+
+/// What programs that run others say of a failure that is not the command's.
+const OWN_FAILURE: u8 = 125;
 
 /// The options of `run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[group(skip)]
+pub struct Args {
+    /// Set a variable in the command's environment; may be given again
+    #[arg(long, value_name = "K=V", value_parser = clap::builder::OsStringValueParser::new())]
+    env: Vec<OsString>,
+    /// The command's working directory
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Without the dashboard: the command's input and output are ours
+    #[arg(long)]
+    no_ui: bool,
+    /// With --no-ui, write a report of the run to this file, as JSON
+    #[arg(long, value_name = "FILE", requires = "no_ui")]
+    report: Option<PathBuf>,
+    /// With --no-ui, write it as the last line of standard error
+    #[arg(long, requires = "no_ui")]
+    json: bool,
+    /// How the dashboard opens
+    #[command(flatten)]
+    dashboard: dashboard::Args,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
 
 /// Does it.
 ///
 /// # Errors
-/// What could not be done, as a sentence.
-pub fn run(_args: &Args) -> color_eyre::Result<Outcome> {
-    Ok(Outcome::Done)
+/// What the dashboard could not do, as a sentence. Without the dashboard such
+/// a sentence is printed here, and the code is a shell's.
+pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    let spec = match spec(args) {
+        Ok(spec) => spec,
+        Err(what) => return Ok(refuse(OWN_FAILURE, &what)),
+    };
+    if args.no_ui {
+        return Ok(without_dashboard(args, &spec));
+    }
+    dashboard::open(&args.dashboard, dashboard::Opening { child: Some(spec), panel: Some("children") })
+}
+
+fn spec(args: &Args) -> Result<ChildSpec, String> {
+    let pair = |pair: &OsString| {
+        let bytes = pair.as_bytes();
+        match bytes.iter().position(|&byte| byte == b'=') {
+            Some(at) if at > 0 => {
+                Ok((OsString::from_vec(bytes[..at].to_vec()), OsStr::from_bytes(&bytes[at + 1..]).to_owned()))
+            }
+            _ => Err(format!("--env {}: must be NAME=VALUE", pair.display())),
+        }
+    };
+    let env = args.env.iter().map(pair).collect::<Result<_, String>>()?;
+    let [program, rest @ ..] = args.command.as_slice() else { return Err("there is no command".to_owned()) };
+    Ok(ChildSpec { program: program.clone(), args: rest.to_vec(), env, cwd: args.cwd.clone() })
+}
+
+fn without_dashboard(args: &Args, spec: &ChildSpec) -> Outcome {
+    // A report that cannot be written is better known before the command runs.
+    let file = match args.report.as_ref().map(|path| (path, File::create(path))) {
+        Some((path, Err(error))) => return refuse(OWN_FAILURE, &format!("cannot write {}: {error}", path.display())),
+        Some((_, Ok(file))) => Some(file),
+        None => None,
+    };
+    let run = match headless::run(spec) {
+        Ok(run) => run,
+        Err(headless::Failure::Start(error)) => return not_started(&error),
+        Err(headless::Failure::Own(fault)) => return refuse(OWN_FAILURE, &fault.to_string()),
+    };
+    let told = tell(args.json, file, spec, &run);
+    match told {
+        Ok(()) => Outcome::Code(exit::shell_code(run.exit)),
+        Err(error) => refuse(OWN_FAILURE, &format!("cannot write the report: {error}")),
+    }
+}
+
+fn tell(json: bool, file: Option<File>, spec: &ChildSpec, run: &headless::Run) -> io::Result<()> {
+    let line = report::run::json(spec, run)?;
+    if let Some(mut file) = file {
+        writeln!(file, "{line}")?;
+    }
+    if json {
+        let begin = if run.stderr_open_line { "\n" } else { "" };
+        writeln!(io::stderr(), "{begin}{line}")?;
+    }
+    Ok(())
+}
+
+fn not_started(error: &SpawnError) -> Outcome {
+    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    refuse(exit::not_started_code(error), &format!("{error}{hint}"))
+}
+
+fn refuse(code: u8, what: &str) -> Outcome {
+    // Nobody is there to read it, then.
+    let _ = writeln!(io::stderr(), "syncscope run: {what}");
+    Outcome::Code(code)
 }

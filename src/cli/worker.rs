@@ -3,17 +3,26 @@
 use color_eyre::eyre::WrapErr;
 
 use super::Outcome;
+use crate::backend::janitor;
 use crate::backend::lab::worker;
 
-/// The worker has no options: its job comes over its standard input.
+/// A worker's job comes over its standard input.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Be the janitor instead.
+    #[arg(long)]
+    janitor: bool,
+}
 
 /// Does the job.
 ///
 /// # Errors
 /// What ended it early.
-pub fn run(_args: &Args) -> color_eyre::Result<Outcome> {
+pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    if args.janitor {
+        janitor::serve().wrap_err("janitor")?;
+        return Ok(Outcome::Done);
+    }
     worker::serve().wrap_err("worker")?;
     Ok(Outcome::Done)
 }

@@ -67,14 +67,43 @@ pub struct Usage {
     pub user: Nanos,
     /// CPU time in the kernel.
     pub system: Nanos,
-    /// The most memory it had resident.
+    /// The most memory it had resident, see [`Usage::max_rss_is_ours`].
     pub max_rss: Bytes,
+    /// The figure is that of the program which started it: the kernel counts
+    /// what a process had before execve(2) too, and a child that begins in its
+    /// parent's memory has all of that. Its own peak lies below.
+    #[serde(default)]
+    pub max_rss_is_ours: bool,
     /// Context switches.
     pub switches: Switches,
     /// Page faults that needed no I/O.
     pub minor_faults: u64,
     /// Page faults that did.
     pub major_faults: u64,
+}
+
+/// What a child that runs is using, read once a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveUsage {
+    /// CPU time so far, its ended threads included.
+    pub cpu_time: Nanos,
+    /// CPUs used since the reading before: 1.0 is one whole CPU.
+    pub cpu: f32,
+    /// Memory resident now.
+    pub rss: Bytes,
+}
+
+/// A child's standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinState {
+    /// It can be written to.
+    Open {
+        /// Bytes that the child has not taken yet.
+        queued: u64,
+    },
+    /// It has been closed, by us or by the child.
+    Closed,
 }
 
 /// Where a child stands.
@@ -100,7 +129,7 @@ pub enum ChildState {
 }
 
 /// One supervised child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildView {
     /// Its number here.
     pub id: ChildId,
@@ -112,6 +141,14 @@ pub struct ChildView {
     pub started: Nanos,
     /// Where it stands.
     pub state: ChildState,
+    /// The code a shell would end with for it, once it has ended or has failed
+    /// to start.
+    #[serde(default)]
+    pub code: Option<u8>,
+    /// What it uses, while it lives and has been looked at.
+    pub live: Option<LiveUsage>,
+    /// Whether its standard input can be written to.
+    pub stdin: StdinState,
     /// Bytes read from its standard output.
     pub stdout_bytes: u64,
     /// Bytes read from its standard error.
@@ -124,7 +161,7 @@ pub struct ChildView {
 }
 
 /// All supervised children, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Children {
     /// The children.
     pub children: Vec<Arc<ChildView>>,

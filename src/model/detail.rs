@@ -122,6 +122,8 @@ pub struct MemoryTotals {
 pub struct Mapping {
     /// The name.
     pub name: Arc<str>,
+    /// What is mapped there.
+    pub kind: MappingKind,
     /// How many mappings were joined.
     pub count: u32,
     /// Address space.
@@ -132,6 +134,24 @@ pub struct Mapping {
     pub pss: Bytes,
     /// The union of the permissions: `r`, `w`, `x`, `s` (shared).
     pub permissions: Arc<str>,
+}
+
+/// What a mapping is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingKind {
+    /// A file on a file system.
+    File,
+    /// The heap that brk(2) moves.
+    Heap,
+    /// The main thread's stack.
+    Stack,
+    /// Private memory without a file: malloc(3), thread stacks.
+    Anonymous,
+    /// Memory made to be shared: memfd, System V, `/dev/shm`, shared anonymous.
+    SharedMemory,
+    /// What the kernel itself puts there: `[vdso]`, `[vvar]`.
+    Kernel,
 }
 
 /// A resource limit.

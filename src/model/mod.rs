@@ -4,6 +4,7 @@
 //! [`Bytes`]; text from outside has passed [`text::visible`] before it gets
 //! into any of these types, so that every face can print it as it is.
 
+pub mod chain;
 pub mod channel;
 pub mod child;
 pub mod detail;
@@ -13,6 +14,7 @@ pub mod lab;
 pub mod litmus;
 pub mod lock;
 pub mod process;
+pub mod signal;
 pub mod stamp;
 pub mod system;
 pub mod text;

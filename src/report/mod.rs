@@ -1,2 +1,10 @@
 //! A face without a screen: what the backend publishes, as JSON Lines, CSV or
 //! plain text.
+
+pub mod csv;
+pub mod ipc;
+pub mod litmus;
+pub mod lock;
+pub mod ps;
+pub mod run;
+pub mod wait;

@@ -4,9 +4,24 @@
 //! errors of the kernel ([`rustix::io::Errno`], [`std::io::Error`]), which the
 //! floors above turn into sentences.
 
+pub mod affinity;
 pub mod clock;
 pub mod diag;
 pub mod frame;
+pub mod futex;
+pub mod lifeline;
+pub mod limits;
 pub mod memory;
+pub mod names;
+pub mod packet;
+pub mod pidfd;
+pub mod proc_read;
+pub mod proc_tree;
 pub mod procroot;
+pub mod reap;
+pub mod shm;
+pub mod signals;
+pub mod socket;
+pub mod spawn;
 pub mod syscalls;
+pub mod tsc;

@@ -1,25 +1,94 @@
 //! Spawns and supervises child processes.
+//!
+//! A face sends [`ChildCommand`]s and is told [`Update::Children`]: all
+//! children with their state, what they use, and a bounded log of what they
+//! wrote. Each child has a session of its own and pipes for its three standard
+//! streams. A child's log holds at most 1 MiB (256 KiB and less each where
+//! there are many: 48 MiB for all, 48 KiB at least), oldest lines dropped and
+//! counted; lines of more than 4 KiB are split; 1 MiB may wait for a child
+//! that does not read. When the program ends the children get SIGTERM and,
+//! half a second later, SIGKILL, each with its process group.
+//!
+//! [`Update::Children`]: super::Update::Children
+
+mod child;
+pub mod exit;
+pub mod headless;
+pub mod output;
+pub mod plain;
+mod pump;
+mod supervisor;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, unbounded};
 
+use self::supervisor::Loop;
 use super::ChildCommand;
 use super::outlet::Outlet;
+use crate::model::Fault;
 
-/// The supervisor's thread, as the backend holds it.
+/// The supervisor's thread, as the backend holds it. Dropping it ends the
+/// children and waits until they are gone.
 #[derive(Debug)]
 pub struct Supervisor {
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
     commands: Sender<ChildCommand>,
+    wake: Arc<OwnedFd>,
+    thread: JoinHandle<()>,
 }
 
 impl Supervisor {
-    /// Starts the thread.
-    pub fn start(_outlet: Outlet) -> Self {
-        let (commands, _inbox) = unbounded();
-        Supervisor { commands }
+    /// Starts the thread. Where that fails a fault says so, and commands are
+    /// not heard.
+    pub fn start(outlet: &Outlet) -> Self {
+        let running = Running::start(outlet.clone());
+        let running = running.map_err(|error| {
+            outlet.fault(Fault::new("children", format!("cannot start their supervisor: {error}")));
+        });
+        Supervisor { running: running.ok() }
     }
 
     /// Hands it a command.
     pub fn send(&self, command: ChildCommand) {
-        let _ = self.commands.send(command);
+        if let Some(running) = &self.running {
+            // It is there until we are dropped.
+            let _ = running.commands.send(command);
+            running.wake();
+        }
     }
 }
+
+impl Running {
+    fn start(outlet: Outlet) -> std::io::Result<Self> {
+        let (commands, inbox) = unbounded();
+        let wake = Arc::new(supervisor::waker()?);
+        let supervisor = Loop::new(inbox, wake.clone(), outlet)?;
+        let thread = std::thread::Builder::new().name("children".to_owned()).spawn(|| supervisor.run())?;
+        Ok(Running { commands, wake, thread })
+    }
+
+    fn wake(&self) {
+        // It can only fail because it is awake already.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        let Running { commands, wake, thread } = running;
+        drop(commands);
+        let _ = rustix::io::write(&*wake, &1u64.to_ne_bytes());
+        let _ = thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests;

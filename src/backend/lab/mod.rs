@@ -4,16 +4,19 @@
 //! for a run; during the run it talks to its workers (see [`worker`]), looks
 //! for commands between their reports, and publishes its progress.
 
+pub mod histogram;
 pub mod ipc;
 pub mod litmus;
 pub mod locks;
+pub mod pacing;
 pub mod worker;
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::Update;
 use super::outlet::Outlet;
@@ -91,15 +94,33 @@ impl<L: Lab> Session<L> {
     /// What the face wants, the latest wish only. Never blocks.
     pub fn wish(&mut self) -> Wish<L::Spec> {
         while let Ok(command) = self.commands.try_recv() {
-            match command {
-                LabCommand::Run(spec) => (self.stop, self.pending) = (false, Some(spec)),
-                LabCommand::Stop => (self.stop, self.pending) = (true, None),
-            }
+            self.take(command);
         }
         if self.stop {
             return Wish::Stop;
         }
         self.pending.take().map_or(Wish::GoOn, Wish::Change)
+    }
+
+    /// Sleeps until the face wants something, at most for `timeout`; says what
+    /// it wants.
+    pub fn wait(&mut self, timeout: Duration) -> Wish<L::Spec> {
+        if !self.stop && self.pending.is_none() {
+            match self.commands.recv_timeout(timeout) {
+                Ok(command) => self.take(command),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The face is gone, and with it whoever could ask for more.
+                Err(RecvTimeoutError::Disconnected) => self.stop = true,
+            }
+        }
+        self.wish()
+    }
+
+    fn take(&mut self, command: LabCommand<L::Spec>) {
+        match command {
+            LabCommand::Run(spec) => (self.stop, self.pending) = (false, Some(spec)),
+            LabCommand::Stop => (self.stop, self.pending) = (true, None),
+        }
     }
 }
 

@@ -7,16 +7,21 @@
 //! is done or its socket closes.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::{janitor, program};
+use crate::model::child::Exit;
 use crate::model::{Fault, Nanos, Pid};
+use crate::sys::clock;
 use crate::sys::frame::FrameSocket;
+use crate::sys::reap;
+use crate::sys::spawn::{Spawn, Stdio};
 
 /// What a worker is to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,8 +40,31 @@ pub enum Job {
 pub struct Worker {
     name: String,
     socket: FrameSocket,
-    child: Child,
+    child: janitor::Child,
+    /// How it ended and what it had used, once it was reaped.
+    ended: Option<(Exit, Nanos)>,
 }
+
+/// What the workers of this program have used.
+static LEDGER: Mutex<Ledger> = Mutex::new(Ledger { live: Vec::new(), ended: Nanos::ZERO });
+
+struct Ledger {
+    /// Not reaped yet, so that their pids are theirs.
+    live: Vec<Pid>,
+    /// What those used that were.
+    ended: Nanos,
+}
+
+/// CPU time that all workers used since the program started, those that have
+/// ended included. One system call for each that lives.
+pub fn cpu_of_all() -> Nanos {
+    let ledger = LEDGER.lock();
+    let live = ledger.live.iter().filter_map(|pid| clock::cpu_of_process(*pid).ok());
+    live.fold(ledger.ended, |sum, used| sum + used)
+}
+
+/// Signals from the terminal are for the program, which ends its workers.
+const DEAF_TO: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT];
 
 impl Worker {
     /// Starts a worker and hands it its job. `name` is for people: `pipe
@@ -45,23 +73,34 @@ impl Worker {
     /// # Errors
     /// A fault that names the worker and what the kernel said.
     pub fn start(name: &str, job: &Job, fds: &[BorrowedFd<'_>]) -> Result<Self, Fault> {
+        let mut worker = Worker::idle(name)?;
+        worker.tell(job, fds)?;
+        Ok(worker)
+    }
+
+    /// A worker that waits for its job.
+    fn idle(name: &str) -> Result<Self, Fault> {
         let fault = |what: &str, error: io::Error| Fault::new(name.to_owned(), format!("{what}: {error}"));
-        let (mut socket, theirs) = FrameSocket::pair().map_err(|e| fault("cannot make a socket pair", e))?;
-        let child = Command::new("/proc/self/exe")
-            .arg0_syncscope()
-            .arg("worker")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|e| fault("cannot start the worker process", e))?;
-        socket.send(job, fds).map_err(|e| fault("cannot hand the worker its job", e))?;
-        Ok(Worker { name: name.to_owned(), socket, child })
+        let (socket, theirs) = FrameSocket::pair().map_err(|e| fault("cannot make a socket pair", e))?;
+        let args = program::worker_args();
+        let request = Spawn {
+            program: program::file(),
+            // A process table shows `syncscope worker`.
+            arg0: Some("syncscope".as_ref()),
+            args: &args,
+            stdio: [Stdio::Fd(theirs.as_fd()), Stdio::Null, Stdio::Null],
+            ignore: &DEAF_TO,
+            ..Spawn::default()
+        };
+        let spawned = janitor::ensure()?.spawn(&request, janitor::Role::Worker);
+        let child = spawned.map_err(|error| Fault::new(name.to_owned(), format!("worker process: {error}")))?;
+        LEDGER.lock().live.push(child.pid);
+        Ok(Worker { name: name.to_owned(), socket, child, ended: None })
     }
 
     /// Its process id.
     pub fn pid(&self) -> Pid {
-        self.child.id() as Pid
+        self.child.pid
     }
 
     /// Sends it a message of the lab's protocol.
@@ -80,14 +119,10 @@ impl Worker {
         self.socket.receive(Some(timeout), &mut Vec::new()).map_err(|error| self.fault(&error))
     }
 
-    /// CPU time it used so far, from `/proc/PID/schedstat` of all its threads;
-    /// zero once it is gone.
+    /// CPU time it used so far, by all its threads, ended ones included.
     pub fn cpu_time(&self) -> Nanos {
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return Nanos::ZERO };
-        let of_task = |path: std::path::PathBuf| -> Option<u64> {
-            std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
-        };
-        Nanos(tasks.flatten().filter_map(|task| of_task(task.path())).sum())
+        let now = || clock::cpu_of_process(self.child.pid).unwrap_or_default();
+        self.ended.map_or_else(now, |(_, used)| used)
     }
 
     /// The descriptor to poll for its next message.
@@ -100,43 +135,50 @@ impl Worker {
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         );
+        let pid = self.child.pid;
         let what = if gone {
             // The socket closes a moment before the process can be reaped.
-            match self.child.wait() {
-                Ok(status) => format!("worker {} ended early: {}", self.child.id(), how(status)),
-                Err(error) => format!("worker {} is gone: {error}", self.child.id()),
+            match self.reap() {
+                Some(exit) => format!("worker {pid} ended early: {}", how(exit)),
+                None => format!("worker {pid} is gone"),
             }
         } else {
-            format!("worker {}: {error}", self.child.id())
+            format!("worker {pid}: {error}")
         };
         Fault::new(self.name.clone(), what)
+    }
+
+    /// Waits for its end and takes it into the ledger, once.
+    fn reap(&mut self) -> Option<Exit> {
+        if self.ended.is_none() {
+            // What it had used last is exact; rusage is cut to microseconds.
+            let _ = self.child.pidfd.ended(None);
+            let mut ledger = LEDGER.lock();
+            let used = clock::cpu_of_process(self.child.pid);
+            let (exit, usage) = reap::wait(&self.child.pidfd).ok()?;
+            let used = used.unwrap_or(usage.user + usage.system);
+            ledger.live.retain(|pid| *pid != self.child.pid);
+            ledger.ended += used;
+            self.ended = Some((exit, used));
+        }
+        self.ended.map(|(exit, _)| exit)
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.ended.is_none() {
+            // It may have ended by itself; then there is nothing to kill.
+            let _ = self.child.pidfd.send(libc::SIGKILL);
+            self.reap();
+        }
     }
 }
 
-fn how(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
+fn how(exit: Exit) -> String {
+    match (exit.code, exit.signal) {
         (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}"),
-        (None, None) => status.to_string(),
-    }
-}
-
-trait Arg0 {
-    fn arg0_syncscope(&mut self) -> &mut Self;
-}
-
-impl Arg0 for Command {
-    /// A process table shows `syncscope worker`, not `/proc/self/exe worker`.
-    fn arg0_syncscope(&mut self) -> &mut Self {
-        std::os::unix::process::CommandExt::arg0(self, "syncscope")
+        (None, signal) => format!("killed by {}", crate::model::signal::name(signal.unwrap_or_default())),
     }
 }
 
@@ -164,19 +206,57 @@ impl Boss {
     }
 }
 
+impl From<FrameSocket> for Boss {
+    fn from(socket: FrameSocket) -> Self {
+        Boss { socket }
+    }
+}
+
 /// The whole life of a worker process: takes its job from standard input and
 /// does it.
 ///
 /// # Errors
 /// Whatever ended it early.
 pub fn serve() -> io::Result<()> {
+    // It was executed as /proc/self/exe.
+    let _ = rustix::thread::set_name(c"syncscope");
     let mut socket = FrameSocket::from(std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?));
     let mut fds = Vec::new();
     let Some(job) = socket.receive::<Job>(None, &mut fds)? else { return Ok(()) };
     let boss = Boss { socket };
     match job {
-        Job::Ipc(job) => super::ipc::work(job, boss, fds),
+        Job::Ipc(job) => super::ipc::work(&job, boss, fds),
         Job::Locks(job) => super::locks::work(job, boss, fds),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_early_says_how_and_stays_counted() {
+        let mut worker = Worker::idle("test").unwrap();
+        assert!(worker.hear::<String>(Duration::ZERO).unwrap().is_none());
+        worker.tell(&"this is no job", &[]).unwrap();
+        let fault = worker.hear::<String>(Duration::from_secs(10)).unwrap_err();
+        assert!(fault.what.ends_with("ended early: exit code 101"), "{fault}");
+        let used = worker.cpu_time();
+        assert!(used > Nanos::ZERO);
+        let total = cpu_of_all();
+        assert!(total >= used);
+        drop(worker);
+        assert!(cpu_of_all() >= total, "the ledger never forgets");
+    }
+
+    #[test]
+    fn dropping_a_worker_kills_and_reaps_it() {
+        let worker = Worker::idle("test").unwrap();
+        let pid = worker.pid();
+        assert!(LEDGER.lock().live.contains(&pid));
+        drop(worker);
+        assert!(!LEDGER.lock().live.contains(&pid));
+        assert!(clock::cpu_of_process(pid).is_err(), "nothing is left of it");
     }
 }

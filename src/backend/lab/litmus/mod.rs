@@ -1,13 +1,33 @@
-//! The litmus lab.
+//! The ordering lab: litmus tests on this machine, beside what the memory models
+//! allow.
+//!
+//! ```text
+//! parse ─► ast ─► path ─► candidates ─► axiom, models ─► check      on paper
+//!           └───► jit ─► harness (batched, perpetual)               on the machine
+//! library (assets/litmus)   source (as a face shows it)   run, worker (the lab)
+//! ```
+
+pub mod ast;
+pub mod axiom;
+pub mod candidates;
+pub mod check;
+pub mod condition;
+pub mod execution;
+pub mod expression;
+pub mod harness;
+pub mod jit;
+pub mod library;
+pub mod models;
+pub mod parse;
+pub mod path;
+pub mod relation;
+pub mod run;
+pub mod source;
+pub mod worker;
 
 use std::sync::Arc;
 
-use std::io;
-use std::os::fd::OwnedFd;
-
-use serde::{Deserialize, Serialize};
-
-use super::worker::Boss;
+pub use self::worker::{Job, work};
 use super::{Lab, Session};
 use crate::backend::Update;
 use crate::model::lab::LabState;
@@ -28,9 +48,8 @@ impl Lab for LitmusLab {
         Update::Litmus(progress)
     }
 
-    fn run(_spec: LitmusSpec, session: &mut Session<Self>) -> Result<(), Fault> {
-        session.publish(Self::idle());
-        Ok(())
+    fn run(spec: LitmusSpec, session: &mut Session<Self>) -> Result<(), Fault> {
+        run::run(spec, session)
     }
 
     fn failed(fault: Fault) -> LitmusProgress {
@@ -40,16 +59,4 @@ impl Lab for LitmusLab {
     fn idle() -> LitmusProgress {
         LitmusProgress::default()
     }
-}
-
-/// What a worker of this lab is to do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {}
-
-/// The life of a worker of this lab.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(_job: Job, _boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
-    Ok(())
 }

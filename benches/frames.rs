@@ -1,0 +1,188 @@
+//! What a frame costs: each panel at 240 × 70, with 2,000 processes and with
+//! what the labs and a supervised child really reported for [`GATHER`].
+//!
+//! A frame is drawn, compared with the one before and written, as the program
+//! does it, but into a counter of bytes instead of a terminal. `same` is a frame
+//! in which nothing has changed but the time; `new` is an update of the process
+//! table and of the machine, with the frame that follows.
+//!
+//! ```text
+//! cargo bench --bench frames [-- COLUMNS ROWS]
+//! ```
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use syncscope::backend::{Backend, ChildCommand, Command, Options, Topics, Update, program};
+use syncscope::model::channel::IpcSpec;
+use syncscope::model::child::ChildSpec;
+use syncscope::model::lab::LabCommand;
+use syncscope::model::litmus::LitmusSpec;
+use syncscope::model::lock::LockSpec;
+use syncscope::model::process::{Process, ProcessTable};
+use syncscope::model::{Nanos, Pid, Stamped};
+use syncscope::ui::app::{App, Settings};
+use syncscope::ui::panels::PANELS;
+
+/// How long the backend works for what the panels show.
+const GATHER: Duration = Duration::from_secs(3);
+const PROCESSES: usize = 2_000;
+const FRAMES: usize = 300;
+/// What the slowest panel's frame may take at p99.
+const LIMIT: Duration = Duration::from_millis(4);
+
+fn main() {
+    let numbers: Vec<u16> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    let (columns, rows) = (*numbers.first().unwrap_or(&240), *numbers.get(1).unwrap_or(&70));
+    // The labs' workers are the program itself, not this bench.
+    program::set(env!("CARGO_BIN_EXE_syncscope"));
+    let updates = gather();
+    println!("{columns} × {rows}, {PROCESSES} processes, {FRAMES} frames each; milliseconds");
+    println!("{:<12} {:>9} {:>9} {:>11} {:>9} {:>9} {:>11}", "", "same p50", "p99", "bytes", "new p50", "p99", "bytes");
+    let mut slowest = Duration::ZERO;
+    for index in 0..PANELS.len() {
+        let mut stage = Stage::new(index, columns, rows, &updates);
+        let same = stage.measure(|_, _| {});
+        let new = stage.measure(|app, n| refresh(&updates, n).iter().for_each(|update| drop(app.on_update(update))));
+        slowest = slowest.max(same.p99).max(new.p99);
+        println!("{:<12} {same} {new}", PANELS[index].name);
+    }
+    let verdict = if slowest <= LIMIT { "met" } else { "NOT MET" };
+    println!("at most {LIMIT:?}: {verdict}");
+}
+
+/// What everything that can be shown reported last.
+fn gather() -> Vec<Update> {
+    let mut backend = Backend::start(&Options::default());
+    let own = std::process::id().cast_signed();
+    let all = Topics {
+        system: true,
+        processes: true,
+        threads: true,
+        waits: true,
+        switches: true,
+        io: true,
+        detail: Some(own),
+    };
+    let spec = ChildSpec { program: "seq".into(), args: vec!["500".into()], ..ChildSpec::default() };
+    for command in [
+        Command::Watch(all),
+        Command::Ipc(LabCommand::Run(IpcSpec::default())),
+        Command::Locks(LabCommand::Run(LockSpec::default())),
+        Command::Litmus(LabCommand::Run(LitmusSpec::store_buffering())),
+        Command::Child(ChildCommand::Spawn(spec)),
+    ] {
+        backend.send(command);
+    }
+    let end = Instant::now() + GATHER;
+    let mut latest: Vec<Update> = Vec::new();
+    while backend.bell().recv_deadline(end).is_ok() {
+        backend.poll(|update| {
+            latest.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&update));
+            latest.push(update);
+        });
+    }
+    for update in &mut latest {
+        if let Update::Processes(table) = update {
+            *update = Update::Processes(Arc::new(Stamped { value: crowded(&table.value), ..(**table).clone() }));
+        }
+    }
+    latest
+}
+
+/// The table with its processes repeated until there are [`PROCESSES`].
+fn crowded(table: &ProcessTable) -> ProcessTable {
+    let again = table.processes.iter().cycle().take(PROCESSES).enumerate();
+    let processes = again.map(|(n, process)| Arc::new(Process { pid: n as Pid + 1, ..(**process).clone() })).collect();
+    let mut tally = table.tally;
+    tally.processes = PROCESSES as u32;
+    ProcessTable { processes, threads: Vec::new(), tally, ..table.clone() }
+}
+
+/// The process table and the machine once more, with other figures.
+fn refresh(updates: &[Update], n: usize) -> Vec<Update> {
+    let renew = |update: &Update| match update {
+        Update::Processes(table) => {
+            let mut table = (**table).clone();
+            for process in table.value.processes.iter_mut().skip(n % 7).step_by(7) {
+                let process = Arc::make_mut(process);
+                process.cpu = Some((n % 100) as f32 / 100.0);
+                process.cpu_time = process.cpu_time + Nanos::from_millis(10);
+            }
+            Some(Update::Processes(Arc::new(table)))
+        }
+        Update::System(_) => Some(update.clone()),
+        _ => None,
+    };
+    updates.iter().filter_map(renew).collect()
+}
+
+/// Takes bytes and counts them.
+#[derive(Clone, Default)]
+struct Counter(Rc<Cell<usize>>);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Stage {
+    app: App,
+    screen: Terminal<CrosstermBackend<Counter>>,
+    written: Counter,
+}
+
+struct Cost {
+    p50: Duration,
+    p99: Duration,
+    bytes: usize,
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        write!(f, "{:>9.3} {:>9.3} {:>11}", ms(self.p50), ms(self.p99), self.bytes)
+    }
+}
+
+impl Stage {
+    fn new(panel: usize, columns: u16, rows: u16, updates: &[Update]) -> Self {
+        let mut app = App::new(Settings { panel, ..Settings::default() }).unwrap();
+        updates.iter().for_each(|update| drop(app.on_update(update)));
+        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+        let written = Counter::default();
+        let screen =
+            Terminal::with_options(CrosstermBackend::new(written.clone()), TerminalOptions { viewport }).unwrap();
+        Stage { app, screen, written }
+    }
+
+    fn measure(&mut self, mut before: impl FnMut(&mut App, usize)) -> Cost {
+        let frame = |stage: &mut Stage| drop(stage.screen.draw(|frame| stage.app.draw(frame)).unwrap());
+        frame(self);
+        let bytes = self.written.0.get();
+        let mut times: Vec<Duration> = (0..FRAMES)
+            .map(|n| {
+                let began = Instant::now();
+                before(&mut self.app, n);
+                frame(self);
+                began.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let bytes = (self.written.0.get() - bytes) / FRAMES;
+        Cost { p50: times[FRAMES / 2], p99: times[FRAMES * 99 / 100], bytes }
+    }
+}

@@ -1,0 +1,161 @@
+//! How long a person waits: for the first frame, and for a key's effect.
+//!
+//! The program runs in a pseudo-terminal of 200 × 60. A key moves the selection
+//! by a row; its effect is there when the row in the selection's colour is
+//! another. The table is sorted by pid, so that nothing else moves it.
+//!
+//! ```text
+//! cargo bench --bench latency [-- --program FILE]
+//! ```
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+
+mod crowd;
+mod pty;
+
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crowd::Crowd;
+use pty::{Pty, rows_in_use};
+use vt100::{Color, Screen};
+
+const KEYS: usize = 300;
+const STARTS: usize = 20;
+const DOWN: &str = "\x1b[B";
+const UP: &str = "\x1b[A";
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    if words.get(1).is_some_and(|word| word == "spin") {
+        spin();
+    }
+    let given = words.iter().position(|word| word == "--program").and_then(|at| words.get(at + 1));
+    let program = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncscope")), PathBuf::from);
+    println!("{:<52} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p99", "max");
+    starts(&program, "the machine as it is", 20.0);
+    let crowd = Crowd::gather(2_000, 0).unwrap();
+    starts(&program, "2,000 processes", 50.0);
+    keys(&program, "1s", "key, 2,000 processes scanned each second", 16.0);
+    keys(&program, "50ms", "key, 2,000 processes scanned each 50 ms", 16.0);
+    drop(crowd);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let spinners: Vec<Spinner> = (0..cpus).map(|_| Spinner::start()).collect();
+    keys(&program, "1s", "key, every CPU busy", 50.0);
+    drop(spinners);
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// A process that keeps a CPU busy.
+struct Spinner(Child);
+
+impl Spinner {
+    fn start() -> Self {
+        Spinner(Command::new(std::env::current_exe().unwrap()).arg("spin").spawn().unwrap())
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn open(program: &PathBuf, refresh: &str) -> Pty {
+    let mut command = Command::new(program);
+    command.args(["--panel", "processes", "--labs", "off", "--refresh", refresh]);
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    Pty::start(&mut command, 200, 60).unwrap()
+}
+
+/// From exec to the first text, and to nine tenths of the rows in use.
+fn starts(program: &PathBuf, words: &str, limit: f64) {
+    let (mut first, mut full) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        let terminal = open(program, "1s");
+        std::thread::sleep(Duration::from_millis(700));
+        let settled = terminal.rows_in_use();
+        first.push(terminal.first(|screen| rows_in_use(screen) > 0).unwrap());
+        full.push(terminal.first(|screen| rows_in_use(screen) * 10 >= settled * 9).unwrap());
+    }
+    show(&format!("first text, {words}"), first, None);
+    show(&format!("first full frame, {words}"), full, Some((50, limit)));
+}
+
+fn keys(program: &PathBuf, refresh: &str, words: &str, limit: f64) {
+    let terminal = open(program, refresh);
+    std::thread::sleep(Duration::from_millis(1_500));
+    terminal.send("N").unwrap();
+    terminal.send(DOWN).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let mut eye = Eye::new();
+    let mut waits = Vec::with_capacity(KEYS);
+    for n in 0..KEYS {
+        // Not in step with the refreshes.
+        std::thread::sleep(Duration::from_millis(11 + (n as u64 * 7) % 30));
+        let before = eye.look(&terminal);
+        let sent = Instant::now();
+        terminal.send(if n % 2 == 0 { DOWN } else { UP }).unwrap();
+        let seen = eye.wait_for_other(before, &terminal).expect("the selection moves");
+        waits.push(seen.saturating_duration_since(sent));
+    }
+    show(words, waits, Some((99, limit)));
+}
+
+/// Reads the screen piece by piece, and sees which row is selected.
+struct Eye {
+    parser: vt100::Parser,
+    pieces: usize,
+}
+
+impl Eye {
+    fn new() -> Self {
+        let cells = |n| std::num::NonZeroU16::new(n).unwrap();
+        Eye { parser: vt100::Parser::new(cells(60), cells(200), 0), pieces: 0 }
+    }
+
+    /// The selected row as things stand.
+    fn look(&mut self, terminal: &Pty) -> Option<u16> {
+        while self.next(terminal, Duration::ZERO).is_some() {}
+        selected(self.parser.screen())
+    }
+
+    /// When another row was selected.
+    fn wait_for_other(&mut self, before: Option<u16>, terminal: &Pty) -> Option<Instant> {
+        loop {
+            let at = self.next(terminal, Duration::from_secs(5))?;
+            if selected(self.parser.screen()).is_some_and(|row| Some(row) != before) {
+                return Some(at);
+            }
+        }
+    }
+
+    fn next(&mut self, terminal: &Pty, limit: Duration) -> Option<Instant> {
+        let (at, bytes) = terminal.piece(self.pieces, limit)?;
+        self.pieces += 1;
+        self.parser.process(&bytes);
+        Some(at)
+    }
+}
+
+/// The row of the table that has a background of its own from edge to edge.
+fn selected(screen: &Screen) -> Option<u16> {
+    let coloured = |row: u16, column| screen.cell(row, column).is_some_and(|c| c.bgcolor() != Color::Default);
+    (3..59).find(|row| coloured(*row, 3) && coloured(*row, 190))
+}
+
+fn show(words: &str, mut times: Vec<Duration>, limit: Option<(usize, f64)>) {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    let verdict = limit.map_or_else(String::new, |(percent, limit)| {
+        let verdict = if at(percent) <= limit { "met" } else { "NOT MET" };
+        format!("   p{percent} at most {limit}: {verdict}")
+    });
+    println!("{words:<52} {:>8.1} {:>8.1} {:>8.1}{verdict}", at(50), at(99), at(100));
+}

@@ -1,0 +1,235 @@
+//! Runs one command without a screen, for `syncscope run --no-ui`.
+//!
+//! Its input is ours. Its output and error output pass through pipes, where
+//! their bytes are counted, unless they go to a terminal, which it should see
+//! as one, or both go to the same file, where their order matters; then it has
+//! ours, and the bytes are unknown.
+//!
+//! Where we have a controlling terminal the command is in our process group:
+//! it is in the foreground when we are, and keys like Ctrl-C and Ctrl-Z reach
+//! both, so signals that the kernel sent are not passed on a second time.
+//! Otherwise it has a group of its own.
+//!
+//! While it runs we are the reaper of its orphans (`PR_SET_CHILD_SUBREAPER`,
+//! prctl(2)). A process that makes itself a daemon so has us for its parent,
+//! not init, until we end: the price for naming, at the end, everything that
+//! the command left running, without guessing from groups and sessions. What
+//! is left is not ended.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::signal::Signal;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::pump::Pump;
+use crate::backend::janitor::{self, Role};
+use crate::model::child::{ChildSpec, Exit, Usage};
+use crate::model::{Fault, Nanos, Pid, text};
+use crate::sys::proc_tree::{self, Kin};
+use crate::sys::signals::Signals;
+use crate::sys::spawn::{Group, Spawn, SpawnError, Stdio};
+use crate::sys::{clock, reap};
+
+/// Signals that are the command's matter, and the one that tells of orphans.
+const HEARD: [Signal; 7] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGCHLD,
+];
+/// Between two looks for orphans that ended.
+const ORPHANS: Nanos = Nanos::from_secs(1);
+
+/// How a command ran.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its process id.
+    pub pid: Pid,
+    /// How it ended.
+    pub exit: Exit,
+    /// What it and the children it waited for used.
+    pub usage: Usage,
+    /// Bytes it wrote, where they passed through our hands.
+    pub stdout_bytes: Option<u64>,
+    /// The same of its error output.
+    pub stderr_bytes: Option<u64>,
+    /// Whether what stands on our standard error ends in the middle of a line,
+    /// as far as we know.
+    pub stderr_open_line: bool,
+    /// Its descendants that still run.
+    pub descendants: Vec<Descendant>,
+}
+
+/// A process that the command left running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descendant {
+    /// The process.
+    pub pid: Pid,
+    /// Its name, made visible.
+    pub name: String,
+}
+
+/// Why a command was not run.
+#[derive(Debug)]
+pub enum Failure {
+    /// It could not be started.
+    Start(SpawnError),
+    /// We could not do our part.
+    Own(Fault),
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Why it was not run.
+pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
+    // Before the first thread and the first child of ours.
+    let signals = Signals::take(&HEARD).map_err(|error| own("cannot take over signals", &error))?;
+    let me = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(me)).map_err(|error| own("cannot reap orphans", &error))?;
+    let janitor = janitor::ensure().map_err(Failure::Own)?;
+    let routes = routes().map_err(|error| own("cannot connect its output", &error))?;
+    let shares_terminal = File::open("/dev/tty").is_ok();
+    let request = Spawn {
+        program: spec.program.as_encoded_bytes(),
+        args: &spec.args,
+        env: &spec.env,
+        cwd: spec.cwd.as_deref(),
+        stdio: [Stdio::Inherit, stdio(routes[0].as_ref()), stdio(routes[1].as_ref())],
+        group: if shares_terminal { Group::Inherit } else { Group::Own },
+        ..Spawn::default()
+    };
+    let started = clock::monotonic();
+    let child = janitor.spawn(&request, Role::User).map_err(Failure::Start)?;
+    let [out, err] = routes;
+    let pumps = [start(out, false), start(err, true)];
+    let (exit, mut usage) = wait(&child, &signals, shares_terminal);
+    usage.wall = clock::monotonic().since(started);
+    let descendants = descendants();
+    // What is still to be passed on may wait for a reader: Ctrl-C ends us.
+    signals.give_back();
+    let [out, err] = pumps.map(|pump| pump.map(Pump::finish));
+    Ok(Run {
+        pid: child.pid,
+        exit,
+        usage,
+        stdout_bytes: out.map(|passed| passed.bytes),
+        stderr_bytes: err.map(|passed| passed.bytes),
+        stderr_open_line: err.is_some_and(|passed| passed.last.is_some_and(|last| last != b'\n')),
+        descendants,
+    })
+}
+
+fn own(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Own(Fault::new("run", format!("{what}: {error}")))
+}
+
+/// A stream of the command's that passes through our hands.
+struct Route {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    to: OwnedFd,
+}
+
+fn stdio(route: Option<&Route>) -> Stdio<'_> {
+    route.map_or(Stdio::Inherit, |route| Stdio::Fd(route.writer.as_fd()))
+}
+
+/// For standard output and error output.
+fn routes() -> io::Result<[Option<Route>; 2]> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    if same_file(stdout.as_fd(), stderr.as_fd()) {
+        return Ok([None, None]);
+    }
+    let route = |fd: BorrowedFd<'_>| {
+        if fd.is_terminal() {
+            return Ok(None);
+        }
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        io::Result::Ok(Some(Route { reader, writer, to: fd.try_clone_to_owned()? }))
+    };
+    Ok([route(stdout.as_fd())?, route(stderr.as_fd())?])
+}
+
+/// Whether both go to one place that keeps an order. `/dev/null` does not.
+fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    let (Ok(a), Ok(b)) = (fstat(a), fstat(b)) else { return false };
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino) && FileType::from_raw_mode(a.st_mode) != FileType::CharacterDevice
+}
+
+/// Closes our copy of the writing end and passes on what comes. Where no
+/// thread can be had the pipe closes, and the command is told by SIGPIPE.
+fn start(route: Option<Route>, seen: bool) -> Option<Pump> {
+    let Route { reader, writer, to } = route?;
+    drop(writer);
+    Pump::start(reader, to, seen).ok()
+}
+
+/// Waits for the command's end; passes signals on meanwhile.
+fn wait(child: &janitor::Child, signals: &Signals, shares_terminal: bool) -> (Exit, Usage) {
+    let mut orphans_seen = Nanos::ZERO;
+    loop {
+        match reap::try_wait(&*child.pidfd) {
+            Ok(Some(end)) => return end,
+            Ok(None) => {}
+            // Cannot be: nobody else waits for it.
+            Err(_) => return (Exit { code: None, signal: None, core: false }, Usage::default()),
+        }
+        let pidfd = child.pidfd.as_fd();
+        let mut both = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        // EINTR or not, we look at both.
+        let _ = poll(&mut both, None);
+        while let Some(arrived) = signals.next() {
+            if arrived.number == Signal::SIGCHLD as i32 {
+                let now = clock::monotonic();
+                if orphans_seen + ORPHANS <= now {
+                    orphans_seen = now;
+                    reap_orphans(child.pid);
+                }
+            } else if !(arrived.by_kernel && shares_terminal) {
+                // It may just have ended.
+                let _ = child.pidfd.send(arrived.number);
+            }
+        }
+    }
+}
+
+/// Reaps what we adopted and what has ended since.
+fn reap_orphans(child: Pid) {
+    let me = std::process::id() as Pid;
+    let ours = |kin: &Kin| kin.parent == me && kin.state == b'Z' && kin.pid != child && Some(kin.pid) != janitor::pid();
+    for orphan in proc_tree::scan().iter().filter(|kin| ours(kin)) {
+        if let Some(pidfd) = proc_tree::open(orphan) {
+            let _ = reap::try_wait(&pidfd);
+        }
+    }
+}
+
+/// Everything below us save the janitor: the orphans are ours by now.
+fn descendants() -> Vec<Descendant> {
+    let all = proc_tree::scan();
+    let mut known = HashSet::from([std::process::id() as Pid]);
+    let mut found: Vec<&Kin> = Vec::new();
+    loop {
+        let before = found.len();
+        for kin in &all {
+            if known.contains(&kin.parent) && Some(kin.pid) != janitor::pid() && known.insert(kin.pid) {
+                found.push(kin);
+            }
+        }
+        if found.len() == before {
+            break;
+        }
+    }
+    found.sort_by_key(|kin| kin.pid);
+    let alive = found.into_iter().filter(|kin| kin.state != b'Z');
+    alive.map(|kin| Descendant { pid: kin.pid, name: text::visible(&kin.name) }).collect()
+}

@@ -1,0 +1,249 @@
+//! What a child wrote: from bytes to a bounded log of lines.
+//!
+//! Bytes are kept as they are until somebody is to see them: a child that
+//! writes faster than a screen can show costs a copy and a count of its line
+//! ends, not a string for each line. What is kept raw is never less than the
+//! log can hold, so nothing is dropped that would have stayed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::plain;
+use crate::model::Nanos;
+use crate::model::child::{OutputLine, Stream};
+
+/// A line longer than this many bytes is split.
+pub const LONGEST_LINE: usize = 4 << 10;
+/// The most one child's log takes: the text of its lines and [`PER_LINE`] for
+/// each; as much again may wait as raw bytes.
+pub const PER_CHILD: usize = 1 << 20;
+/// What a line costs beside its text.
+pub const PER_LINE: usize = size_of::<OutputLine>() + 2 * size_of::<usize>();
+/// Lines in a block of the log; blocks are shared with the face.
+const BLOCK_LINES: usize = 256;
+/// A block of long lines ends earlier.
+const BLOCK_COST: usize = 32 << 10;
+/// Bytes of one stream in one piece.
+const CHUNK: usize = 64 << 10;
+/// Reads this close together share their stamp.
+const SAME_TIME: Nanos = Nanos(1_000_000);
+
+/// One child's output.
+#[derive(Debug)]
+pub struct Output {
+    limit: usize,
+    raw: VecDeque<Chunk>,
+    raw_bytes: usize,
+    lines: [Unfinished; 2],
+    log: Log,
+    bytes: [u64; 2],
+}
+
+#[derive(Debug)]
+struct Chunk {
+    stream: Stream,
+    at: Nanos,
+    bytes: Vec<u8>,
+}
+
+/// The line that a stream is in the middle of.
+#[derive(Debug, Default)]
+struct Unfinished {
+    bytes: Vec<u8>,
+    at: Nanos,
+    /// Its beginning was dropped; so is the rest of it.
+    cut: bool,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    blocks: VecDeque<Arc<[OutputLine]>>,
+    costs: VecDeque<usize>,
+    tail: Vec<OutputLine>,
+    tail_cost: usize,
+    cost: usize,
+    dropped: u64,
+}
+
+impl Output {
+    /// An empty log of at most `limit` bytes, see [`PER_CHILD`].
+    pub fn new(limit: usize) -> Self {
+        let lines = Default::default();
+        Output { limit, raw: VecDeque::new(), raw_bytes: 0, lines, log: Log::default(), bytes: [0; 2] }
+    }
+
+    /// Changes the limit; what is too much goes now.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.trim();
+    }
+
+    /// Takes what was read from a stream.
+    pub fn take(&mut self, stream: Stream, at: Nanos, bytes: &[u8]) {
+        self.bytes[stream as usize] += bytes.len() as u64;
+        self.raw_bytes += bytes.len();
+        match self.raw.back_mut() {
+            Some(last)
+                if last.stream == stream
+                    && at.since(last.at) < SAME_TIME
+                    && last.bytes.len() + bytes.len() <= CHUNK =>
+            {
+                last.bytes.extend_from_slice(bytes);
+            }
+            _ => self.raw.push_back(Chunk { stream, at, bytes: bytes.to_vec() }),
+        }
+        while self.raw_bytes > self.limit && self.raw.len() > 1 {
+            self.drop_chunk();
+        }
+    }
+
+    /// Bytes read from a stream so far.
+    pub fn bytes(&self, stream: Stream) -> u64 {
+        self.bytes[stream as usize]
+    }
+
+    /// Lines dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.log.dropped
+    }
+
+    /// The log as it is now, unfinished lines at its end. Blocks that are full
+    /// are the same ones every time.
+    pub fn log(&mut self) -> Vec<Arc<[OutputLine]>> {
+        self.finish_lines();
+        let mut all: Vec<_> = self.log.blocks.iter().cloned().collect();
+        let mut tail = self.log.tail.clone();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let line = &self.lines[stream as usize];
+            if !line.bytes.is_empty() {
+                tail.push(OutputLine { at: line.at, stream, text: plain::line(&line.bytes) });
+            }
+        }
+        if !tail.is_empty() {
+            all.push(tail.into());
+        }
+        all
+    }
+
+    /// Makes lines of the raw bytes, the newest that fit.
+    fn finish_lines(&mut self) {
+        let mut room = self.limit / PER_LINE;
+        let fitting = self.raw.iter().rev().take_while(|chunk| {
+            let fits = room > 0;
+            room = room.saturating_sub(newlines(&chunk.bytes) as usize);
+            fits
+        });
+        for _ in fitting.count()..self.raw.len() {
+            self.drop_chunk();
+        }
+        while let Some(chunk) = self.raw.pop_front() {
+            self.raw_bytes -= chunk.bytes.len();
+            self.split(&chunk);
+        }
+        self.trim();
+    }
+
+    fn split(&mut self, chunk: &Chunk) {
+        let line = &mut self.lines[chunk.stream as usize];
+        let mut rest = chunk.bytes.as_slice();
+        if std::mem::take(&mut line.cut)
+            && let Some(end) = memchr::memchr(b'\n', rest)
+        {
+            self.log.dropped += 1;
+            rest = &rest[end + 1..];
+        }
+        while !rest.is_empty() {
+            if line.bytes.is_empty() {
+                line.at = chunk.at;
+            }
+            let room = LONGEST_LINE - line.bytes.len();
+            let window = &rest[..rest.len().min(room + 1)];
+            if let Some(end) = memchr::memchr(b'\n', window) {
+                // The usual case needs no copy: the whole line is here.
+                let text = if line.bytes.is_empty() {
+                    plain::line(&rest[..end])
+                } else {
+                    line.bytes.extend_from_slice(&rest[..end]);
+                    plain::line(&line.bytes)
+                };
+                line.bytes.clear();
+                self.log.push(OutputLine { at: line.at, stream: chunk.stream, text });
+                rest = &rest[end + 1..];
+            } else if rest.len() > room {
+                line.bytes.extend_from_slice(&rest[..room]);
+                rest = &rest[room..];
+                let keep = whole_characters(&line.bytes);
+                let text = plain::line(&line.bytes[..keep]);
+                line.bytes.drain(..keep);
+                self.log.push(OutputLine { at: line.at, stream: chunk.stream, text });
+            } else {
+                line.bytes.extend_from_slice(rest);
+                rest = &[];
+            }
+        }
+    }
+
+    /// Drops the oldest raw bytes. A line that reaches into what stays goes
+    /// with them.
+    fn drop_chunk(&mut self) {
+        let Some(chunk) = self.raw.pop_front() else { return };
+        self.raw_bytes -= chunk.bytes.len();
+        self.log.dropped += newlines(&chunk.bytes);
+        let line = &mut self.lines[chunk.stream as usize];
+        line.bytes.clear();
+        line.cut = chunk.bytes.last() != Some(&b'\n');
+    }
+
+    fn trim(&mut self) {
+        while self.raw_bytes > self.limit && self.raw.len() > 1 {
+            self.drop_chunk();
+        }
+        while self.log.cost > self.limit && self.log.drop_block() {}
+    }
+}
+
+impl Log {
+    fn push(&mut self, line: OutputLine) {
+        let cost = line.text.len() + PER_LINE;
+        self.cost += cost;
+        self.tail_cost += cost;
+        self.tail.push(line);
+        if self.tail.len() >= BLOCK_LINES || self.tail_cost >= BLOCK_COST {
+            self.blocks.push_back(std::mem::take(&mut self.tail).into());
+            self.costs.push_back(std::mem::take(&mut self.tail_cost));
+        }
+    }
+
+    fn drop_block(&mut self) -> bool {
+        let (Some(block), Some(cost)) = (self.blocks.pop_front(), self.costs.pop_front()) else { return false };
+        self.dropped += block.len() as u64;
+        self.cost -= cost;
+        true
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// How many of the bytes to show now: a character that the split would cut
+/// moves to the next piece.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let lead = bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
+    match lead {
+        Some(after) if after + 1 < sequence_length(bytes[bytes.len() - 1 - after]) => bytes.len() - 1 - after,
+        _ => bytes.len(),
+    }
+}
+
+fn sequence_length(lead: u8) -> usize {
+    match lead {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf7 => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! The supervisor's thread: one epoll(7) loop for any number of children.
+//!
+//! Exits come from pidfds, output and input from pipes, commands from a
+//! channel with an eventfd beside it. Stops and continues have no descriptor:
+//! a pidfd says nothing of them. SIGCHLD does, so its handler (which lets
+//! others' handlers run too) writes to a socket, and each child is then asked
+//! by waitid(2) through its pidfd. Nothing is polled by the clock save what
+//! the living use, once a second.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::process::{Pid as RawPid, Signal, kill_process_group};
+
+use super::child::Child;
+use super::exit;
+use super::output::PER_CHILD;
+use crate::backend::outlet::Outlet;
+use crate::backend::{ChildCommand, Update};
+use crate::model::child::{ChildId, ChildSpec, ChildState, Children, Stream};
+use crate::model::{Fault, Nanos, Stamped, signal};
+use crate::sys::clock;
+
+/// All logs together take at most this, beside [`LEAST`] for each child, and
+/// as much again as raw bytes.
+const ALL_LOGS: usize = 48 << 20;
+/// What each child's log may take however many there are.
+const LEAST: usize = 48 << 10;
+/// At most about thirty pictures a second.
+const PICTURE: Nanos = Nanos::from_millis(33);
+/// Between two looks for stops, and at what the living use.
+const STOPS: Nanos = Nanos::from_millis(10);
+const USAGE: Nanos = Nanos::from_secs(1);
+/// How long children may take after SIGTERM when the program ends.
+const GRACE: Nanos = Nanos::from_millis(500);
+
+const WAKE: u64 = 0;
+const SIGCHLD: u64 = 1;
+/// What a token means: the child's id, and in its lowest two bits this.
+const EXIT: u64 = 0;
+const STDIN: u64 = 3;
+
+pub(super) struct Loop {
+    inbox: Receiver<ChildCommand>,
+    wake: Arc<OwnedFd>,
+    outlet: Outlet,
+    epoll: OwnedFd,
+    sigchld: UnixStream,
+    sigchld_handler: Option<signal_hook::SigId>,
+    children: BTreeMap<ChildId, Child>,
+    last_id: ChildId,
+    seq: u64,
+    buffer: Vec<u8>,
+    dirty: bool,
+    published: Nanos,
+    /// When to look for stops, if SIGCHLD said so.
+    stops_due: Option<Nanos>,
+    stops_seen: Nanos,
+    usage_due: Nanos,
+}
+
+/// What wakes the loop: written to after each command.
+pub(super) fn waker() -> io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
+impl Loop {
+    pub(super) fn new(inbox: Receiver<ChildCommand>, wake: Arc<OwnedFd>, outlet: Outlet) -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &*wake, EventData::new_u64(WAKE), EventFlags::IN)?;
+        let (sigchld, theirs) = UnixStream::pair()?;
+        sigchld.set_nonblocking(true)?;
+        epoll::add(&epoll, &sigchld, EventData::new_u64(SIGCHLD), EventFlags::IN)?;
+        let sigchld_handler = Some(signal_hook::low_level::pipe::register(libc::SIGCHLD, theirs)?);
+        Ok(Loop {
+            inbox,
+            wake,
+            outlet,
+            epoll,
+            sigchld,
+            sigchld_handler,
+            children: BTreeMap::new(),
+            last_id: 0,
+            seq: 0,
+            buffer: vec![0; 64 << 10],
+            dirty: true,
+            published: Nanos::ZERO,
+            stops_due: None,
+            stops_seen: Nanos::ZERO,
+            usage_due: Nanos::ZERO,
+        })
+    }
+
+    /// Until the commands end; then ends the children.
+    pub(super) fn run(mut self) {
+        let mut events: [Event; 128] = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 128];
+        loop {
+            let timeout = self
+                .timeout()
+                .map(|t| Timespec { tv_sec: (t.0 / 1_000_000_000) as i64, tv_nsec: (t.0 % 1_000_000_000) as i64 });
+            match epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()) {
+                Ok(count) => events[..count].iter().for_each(|event| self.serve(event.data.u64(), event.flags)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    self.outlet.fault(Fault::new("children", format!("the supervisor cannot wait: {error}")));
+                    break;
+                }
+            }
+            if !self.commands() {
+                break;
+            }
+            self.clockwork();
+        }
+        self.end_all();
+    }
+
+    /// How long to sleep; `None` until something happens.
+    fn timeout(&self) -> Option<Nanos> {
+        let now = clock::monotonic();
+        let living = self.children.values().any(Child::lives);
+        let dues = [self.dirty.then_some(self.published + PICTURE), self.stops_due, living.then_some(self.usage_due)];
+        dues.into_iter().flatten().min().map(|due| due.since(now))
+    }
+
+    fn serve(&mut self, token: u64, flags: EventFlags) {
+        match token {
+            WAKE => drop(rustix::io::read(&*self.wake, &mut [0; 8])),
+            SIGCHLD => {
+                while matches!((&self.sigchld).read(&mut self.buffer), Ok(read) if read > 0) {}
+                // A storm of exits must not make us ask everybody each time.
+                self.stops_due.get_or_insert(self.stops_seen + STOPS);
+            }
+            _ => self.serve_child(token >> 2, token & 3, flags),
+        }
+    }
+
+    fn serve_child(&mut self, id: ChildId, what: u64, flags: EventFlags) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        self.dirty = true;
+        match what {
+            EXIT => {
+                if let Some((how, usage)) = child.reap() {
+                    if let Some(process) = &child.process {
+                        let _ = epoll::delete(&self.epoll, &*process.pidfd);
+                    }
+                    let done = format!("{}: {} after {}", child.name(), exit::short(how), usage.wall);
+                    self.outlet.publish(Update::Done(done.into()));
+                }
+            }
+            STDIN => {
+                // The reader closed its end.
+                if flags.contains(EventFlags::ERR) && !flags.contains(EventFlags::OUT) {
+                    child.lose_stdin();
+                } else {
+                    self.flush(id);
+                }
+            }
+            stream => {
+                let stream = if stream == 1 { Stream::Stdout } else { Stream::Stderr };
+                if !child.read(stream, &mut self.buffer) {
+                    // Closing it takes it out of the epoll set: nobody else
+                    // has this end.
+                    child.close(stream);
+                }
+            }
+        }
+    }
+
+    /// Does what there is to do; `false` once nobody can ask any more.
+    fn commands(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(command) => {
+                    self.dirty = true;
+                    if let Err(fault) = self.obey(command) {
+                        self.outlet.fault(fault);
+                    }
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn obey(&mut self, command: ChildCommand) -> Result<(), Fault> {
+        match command {
+            ChildCommand::Spawn(spec) => self.spawn(&spec),
+            ChildCommand::Signal { id, signal } => self.signal(id, signal),
+            ChildCommand::Write { id, bytes } => {
+                self.child(id)?.write(&bytes)?;
+                self.flush(id);
+                Ok(())
+            }
+            ChildCommand::CloseStdin(id) => {
+                self.child(id)?.close_stdin();
+                self.flush(id);
+                Ok(())
+            }
+            ChildCommand::Again(id) => {
+                let spec = self.child(id)?.spec.clone();
+                self.spawn(&spec)
+            }
+            ChildCommand::Forget(id) => {
+                let child = self.child(id)?;
+                if child.lives() {
+                    return Err(child.fault("it still runs; end it first"));
+                }
+                self.children.remove(&id);
+                self.share_memory();
+                Ok(())
+            }
+        }
+    }
+
+    fn child(&mut self, id: ChildId) -> Result<&mut Child, Fault> {
+        self.children
+            .get_mut(&id)
+            .ok_or_else(|| Fault::new("children", format!("there is no child number {id} any more")))
+    }
+
+    fn spawn(&mut self, spec: &ChildSpec) -> Result<(), Fault> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let child = Child::start(id, spec, PER_CHILD);
+        let watched = self.watch(&child);
+        let outcome = match &child.state {
+            ChildState::NotStarted(fault) => Err(fault.clone()),
+            _ => watched.map_err(|error| child.fault(&format!("cannot be watched: {error}"))),
+        };
+        if outcome.is_ok() {
+            self.outlet.publish(Update::Done(format!("started {}", child.name()).into()));
+        }
+        self.children.insert(id, child);
+        self.share_memory();
+        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        outcome
+    }
+
+    fn watch(&self, child: &Child) -> io::Result<()> {
+        let token = |what: u64| EventData::new_u64(child.id << 2 | what);
+        let Some(process) = &child.process else { return Ok(()) };
+        epoll::add(&self.epoll, &*process.pidfd, token(EXIT), EventFlags::IN)?;
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if let Some(file) = child.stream(stream) {
+                epoll::add(&self.epoll, file, token(1 + stream as u64), EventFlags::IN)?;
+            }
+        }
+        if let Some(stdin) = &child.stdin {
+            // Nothing to write yet; ERR is always told.
+            epoll::add(&self.epoll, stdin, token(STDIN), EventFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, id: ChildId, number: i32) -> Result<(), Fault> {
+        let child = self.child(id)?;
+        let name = signal::name(number);
+        let Some(process) = child.process.as_ref().filter(|_| child.lives()) else {
+            return Err(child.fault(&format!("{name} was not sent: it has ended")));
+        };
+        let sent = process.pidfd.send(number);
+        sent.map_err(|errno| child.fault(&format!("{name} was not sent: {}", crate::sys::spawn::reason(errno))))?;
+        let done = format!("{name} sent to {}", child.name());
+        self.outlet.publish(Update::Done(done.into()));
+        Ok(())
+    }
+
+    /// Writes what a child takes, and is told when it takes more.
+    fn flush(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        let more = child.flush();
+        if let Some(stdin) = &child.stdin {
+            let flags = if more { EventFlags::OUT } else { EventFlags::empty() };
+            // It is in the set since the child started.
+            let _ = epoll::modify(&self.epoll, stdin, EventData::new_u64(id << 2 | STDIN), flags);
+        }
+    }
+
+    fn share_memory(&mut self) {
+        let limit = (ALL_LOGS / self.children.len().max(1)).clamp(LEAST, PER_CHILD);
+        self.children.values_mut().for_each(|child| child.output.set_limit(limit));
+    }
+
+    fn clockwork(&mut self) {
+        let now = clock::monotonic();
+        if self.stops_due.is_some_and(|due| due <= now) {
+            (self.stops_due, self.stops_seen) = (None, now);
+            self.children.values_mut().for_each(Child::look_for_stop);
+            self.dirty |= self.children.values().any(Child::touched);
+        }
+        if self.usage_due <= now {
+            self.usage_due = now + USAGE;
+            self.children.values_mut().for_each(Child::look_at_usage);
+            self.dirty |= self.children.values().any(Child::touched);
+        }
+        if self.dirty && self.published + PICTURE <= now {
+            self.publish(now);
+        }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        let cpu = clock::thread_cpu();
+        let children = self.children.values_mut().map(Child::view).collect();
+        self.seq += 1;
+        let took = clock::thread_cpu().since(cpu);
+        let value = Children { children };
+        self.outlet.publish(Update::Children(Arc::new(Stamped { at: now, took, seq: self.seq, value })));
+        (self.dirty, self.published) = (false, now);
+    }
+
+    /// SIGTERM to each living child's group, SIGKILL after the grace. No child
+    /// is reaped before its group has had both: until then its number, which
+    /// is the group's, is nobody else's.
+    fn end_all(&mut self) {
+        let living: Vec<_> = self.children.values().filter(|c| c.lives()).filter_map(|c| c.process.clone()).collect();
+        let group = |pid: i32, signal: Signal| {
+            // A group that is gone needs no signal.
+            let _ = RawPid::from_raw(pid).map(|pid| kill_process_group(pid, signal));
+        };
+        for process in &living {
+            group(process.pid, Signal::TERM);
+            group(process.pid, Signal::CONT);
+        }
+        let deadline = clock::monotonic() + GRACE;
+        for process in &living {
+            let left = deadline.since(clock::monotonic());
+            let _ = process.pidfd.ended(Some(left.into()));
+            group(process.pid, Signal::KILL);
+        }
+        for child in self.children.values_mut().filter(|child| child.lives()) {
+            if let Some(process) = &child.process {
+                let _ = process.pidfd.ended(None);
+            }
+            child.reap();
+        }
+        self.publish(clock::monotonic());
+        if let Some(handler) = self.sigchld_handler.take() {
+            signal_hook::low_level::unregister(handler);
+        }
+    }
+}

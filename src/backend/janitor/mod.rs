@@ -1,0 +1,242 @@
+//! The janitor: a small process that outlives the program by a moment, ends
+//! the children it was told to end and removes the names it was told to
+//! remove, however the program went.
+//!
+//! It holds one end of a [socket](PacketSocket); the program holds the other.
+//! Children announce themselves, before they execute their program and while
+//! they still hold a copy of the program's end: so the janitor sees the end of
+//! the stream only after it has heard of every child, wherever a SIGKILL
+//! struck. Messages:
+//!
+//! ```text
+//! u  + pidfd   a user's child: SIGTERM, after a grace SIGKILL, with its tree
+//! w  + pidfd   a worker: SIGKILL
+//! n  + name    this name must not outlive us (see `Name::to_bytes`)
+//! g  + name    this name is gone
+//! ```
+//!
+//! A child that ends is forgotten by itself, its pidfd says so. What it leaves
+//! running then was its own affair, as with a shell.
+
+mod serve;
+mod sweep;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+
+use self::serve::message;
+pub use self::serve::serve;
+use super::program;
+use crate::model::{Fault, Pid};
+pub use crate::sys::names::Name;
+use crate::sys::packet::PacketSocket;
+use crate::sys::pidfd::Pidfd;
+use crate::sys::reap;
+use crate::sys::spawn::{Group, Register, Spawn, SpawnError, Spawned, Stdio, Step, spawn};
+
+/// What a child is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A program that the user started: it may want to clean up.
+    User,
+    /// A process of ours.
+    Worker,
+}
+
+/// A child that the janitor knows.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// Its process id, valid until it is reaped.
+    pub pid: Pid,
+    /// Its pidfd.
+    pub pidfd: Arc<Pidfd>,
+}
+
+/// The janitor, as the program holds it.
+#[derive(Debug)]
+pub struct Janitor {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    socket: Arc<PacketSocket>,
+    process: Spawned,
+    /// What a successor would have to know.
+    children: Vec<(Role, Weak<Pidfd>)>,
+    names: Vec<Name>,
+    /// When `children` is to be swept of those that ended.
+    sweep_at: usize,
+}
+
+static JANITOR: OnceLock<Janitor> = OnceLock::new();
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// The janitor; the first call starts it.
+///
+/// # Errors
+/// A fault that says why it could not be started.
+pub fn ensure() -> Result<&'static Janitor, Fault> {
+    if let Some(janitor) = JANITOR.get() {
+        return Ok(janitor);
+    }
+    let _one_at_a_time = STARTING.lock();
+    if let Some(janitor) = JANITOR.get() {
+        return Ok(janitor);
+    }
+    let (socket, process) = start()?;
+    let state = State { socket: Arc::new(socket), process, children: Vec::new(), names: Vec::new(), sweep_at: 64 };
+    Ok(JANITOR.get_or_init(|| Janitor { state: Mutex::new(state) }))
+}
+
+/// The janitor's process id, where it runs: a process of ours that is no
+/// experiment's worker and nobody's child program.
+pub fn pid() -> Option<Pid> {
+    JANITOR.get().map(|janitor| janitor.state.lock().process.pid)
+}
+
+/// Registers a name that is about to be made; it is removed when the guard is
+/// dropped, and by the janitor if the program ends before that. Paths must be
+/// absolute.
+///
+/// # Errors
+/// A fault where the janitor cannot be told: then the name must not be made.
+pub fn register_name(name: Name) -> Result<NameGuard, Fault> {
+    ensure()?.register_name(name)
+}
+
+/// Registers a name with the janitor for as long as it lives; then removes it.
+#[derive(Debug)]
+pub struct NameGuard {
+    name: Name,
+}
+
+impl NameGuard {
+    /// The name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Drop for NameGuard {
+    fn drop(&mut self) {
+        // What cannot be removed now stays registered, for the janitor to try.
+        if self.name.remove().is_ok()
+            && let Some(janitor) = JANITOR.get()
+        {
+            janitor.forget(&self.name);
+        }
+    }
+}
+
+impl Janitor {
+    /// Starts a child that the janitor knows of before it runs.
+    ///
+    /// # Errors
+    /// Which step failed, and the kernel's reason.
+    pub fn spawn(&self, request: &Spawn<'_>, role: Role) -> Result<Child, SpawnError> {
+        let attempt = || {
+            let socket = self.state.lock().socket.clone();
+            let register = Some(Register { socket: socket.as_fd(), message: message(role) });
+            spawn(&Spawn { register, ..*request })
+        };
+        let spawned = match attempt() {
+            Err(error) if error.step == Step::Register && self.revive() => attempt(),
+            other => other,
+        }?;
+        let child = Child { pid: spawned.pid, pidfd: Arc::new(spawned.pidfd) };
+        self.state.lock().remember(role, &child.pidfd);
+        Ok(child)
+    }
+
+    fn register_name(&self, name: Name) -> Result<NameGuard, Fault> {
+        let bytes = [b"n", name.to_bytes().as_slice()].concat();
+        let mut sent = self.send(&bytes);
+        if sent.is_err() && self.revive() {
+            sent = self.send(&bytes);
+        }
+        sent.map_err(|error| Fault::new("janitor", format!("cannot register a name: {error}")))?;
+        self.state.lock().names.push(name.clone());
+        Ok(NameGuard { name })
+    }
+
+    fn forget(&self, name: &Name) {
+        self.state.lock().names.retain(|known| known != name);
+        // Where it is not there to hear it, it cannot act on it either.
+        let _ = self.send(&[b"g", name.to_bytes().as_slice()].concat());
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let socket = self.state.lock().socket.clone();
+        socket.send(bytes, None)
+    }
+
+    /// Starts a successor where somebody has killed the janitor, and tells it
+    /// what there is. Whether one is there to try again with.
+    fn revive(&self) -> bool {
+        let mut state = self.state.lock();
+        if reap::try_wait(&state.process.pidfd) == Ok(None) {
+            return true;
+        }
+        let Ok((socket, process)) = start() else { return false };
+        let told_children = state.children.iter().filter_map(|(role, pidfd)| Some((*role, pidfd.upgrade()?)));
+        let mut told = told_children.map(|(role, pidfd)| socket.send(&[message(role)], Some(pidfd.as_fd())));
+        let children_told = told.all(|sent| sent.is_ok());
+        let mut told = state.names.iter().map(|name| socket.send(&[b"n", name.to_bytes().as_slice()].concat(), None));
+        let names_told = told.all(|sent| sent.is_ok());
+        (state.socket, state.process) = (Arc::new(socket), process);
+        children_told && names_told
+    }
+}
+
+impl State {
+    fn remember(&mut self, role: Role, pidfd: &Arc<Pidfd>) {
+        if self.children.len() >= self.sweep_at {
+            self.children.retain(|(_, pidfd)| pidfd.strong_count() > 0);
+            self.sweep_at = 2 * self.children.len().max(32);
+        }
+        self.children.push((role, Arc::downgrade(pidfd)));
+    }
+}
+
+/// Signals that end programs on a terminal or stop them. The janitor ends when
+/// its work is done.
+const DEAF_TO: [i32; 10] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGPIPE,
+    libc::SIGTERM,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+fn start() -> Result<(PacketSocket, Spawned), Fault> {
+    let fault = |error: String| {
+        Fault::new("janitor", format!("cannot start it: {error}"))
+            .hint("without it nothing could clean up after a crash, so no child is started")
+    };
+    let (ours, theirs) = PacketSocket::pair().map_err(|error| fault(error.to_string()))?;
+    let args = program::janitor_args();
+    let request = Spawn {
+        program: program::file(),
+        arg0: Some("syncscope".as_ref()),
+        args: &args,
+        cwd: Some("/".as_ref()),
+        stdio: [Stdio::Fd(theirs.as_fd()), Stdio::Null, Stdio::Null],
+        group: Group::Session,
+        ignore: &DEAF_TO,
+        ..Spawn::default()
+    };
+    let process = spawn(&request).map_err(|error| fault(error.to_string()))?;
+    Ok((ours, process))
+}
+
+#[cfg(test)]
+mod tests;

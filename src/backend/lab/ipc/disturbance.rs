@@ -1,0 +1,94 @@
+//! What else went on while something was measured: CPU time that the host of
+//! a virtual machine took away (`steal`, proc(5)), and preemption.
+
+use std::fs;
+
+use super::link::Slice;
+use crate::model::Nanos;
+use crate::model::channel::{Placement, Waiting};
+
+/// Steal of more than this share of all CPU time is worth a flag.
+const STEAL: f64 = 0.005;
+/// More preemptions a second of either side are worth a flag: a timer tick or
+/// two and a kernel thread are not.
+const PREEMPTIONS: f64 = 50.0;
+
+/// The machine's CPU time so far, in ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CpuTime {
+    steal: u64,
+    all: u64,
+}
+
+impl CpuTime {
+    /// Reads `/proc/stat`; zero where that cannot be read.
+    pub(super) fn now() -> Self {
+        fs::read_to_string("/proc/stat").map(|text| CpuTime::parse(&text)).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Self {
+        let line = text.lines().next().unwrap_or_default();
+        // user nice system idle iowait irq softirq steal; guest time is in user
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).filter_map(|t| t.parse().ok()).collect();
+        CpuTime { steal: ticks.get(7).copied().unwrap_or(0), all: ticks.iter().sum() }
+    }
+}
+
+/// What disturbed the slices of one point.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Disturbance {
+    steal: u64,
+    all: u64,
+    involuntary: u64,
+    time: Nanos,
+}
+
+impl Disturbance {
+    /// Counts a slice that began at `before`.
+    pub(super) fn count(&mut self, before: CpuTime, slice: &Slice) {
+        let now = CpuTime::now();
+        self.steal += now.steal.saturating_sub(before.steal);
+        self.all += now.all.saturating_sub(before.all);
+        self.involuntary += slice.asker.involuntary.max(slice.answerer.involuntary);
+        self.time += slice.time();
+    }
+
+    /// What is worth a flag beside the figure.
+    pub(super) fn flags(&self, placement: Placement, wait: Waiting) -> Vec<String> {
+        let mut flags = Vec::new();
+        let steal = self.steal as f64 / self.all.max(1) as f64;
+        if steal > STEAL {
+            flags.push(format!("steal {:.1}%", steal * 100.0));
+        }
+        let preemptions = self.involuntary as f64 / self.time.as_secs_f64().max(1e-9);
+        // On one CPU the two sides preempt each other: that is how it works.
+        if placement != Placement::SameCpu && preemptions > PREEMPTIONS {
+            flags.push(format!("preempted {preemptions:.0}/s"));
+        }
+        if placement == Placement::SameCpu && wait == Waiting::Spin {
+            flags.push("spins on the CPU that its peer needs".to_owned());
+        }
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steal_is_the_eighth_figure() {
+        let time = CpuTime::parse("cpu  10 0 5 80 1 0 2 2 7 0\ncpu0 1 1 1\n");
+        assert_eq!((time.steal, time.all), (2, 100));
+        assert_eq!(CpuTime::parse("").all, 0);
+    }
+
+    #[test]
+    fn only_what_matters_is_flagged() {
+        let quiet = Disturbance { steal: 0, all: 200, involuntary: 3, time: Nanos::from_secs(1) };
+        assert!(quiet.flags(Placement::CrossCpu, Waiting::Block).is_empty());
+        let loud = Disturbance { steal: 6, all: 200, involuntary: 300, time: Nanos::from_secs(1) };
+        assert_eq!(loud.flags(Placement::CrossCpu, Waiting::Block), ["steal 3.0%", "preempted 300/s"]);
+        assert_eq!(loud.flags(Placement::SameCpu, Waiting::Block), ["steal 3.0%"]);
+    }
+}

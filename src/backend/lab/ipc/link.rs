@@ -1,0 +1,363 @@
+//! A channel between two workers, as the lab holds it.
+
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::placement::Seats;
+use super::protocol::{Done, Job, Order, Report, Side};
+use super::{Ends, Gauge, Setup, Transport};
+use crate::backend::lab::pacing::Pace;
+use crate::backend::lab::worker::{self, Worker};
+use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides, Waiting};
+use crate::model::{Fault, Nanos};
+use crate::sys::clock;
+
+/// How long a slice may last beyond what was expected before its workers are
+/// looked at.
+const PATIENCE: Nanos = Nanos::from_millis(700);
+/// How often a wait looks whether it is still wanted.
+const LOOK: Nanos = Nanos::from_millis(50);
+/// After this long, workers that only burn CPU time are given up as well.
+const GIVE_UP: Nanos = Nanos::from_secs(20);
+
+/// Whether to go on; asked at least every 50 ms.
+pub(super) type GoOn<'a> = &'a mut dyn FnMut() -> bool;
+
+/// Why something has no result.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Nobody wants it any more.
+    Stopped,
+    /// It could not go on.
+    Failed(Fault),
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Ended::Failed(fault)
+    }
+}
+
+/// A channel with a worker at each end. Dropping it ends both.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) transport: &'static dyn Transport,
+    pub(super) facts: ChannelFacts,
+    asker: Worker,
+    answerer: Worker,
+    gauge: Option<Box<dyn Gauge>>,
+    streams: Pace,
+    round_trips: Pace,
+}
+
+/// What to do with a link for a while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) mode: Mode,
+    pub(super) size: usize,
+    pub(super) payload: Payload,
+    /// For about how long.
+    pub(super) time: Nanos,
+}
+
+/// What one order came to.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) mode: Mode,
+    pub(super) count: u64,
+    pub(super) size: usize,
+    pub(super) asker: Done,
+    pub(super) answerer: Done,
+    /// How full the channel was in the middle.
+    pub(super) fill: Option<Fill>,
+}
+
+impl Slice {
+    /// How long it took: by the receiver's clock, or the asker's.
+    pub(super) fn time(&self) -> Nanos {
+        match self.mode {
+            Mode::Throughput => self.answerer.elapsed,
+            Mode::Latency => self.asker.elapsed,
+        }
+    }
+
+    /// What was lost, seen from both sides.
+    pub(super) fn losses(&self) -> Losses {
+        let (a, b) = (self.asker.losses, self.answerer.losses);
+        Losses { lost: a.lost + b.lost, corrupt: a.corrupt + b.corrupt }
+    }
+
+    /// Messages a second at the receiver; none where something was lost.
+    pub(super) fn messages_per_s(&self) -> Option<f64> {
+        let time = self.time().as_secs_f64();
+        let usable = self.mode == Mode::Throughput && !self.losses().any() && time > 0.0;
+        // The clock starts when the first message has come.
+        usable.then(|| (self.count - 1) as f64 / time)
+    }
+
+    /// What a message, or a round trip, cost each side.
+    pub(super) fn cost(&self) -> MessageCost {
+        let each = |done: &Done| {
+            let count = self.count as f64;
+            (done.cpu.0 as f64 / count, (done.voluntary + done.involuntary) as f64 / count)
+        };
+        let (sender, receiver) = (each(&self.asker), each(&self.answerer));
+        MessageCost {
+            cpu_ns: Sides { sender: sender.0, receiver: receiver.0 },
+            switches: Sides { sender: sender.1, receiver: receiver.1 },
+        }
+    }
+}
+
+impl Link {
+    /// Makes the channel and starts its workers; [`Link::ready`] waits for
+    /// them.
+    pub(super) fn start(
+        transport: &'static dyn Transport,
+        buffer: Option<u64>,
+        wait: Waiting,
+        seats: &Seats,
+    ) -> Result<Self, Fault> {
+        let setup = Setup { buffer, wait };
+        let begun = clock::monotonic();
+        let Ends { asker, answerer, buffer, gauge } = transport.create(&setup)?;
+        let setup_time = clock::monotonic() - begun;
+        let key = transport.about().key;
+        let worker = |side, name: &str, cpus: &[usize], fds: Vec<std::os::fd::OwnedFd>| {
+            let job = Job { transport: key.to_owned(), side, setup, cpus: cpus.to_vec() };
+            let fds: Vec<_> = fds.iter().map(std::os::fd::AsFd::as_fd).collect();
+            Worker::start(&format!("{key} {name}"), &worker::Job::Ipc(job), &fds)
+        };
+        let answerer = worker(Side::Answerer, "receiver", &seats.answerer, answerer)?;
+        let asker = worker(Side::Asker, "sender", &seats.asker, asker)?;
+        Ok(Link {
+            transport,
+            facts: ChannelFacts { buffer, wait, setup: setup_time },
+            asker,
+            answerer,
+            gauge: Some(gauge),
+            streams: Pace::default(),
+            round_trips: Pace::default(),
+        })
+    }
+
+    /// Waits until both workers have attached their ends.
+    pub(super) fn ready(&mut self, go_on: GoOn<'_>) -> Result<(), Ended> {
+        let (asker, answerer, _) = self.reports(Nanos::from_secs(2), false, go_on)?;
+        for report in [asker, answerer] {
+            match report {
+                Report::Ready { took } => self.facts.setup += took,
+                Report::Done(_) | Report::Broken(_) => {
+                    return Err(Fault::new(self.transport.about().key, "a worker answered out of turn").into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up looking into the channel, which held an end of it open.
+    pub(super) fn blind(&mut self) {
+        self.gauge = None;
+    }
+
+    /// Works until the pace is known and `task.time` has been filled at least
+    /// once; nothing of it counts.
+    pub(super) fn warm_up(&mut self, task: &Task, go_on: GoOn<'_>) -> Result<(), Ended> {
+        for _ in 0..16 {
+            let settled = self.pace(task.mode).settled(task.time);
+            self.slice(task, true, go_on)?;
+            if settled {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Works for about `task.time`; `fresh` forgets the round trips before.
+    pub(super) fn slice(&mut self, task: &Task, fresh: bool, go_on: GoOn<'_>) -> Result<Slice, Ended> {
+        let Task { mode, size, payload, time } = *task;
+        let count = self.pace(mode).count(time);
+        let order = Order { mode, count, size, payload, fresh };
+        // The receiver first: it is there when the first message comes.
+        self.answerer.tell(&order, &[])?;
+        self.asker.tell(&order, &[])?;
+        let looks = mode == Mode::Throughput;
+        let (asker, answerer, fill) = self.reports(time, looks, go_on)?;
+        let (Report::Done(asker), Report::Done(answerer)) = (asker, answerer) else {
+            return Err(Fault::new(self.transport.about().key, "a worker answered out of turn").into());
+        };
+        let slice = Slice { mode, count, size, asker, answerer, fill };
+        self.pace(mode).learn(count, slice.time());
+        Ok(slice)
+    }
+
+    /// Messages of another size take another time.
+    pub(super) fn forget_pace(&mut self) {
+        (self.streams, self.round_trips) = (Pace::default(), Pace::default());
+    }
+
+    /// CPU time that both workers have used.
+    pub(super) fn cpu_time(&self) -> Nanos {
+        self.asker.cpu_time() + self.answerer.cpu_time()
+    }
+
+    fn pace(&mut self, mode: Mode) -> &mut Pace {
+        match mode {
+            Mode::Throughput => &mut self.streams,
+            Mode::Latency => &mut self.round_trips,
+        }
+    }
+
+    /// Collects one report of each side, which are expected after `expected`;
+    /// looks into the channel half-way if `looks`.
+    fn reports(
+        &mut self,
+        expected: Nanos,
+        looks: bool,
+        go_on: GoOn<'_>,
+    ) -> Result<(Report, Report, Option<Fill>), Ended> {
+        let begun = clock::monotonic();
+        let (mut asker, mut answerer, mut fill) = (None, None, None);
+        let mut patience = Patience::new(begun, expected);
+        let mut half_way = looks.then_some(begun + Nanos(expected.0 / 2));
+        loop {
+            let now = clock::monotonic();
+            if half_way.is_some_and(|time| now >= time) {
+                fill = self.gauge.as_ref().and_then(|gauge| gauge.fill());
+                half_way = None;
+            }
+            let next = half_way.map_or(LOOK, |time| LOOK.min(time.since(now)));
+            self.poll(next, asker.is_none(), answerer.is_none());
+            for side in [Side::Asker, Side::Answerer] {
+                let slot = if side == Side::Asker { &mut asker } else { &mut answerer };
+                if slot.is_none() {
+                    *slot = self.hear(side)?;
+                }
+            }
+            if asker.is_some()
+                && answerer.is_some()
+                && let (Some(asker), Some(answerer)) = (asker.take(), answerer.take())
+            {
+                return Ok((asker, answerer, fill));
+            }
+            if !go_on() {
+                return Err(Ended::Stopped);
+            }
+            let missing = [(&self.asker, asker.is_none()), (&self.answerer, answerer.is_none())];
+            if let Some(what) = patience.ended(&missing) {
+                return Err(Fault::new(self.transport.about().key, what).into());
+            }
+        }
+    }
+
+    /// Sleeps until one of the workers still awaited says something.
+    fn poll(&self, timeout: Nanos, asker: bool, answerer: bool) {
+        let mut fds = Vec::with_capacity(2);
+        let descriptors = (self.asker.descriptor(), self.answerer.descriptor());
+        if asker {
+            fds.push(PollFd::new(&descriptors.0, PollFlags::IN));
+        }
+        if answerer {
+            fds.push(PollFd::new(&descriptors.1, PollFlags::IN));
+        }
+        let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.0.min(999_999_999) as i64 };
+        // An interrupted sleep is only a short one.
+        let _ = poll(&mut fds, Some(&timeout));
+    }
+
+    /// What a side has said, if anything. A worker that died or whose channel
+    /// broke ends the link; the fault names both what happened first and how
+    /// the other side noticed.
+    fn hear(&mut self, side: Side) -> Result<Option<Report>, Fault> {
+        match self.side(side).hear::<Report>(Duration::ZERO) {
+            Ok(Some(Report::Broken(what))) => Err(self.broken(side, &what)),
+            Ok(report) => Ok(report),
+            Err(fault) => Err(self.died(side, fault)),
+        }
+    }
+
+    /// One side died: how did the other notice?
+    fn died(&mut self, side: Side, fault: Fault) -> Fault {
+        self.blind();
+        let (other, name) = self.other(side);
+        match other.hear::<Report>(Duration::from_millis(200)) {
+            Ok(Some(Report::Broken(what))) => {
+                let what = format!("{}; the {name} saw: {what}", fault.what);
+                Fault::new(fault.source, what)
+            }
+            _ => fault,
+        }
+    }
+
+    /// The channel broke on one side: did the other die?
+    fn broken(&mut self, side: Side, what: &str) -> Fault {
+        self.blind();
+        let key = self.transport.about().key;
+        let me = if side == Side::Asker { "sender" } else { "receiver" };
+        let (other, _) = self.other(side);
+        match other.hear::<Report>(Duration::from_millis(200)) {
+            Err(fault) => Fault::new(fault.source, format!("{}; the {me} saw: {what}", fault.what)),
+            Ok(_) => Fault::new(format!("{key} {me}"), what.to_owned()),
+        }
+    }
+
+    fn side(&mut self, side: Side) -> &mut Worker {
+        if side == Side::Asker { &mut self.asker } else { &mut self.answerer }
+    }
+
+    fn other(&mut self, side: Side) -> (&mut Worker, &'static str) {
+        match side {
+            Side::Asker => (&mut self.answerer, "receiver"),
+            Side::Answerer => (&mut self.asker, "sender"),
+        }
+    }
+}
+
+/// Tells a worker that hangs from one that is only slow.
+#[derive(Debug)]
+struct Patience {
+    next: Nanos,
+    end: Nanos,
+    cpu: Option<[Nanos; 2]>,
+}
+
+impl Patience {
+    fn new(begun: Nanos, expected: Nanos) -> Self {
+        Patience { next: begun + expected + PATIENCE, end: begun + expected + GIVE_UP, cpu: None }
+    }
+
+    /// Why there is no point in waiting for these workers any longer, each of
+    /// which may be one that is awaited: it is stopped, or neither used any
+    /// CPU time between two looks.
+    fn ended(&mut self, workers: &[(&Worker, bool); 2]) -> Option<String> {
+        let now = clock::monotonic();
+        if now < self.next {
+            return None;
+        }
+        self.next = now + Nanos::from_millis(200);
+        let states = workers.map(|(worker, _)| state(worker.pid()));
+        for ((worker, awaited), state) in workers.iter().zip(states) {
+            if *awaited && matches!(state, Some('T' | 't')) {
+                return Some(format!("worker {} hangs: it is stopped", worker.pid()));
+            }
+        }
+        let cpu = workers.map(|(worker, _)| worker.cpu_time());
+        let still = self.cpu == Some(cpu) && states.iter().all(|state| *state != Some('R'));
+        self.cpu = Some(cpu);
+        let awaited = || {
+            let pids: Vec<_> = workers.iter().filter(|w| w.1).map(|(worker, _)| worker.pid().to_string()).collect();
+            pids.join(" and ")
+        };
+        if still {
+            return Some(format!("worker {} hangs: no CPU time used, and no report", awaited()));
+        }
+        (now > self.end).then(|| format!("worker {} did not report in {}", awaited(), GIVE_UP))
+    }
+}
+
+/// The state of a process: the letter of `/proc/PID/stat`.
+fn state(pid: crate::model::Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}

@@ -1,0 +1,197 @@
+//! A worker's life: one end of a channel, serving the lab's orders with
+//! measured loops that only count down.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+use super::payload::{self, Checker};
+use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
+use super::{Receiver, Sender};
+use crate::backend::lab::histogram::Recorder;
+use crate::backend::lab::worker::Boss;
+use crate::model::Nanos;
+use crate::model::channel::{Mode, Payload};
+use crate::sys::lifeline::Lifeline;
+use crate::sys::{affinity, clock};
+
+/// The life of a worker of this lab.
+///
+/// # Errors
+/// Whatever the socket to the lab says.
+pub fn work(job: &Job, mut boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()> {
+    let Some(transport) = super::transport(&job.transport) else {
+        return boss.tell(&Report::Broken(format!("no transport is called {}", job.transport)));
+    };
+    if !job.cpus.is_empty()
+        && let Err(error) = affinity::bind(&job.cpus)
+    {
+        return boss.tell(&Report::Broken(format!("cannot run on CPUs {:?}: {error}", job.cpus)));
+    }
+    let duty = Duty { side: job.side, boss, lifeline: Lifeline::of_stdin().ok(), started: clock::monotonic() };
+    transport.attach(fds, &job.setup, duty)
+}
+
+/// What a worker has to do once its end is attached.
+#[derive(Debug)]
+pub struct Duty {
+    pub(super) side: Side,
+    pub(super) boss: Boss,
+    /// Ends the process if the lab goes away while a loop runs.
+    pub(super) lifeline: Option<Lifeline>,
+    /// When attaching began.
+    pub(super) started: Nanos,
+}
+
+impl Duty {
+    /// Serves the lab's orders until it is gone or the channel breaks.
+    ///
+    /// # Errors
+    /// Whatever the socket to the lab says.
+    pub fn serve<S: Sender, R: Receiver>(mut self, sender: S, receiver: R) -> io::Result<()> {
+        self.boss.tell(&Report::Ready { took: clock::monotonic() - self.started })?;
+        let mut end = End {
+            sender,
+            receiver,
+            sent: 0,
+            checker: Checker::new(0, Payload::default()),
+            message: Vec::new(),
+            these: Recorder::new(),
+            all: Recorder::new(),
+        };
+        loop {
+            let order: Order = match self.boss.hear(None) {
+                Ok(Some(order)) => order,
+                Ok(None) => continue,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if let Some(lifeline) = &self.lifeline {
+                lifeline.arm()?;
+            }
+            let done = end.carry_out(self.side, &order);
+            if let Some(lifeline) = &self.lifeline {
+                lifeline.disarm()?;
+            }
+            match done {
+                Ok(done) => self.boss.tell(&Report::Done(done))?,
+                Err(error) => return self.boss.tell(&Report::Broken(error.to_string())),
+            }
+        }
+    }
+}
+
+/// An attached end with what the loops need.
+struct End<S, R> {
+    sender: S,
+    receiver: R,
+    sent: u64,
+    checker: Checker,
+    message: Vec<u8>,
+    these: Recorder,
+    all: Recorder,
+}
+
+impl<S: Sender, R: Receiver> End<S, R> {
+    fn carry_out(&mut self, side: Side, order: &Order) -> io::Result<Done> {
+        self.message.resize(order.size.max(1), 0);
+        self.checker.begin(order.payload);
+        if order.fresh {
+            self.all.clear();
+        }
+        let before = Usage::now();
+        let elapsed = match (order.mode, side) {
+            (Mode::Throughput, Side::Asker) => self.stream(order)?,
+            (Mode::Throughput, Side::Answerer) => self.collect(order)?,
+            (Mode::Latency, Side::Asker) => self.ask(order)?,
+            (Mode::Latency, Side::Answerer) => self.answer(order)?,
+        };
+        let after = Usage::now();
+        let asked = (order.mode, side) == (Mode::Latency, Side::Asker);
+        Ok(Done {
+            elapsed,
+            cpu: after.cpu - before.cpu,
+            voluntary: after.voluntary - before.voluntary,
+            involuntary: after.involuntary - before.involuntary,
+            losses: self.checker.losses,
+            round_trips: asked.then(|| self.round_trips()),
+        })
+    }
+
+    /// Sends messages as fast as they go.
+    fn stream(&mut self, order: &Order) -> io::Result<Nanos> {
+        let start = clock::monotonic();
+        for _ in 0..order.count {
+            payload::write(&mut self.message, self.sent, order.payload);
+            self.sender.send(&self.message)?;
+            self.sent += 1;
+        }
+        Ok(clock::monotonic() - start)
+    }
+
+    /// Receives messages; its clock runs from the first to the last.
+    fn collect(&mut self, order: &Order) -> io::Result<Nanos> {
+        self.receiver.receive(&mut self.message)?;
+        let start = clock::monotonic();
+        self.checker.check(&self.message);
+        for _ in 1..order.count {
+            self.receiver.receive(&mut self.message)?;
+            self.checker.check(&self.message);
+        }
+        Ok(clock::monotonic() - start)
+    }
+
+    /// Asks and waits for the answer, again and again. The content is written
+    /// before the clock is read and checked after.
+    fn ask(&mut self, order: &Order) -> io::Result<Nanos> {
+        self.these.clear();
+        let start = clock::monotonic();
+        for _ in 0..order.count {
+            payload::write(&mut self.message, self.sent, order.payload);
+            let asked = clock::monotonic();
+            self.sender.send(&self.message)?;
+            self.receiver.receive(&mut self.message)?;
+            self.these.record(clock::monotonic() - asked);
+            self.sent += 1;
+            self.checker.check(&self.message);
+        }
+        Ok(clock::monotonic() - start)
+    }
+
+    /// Answers with a message of its own: a wrong question is noticed here, a
+    /// wrong answer by who asked.
+    fn answer(&mut self, order: &Order) -> io::Result<Nanos> {
+        let start = clock::monotonic();
+        for _ in 0..order.count {
+            self.receiver.receive(&mut self.message)?;
+            self.checker.check(&self.message);
+            payload::write(&mut self.message, self.sent, order.payload);
+            self.sender.send(&self.message)?;
+            self.sent += 1;
+        }
+        Ok(clock::monotonic() - start)
+    }
+
+    fn round_trips(&mut self) -> RoundTrips {
+        self.all.add(&self.these);
+        RoundTrips { these: self.these.quantiles(), all: self.all.distribution() }
+    }
+}
+
+/// What the calling thread has used so far.
+struct Usage {
+    cpu: Nanos,
+    voluntary: u64,
+    involuntary: u64,
+}
+
+impl Usage {
+    fn now() -> Self {
+        // It cannot fail for the calling thread.
+        let (voluntary, involuntary) = getrusage(UsageWho::RUSAGE_THREAD).map_or((0, 0), |usage| {
+            (usage.voluntary_context_switches() as u64, usage.involuntary_context_switches() as u64)
+        });
+        Usage { cpu: clock::thread_cpu(), voluntary, involuntary }
+    }
+}

@@ -1,0 +1,276 @@
+//! A measurement with an end: every transport at every size and buffer, the
+//! repetitions of all transports interleaved, so that what changes on the
+//! machine meanwhile meets all of them.
+
+use std::time::Duration;
+
+use super::Transport;
+use super::disturbance::{CpuTime, Disturbance};
+use super::link::{Ended, Link, Slice, Task};
+use super::placement::Seats;
+use crate::model::Nanos;
+use crate::model::channel::{IpcPoint, Losses, Mode, Payload, Placement, Sides, Spread, Throughput, Waiting};
+use crate::model::histogram::Quantiles;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Which transports.
+    pub transports: Vec<&'static dyn Transport>,
+    /// What of them.
+    pub modes: Vec<Mode>,
+    /// With messages of these sizes, in bytes.
+    pub sizes: Vec<usize>,
+    /// With buffers of these sizes; none is the transport's own.
+    pub buffers: Vec<Option<u64>>,
+    /// Where the processes run.
+    pub placement: Placement,
+    /// How they wait; each transport's own way where not given.
+    pub wait: Option<Waiting>,
+    /// How much is written and checked.
+    pub payload: Payload,
+    /// Measuring time of a point, all its repetitions together.
+    pub time: Duration,
+    /// How many repetitions.
+    pub repeats: u32,
+}
+
+/// What a sweep says while it runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Something begins.
+    Step {
+        /// How many steps are done.
+        done: usize,
+        /// Of how many.
+        of: usize,
+        /// What it is about: `pipe 4096 B, throughput`.
+        what: &'a str,
+    },
+    /// A point is complete.
+    Point(Box<IpcPoint>),
+}
+
+/// Whether a sweep came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All points are there.
+    Done,
+    /// It was stopped; all workers are gone.
+    Stopped,
+}
+
+impl Sweep {
+    /// Runs it. `go_on` is asked many times a second; `each` gets every point
+    /// as soon as it is complete.
+    pub fn run(&self, go_on: &mut dyn FnMut() -> bool, each: &mut dyn FnMut(Event<'_>)) -> End {
+        let seats = Seats::take(self.placement);
+        let rounds = self.repeats as usize + 1;
+        let of = self.buffers.len() * self.sizes.len() * self.transports.len() * self.modes.len() * rounds;
+        let mut steps = Steps { done: 0, of, each };
+        for &buffer in &self.buffers {
+            for &size in &self.sizes {
+                let mut group = Group::start(self, buffer, size, &seats);
+                if group.measure(go_on, &mut steps) == End::Stopped {
+                    return End::Stopped;
+                }
+                for point in group.points() {
+                    (steps.each)(Event::Point(Box::new(point)));
+                }
+            }
+        }
+        End::Done
+    }
+}
+
+struct Steps<'a> {
+    done: usize,
+    of: usize,
+    each: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl Steps<'_> {
+    fn next(&mut self, what: &str) {
+        (self.each)(Event::Step { done: self.done, of: self.of, what });
+        self.done += 1;
+    }
+}
+
+/// All transports at one size and buffer.
+struct Group<'a> {
+    sweep: &'a Sweep,
+    size: usize,
+    buffer: Option<u64>,
+    lanes: Vec<Lane>,
+    flags: Vec<String>,
+}
+
+/// One transport of a group.
+struct Lane {
+    transport: &'static dyn Transport,
+    wait: Waiting,
+    link: Result<Link, String>,
+    results: Vec<(Mode, Repeats)>,
+}
+
+/// What the repetitions of one point came to.
+#[derive(Default)]
+struct Repeats {
+    messages_per_s: Vec<f64>,
+    p50: Vec<f64>,
+    round_trips: Option<Quantiles>,
+    cpu_ns: Vec<Sides>,
+    switches: Vec<Sides>,
+    losses: Losses,
+    disturbance: Disturbance,
+}
+
+impl<'a> Group<'a> {
+    /// Starts all workers; what cannot start keeps the reason.
+    fn start(sweep: &'a Sweep, buffer: Option<u64>, size: usize, seats: &Result<Seats, String>) -> Self {
+        let lane = |&transport: &&'static dyn Transport| {
+            let about = transport.about();
+            let wait = sweep.wait.unwrap_or(about.waits[0]);
+            let link = match seats {
+                Err(why) => Err(why.clone()),
+                Ok(_) if !about.waits.contains(&wait) => {
+                    let known: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
+                    Err(format!("{} cannot wait by {wait}, only by {}", about.name, known.join(" or ")))
+                }
+                Ok(seats) => Link::start(transport, buffer, wait, seats).map_err(|fault| fault.to_string()),
+            };
+            Lane { transport, wait, link, results: sweep.modes.iter().map(|&m| (m, Repeats::default())).collect() }
+        };
+        let flags = seats.as_ref().map(|seats| seats.flags.iter().map(|&f| f.to_owned()).collect()).unwrap_or_default();
+        Group { sweep, size, buffer, lanes: sweep.transports.iter().map(lane).collect(), flags }
+    }
+
+    /// Warms every lane up, then repeats: each round visits every lane.
+    fn measure(&mut self, go_on: &mut dyn FnMut() -> bool, steps: &mut Steps<'_>) -> End {
+        for round in 0..=self.sweep.repeats {
+            for lane in &mut self.lanes {
+                for index in 0..lane.results.len() {
+                    let mode = lane.results[index].0;
+                    steps.next(&format!("{} {} B, {mode}", lane.transport.about().key, self.size));
+                    let task = Task {
+                        mode,
+                        size: self.size,
+                        payload: self.sweep.payload,
+                        time: Nanos(Nanos::from(self.sweep.time).0 / u64::from(self.sweep.repeats.max(1))),
+                    };
+                    match lane.step(index, round, &task, go_on) {
+                        Ok(()) => {}
+                        Err(Ended::Stopped) => return End::Stopped,
+                        Err(Ended::Failed(fault)) => lane.link = Err(fault.to_string()),
+                    }
+                }
+            }
+        }
+        End::Done
+    }
+
+    fn points(self) -> Vec<IpcPoint> {
+        let Group { sweep, size, buffer, lanes, flags } = self;
+        let mut points = Vec::new();
+        for lane in lanes {
+            let facts = lane.link.as_ref().ok().map(|link| link.facts);
+            let failed = lane.link.err();
+            for (mode, repeats) in lane.results {
+                let blank = IpcPoint {
+                    transport: lane.transport.about().key.into(),
+                    mode,
+                    size,
+                    buffer: facts.map(|facts| facts.buffer).or(buffer),
+                    placement: sweep.placement,
+                    wait: lane.wait,
+                    payload: sweep.payload,
+                    repeats: sweep.repeats,
+                    round_trip_ns: None,
+                    round_trip_p50_ns: None,
+                    open_loop_ns: None,
+                    throughput: None,
+                    cpu_ns_per_message: None,
+                    switches_per_message: None,
+                    setup_ns: facts.map(|facts| facts.setup),
+                    lost: 0,
+                    corrupt: 0,
+                    flags: flags.clone(),
+                    skipped: failed.clone(),
+                };
+                points.push(if failed.is_some() { blank } else { repeats.fill(blank) });
+            }
+        }
+        points
+    }
+}
+
+impl Lane {
+    /// Round 0 warms up; the others measure.
+    fn step(&mut self, index: usize, round: u32, task: &Task, go_on: &mut dyn FnMut() -> bool) -> Result<(), Ended> {
+        let (Ok(link), (_, repeats)) = (&mut self.link, &mut self.results[index]) else {
+            return if go_on() { Ok(()) } else { Err(Ended::Stopped) };
+        };
+        if round == 0 {
+            if index == 0 {
+                link.blind();
+                link.ready(go_on)?;
+            }
+            return link.warm_up(task, go_on);
+        }
+        let before = CpuTime::now();
+        let slice = link.slice(task, round == 1, go_on)?;
+        repeats.disturbance.count(before, &slice);
+        repeats.take(&slice);
+        Ok(())
+    }
+}
+
+impl Repeats {
+    fn take(&mut self, slice: &Slice) {
+        let losses = slice.losses();
+        self.losses.lost += losses.lost;
+        self.losses.corrupt += losses.corrupt;
+        self.messages_per_s.extend(slice.messages_per_s());
+        if let Some(round_trips) = &slice.asker.round_trips {
+            self.p50.push(round_trips.these.p50.0 as f64);
+            self.round_trips = Some(round_trips.all.quantiles);
+        }
+        let cost = slice.cost();
+        self.cpu_ns.push(cost.cpu_ns);
+        self.switches.push(cost.switches);
+    }
+
+    /// Puts the figures into a point; none where anything was lost.
+    fn fill(self, blank: IpcPoint) -> IpcPoint {
+        let Losses { lost, corrupt } = self.losses;
+        let mut point = IpcPoint { lost, corrupt, ..blank };
+        point.flags.extend(self.disturbance.flags(point.placement, point.wait));
+        if self.losses.any() {
+            point.flags.push("data was lost: no figures".to_owned());
+            return point;
+        }
+        if point.mode == Mode::Latency {
+            point.flags.push("closed loop".to_owned());
+        }
+        point.round_trip_ns = self.round_trips;
+        point.round_trip_p50_ns = Spread::of(self.p50);
+        let size = point.size as f64;
+        point.throughput = Spread::of(self.messages_per_s).map(|messages_per_s| Throughput {
+            bytes_per_s: Spread {
+                median: messages_per_s.median * size,
+                min: messages_per_s.min * size,
+                max: messages_per_s.max * size,
+            },
+            messages_per_s,
+        });
+        point.cpu_ns_per_message = middle(&self.cpu_ns);
+        point.switches_per_message = middle(&self.switches);
+        point
+    }
+}
+
+/// The median of each side.
+fn middle(values: &[Sides]) -> Option<Sides> {
+    let side = |of: fn(&Sides) -> f64| Spread::of(values.iter().map(of).collect()).map(|spread| spread.median);
+    Some(Sides { sender: side(|s| s.sender)?, receiver: side(|s| s.receiver)? })
+}

@@ -1,0 +1,247 @@
+//! Perpetual (PerpLE; Melissaris, Markakis, Shaw, Martonosi, MICRO 2020): no
+//! reset and no meeting inside a chunk. Iteration n, from 0, stores n + 1
+//! wherever the test stores; every thread only logs its loads. What iteration
+//! n of one thread and iteration m of the other say together is one outcome of
+//! the test: a load has seen the partner's store where it read a value above m,
+//! and has not where it read m or less.
+//!
+//! Which pairs to look at follows from the log: the first load of the *pivot*
+//! thread that reads what its partner writes saw v, so v is the earliest
+//! iteration whose store it has not seen, and v - 1 the latest whose store it
+//! has seen. Both pairs are looked at, for each n: a load that must have missed
+//! a store only just missed it in the one, and one that must have seen it only
+//! just saw it in the other. A distinct witness counts each m once.
+//!
+//! An outcome found so is an outcome of the test: what was seen or missed from a
+//! later or earlier iteration orders the events no less, since one thread's
+//! stores to one location are ordered by their iterations.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use super::batched::observed;
+use super::tally::Ledger;
+use crate::backend::lab::litmus::ast::{Expression, Location, Observable, Op, Register, Test};
+use crate::backend::lab::litmus::jit::{Body, Line, Runnable};
+use crate::model::Fault;
+
+/// The most loads that a condition may mention.
+const MOST_LOADS: usize = 4;
+/// Iterations in a chunk.
+const CHUNK: usize = 1 << 13;
+
+/// Bodies, log and how to read it.
+#[derive(Debug)]
+pub(super) struct Perpetual {
+    bodies: Vec<Runnable>,
+    memory: Vec<Line>,
+    out: Vec<Vec<AtomicI32>>,
+    pivot: usize,
+    /// Which of the pivot's outputs leads to the partner's iteration.
+    link: usize,
+    /// What is observed, in the order of the test's states.
+    loads: Vec<Load>,
+    /// The state for each combination of seen (1) and missed (0), the first
+    /// load in the highest bit, and whether it satisfies the condition.
+    states: Vec<(Vec<i32>, bool)>,
+}
+
+/// An observed load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Load {
+    /// Whether the pivot does it.
+    by_pivot: bool,
+    /// Which output of its thread.
+    output: usize,
+    /// Whether the pivot writes what it reads.
+    of_pivot: bool,
+}
+
+impl Perpetual {
+    /// Whether the test can run so; the reason where it cannot.
+    pub(super) fn permits(test: &Test) -> Result<(), &'static str> {
+        analyse(test).map(drop)
+    }
+
+    pub(super) fn new(test: &Test) -> Result<Self, Fault> {
+        let Analysis { pivot, link, loads, states } = analyse(test)
+            .map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
+        let outputs: Vec<Vec<Register>> = (0..2).map(|thread| observed(test, thread)).collect();
+        let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
+            let named: Vec<Op> = thread.body.iter().cloned().map(naming_the_iteration).collect();
+            let body = Body { ops: &named, registers: thread.registers.len(), outputs, stride: 0 };
+            Runnable::new(&body, test.locations.len())
+        });
+        let bodies = bodies.collect::<Result<_, _>>()?;
+        let cells = |count| std::iter::repeat_with(AtomicI32::default).take(count).collect();
+        let out = outputs.iter().map(|outputs| cells(outputs.len() * CHUNK)).collect();
+        let memory = test.locations.iter().map(|_| Line::default()).collect();
+        Ok(Perpetual { bodies, memory, out, pivot, link, loads, states })
+    }
+
+    pub(super) fn bodies(&self) -> &[Runnable] {
+        &self.bodies
+    }
+
+    /// Runs a thread's part of a chunk.
+    pub(super) fn run(&self, thread: usize, ledger: &Ledger) {
+        self.bodies[thread].run(&self.memory, &self.out[thread], CHUNK, 1);
+        ledger.iterations.add(CHUNK as u64);
+    }
+
+    /// Counts a thread's half of the pivot's iterations, while no thread runs.
+    pub(super) fn count(&self, thread: usize, ledger: &Ledger) {
+        if thread == 0 {
+            for line in &self.memory {
+                line.value.store(0, Ordering::Relaxed);
+            }
+        }
+        let share = thread * CHUNK / 2..(thread + 1) * CHUNK / 2;
+        let mut counts = vec![0; self.states.len()];
+        let (witnesses, distinct) = match *self.loads {
+            [a] => self.frames(share, [a], &mut counts),
+            [a, b] => self.frames(share, [a, b], &mut counts),
+            [a, b, c] => self.frames(share, [a, b, c], &mut counts),
+            [a, b, c, d] => self.frames(share, [a, b, c, d], &mut counts),
+            // `analyse` lets no other number pass.
+            _ => (0, 0),
+        };
+        for ((state, _), count) in self.states.iter().zip(&counts) {
+            ledger.states.add_many(state, *count);
+        }
+        ledger.frames.add(counts.iter().sum());
+        ledger.witnesses.add(witnesses);
+        ledger.distinct.add(distinct);
+    }
+
+    /// Looks at the pairs of the pivot's iterations `share`; compiled for each
+    /// number of loads.
+    fn frames<const LOADS: usize>(&self, share: Range<usize>, loads: [Load; LOADS], counts: &mut [u64]) -> (u64, u64) {
+        let (pivot, partner) = (&self.out[self.pivot][..], &self.out[1 - self.pivot][..]);
+        let (pivot_width, partner_width) = (pivot.len() / CHUNK, partner.len() / CHUNK);
+        let (mut witnesses, mut distinct) = (0, 0);
+        // The partner iteration of the witness before; across the border of two
+        // shares what the iteration before would have led to.
+        let led = |n: usize| pivot[n * pivot_width + self.link].load(Ordering::Relaxed) as usize;
+        let before = share.start.checked_sub(1).map_or(usize::MAX, led);
+        let mut last = [before, before.wrapping_sub(1)];
+        for n in share {
+            let missed = led(n);
+            for (which, m) in [missed, missed.wrapping_sub(1)].into_iter().enumerate() {
+                if m >= CHUNK {
+                    continue;
+                }
+                let mut state = 0;
+                for load in &loads {
+                    let read = if load.by_pivot {
+                        &pivot[n * pivot_width + load.output]
+                    } else {
+                        &partner[m * partner_width + load.output]
+                    };
+                    let own = if load.of_pivot { n } else { m };
+                    state = state << 1 | usize::from(read.load(Ordering::Relaxed) as usize > own);
+                }
+                counts[state] += 1;
+                if self.states[state].1 {
+                    witnesses += 1;
+                    distinct += u64::from(last[which] != m);
+                    last[which] = m;
+                }
+            }
+        }
+        (witnesses, distinct)
+    }
+}
+
+fn naming_the_iteration(op: Op) -> Op {
+    match op {
+        Op::Store { to, order, .. } => Op::Store { to, value: Expression::Iteration, order },
+        other => other,
+    }
+}
+
+struct Analysis {
+    pivot: usize,
+    link: usize,
+    loads: Vec<Load>,
+    states: Vec<(Vec<i32>, bool)>,
+}
+
+/// Whether a test can run perpetually, from what it does and not from its name.
+fn analyse(test: &Test) -> Result<Analysis, &'static str> {
+    if test.threads.len() != 2 {
+        return Err("only two threads can be paired by what they read");
+    }
+    let mut writers = vec![None; test.locations.len()];
+    for (thread, body) in test.threads.iter().enumerate() {
+        for op in &body.body {
+            match op {
+                Op::Load { .. } | Op::Fence { .. } => {}
+                Op::Store { to, value: Expression::Constant(value), .. } => {
+                    if *value == test.locations[to.0].initial {
+                        return Err("it stores a location's initial value");
+                    }
+                    if writers[to.0].replace((thread, *value)).is_some() {
+                        return Err("two stores to one location");
+                    }
+                }
+                Op::Store { .. } => return Err("a stored value depends on what was read"),
+                Op::Set { .. } | Op::Modify { .. } | Op::CompareExchange(_) | Op::If { .. } => {
+                    return Err("it does more than load, store a constant, and fence");
+                }
+            }
+        }
+    }
+    let mut loads = Vec::new();
+    let mut values = Vec::new();
+    for observable in &test.observed {
+        let Observable::Register(thread, register) = observable else {
+            return Err("the condition asks for a location's final value");
+        };
+        let location = only_load(test, *thread, *register)?;
+        let (writer, value) = writers[location.0].ok_or("nobody writes what it reads")?;
+        let output = observed(test, *thread).iter().position(|output| output == register).unwrap_or_default();
+        loads.push((*thread, output, writer, program_position(test, *thread, *register)));
+        values.push((test.locations[location.0].initial, value));
+    }
+    if loads.len() > MOST_LOADS {
+        return Err("the condition mentions too many registers");
+    }
+    let links = loads.iter().filter(|(thread, _, writer, _)| thread != writer);
+    let link = links.min_by_key(|(thread, _, _, position)| (*thread, *position));
+    let (pivot, link, ..) = *link.ok_or("no thread reads what the other writes")?;
+    let states = (0..1_usize << loads.len()).map(|bits| {
+        let seen = |load: usize| bits >> (loads.len() - 1 - load) & 1 == 1;
+        let state: Vec<i32> = values
+            .iter()
+            .enumerate()
+            .map(|(load, (missed, value))| if seen(load) { *value } else { *missed })
+            .collect();
+        let holds = test.condition.proposition.holds(&state);
+        (state, holds)
+    });
+    let states = states.collect();
+    let loads = loads.iter().map(|(thread, output, writer, _)| Load {
+        by_pivot: *thread == pivot,
+        output: *output,
+        of_pivot: *writer == pivot,
+    });
+    Ok(Analysis { pivot, link, loads: loads.collect(), states })
+}
+
+/// The location that a register is loaded from, where it is loaded once.
+fn only_load(test: &Test, thread: usize, register: Register) -> Result<Location, &'static str> {
+    let mut from = test.threads[thread].body.iter().filter_map(|op| match op {
+        Op::Load { to, from, .. } if *to == register => Some(*from),
+        _ => None,
+    });
+    match (from.next(), from.next()) {
+        (Some(location), None) => Ok(location),
+        _ => Err("a register of the condition is not loaded exactly once"),
+    }
+}
+
+fn program_position(test: &Test, thread: usize, register: Register) -> usize {
+    let is_it = |op: &Op| matches!(op, Op::Load { to, .. } if *to == register);
+    test.threads[thread].body.iter().position(is_it).unwrap_or_default()
+}

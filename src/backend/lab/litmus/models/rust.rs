@@ -1,0 +1,37 @@
+//! Rust's model: the rules of C++20, on which Rust's atomics are defined
+//! (<https://doc.rust-lang.org/std/sync/atomic/>).
+//!
+//! As RC11, with two differences. A release sequence is continued by
+//! read-modify-writes only, no longer by later relaxed stores of the same thread.
+//! And load buffering is allowed: instead of all of sb ∪ rf only dependencies
+//! and rf must be acyclic, so that no value comes out of thin air. That axiom is
+//! a stand-in: a compiler may remove a syntactic dependency.
+
+use super::Model;
+use super::rc11::{common, races, synchronises};
+use crate::backend::lab::litmus::axiom::{Axiom, Consistency};
+use crate::backend::lab::litmus::execution::Execution;
+use crate::backend::lab::litmus::relation::Relation;
+
+/// The model.
+pub const MODEL: Model = Model {
+    name: "rust",
+    title: "Rust",
+    about: "Rust and C++20: as RC11, load buffering allowed; thin-air values excluded by syntactic dependencies",
+    consistent,
+    races: |x| races(x, &synchronises(x, &release_sequence(x))),
+};
+
+const NO_THIN_AIR: Axiom =
+    Axiom { name: "no-thin-air", meaning: "a value cannot depend on itself (a stand-in: syntactic dependencies)" };
+
+fn consistent(x: &Execution) -> Consistency {
+    common(x, &synchronises(x, &release_sequence(x)))?;
+    // A read-modify-write hands on what it reads as one operation.
+    NO_THIN_AIR.acyclic(x, &[("rf", &x.rf), ("data", &x.data), ("ctrl", &x.ctrl), ("rmw", &x.rmw)])
+}
+
+/// rs = [W ⊒ rlx] ; (rf;rmw)*
+fn release_sequence(x: &Execution) -> Relation {
+    x.rf.then(&x.rmw).star().from(x.writes & x.atomics)
+}

@@ -1,0 +1,71 @@
+//! What a worker measures with, calibrated before the threads start.
+
+use std::sync::atomic::AtomicBool;
+
+use super::Primitive;
+use super::contend::Seat;
+use super::gate::Plan;
+use super::pace::{Pace, Work};
+use super::stamps::{Recorder, RunClock};
+use crate::model::Nanos;
+use crate::model::lock::{LockSetting, Trace};
+use crate::sys::clock;
+
+/// Clock, pace, and what recording costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instruments {
+    pub(super) clock: RunClock,
+    pace: Pace,
+    plain: Nanos,
+    ordered: Nanos,
+}
+
+impl Instruments {
+    /// Calibrates everything; takes some 15 ms.
+    pub(super) fn prepare(primitive: &dyn Primitive) -> Self {
+        let mut pace = None;
+        let clock = RunClock::choose(|| pace = Some(Pace::calibrate()));
+        let pace = pace.unwrap_or_else(Pace::calibrate);
+        let cost = |trace| recording_cost(primitive, clock.recorder(trace));
+        Instruments { clock, pace, plain: cost(Trace::Plain), ordered: cost(Trace::Ordered) }
+    }
+
+    /// What the threads are to do.
+    pub(super) fn plan(&self, setting: LockSetting) -> Plan {
+        Plan {
+            hold: self.pace.work(setting.hold),
+            think: self.pace.work(setting.think),
+            recorder: self.clock.recorder(setting.trace),
+        }
+    }
+
+    /// What recording costs each uncontended acquisition.
+    pub(super) fn cost(&self, trace: Trace) -> Option<Nanos> {
+        match trace {
+            Trace::Off => None,
+            Trace::Plain => Some(self.plain),
+            Trace::Ordered => Some(self.ordered),
+        }
+    }
+}
+
+/// What a recorder adds to an uncontended acquisition with nothing inside: the
+/// fastest round with it less the fastest without.
+pub fn recording_cost(primitive: &dyn Primitive, recorder: Recorder) -> Nanos {
+    const ROUNDS: usize = 8;
+    const LAPS: u64 = 2_000;
+    let subject = primitive.contend();
+    let seat = Seat::new(0, 1);
+    let go_on = AtomicBool::new(true);
+    let mut fastest = [u64::MAX; 2];
+    for _ in 0..ROUNDS {
+        for (fastest, recorder) in fastest.iter_mut().zip([Recorder::Off, recorder]) {
+            let plan = Plan { hold: Work::default(), think: Work::default(), recorder };
+            let begin = clock::monotonic();
+            subject.laps(&seat, &plan, &go_on, LAPS);
+            *fastest = (*fastest).min(clock::monotonic().since(begin).0);
+        }
+    }
+    let [without, with] = fastest;
+    Nanos((with.saturating_sub(without) + LAPS / 2) / LAPS)
+}

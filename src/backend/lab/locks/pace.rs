@@ -1,0 +1,103 @@
+//! Busy work of a given length: what a thread does inside the lock and outside.
+//!
+//! It is a chain of dependent multiplications, calibrated once, and not a look
+//! at the clock: work that is preempted still has to be done afterwards.
+
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::model::Nanos;
+use crate::sys::clock;
+
+/// Steps between two looks at whether to go on: a few microseconds.
+const CHUNK: u64 = 4_096;
+
+/// How fast this machine works.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    steps_per_ns: f64,
+}
+
+/// An amount of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub(super) steps: u64,
+}
+
+impl Pace {
+    /// Measures how long a step takes: the fastest of several rounds, so that
+    /// being preempted in one does not count.
+    pub fn calibrate() -> Self {
+        const STEPS: u64 = 100_000;
+        let fastest = (0..20).map(|_| {
+            let begin = clock::monotonic();
+            multiply(STEPS);
+            clock::monotonic().since(begin).0
+        });
+        Pace { steps_per_ns: STEPS as f64 / fastest.min().unwrap_or(STEPS).max(1) as f64 }
+    }
+
+    /// The work that takes so long.
+    pub fn work(self, time: Nanos) -> Work {
+        Work { steps: (time.0 as f64 * self.steps_per_ns).round() as u64 }
+    }
+}
+
+impl Work {
+    /// Nothing to do.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self.steps == 0
+    }
+
+    /// Whether it is so little that it may be done without looking up.
+    pub fn is_short(self) -> bool {
+        self.steps < CHUNK / 8
+    }
+
+    /// Does it, or leaves off as soon as `go_on` is false; says whether it was
+    /// done.
+    #[inline]
+    pub fn perform(self, go_on: &AtomicBool) -> bool {
+        let mut left = self.steps;
+        while left > CHUNK {
+            multiply(CHUNK);
+            left -= CHUNK;
+            if !go_on.load(Relaxed) {
+                return false;
+            }
+        }
+        if left > 0 {
+            multiply(left);
+        }
+        true
+    }
+}
+
+#[inline(never)]
+fn multiply(steps: u64) {
+    let mut x = black_box(steps);
+    for _ in 0..steps {
+        // The multiplier of Knuth's MMIX; any chain would do that the compiler
+        // cannot shorten.
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    }
+    black_box(x);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_takes_in_proportion_and_can_be_cut_short() {
+        let pace = Pace { steps_per_ns: 0.5 };
+        assert_eq!(pace.work(Nanos(3_000)), Work { steps: 1_500 });
+        assert!(pace.work(Nanos::ZERO).is_none());
+        let (on, off) = (AtomicBool::new(true), AtomicBool::new(false));
+        assert!(Work { steps: 3 * CHUNK }.perform(&on));
+        assert!(!Work { steps: u64::MAX }.perform(&off));
+        assert!(Work { steps: 10 }.perform(&off), "short work is done");
+    }
+}

@@ -1,0 +1,176 @@
+//! A worker's threads with everything that watches them: opened, closed, and
+//! looked at.
+
+use super::crew::{Crew, NICE};
+use super::figures::{self, Snapshot};
+use super::instruments::Instruments;
+use super::invariants::{self, Conserved};
+use super::reader::Reader;
+use super::{lab, window};
+use crate::model::lab::{LabState, WorkerCost};
+use crate::model::lock::{Figures, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace};
+use crate::model::{Bytes, Fault, Nanos};
+use crate::sys::clock;
+
+/// The stage.
+pub(super) struct Stage {
+    subject: Subject,
+    instruments: Instruments,
+    crew: Crew,
+    reader: Reader,
+    conserved: Conserved,
+    course: Course,
+}
+
+/// What the figures count from, and over what time.
+struct Course {
+    /// The counters at the beginning.
+    base: Snapshot,
+    /// The counters at the last report, and the time measured by then.
+    last: (Vec<u64>, Nanos),
+    /// Time and context switches while the gate was open, up to the last
+    /// closing.
+    measured: Nanos,
+    switches: Switches,
+    /// Since when the gate is open, and the switches before.
+    open: Option<(Nanos, Switches)>,
+    /// When it was closed last, in ticks.
+    closed: u64,
+}
+
+impl Course {
+    fn from(base: Snapshot) -> Self {
+        let last = (base.laps().to_vec(), Nanos::ZERO);
+        Course { base, last, measured: Nanos::ZERO, switches: Switches::default(), open: None, closed: 0 }
+    }
+
+    /// Time and switches so far.
+    fn so_far(&self) -> (Nanos, Switches) {
+        let Some((since, before)) = self.open else { return (self.measured, self.switches) };
+        let now = figures::switches_of_others();
+        let switches = Switches {
+            voluntary: self.switches.voluntary + now.voluntary.saturating_sub(before.voluntary),
+            involuntary: self.switches.involuntary + now.involuntary.saturating_sub(before.involuntary),
+        };
+        (self.measured + clock::monotonic().since(since), switches)
+    }
+}
+
+impl Stage {
+    /// Calibrates and starts the threads, at rest.
+    ///
+    /// # Errors
+    /// A fault where the specification asks for what cannot be.
+    pub(super) fn set(spec: LockSpec) -> Result<Self, Fault> {
+        let primitive = lab::check(&spec)?;
+        let instruments = Instruments::prepare(primitive);
+        let crew = Crew::start(primitive, spec.threads, instruments.plan(spec.setting))?;
+        let course = Course::from(Snapshot::take(&*crew.subject, &crew.seats));
+        let reader = Reader::new(spec.threads);
+        let version = (primitive.info().version)().into_owned();
+        let subject = Subject { spec, version, nice: NICE };
+        let mut stage = Stage { subject, instruments, crew, reader, conserved: Conserved::default(), course };
+        stage.rebase();
+        Ok(stage)
+    }
+
+    /// What was asked.
+    pub(super) fn spec(&self) -> &LockSpec {
+        &self.subject.spec
+    }
+
+    /// Another setting, from the next opening on; at rest.
+    pub(super) fn change(&mut self, setting: LockSetting) {
+        self.subject.spec.setting = setting;
+    }
+
+    /// Lets the threads run; returns since when.
+    pub(super) fn open(&mut self) -> Nanos {
+        let switches = figures::switches_of_others();
+        self.crew.open(self.instruments.plan(self.subject.spec.setting));
+        let now = clock::monotonic();
+        self.course.open = Some((now, switches));
+        now
+    }
+
+    /// Brings the threads to rest.
+    pub(super) fn close(&mut self) {
+        self.crew.shut();
+        self.course.closed = self.instruments.clock.now();
+        (self.course.measured, self.course.switches) = self.course.so_far();
+        self.course.open = None;
+        let rested = self.crew.rest();
+        self.conserved.settle(&self.crew, rested, self.trace() != Trace::Off);
+        self.read();
+    }
+
+    /// Everything counts from now on; at rest.
+    pub(super) fn rebase(&mut self) {
+        self.reader.skip(&self.crew.seats);
+        self.crew.seats.iter().for_each(|seat| seat.tally.forget_longest());
+        self.conserved.settle(&self.crew, self.crew.rest(), true);
+        self.course = Course::from(Snapshot::take(&*self.crew.subject, &self.crew.seats));
+    }
+
+    /// Acquisitions since the threads were started, and the time measured.
+    pub(super) fn so_far(&self) -> (u64, Nanos) {
+        (self.crew.laps(), self.course.so_far().0)
+    }
+
+    /// How it stands.
+    pub(super) fn progress(&mut self, state: LabState, repeats: &[f64]) -> LockProgress {
+        self.read();
+        let setting = self.subject.spec.setting;
+        let clock = self.instruments.clock;
+        let traced = setting.trace != Trace::Off;
+        let end = if self.course.open.is_some() { clock.now() } else { self.course.closed };
+        let snapshot = Snapshot::take(&*self.crew.subject, &self.crew.seats);
+        let lanes = || window::lanes(&self.crew.seats, end, clock.scale.ticks(setting.window.0), clock.scale);
+        LockProgress {
+            state,
+            cost: WorkerCost { processes: 1, cpu_time: clock::process_cpu() },
+            subject: Some(self.subject.clone()),
+            recording: Recording {
+                clock: clock.name().into(),
+                cost: self.instruments.cost(setting.trace),
+                recorded: snapshot.recorded_since(&self.course.base),
+                dropped: self.reader.dropped,
+                memory: Bytes(self.crew.memory() as u64),
+            },
+            invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, setting.trace),
+            violations: invariants::violations(&self.crew, &self.reader.overlap),
+            lanes: traced.then(lanes),
+            figures: Figures { repeats: repeats.to_vec(), ..self.figures(snapshot, end) },
+        }
+    }
+
+    fn figures(&mut self, snapshot: Snapshot, now: u64) -> Figures {
+        let (measured, switches) = self.course.so_far();
+        let scale = self.instruments.clock.scale;
+        let mut figures = snapshot.since(&self.course.base, measured, scale, self.trace() != Trace::Off);
+        figures.switches = switches;
+        let (last_laps, last_measured) = &self.course.last;
+        let seconds = (measured - *last_measured).as_secs_f64();
+        if seconds > 0.0 {
+            let laps = snapshot.laps().iter().zip(last_laps);
+            figures.recent = laps.map(|(now, then)| (now - then) as f64 / seconds).collect();
+        }
+        let seats = &self.crew.seats;
+        figures.longest = figures.wait.is_some().then(|| figures::longest(seats, now, scale)).flatten();
+        if let Some(wait) = figures.wait.as_mut().filter(|wait| wait.quantiles.count > 0) {
+            // The histogram knows it to 3 % only.
+            wait.quantiles.max = figures::longest_completed(seats, scale);
+        }
+        self.course.last = (snapshot.into_laps(), measured);
+        figures
+    }
+
+    fn read(&mut self) {
+        let ordered = self.trace() == Trace::Ordered;
+        self.reader.read(&self.crew.seats, self.instruments.clock.scale, ordered);
+    }
+
+    fn trace(&self) -> Trace {
+        self.subject.spec.setting.trace
+    }
+}

@@ -1,0 +1,44 @@
+//! `std::sync::Mutex`.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::{Exclusion, Family, Info};
+
+/// The standard library's mutex.
+#[derive(Debug, Default)]
+pub(super) struct StdMutex(Mutex<()>);
+
+impl Exclusion for StdMutex {
+    const INFO: Info = Info {
+        key: "std_mutex",
+        name: "std::sync::Mutex",
+        family: Family::Exclusion,
+        version: || Cow::Borrowed(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later, futex")),
+        explanation: "Four bytes: 0 free, 1 held, 2 held and somebody may sleep. A free lock is taken with one \
+            compare-and-swap. Otherwise the thread spins up to a hundred times while the word is 1, then writes 2 and \
+            sleeps in futex(2). Unlocking swaps in 0 and wakes one sleeper if the word was 2. The woken thread has to \
+            win the word again: a running thread can take the lock in between (barging), which is fast and not fair.",
+    };
+
+    type Held<'a> = MutexGuard<'a, ()>;
+
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.0.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    #[inline]
+    fn unlock(&self, held: MutexGuard<'_, ()>) {
+        drop(held);
+    }
+}

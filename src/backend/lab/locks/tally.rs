@@ -1,0 +1,174 @@
+//! What a thread counts of its acquisitions. One thread writes; another reads
+//! while it does, so everything is an atomic that is only loaded and stored.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Each octave has `1 << FINE` buckets, so a bucket is 3 % wide.
+const FINE: u32 = 5;
+/// Beyond 2^OCTAVES ticks (half an hour) everything falls into the last.
+const OCTAVES: u32 = 42;
+/// How many buckets there are.
+pub(super) const BUCKETS: usize = ((OCTAVES - FINE + 1) << FINE) as usize;
+
+/// A histogram of durations in ticks.
+#[derive(Debug)]
+pub(super) struct Counts(Box<[AtomicU64]>);
+
+impl Counts {
+    fn new() -> Self {
+        Counts((0..BUCKETS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[inline]
+    fn record(&self, ticks: u64) {
+        add(&self.0[bucket(ticks)], 1);
+    }
+
+    /// Adds its counts to `sum`.
+    pub(super) fn add_to(&self, sum: &mut [u64]) {
+        for (sum, count) in sum.iter_mut().zip(&self.0) {
+            *sum += count.load(Relaxed);
+        }
+    }
+}
+
+/// The bucket of a duration: exact below 64 ticks, then by the leading bits.
+#[inline]
+fn bucket(ticks: u64) -> usize {
+    let octave = (ticks | 1).ilog2().max(FINE);
+    let index = (u64::from(octave - FINE) << FINE) + (ticks >> (octave - FINE));
+    (index as usize).min(BUCKETS - 1)
+}
+
+/// The middle of a bucket, in ticks.
+pub(super) fn middle(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
+    let shift = (bucket >> FINE).saturating_sub(1);
+    let lower = (bucket - (shift << FINE)) << shift;
+    lower + (1 << shift) / 2
+}
+
+#[inline]
+fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Relaxed) + n, Relaxed);
+}
+
+/// The counters of one thread.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// Acquisitions.
+    laps: AtomicU64,
+    /// Of those, how many were checked in the data.
+    checked: AtomicU64,
+    /// How many of these checks failed.
+    violations: AtomicU64,
+    /// The first thread that was found inside together with this one, plus 1.
+    intruder: AtomicU32,
+    /// The longest wait in ticks.
+    longest: AtomicU64,
+    /// How long this thread waited.
+    pub(super) wait: Counts,
+    /// How long it held.
+    pub(super) held: Counts,
+    /// How often it got the lock right after each thread.
+    after: Box<[AtomicU64]>,
+}
+
+impl Tally {
+    /// Counters for one of `threads` threads.
+    pub(super) fn for_one_of(threads: usize) -> Self {
+        Tally {
+            laps: AtomicU64::new(0),
+            checked: AtomicU64::new(0),
+            violations: AtomicU64::new(0),
+            intruder: AtomicU32::new(0),
+            longest: AtomicU64::new(0),
+            wait: Counts::new(),
+            held: Counts::new(),
+            after: (0..threads).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Memory of the counters in bytes.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + 2 * BUCKETS * size_of::<u64>() + size_of_val(&*self.after)
+    }
+
+    /// One acquisition, in ticks.
+    #[inline]
+    pub(super) fn record(&self, waited: u64, held: u64, previous: Option<usize>) {
+        self.wait.record(waited);
+        self.held.record(held);
+        if waited > self.longest.load(Relaxed) {
+            self.longest.store(waited, Relaxed);
+        }
+        if let Some(counter) = previous.and_then(|thread| self.after.get(thread)) {
+            add(counter, 1);
+        }
+    }
+
+    /// So many acquisitions more.
+    #[inline]
+    pub(super) fn count(&self, laps: u64, checked: u64) {
+        add(&self.laps, laps);
+        add(&self.checked, checked);
+    }
+
+    /// Another thread (plus 1) was inside together with this one.
+    #[cold]
+    pub(super) fn violated(&self, intruder: u32) {
+        add(&self.violations, 1);
+        if self.intruder.load(Relaxed) == 0 {
+            self.intruder.store(intruder, Relaxed);
+        }
+    }
+
+    /// Acquisitions so far.
+    pub(super) fn laps(&self) -> u64 {
+        self.laps.load(Relaxed)
+    }
+
+    /// Acquisitions checked in the data, and how many checks failed.
+    pub(super) fn checks(&self) -> (u64, u64) {
+        (self.checked.load(Relaxed), self.violations.load(Relaxed))
+    }
+
+    /// The first thread that was found inside together with this one.
+    pub(super) fn intruder(&self) -> Option<usize> {
+        (self.intruder.load(Relaxed) as usize).checked_sub(1)
+    }
+
+    /// The longest wait in ticks.
+    pub(super) fn longest(&self) -> u64 {
+        self.longest.load(Relaxed)
+    }
+
+    /// Forgets the longest wait. A wait that ends at this moment may stay.
+    pub(super) fn forget_longest(&self) {
+        self.longest.store(0, Relaxed);
+    }
+
+    /// How often it got the lock right after thread `from`.
+    pub(super) fn after(&self, from: usize) -> u64 {
+        self.after[from].load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_falls_within_three_percent_of_its_bucket() {
+        for exponent in 0..41 {
+            for ticks in [1_u64 << exponent, (1 << exponent) + 1, (3 << exponent) / 2, (1 << (exponent + 1)) - 1] {
+                let middle = middle(bucket(ticks));
+                assert!(middle.abs_diff(ticks) * 60 <= ticks, "{ticks} fell into a bucket around {middle}");
+            }
+        }
+        assert_eq!(bucket(0), 0);
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        assert!((1..BUCKETS).all(|b| middle(b) > middle(b - 1) && bucket(middle(b)) == b));
+    }
+}

@@ -1,0 +1,88 @@
+//! What a task is blocked in: its `syscall` and `wchan`, and what the decoders
+//! make of them.
+
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::parse;
+use super::source::Source;
+use super::wait::{Call, Facts, decode};
+use crate::model::process::{BlockedCall, State};
+use crate::model::wait::{Certainty, Wait};
+use crate::model::{Nanos, Pid};
+use crate::sys::proc_read::Path;
+
+/// The task to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// Its process.
+    pub pid: Pid,
+    /// The task itself; equal to `pid` for the main thread.
+    pub tid: Pid,
+    /// Its directory below the root.
+    pub directory: Path,
+    /// Its state.
+    pub state: State,
+    /// Whether it is a kernel thread, which is in no system call.
+    pub kernel: bool,
+}
+
+/// What it is blocked in; nothing of it for one that runs or has ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blocked {
+    /// The system call.
+    pub call: Option<BlockedCall>,
+    /// Where in the kernel.
+    pub wchan: Option<Arc<str>>,
+    /// What it waits for.
+    pub wait: Option<Arc<Wait>>,
+    /// Why the system call could not be read.
+    pub denied: Option<Errno>,
+}
+
+impl Blocked {
+    /// Reads and decodes. `since` is when the task was first seen in this wait.
+    pub fn read(task: &Task, since: Nanos, source: &mut Source) -> Self {
+        if matches!(task.state, State::Running | State::Zombie | State::Dead) {
+            return Blocked::default();
+        }
+        let call = if task.kernel { Call::Outside } else { read_call(task, source) };
+        if call == Call::Running || call == Call::Unreadable(Errno::SRCH) {
+            return Blocked::default();
+        }
+        let wchan = match source.once(&task.directory.file("wchan")).map(<[u8]>::to_vec) {
+            Ok(content) => source.symbols.get(&content),
+            Err(_) => None,
+        };
+        let facts = Facts {
+            pid: task.pid,
+            tid: task.tid,
+            state: task.state,
+            call: &call,
+            wchan: wchan.as_deref().unwrap_or_default(),
+            since: Some(since),
+        };
+        let wait = decode(&facts, &mut source.world).map(Arc::new);
+        let (call, denied) = match call {
+            Call::Blocked { call, .. } => (Some(call), None),
+            Call::Unreadable(error) => (None, Some(error)),
+            Call::Running | Call::Outside => (None, None),
+        };
+        Blocked { call, wchan, wait, denied }
+    }
+}
+
+fn read_call(task: &Task, source: &mut Source) -> Call {
+    match source.once(&task.directory.file("syscall")) {
+        // What no parser understands is no figure to show.
+        Ok(content) => parse::call(content).unwrap_or(Call::Unreadable(Errno::INVAL)),
+        Err(error) => Call::Unreadable(error),
+    }
+}
+
+/// Whether the answer may change while the waiter sleeps: whoever holds the
+/// thing may hand it on, or become known.
+pub fn depends_on_others(wait: Option<&Arc<Wait>>) -> bool {
+    wait.is_some_and(|wait| !wait.holders.is_empty() || wait.certainty != Certainty::Certain)
+}

@@ -1,0 +1,59 @@
+//! The program itself, as its workers and its janitor are started from it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the program to start workers and the janitor from, for a test or a
+/// bench that links the library and so is not that program. The first call
+/// decides.
+pub fn set(program: impl Into<PathBuf>) {
+    let _ = PROGRAM.set(program.into());
+}
+
+/// The file to execute, as bytes. `/proc/self/exe` stays the program that runs
+/// even after its file was replaced.
+pub fn file() -> &'static [u8] {
+    PROGRAM.get().map_or(b"/proc/self/exe", |path| path.as_os_str().as_bytes())
+}
+
+/// The arguments that make a janitor of it.
+pub fn janitor_args() -> Vec<OsString> {
+    args(&["worker", "--janitor"])
+}
+
+/// The arguments that make a worker of it.
+pub fn worker_args() -> Vec<OsString> {
+    args(&["worker"])
+}
+
+#[cfg(not(test))]
+fn args(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+/// What tells a unit test's own program, started again, what it is to be.
+#[cfg(test)]
+fn args(words: &[&str]) -> Vec<OsString> {
+    let test = ["backend::program::tests::started_again", "--exact", "--nocapture", "--quiet", "--test-threads=1"];
+    // Skipping nothing, and telling the test by the number of words.
+    test.iter().copied().chain(words.iter().flat_map(|_| ["--skip", "started-again-as"])).map(OsString::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    /// Not a test of its own: unit tests run in a program that knows no
+    /// subcommands, so the workers and janitors they start are this function
+    /// of theirs. Started without that, it does nothing.
+    #[test]
+    fn started_again() {
+        match std::env::args().filter(|arg| arg == "started-again-as").count() {
+            1 => super::super::lab::worker::serve().unwrap(),
+            2 => super::super::janitor::serve().unwrap(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Memory that two processes share: `memfd_create(2)`, fcntl(2) seals, mmap(2).
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A nameless file in memory of `len` bytes, all zero, that can neither grow
+/// nor shrink: a mapping of it never faults with SIGBUS.
+///
+/// # Errors
+/// Whatever `memfd_create(2)`, ftruncate(2) or fcntl(2) say; `ENOMEM` and
+/// `ENOSPC` where memory is short.
+pub fn memfd(name: &str, len: usize) -> io::Result<OwnedFd> {
+    let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    ftruncate(&fd, len as u64)?;
+    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(fd)
+}
+
+/// A file mapped for reading and writing, seen by every process that maps it.
+#[derive(Debug)]
+pub struct SharedMap {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread; what is done with
+// its bytes is up to those who take pointers into it.
+unsafe impl Send for SharedMap {}
+// SAFETY: a shared reference gives nothing but the address and the length.
+unsafe impl Sync for SharedMap {}
+
+impl SharedMap {
+    /// Maps all of `fd`.
+    ///
+    /// # Errors
+    /// Whatever fstat(2) or mmap(2) say; `EINVAL` for an empty file.
+    pub fn new(fd: impl AsFd) -> io::Result<Self> {
+        let len = fstat(&fd)?.st_size as usize;
+        // SAFETY: a fresh mapping at an address of the kernel's choice
+        // overlaps nothing.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &fd, 0)? };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(SharedMap { start, len })
+    }
+
+    /// Where it begins: at the start of a page.
+    pub fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// How long it is, in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it is empty; it never is.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Drop for SharedMap {
+    fn drop(&mut self) {
+        // SAFETY: this is our own mapping, and whoever took pointers into it
+        // holds it alive.
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_mappings_show_the_same_bytes_and_the_size_is_fixed() {
+        let fd = memfd("test", 8192).unwrap();
+        let (a, b) = (SharedMap::new(&fd).unwrap(), SharedMap::new(&fd).unwrap());
+        assert_eq!(a.len(), 8192);
+        // SAFETY: both are 8192 bytes long and nobody else maps the file.
+        unsafe {
+            a.start().as_ptr().add(5000).write_volatile(7);
+            assert_eq!(b.start().as_ptr().add(5000).read_volatile(), 7);
+        }
+        assert!(ftruncate(&fd, 4096).is_err(), "sealed");
+    }
+}

@@ -1,0 +1,263 @@
+//! Starts a process without ever copying the parent's page tables.
+//!
+//! clone(2) with `CLONE_VM | CLONE_VFORK`, as glibc's `posix_spawn` does it:
+//! the child runs on a stack of its own in the parent's memory while the
+//! calling thread stands still, so the price does not grow with the parent.
+//! `pre_exec` of std would switch to fork(2), whose price does. On top of what
+//! `posix_spawn` offers, the child can announce itself over a socket before it
+//! executes the program, hand back a pidfd, and say exactly which step failed.
+
+mod child;
+mod error;
+pub mod gate;
+mod search;
+
+use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use self::child::{NO_FD, Plan};
+pub use self::error::{SpawnError, Step, reason};
+use super::limits;
+use super::pidfd::Pidfd;
+use crate::model::Pid;
+
+/// The child's stack. It runs a few small functions and no signal handler.
+const STACK: usize = 64 << 10;
+
+/// Where one of the child's standard streams goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Stdio<'a> {
+    /// Where the parent's goes.
+    #[default]
+    Inherit,
+    /// `/dev/null`.
+    Null,
+    /// To this descriptor.
+    Fd(BorrowedFd<'a>),
+}
+
+/// Which process group and session the child is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Group {
+    /// The parent's.
+    #[default]
+    Inherit,
+    /// A group of its own, setpgid(2).
+    Own,
+    /// A session of its own, and so without a terminal, setsid(2).
+    Session,
+}
+
+/// Where a child announces itself before it executes its program: it sends
+/// `message` with its own pidfd attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Register<'a> {
+    /// A connected socket that keeps message boundaries. It should be
+    /// close-on-exec: that it closes then is what makes the announcement free
+    /// of races with the parent's death.
+    pub socket: BorrowedFd<'a>,
+    /// The one byte.
+    pub message: u8,
+}
+
+/// What to start, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spawn<'a> {
+    /// The program; looked up in the child's `PATH` where it has no slash.
+    pub program: &'a [u8],
+    /// What the program is to take for its name; `program` where it is `None`.
+    pub arg0: Option<&'a OsStr>,
+    /// The arguments after that.
+    pub args: &'a [OsString],
+    /// Variables set on top of the parent's environment.
+    pub env: &'a [(OsString, OsString)],
+    /// The working directory, entered before the program is looked up.
+    pub cwd: Option<&'a Path>,
+    /// Standard input, output and error.
+    pub stdio: [Stdio<'a>; 3],
+    /// Process group and session.
+    pub group: Group,
+    /// Signals that the child shall ignore from its first moment on.
+    pub ignore: &'a [i32],
+    /// Where it announces itself.
+    pub register: Option<Register<'a>>,
+}
+
+/// A child that executes its program.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its process id, valid until it is reaped.
+    pub pid: Pid,
+    /// Its pidfd, close-on-exec.
+    pub pidfd: Pidfd,
+}
+
+/// Starts a child and returns once it executes its program.
+///
+/// Signals: handlers go back to the default, ignored ones stay ignored save
+/// `SIGPIPE`, which Rust's runtime ignores on its own account; none is blocked.
+/// The soft limit of descriptors is what [`limits::original_nofile`] says. A
+/// text file without `#!` is handed to `/bin/sh`, as execvp(3) does; a binary
+/// file of a kind the kernel does not know is an error.
+///
+/// # Errors
+/// Which step failed, and the kernel's reason.
+pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
+    let env = environment(request.env);
+    let candidates = search::candidates(request.program, &env)?;
+    match attempt(request, &env, &candidates, &[]) {
+        Err(error) if error.step == Step::Execute && error.errno == Errno::NOEXEC => {
+            let script = request.cwd.map_or_else(|| error.path.clone(), |cwd| cwd.join(&error.path));
+            if !search::is_text(&script) {
+                return Err(error);
+            }
+            let shell = [OsString::from("sh"), error.path.into_os_string()];
+            attempt(request, &env, &[PathBuf::from("/bin/sh")], &shell)
+        }
+        other => other,
+    }
+}
+
+/// One clone. `interpreter` replaces the program's name in the arguments.
+fn attempt(
+    request: &Spawn<'_>,
+    env: &[(OsString, OsString)],
+    candidates: &[PathBuf],
+    interpreter: &[OsString],
+) -> Result<Spawned, SpawnError> {
+    let program = OsStr::from_bytes(request.program);
+    let named = [request.arg0.unwrap_or(program).to_owned()];
+    let leading = if interpreter.is_empty() { &named[..] } else { interpreter };
+    let args = strings(leading.iter().chain(request.args).map(|arg| arg.as_bytes().to_vec()))?;
+    let env = strings(env.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat()))?;
+    let paths = strings(candidates.iter().map(|path| path.as_os_str().as_bytes().to_vec()))?;
+    let cwd = request.cwd.map(|cwd| string(cwd.as_os_str().as_bytes().to_vec())).transpose()?;
+    let (args, env, paths_raw) = (pointers(&args), pointers(&env), pointers(&paths));
+
+    let mut keep = Vec::new();
+    let mut stdio = [NO_FD; 3];
+    for (target, (slot, wanted)) in stdio.iter_mut().zip(request.stdio).enumerate() {
+        *slot = stream(target as c_int, wanted, &mut keep).map_err(|e| SpawnError::new(Step::Stdio, e))?;
+    }
+    let plan = Plan {
+        candidates: paths_raw.as_ptr(),
+        argv: args.as_ptr(),
+        envp: env.as_ptr(),
+        cwd: cwd.as_ref().map_or(ptr::null(), |cwd| cwd.as_ptr()),
+        stdio,
+        group: request.group,
+        ignore: request.ignore.iter().fold(0, |mask, signal| mask | 1 << (signal - 1)),
+        nofile: kernel_limit(),
+        socket: request.register.map_or(NO_FD, |register| register.socket.as_raw_fd()),
+        message: request.register.map_or(0, |register| register.message),
+        failure: child::Failure::default(),
+    };
+    let spawned = clone_and_wait(&plan)?;
+    let Some((step, errno, candidate)) = plan.failure.get() else { return Ok(spawned) };
+    // It has left a code and is a zombie; nobody else knows of it yet.
+    let _ = super::reap::wait(&spawned.pidfd);
+    let path = match step {
+        Step::Directory => request.cwd.map(Path::to_owned),
+        // Found nowhere: the name itself, unless a file is there whose
+        // interpreter is not.
+        Step::Execute if errno == Errno::NOENT => candidates.iter().find(|path| path.exists()).cloned(),
+        Step::Execute => candidates.get(candidate).cloned(),
+        _ => None,
+    };
+    Err(SpawnError { step, errno, path: path.unwrap_or_else(|| PathBuf::from(program)) })
+}
+
+/// Clones; returns when the child has executed its program or has ended.
+fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
+    let mut stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>());
+    // The stack grows downward; u128 keeps its top 16-byte aligned.
+    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+    let mut pidfd: c_int = NO_FD;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let blocked = child::SignalsBlocked::all();
+    // SAFETY: `child::main` runs on `stack`, which outlives it: CLONE_VFORK
+    // holds this thread until the child has left our memory. It gets a `Plan`
+    // whose pointers all live in our callers' frames, makes raw system calls
+    // only, and writes nothing but `plan.failure` and this thread's errno. All
+    // signals are blocked, so no handler runs in the shared memory.
+    // CLONE_PIDFD stores the descriptor where the first variadic argument
+    // points.
+    let mut clone = || unsafe {
+        libc::clone(
+            child::main,
+            top.cast::<c_void>(),
+            flags,
+            ptr::from_ref(plan).cast_mut().cast::<c_void>(),
+            &raw mut pidfd,
+        )
+    };
+    let (pid, errno) = gate::while_open(|| (clone(), Errno::from_io_error(&std::io::Error::last_os_error())));
+    drop(blocked);
+    drop(stack);
+    if pid < 0 {
+        return Err(SpawnError::new(Step::Clone, errno.unwrap_or(Errno::AGAIN)));
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(Spawned { pid, pidfd: Pidfd::from(unsafe { OwnedFd::from_raw_fd(pidfd) }) })
+}
+
+/// The parent's environment with `changes` on top.
+fn environment(changes: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let mut env: Vec<_> = std::env::vars_os().collect();
+    for (key, value) in changes {
+        match env.iter_mut().find(|(known, _)| known == key) {
+            Some(entry) => entry.1.clone_from(value),
+            None => env.push((key.clone(), value.clone())),
+        }
+    }
+    env
+}
+
+/// The descriptor to duplicate onto `target`. One that is itself among the
+/// standard three is moved out of the way first, so that the order of
+/// duplication does not matter.
+fn stream(target: c_int, wanted: Stdio<'_>, keep: &mut Vec<OwnedFd>) -> Result<c_int, Errno> {
+    let fd = match wanted {
+        Stdio::Inherit => return Ok(NO_FD),
+        Stdio::Null => rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
+        Stdio::Fd(fd) if fd.as_raw_fd() > 2 || fd.as_raw_fd() == target => return Ok(fd.as_raw_fd()),
+        Stdio::Fd(fd) => rustix::io::fcntl_dupfd_cloexec(fd, 3)?,
+    };
+    let raw = fd.as_raw_fd();
+    keep.push(fd);
+    Ok(raw)
+}
+
+fn kernel_limit() -> libc::rlimit64 {
+    let limit = limits::original_nofile();
+    libc::rlimit64 {
+        rlim_cur: limit.current.unwrap_or(libc::RLIM64_INFINITY),
+        rlim_max: limit.maximum.unwrap_or(libc::RLIM64_INFINITY),
+    }
+}
+
+fn strings(all: impl Iterator<Item = Vec<u8>>) -> Result<Vec<CString>, SpawnError> {
+    all.map(string).collect()
+}
+
+fn string(bytes: Vec<u8>) -> Result<CString, SpawnError> {
+    CString::new(bytes).map_err(|error| SpawnError {
+        step: Step::Nul,
+        errno: Errno::INVAL,
+        path: PathBuf::from(OsString::from_vec(error.into_vec())),
+    })
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::model::child::Exit;
+use crate::sys::clock;
+use crate::sys::packet::PacketSocket;
+use crate::sys::reap;
+
+fn words(all: &[&str]) -> Vec<OsString> {
+    all.iter().map(OsString::from).collect()
+}
+
+/// Starts a shell on `script`, and returns what it wrote and how it ended.
+fn shell(script: &str, base: Spawn<'_>) -> (String, Exit) {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let args = words(&["-c", script]);
+    let stdio = [Stdio::Null, Stdio::Fd(writer.as_fd()), Stdio::Null];
+    let spawned = spawn(&Spawn { program: b"sh", args: &args, stdio, ..base }).unwrap();
+    drop(writer);
+    let mut out = String::new();
+    reader.read_to_string(&mut out).unwrap();
+    (out, reap::wait(&spawned.pidfd).unwrap().0)
+}
+
+#[test]
+fn a_program_runs_and_its_code_comes_back() {
+    let (out, exit) = shell("echo hello; exit 7", Spawn::default());
+    assert_eq!(out, "hello\n");
+    assert_eq!(exit, Exit { code: Some(7), signal: None, core: false });
+}
+
+#[test]
+fn environment_directory_session_and_limit_are_as_asked() {
+    let env = [("SPAWN_TEST".into(), "a=b".into()), ("HOME".into(), "/nowhere".into())];
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap();
+    let before = limits::original_nofile().current.map_or_else(|| "unlimited".to_owned(), |soft| soft.to_string());
+    limits::raise_nofile();
+    let script = "echo $SPAWN_TEST $HOME; pwd; ulimit -Sn; cut -d' ' -f1,5,6 /proc/$$/stat";
+    let base = Spawn { env: &env, cwd: Some(&path), group: Group::Session, ..Spawn::default() };
+    let (out, _) = shell(script, base);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "a=b /nowhere");
+    assert_eq!(lines[1], path.to_str().unwrap());
+    assert_eq!(lines[2], before);
+    let ids: Vec<&str> = lines[3].split(' ').collect();
+    assert!(ids[0] == ids[1] && ids[1] == ids[2], "leads its group and session: {ids:?}");
+}
+
+#[test]
+fn signals_are_as_a_shell_would_give_them() {
+    let base = Spawn { ignore: &[libc::SIGINT], ..Spawn::default() };
+    let (out, _) = shell("grep -E '^Sig(Blk|Ign)' /proc/self/status", base);
+    let mask = |name: &str| {
+        let line = out.lines().find(|line| line.starts_with(name)).unwrap();
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    };
+    assert_eq!(mask("SigBlk"), 0);
+    assert_eq!(mask("SigIgn") & 1 << (libc::SIGINT - 1), 1 << (libc::SIGINT - 1));
+    assert_eq!(mask("SigIgn") & 1 << (libc::SIGPIPE - 1), 0, "Rust's runtime ignores it, the child must not");
+}
+
+#[test]
+fn streams_may_cross() {
+    // Error to where output goes and the other way round, through 1 and 2.
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (mut other_reader, other_writer) = std::io::pipe().unwrap();
+    let args = words(&["-c", "echo out; echo err >&2"]);
+    let stdio = [Stdio::Null, Stdio::Fd(writer.as_fd()), Stdio::Fd(other_writer.as_fd())];
+    let spawned = spawn(&Spawn { program: b"sh", args: &args, stdio, ..Spawn::default() }).unwrap();
+    reap::wait(&spawned.pidfd).unwrap();
+    drop((writer, other_writer));
+    let (mut out, mut err) = (String::new(), String::new());
+    reader.read_to_string(&mut out).unwrap();
+    other_reader.read_to_string(&mut err).unwrap();
+    assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
+}
+
+#[test]
+fn every_failure_names_its_step() {
+    type Case<'a> = (&'a [u8], Option<&'a Path>, Step, Errno, &'a str);
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8], mode: u32| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let plain = file("plain", b"echo hi\n", 0o644);
+    let binary = file("binary", b"\x7fELX\0\0\0\0", 0o755);
+    let orphan = file("orphan", b"#!/no/such/interpreter -x\n", 0o755);
+    let nowhere = directory.path().join("nowhere");
+    let cases: [Case<'_>; 6] = [
+        (b"no-such-program", None, Step::Execute, Errno::NOENT, "no-such-program: not found in PATH (ENOENT)"),
+        (nowhere.as_os_str().as_bytes(), None, Step::Execute, Errno::NOENT, "No such file or directory (ENOENT)"),
+        (plain.as_os_str().as_bytes(), None, Step::Execute, Errno::ACCESS, "Permission denied (EACCES)"),
+        (binary.as_os_str().as_bytes(), None, Step::Execute, Errno::NOEXEC, "Exec format error (ENOEXEC)"),
+        (orphan.as_os_str().as_bytes(), None, Step::Execute, Errno::NOENT, "No such file or directory (ENOENT)"),
+        (b"true", Some(&nowhere), Step::Directory, Errno::NOENT, "cannot enter "),
+    ];
+    for (program, cwd, step, errno, sentence) in cases {
+        let error = spawn(&Spawn { program, cwd, ..Spawn::default() }).unwrap_err();
+        assert_eq!((error.step, error.errno), (step, errno), "{error}");
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
+    let error = spawn(&Spawn { program: orphan.as_os_str().as_bytes(), ..Spawn::default() }).unwrap_err();
+    assert!(error.hint().unwrap().contains("/no/such/interpreter"));
+    let error = spawn(&Spawn { program: b"true", args: &words(&["a\0b"]), ..Spawn::default() }).unwrap_err();
+    assert_eq!(error.step, Step::Nul);
+    // No child may be left behind by a failure.
+    assert_eq!(unreaped_children(), 0);
+}
+
+/// Children of this thread's process that nobody reaped, those of tests that
+/// run at the same time apart: a failed child has the name of this thread.
+fn unreaped_children() -> usize {
+    let me = std::process::id().to_string();
+    let zombies = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { return false };
+        let Some((head, tail)) = stat.rsplit_once(')') else { return false };
+        let mut fields = tail.split_whitespace();
+        fields.next() == Some("Z") && fields.next() == Some(me.as_str()) && head.contains("every_failure")
+    });
+    zombies.count()
+}
+
+#[test]
+fn a_script_without_interpreter_line_is_handed_to_the_shell() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    std::fs::write(&script, "exit $(($# + 40))\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let args = words(&["x", "y"]);
+    let spawned = spawn(&Spawn { program: b"./script", args: &args, cwd: Some(directory.path()), ..Spawn::default() });
+    assert_eq!(reap::wait(&spawned.unwrap().pidfd).unwrap().0.code, Some(42));
+}
+
+#[test]
+fn the_child_s_path_is_the_one_that_is_searched() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("sh");
+    std::fs::copy("/bin/true", &program).unwrap();
+    let path = format!("/no/such/directory:{}:/bin", directory.path().display());
+    let env = [("PATH".into(), path.into())];
+    let args = words(&["-c", "exit 3"]);
+    // A copy that was just written may still be open for writing in a child
+    // that another test is starting; execve says ETXTBSY then.
+    let spawned = loop {
+        match spawn(&Spawn { program: b"sh", args: &args, env: &env, ..Spawn::default() }) {
+            Err(error) if error.errno == Errno::TXTBSY => std::thread::yield_now(),
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(reap::wait(&spawned.pidfd).unwrap().0.code, Some(0), "true ran, not the shell");
+}
+
+#[test]
+fn signals_rusage_and_cpu_time_are_reported() {
+    let args = words(&["-c", "while :; do :; done"]);
+    let spawned = spawn(&Spawn { program: b"sh", args: &args, ..Spawn::default() }).unwrap();
+    while clock::cpu_of_process(spawned.pid).unwrap() < crate::model::Nanos::from_millis(20) {
+        std::thread::yield_now();
+    }
+    assert_eq!(reap::try_wait(&spawned.pidfd).unwrap(), None);
+    spawned.pidfd.send(libc::SIGSTOP).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let next = || loop {
+        if let Some(change) = reap::change(&spawned.pidfd).unwrap() {
+            break change;
+        }
+        assert!(std::time::Instant::now() < deadline);
+    };
+    assert_eq!(next(), reap::Change::Stopped(libc::SIGSTOP));
+    spawned.pidfd.send(libc::SIGCONT).unwrap();
+    assert_eq!(next(), reap::Change::Continued);
+    let before = clock::cpu_of_process(spawned.pid).unwrap();
+    let (exit, usage) = reap::kill_and_wait(&spawned.pidfd);
+    assert_eq!(exit, Exit { code: None, signal: Some(libc::SIGKILL), core: false });
+    assert!(usage.user + usage.system + crate::model::Nanos(2_000) >= before, "{usage:?} after {before}");
+    assert_eq!(reap::try_wait(&spawned.pidfd), Err(Errno::CHILD));
+}
+
+#[test]
+fn the_child_announces_itself_with_its_pidfd() {
+    let (ours, theirs) = PacketSocket::pair().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let stdio = [Stdio::Fd(reader.as_fd()), Stdio::Null, Stdio::Null];
+    let register = Some(Register { socket: theirs.as_fd(), message: b'u' });
+    let spawned = spawn(&Spawn { program: b"cat", stdio, register, ..Spawn::default() }).unwrap();
+    drop(theirs);
+    let mut body = [0; 8];
+    let packet = ours.receive(&mut body).unwrap();
+    assert_eq!(&body[..packet.length], b"u");
+    let mut info = String::new();
+    let announced = packet.fd.unwrap();
+    let path = format!("/proc/self/fdinfo/{}", announced.as_raw_fd());
+    std::fs::File::open(path).unwrap().read_to_string(&mut info).unwrap();
+    assert!(info.contains(&format!("Pid:\t{}\n", spawned.pid)), "{info}");
+    assert_eq!(ours.receive(&mut body).unwrap().length, 0, "closed in the program");
+    writer.write_all(b"x").unwrap();
+    drop((reader, writer));
+    assert_eq!(reap::wait(&spawned.pidfd).unwrap().0.code, Some(0));
+}

@@ -1,0 +1,21 @@
+//! A face: the dashboard.
+//!
+//! ```text
+//! backend ──Update──► Store ──&Store──► panels draw
+//!                        keys ──► panel ──► Effect ──► Command ──► backend
+//! ```
+//!
+//! [`run`](mod@run) owns the terminal and the loop, [`app`] the state, and each
+//! panel its own view. The drawing thread does no I/O and takes no lock.
+
+pub mod app;
+pub mod ascii;
+pub mod director;
+pub mod help;
+pub mod keymap;
+pub mod layout;
+pub mod panels;
+pub mod run;
+pub mod store;
+pub mod theme;
+pub mod widgets;

@@ -1,0 +1,143 @@
+//! The settings, the figures, and the explanation of the chosen lock.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::View;
+use super::settings::{SETTINGS, Setting};
+use crate::backend::lab::locks::{Family, Primitive, find};
+use crate::model::lock::{LockProgress, Subject};
+use crate::model::units::si;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, spark, text};
+
+fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
+    for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
+        line.render(Rect { y: inside.y + y as u16, height: 1, ..inside }, screen.buffer_mut());
+    }
+}
+
+/// Draws the settings, the one that the arrow keys change marked.
+pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selected: usize) {
+    let look = view.look;
+    let inside = frame::draw_focused(screen, area, "Settings", "", look.theme);
+    let width = usize::from(inside.width).saturating_sub(12);
+    let line = |(index, setting): (usize, &Setting)| {
+        let mut value = setting.value(view.spec);
+        if *setting == Setting::Lock && value.chars().count() > width.saturating_sub(2) {
+            value.clone_from(&view.spec.lock);
+        }
+        let value = text::left(&value, width.saturating_sub(2));
+        let label = text::left(setting.label(), 10);
+        if index == selected {
+            return Line::from(vec![
+                Span::styled(format!("{label} "), look.style(Role::Strong)),
+                Span::styled("‹", look.style(Role::Key)),
+                Span::styled(value, look.style(Role::Selection)),
+                Span::styled("›", look.style(Role::Key)),
+            ]);
+        }
+        Line::from(vec![
+            Span::styled(format!("{label}  "), look.style(Role::Dim)),
+            Span::styled(value, look.style(Role::Text)),
+        ])
+    };
+    draw_lines(screen, inside, SETTINGS.iter().enumerate().map(line));
+}
+
+/// Draws the figures that have no chart.
+pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let look = view.look;
+    let measured = view.progress.map_or_else(String::new, |p| format!("in {}", p.figures.measured.precise()));
+    let inside = frame::draw(screen, area, "Figures", &measured, look.theme);
+    let Some((progress, subject)) = view.progress.and_then(|p| Some((p, p.subject.as_ref()?))) else {
+        return draw_lines(screen, inside, [Line::styled("–", look.style(Role::Faint))]);
+    };
+    let width = usize::from(inside.width);
+    let line = |(label, value): (&'static str, String)| {
+        let room = width.saturating_sub(label.chars().count() + 1);
+        Line::from(vec![
+            Span::styled(format!("{label} "), look.style(Role::Dim)),
+            Span::styled(text::right(&value, room), look.style(Role::Strong)),
+        ])
+    };
+    let mut lines: Vec<Line<'static>> = rows(progress, subject).into_iter().map(line).collect();
+    lines.insert(1, Line::styled(past(view, width), look.style(Role::Accent)));
+    draw_lines(screen, inside, lines);
+}
+
+/// The rate's past, against its own maximum.
+fn past(view: &View<'_>, width: usize) -> String {
+    let most = view.history.iter().copied().fold(0.0, f32::max);
+    spark::text(view.history.iter().copied(), width, most)
+}
+
+fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String)> {
+    let figures = &progress.figures;
+    let dash = || "–".to_owned();
+    let count = figures.acquisitions();
+    let mut rows = vec![
+        ("acquisitions/s", si(figures.recent.iter().sum())),
+        ("acquisitions", si(count as f64)),
+        ("Jain's index", figures.jain().map_or_else(dash, |jain| format!("{jain:.3}"))),
+        (
+            "longest wait",
+            figures.longest.map_or_else(dash, |l| {
+                let still = if l.still { ", still waits" } else { "" };
+                format!("{} t{}{still}", l.waited.precise(), l.thread)
+            }),
+        ),
+    ];
+    if let Some([voluntary, involuntary]) = figures.switches_per_acquisition() {
+        rows.push(("switches, voluntary", each(voluntary)));
+        rows.push(("switches, preempted", each(involuntary)));
+    }
+    if let Some(calls) = figures.futex_calls.filter(|_| count > 0) {
+        rows.push(("futex calls", each(calls as f64 / count as f64)));
+    }
+    let recording = &progress.recording;
+    if let Some(cost) = recording.cost {
+        rows.push(("recording costs", format!("{} each", cost.precise())));
+        let unread = recording.dropped as f64 / recording.recorded.max(1) as f64 * 100.0;
+        rows.push(("overwritten unread", format!("{unread:.1} %")));
+    }
+    rows.push(("clock", recording.clock.to_string()));
+    rows.push(("recorder's memory", recording.memory.short()));
+    rows.push(("worker's cpu time", progress.cost.cpu_time.cpu_time()));
+    rows.push(("workers' nice value", subject.nice.to_string()));
+    rows
+}
+
+/// So many for each acquisition: `0.0031`, or one in how many where it is
+/// rare.
+fn each(rate: f64) -> String {
+    match rate {
+        r if r <= 0.0 => "none".to_owned(),
+        r if r < 0.001 => format!("1 in {}", si((1.0 / r).round())),
+        r => format!("{r:.3} each"),
+    }
+}
+
+/// Draws how the chosen lock works.
+pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let look = view.look;
+    let Some(info) = find(&view.spec.lock).map(Primitive::info) else { return };
+    let version = (info.version)();
+    let inside = frame::draw(screen, area, info.name, &version, look.theme);
+    let width = usize::from(inside.width).min(92);
+    let styled = |text: &str, style: Style| -> Vec<Line<'static>> {
+        text::wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
+    };
+    let mut lines = Vec::new();
+    if info.family == Family::Broken {
+        lines.extend(styled("Broken on purpose, so that the checks have something to find.", look.style(Role::Danger)));
+        lines.push(Line::default());
+    }
+    lines.extend(styled(info.explanation, look.style(Role::Text)));
+    lines.push(Line::default());
+    lines.extend(styled(&format!("syncscope lock --lock {}", info.key), look.style(Role::Dim)));
+    draw_lines(screen, inside, lines);
+}

@@ -1,0 +1,110 @@
+//! What is checked while the threads run, as sentences with counts; and where
+//! one was violated, the two holders.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::View;
+use crate::model::Nanos;
+use crate::model::lock::{Invariant, LockProgress, Violation};
+use crate::model::units::{grouped, si};
+use crate::report::lock::sentence;
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, lanes, text};
+
+/// `41,220,113 checked   0 violated`.
+const COUNTS: usize = 42;
+
+/// How many rows the frame takes.
+pub(super) fn height(progress: Option<&LockProgress>) -> u16 {
+    let invariants = progress.map_or(1, |progress| progress.invariants.len().max(1)) as u16;
+    let holders = progress.and_then(first).map_or(0, |violation| if violation.held.is_some() { 3 } else { 1 });
+    invariants + holders + 2
+}
+
+/// The violation to draw: one with times if there is one.
+fn first(progress: &LockProgress) -> Option<&Violation> {
+    progress.violations.iter().find(|violation| violation.held.is_some()).or(progress.violations.first())
+}
+
+/// Draws the frame.
+pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let look = view.look;
+    let violated = view.progress.is_some_and(|p| p.invariants.iter().any(|invariant| invariant.violations > 0));
+    let note = if violated { "VIOLATED" } else { "" };
+    let inside = frame::draw_lines(
+        screen,
+        area,
+        &Line::styled("Invariants", look.style(Role::Title)),
+        &Line::styled(note, look.style(Role::Danger)),
+        false,
+        look.theme,
+    );
+    let row = |y: usize| Rect { y: inside.y + y as u16, height: 1, ..inside };
+    let Some(progress) = view.progress.filter(|progress| !progress.invariants.is_empty()) else {
+        let words = "mutual exclusion, to be checked in the data inside and from the stamps";
+        return Line::styled(words, look.style(Role::Faint)).render(row(0), screen.buffer_mut());
+    };
+    for (y, invariant) in progress.invariants.iter().enumerate() {
+        long(invariant, usize::from(inside.width), look).render(row(y).intersection(inside), screen.buffer_mut());
+    }
+    if let Some(violation) = first(progress) {
+        let below = row(progress.invariants.len());
+        let rest = Rect { height: inside.bottom().saturating_sub(below.y), ..below };
+        draw_violation(screen, rest, violation, look);
+    }
+}
+
+fn verdict(invariant: &Invariant) -> Role {
+    match invariant {
+        Invariant { violations: 1.., .. } => Role::Danger,
+        Invariant { checked: 0, .. } => Role::Faint,
+        _ => Role::Good,
+    }
+}
+
+/// The sentence and its counts; the name where the sentence does not fit.
+fn long(invariant: &Invariant, width: usize, look: &Look<'_>) -> Line<'static> {
+    let room = width.saturating_sub(COUNTS);
+    let fits = invariant.formula.chars().count() <= room;
+    let sentence = if fits { &invariant.formula } else { &invariant.name };
+    let mut spans = vec![
+        Span::styled(text::left(sentence, room), look.style(Role::Text)),
+        Span::styled(text::right(&grouped(invariant.checked), 16), look.style(Role::Strong)),
+        Span::styled(" checked ", look.style(Role::Dim)),
+    ];
+    let count = text::right(&grouped(invariant.violations), COUNTS - 16 - 9 - 9);
+    spans.push(Span::styled(count, look.style(verdict(invariant))));
+    spans.push(Span::styled(" violated", look.style(Role::Dim)));
+    Line::from(spans)
+}
+
+/// As few words as will do.
+pub(super) fn short(invariant: &Invariant, look: &Look<'_>) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(format!("{} ", invariant.name), look.style(Role::Dim)),
+        Span::styled(format!("{}, ", si(invariant.checked as f64)), look.style(Role::Text)),
+        Span::styled(format!("{} violated", grouped(invariant.violations)), look.style(verdict(invariant))),
+    ])
+}
+
+/// The two holders on one axis of time, and what happened in words.
+fn draw_violation(screen: &mut Frame<'_>, area: Rect, violation: &Violation, look: &Look<'_>) {
+    let line = Line::styled(sentence(violation), look.style(Role::Danger));
+    line.render(Rect { height: 1.min(area.height), ..area }, screen.buffer_mut());
+    let Some(held) = violation.held else { return };
+    let span = Nanos(held[0][1].max(held[1][1]));
+    for (y, (thread, [got, released])) in (1..).zip(violation.holders.into_iter().zip(held)) {
+        let row = Rect { y: area.y + y, height: 1, ..area };
+        if row.y >= area.bottom() {
+            return;
+        }
+        let label = text::left(&format!("t{thread}"), 5);
+        screen.buffer_mut().set_string(row.x, row.y, label, look.style(Role::Dim));
+        let lane = Rect { x: row.x + 5, width: row.width.saturating_sub(5), ..row };
+        lanes::draw(screen.buffer_mut(), lane, &[[got, got, released].into()], span, look.theme);
+    }
+}

@@ -1,0 +1,354 @@
+//! The ordering panel: a litmus test on this machine, beside what the memory
+//! models allow, while its orderings are edited.
+//!
+//! ```text
+//! ╭ SB-relaxed  store buffering: may both … ─── perpetual on CPU 0,1 · running ╮
+//! │ P0                              P1                                         │
+//! │ x.store(1, ‹Relaxed›);          y.store(1, Relaxed);                       │
+//! │ let r0 = y.load(Relaxed);       let r0 = x.load(Relaxed);                  │
+//! ╰────────────────────────────────────────────────────────────────────────────╯
+//! ╭ exists (0:r0=0 /\ 1:r0=0) ───────────────────────╮╭ Why, by TSO ───────────╮
+//! │ 0:r0 1:r0            seen      rate  SC TSO RC11 ││ allowed: …             │
+//! ╰──────────────────────────────────────────────────╯╰────────────────────────╯
+//! ╭ What ran ──────────────────────────────────────────────────────────────────╮
+//! ╰────────────────────────────────────────────────────────────────────────────╯
+//! ```
+
+mod code;
+mod outcomes;
+mod picker;
+mod program;
+mod why;
+
+use std::collections::VecDeque;
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+
+use self::picker::{Picked, Picker};
+use super::{Effect, Info, Look, Panel, Reaction};
+use crate::backend::lab::litmus::run::preview;
+use crate::backend::{Command, Topics, Update};
+use crate::model::lab::{LabCommand, LabState};
+use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, Strategy};
+use crate::model::{Fault, Pid};
+use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
+use crate::ui::store::Store;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, text};
+
+/// What it is.
+pub const INFO: Info = Info {
+    name: "ordering",
+    title: "Ordering",
+    question: "What may these atomics do, and what do they do here?",
+    open: || Box::new(Ordering::new(LitmusSpec::store_buffering())),
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    StartStop,
+    Stronger,
+    Weaker,
+    Cycle,
+    Up,
+    Down,
+    Left,
+    Right,
+    Pick,
+    Model,
+    Strategy,
+    AsWritten,
+}
+
+const KEYS: &[Binding<Act>] = &[
+    bind(&[key(' ')], Act::StartStop, "start/stop", "start the test, and stop it"),
+    bind(&[code(KeyCode::Enter)], Act::Cycle, "change", "change the ordering under the cursor to the next that fits"),
+    bind(&[key('>'), key('.')], Act::Stronger, "", "make the ordering under the cursor stronger"),
+    bind(&[key('<'), key(',')], Act::Weaker, "", "make it weaker"),
+    bind(&[code(KeyCode::Left), key('h')], Act::Left, "", "to the thread on the left"),
+    bind(&[code(KeyCode::Right), key('l')], Act::Right, "", "to the thread on the right"),
+    bind(&[code(KeyCode::Up), key('k')], Act::Up, "", "to the ordering above"),
+    bind(&[code(KeyCode::Down), key('j')], Act::Down, "", "to the ordering below"),
+    bind(&[key('t')], Act::Pick, "test", "choose another test"),
+    bind(&[key('m')], Act::Model, "model", "explain by the next model"),
+    bind(&[key('s')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual"),
+    bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
+];
+
+/// How many reports the chart reaches back.
+const HISTORY: usize = 240;
+
+/// The panel's view.
+#[derive(Debug)]
+struct Ordering {
+    /// What is shown, and runs once it is started.
+    spec: LitmusSpec,
+    /// How it stands before it has run; or why it cannot be shown.
+    preview: Result<LitmusProgress, Fault>,
+    /// The figures of the last run, kept after it was stopped.
+    kept: Option<LitmusProgress>,
+    /// Distinct witnesses in a second, report by report, oldest first.
+    history: VecDeque<f32>,
+    /// Which ordering the cursor is on, counted through all threads.
+    cursor: usize,
+    /// The model that explains; the most telling one where unset.
+    model: Option<usize>,
+    picker: Option<Picker>,
+}
+
+impl Ordering {
+    fn new(spec: LitmusSpec) -> Self {
+        let preview = preview(&spec);
+        Ordering { spec, preview, kept: None, history: VecDeque::new(), cursor: 0, model: None, picker: None }
+    }
+
+    /// What is shown: the run where there is one of just this, the preview
+    /// elsewhere.
+    fn shown(&self) -> Result<&LitmusProgress, &Fault> {
+        match self.kept.as_ref().filter(|kept| kept.spec.as_ref().is_some_and(|spec| same(spec, &self.spec))) {
+            Some(kept) => Ok(kept),
+            None => self.preview.as_ref(),
+        }
+    }
+
+    /// Keeps the rate for the chart; what has other figures begins anew.
+    fn remember(&mut self, progress: &LitmusProgress) {
+        if progress.counts.frames == 0 {
+            self.history.clear();
+        } else if progress.state == LabState::Running {
+            if self.history.len() == HISTORY {
+                self.history.pop_front();
+            }
+            self.history.push_back(progress.rate as f32);
+        }
+    }
+
+    fn act(&mut self, act: Act, look: &Look<'_>) -> Reaction {
+        match act {
+            Act::StartStop => return self.start_or_stop(look),
+            Act::Cycle => return self.change(look, |at, count| (at + 1) % count),
+            Act::Stronger => return self.change(look, |at, count| (at + 1).min(count - 1)),
+            Act::Weaker => return self.change(look, |at, _| at.saturating_sub(1)),
+            Act::Up => self.step(-1),
+            Act::Down => self.step(1),
+            Act::Left => self.sideways(-1),
+            Act::Right => self.sideways(1),
+            Act::Pick => self.picker = Some(Picker::new(&self.spec.test)),
+            Act::Model => {
+                let models = self.shown().map_or(0, |shown| shown.test.judgements.len());
+                let now = self.shown().ok().and_then(|shown| why::telling(shown, self.model)).unwrap_or(0);
+                self.model = (models > 0).then(|| (now + 1) % models);
+            }
+            Act::Strategy => {
+                let strategy = match self.spec.strategy {
+                    Strategy::Auto => Strategy::Batched,
+                    Strategy::Batched => Strategy::Perpetual,
+                    Strategy::Perpetual => Strategy::Auto,
+                };
+                return self.set(LitmusSpec { strategy, ..self.spec.clone() }, look);
+            }
+            Act::AsWritten => return self.set(LitmusSpec { orders: Vec::new(), ..self.spec.clone() }, look),
+        }
+        Reaction::taken()
+    }
+
+    fn start_or_stop(&self, look: &Look<'_>) -> Reaction {
+        let command = if runs(look) { LabCommand::Stop } else { LabCommand::Run(self.spec.clone()) };
+        Reaction::send(Command::Litmus(command))
+    }
+
+    /// Shows another specification, and lets it run where one ran.
+    fn set(&mut self, spec: LitmusSpec, look: &Look<'_>) -> Reaction {
+        self.preview = preview(&spec);
+        self.spec = spec;
+        let last = self.slots().len().saturating_sub(1);
+        self.cursor = self.cursor.min(last);
+        if runs(look) && self.preview.is_ok() {
+            Reaction::send(Command::Litmus(LabCommand::Run(self.spec.clone())))
+        } else {
+            Reaction::taken()
+        }
+    }
+
+    /// The orderings, thread by thread.
+    fn slots(&self) -> Vec<program::Choice> {
+        self.preview.as_ref().map(|progress| program::choices(&progress.test)).unwrap_or_default()
+    }
+
+    fn change(&mut self, look: &Look<'_>, next: impl Fn(usize, usize) -> usize) -> Reaction {
+        let slots = self.slots();
+        let Some(choice) = slots.get(self.cursor) else { return Reaction::taken() };
+        let at = choice.choices.iter().position(|order| *order == choice.order).unwrap_or(0);
+        let order: Order = choice.choices[next(at, choice.choices.len())];
+        let mut orders = self.spec.orders.clone();
+        orders.retain(|(slot, _)| *slot != choice.slot);
+        orders.push((choice.slot, order));
+        // One order for one set of changes, so that equal ones are known as such.
+        orders.sort_by_key(|(slot, _)| (slot.thread, slot.index));
+        self.set(LitmusSpec { orders, ..self.spec.clone() }, look)
+    }
+
+    fn step(&mut self, by: isize) {
+        let last = self.slots().len().saturating_sub(1);
+        self.cursor = self.cursor.saturating_add_signed(by).min(last);
+    }
+
+    /// To the ordering of the neighbouring thread that stands at the same
+    /// height.
+    fn sideways(&mut self, by: isize) {
+        let slots = self.slots();
+        let Some(now) = slots.get(self.cursor) else { return };
+        let beyond = |choice: &program::Choice| (choice.slot.thread as isize - now.slot.thread as isize) * by;
+        let nearest = slots.iter().enumerate().filter(|(_, choice)| beyond(choice) > 0);
+        let nearest = nearest.min_by_key(|(_, choice)| (beyond(choice), choice.line.abs_diff(now.line)));
+        if let Some((index, _)) = nearest {
+            self.cursor = index;
+        }
+    }
+}
+
+/// Whether a person's run goes on; the overview's bursts do not count.
+fn runs(look: &Look<'_>) -> bool {
+    look.store.litmus.as_ref().is_some_and(|latest| {
+        let progress = &latest.value;
+        let at_work = matches!(progress.state, LabState::Starting | LabState::WarmUp | LabState::Running);
+        at_work && progress.spec.as_ref().is_some_and(|spec| spec.burst.is_none())
+    })
+}
+
+/// Whether the figures of one are those of the other.
+fn same(a: &LitmusSpec, b: &LitmusSpec) -> bool {
+    a.test.eq_ignore_ascii_case(&b.test) && a.text == b.text && a.orders == b.orders && a.strategy == b.strategy
+}
+
+impl Panel for Ordering {
+    fn topics(&self) -> Topics {
+        Topics { system: true, ..Topics::default() }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        if self.picker.is_some() { picker::hints() } else { hints(KEYS) }
+    }
+
+    fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        match self.shown() {
+            Ok(progress) if area.height < 13 => outcomes::draw_small(screen, area, progress, runs(look), look),
+            Ok(progress) => self.draw_whole(screen, area, progress, look),
+            Err(fault) => draw_fault(screen, area, fault, look),
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.draw(screen, area, look);
+        }
+    }
+
+    fn on_key(&mut self, event: &KeyEvent, look: &Look<'_>) -> Reaction {
+        if let Some(picker) = &mut self.picker {
+            match picker.on_key(event) {
+                Picked::Nothing => {}
+                Picked::Closed => self.picker = None,
+                Picked::Test(name) => {
+                    self.picker = None;
+                    (self.cursor, self.model) = (0, None);
+                    let spec = LitmusSpec { strategy: Strategy::Auto, ..LitmusSpec::named(name) };
+                    return self.set(spec, look);
+                }
+                Picked::Ignored => return Reaction::Ignored,
+            }
+            return Reaction::taken();
+        }
+        lookup(KEYS, event).map_or(Reaction::Ignored, |act| self.act(act, look))
+    }
+
+    fn on_update(&mut self, update: &Update, _store: &Store) {
+        if let Update::Litmus(progress) = update {
+            let progress = &progress.value;
+            match &progress.state {
+                // The figures stay on the screen when the run is over.
+                LabState::Idle => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.state = LabState::Idle;
+                    }
+                }
+                LabState::Failed(fault) => {
+                    self.kept = None;
+                    self.preview = Err(fault.clone());
+                }
+                _ if progress.spec.as_ref().is_some_and(|spec| spec.burst.is_none()) => {
+                    self.remember(progress);
+                    self.kept = Some(progress.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn on_open(&mut self, _pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {
+        self.picker = None;
+        Vec::new()
+    }
+}
+
+impl Ordering {
+    fn draw_whole(&self, screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, look: &Look<'_>) {
+        let lines = program::height(&progress.test) as u16 + 3;
+        let program = lines.min(area.height / 2);
+        let below = area.height - program;
+        let wide = area.width >= 104;
+        let rows = outcomes::height(progress) as u16 + 2;
+        let code_rows = code::height(progress) as u16 + 2;
+        let strip = if below >= rows.max(12) + code_rows.min(8) { code_rows.min(below - rows.max(12)) } else { 0 };
+        let [top, middle, bottom] =
+            Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
+        program::draw(screen, top, progress, self.cursor, &self.spec, look);
+        if wide {
+            let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
+            outcomes::draw(screen, left, progress, &self.history, look);
+            why::draw(screen, right, progress, self.model, look);
+        } else if middle.height >= rows + 6 {
+            let [upper, lower] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(middle);
+            outcomes::draw(screen, upper, progress, &self.history, look);
+            why::draw(screen, lower, progress, self.model, look);
+        } else {
+            outcomes::draw(screen, middle, progress, &self.history, look);
+        }
+        if strip > 0 {
+            code::draw(screen, bottom, progress, look);
+        }
+    }
+}
+
+fn draw_fault(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) {
+    let inside = frame::draw(screen, area, "Ordering", "", look.theme);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for line in text::wrap(&format!("{}: {}", fault.source, fault.what), usize::from(inside.width)) {
+        lines.push(Line::styled(line, look.style(Role::Danger)));
+    }
+    for line in fault.hint.iter().flat_map(|hint| text::wrap(hint, usize::from(inside.width))) {
+        lines.push(Line::styled(line, look.style(Role::Text)));
+    }
+    lines.push(Line::default());
+    let key = |key: &'static str| Span::styled(key, look.style(Role::Key));
+    let word = |word: &'static str| Span::styled(word, look.style(Role::Dim));
+    lines.push(Line::from(vec![
+        key("t"),
+        word(" another test   "),
+        key("s"),
+        word(" another strategy   "),
+        key("w"),
+        word(" as written"),
+    ]));
+    draw_lines(screen, inside, lines);
+}
+
+/// Lines from the top of an area, as many as fit.
+fn draw_lines(screen: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
+    for (line, y) in lines.into_iter().zip(area.top()..area.bottom()) {
+        screen.render_widget(line, Rect { y, height: 1, ..area });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Why a model allows or forbids what the condition asks for, in words.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::draw_lines;
+use crate::backend::lab::litmus::models;
+use crate::model::litmus::{Judgement, LitmusProgress};
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, text};
+
+/// What an arrow between two events means.
+const RELATIONS: &[(&str, &str)] = &[
+    ("sb", "comes before, in the program"),
+    ("rf", "is read by"),
+    ("mo", "is overwritten by"),
+    ("rb", "read an older value than"),
+    ("sw", "synchronises with"),
+    ("psc", "must precede, in the order of seq_cst"),
+    ("rmw", "is one step with"),
+    ("data", "gives the value for"),
+    ("ctrl", "decides about"),
+];
+
+/// The model that explains: the chosen one, or the one of this hardware, or the
+/// first.
+pub(super) fn telling(progress: &LitmusProgress, chosen: Option<usize>) -> Option<usize> {
+    let judgements = &progress.test.judgements;
+    let hardware = progress.test.hardware.as_ref();
+    let hardware = hardware.and_then(|name| judgements.iter().position(|judgement| judgement.model == *name));
+    chosen.or(hardware).or(Some(0)).filter(|index| *index < judgements.len())
+}
+
+/// Draws it.
+pub(super) fn draw(
+    screen: &mut Frame<'_>,
+    area: Rect,
+    progress: &LitmusProgress,
+    chosen: Option<usize>,
+    look: &Look<'_>,
+) {
+    let judgement = telling(progress, chosen).map(|index| &progress.test.judgements[index]);
+    let title = judgement.and_then(|judgement| models::named(&judgement.model));
+    let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
+    let inside = frame::draw(screen, area, &title, "m next model", look.theme);
+    let width = usize::from(inside.width);
+    let mut lines = match judgement {
+        Some(judgement) => explanation(judgement, width, look),
+        None => Vec::new(),
+    };
+    if let Some(why) = &progress.test.undecided {
+        lines.extend(wrapped(why, width, Role::Dim, look));
+    }
+    if lines.len() + 2 < usize::from(inside.height) && !progress.test.comment.is_empty() {
+        lines.push(Line::default());
+        lines.extend(wrapped(&progress.test.comment, width, Role::Dim, look));
+    }
+    // Where there is room the other models have their say too.
+    for other in progress.test.judgements.iter().filter(|other| Some(*other) != judgement) {
+        let more = explanation(other, width, look);
+        if lines.len() + more.len() + 2 <= usize::from(inside.height) {
+            let title = models::named(&other.model).map_or("", |model| model.title);
+            lines.push(Line::default());
+            lines.push(Line::styled(format!("by {title}"), look.style(Role::Heading)));
+            lines.extend(more);
+        }
+    }
+    draw_lines(screen, inside, lines);
+}
+
+fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    if let Some((one, other)) = &judgement.race {
+        let mut lines = wrapped("undefined: two accesses race, and then nothing is promised", width, Role::Warn, look);
+        lines.push(event(one, look));
+        lines.push(event(other, look));
+        return lines;
+    }
+    if let Some(broken) = &judgement.broken {
+        let mut lines = wrapped(&format!("forbidden: {}", broken.meaning), width, Role::Strong, look);
+        for (at, relation) in &broken.cycle {
+            lines.push(event(at, look));
+            let meaning = RELATIONS.iter().find(|(name, _)| name == relation).map_or("", |(_, meaning)| meaning);
+            lines.push(Line::from(vec![
+                Span::styled(format!("  ↓ {relation:4} "), look.style(Role::Accent)),
+                Span::styled(meaning, look.style(Role::Dim)),
+            ]));
+        }
+        if let Some((first, _)) = broken.cycle.first() {
+            let mut line = event(first, look);
+            line.push_span(Span::styled("  again: a cycle", look.style(Role::Dim)));
+            lines.push(line);
+        }
+        return lines;
+    }
+    let Some(witness) = &judgement.witness else {
+        return wrapped("forbidden: no execution satisfies the condition", width, Role::Strong, look);
+    };
+    let mut lines = wrapped("allowed: for instance by this execution", width, Role::Good, look);
+    // Every read with the write it sees; the other writes as they stand.
+    let sees = |read: usize| witness.edges.iter().find(|(name, _, to)| name == "rf" && *to == read);
+    for (index, what) in witness.events.iter().enumerate() {
+        if what.starts_with("initially") {
+            continue;
+        }
+        lines.push(event(what, look));
+        if let Some((_, write, _)) = sees(index) {
+            lines.push(Line::from(vec![
+                Span::styled("  ← rf ", look.style(Role::Accent)),
+                Span::styled(witness.events[*write].clone(), look.style(Role::Dim)),
+            ]));
+        }
+    }
+    lines
+}
+
+fn event(text: &str, look: &Look<'_>) -> Line<'static> {
+    Line::styled(text.to_owned(), look.style(Role::Text))
+}
+
+fn wrapped(sentence: &str, width: usize, role: Role, look: &Look<'_>) -> Vec<Line<'static>> {
+    text::wrap(sentence, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
+}

@@ -1,0 +1,262 @@
+//! The three labs at a glance.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::model::Bytes;
+use crate::model::channel::{IpcProgress, Series};
+use crate::model::lab::LabState;
+use crate::model::litmus::{LitmusProgress, Outcome};
+use crate::model::lock::LockProgress;
+use crate::model::units::{grouped, si};
+use crate::ui::director::Bursts;
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{bar, distribution, frame, text};
+
+fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
+    for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
+        line.render(Rect { y: inside.y + y as u16, height: 1, ..inside }, screen.buffer_mut());
+    }
+}
+
+/// What is said where a lab has no figures.
+fn silence(state: Option<&LabState>, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let (words, role) = match state {
+        Some(LabState::Failed(fault)) => (fault.to_string(), Role::Danger),
+        None | Some(LabState::Idle) if look.bursts == Bursts::Off => {
+            ("the overview's labs are off: L switches them on".to_owned(), Role::Dim)
+        }
+        None | Some(LabState::Idle) => ("idle".to_owned(), Role::Dim),
+        Some(_) => ("starting …".to_owned(), Role::Dim),
+    };
+    text::wrap(&words, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
+}
+
+/// How a lab runs, for the note in its frame.
+fn pace(state: &LabState, burst: bool) -> &'static str {
+    match state {
+        LabState::Idle | LabState::Done => "stopped",
+        LabState::Failed(_) => "failed",
+        _ if burst => "in bursts",
+        _ => "running",
+    }
+}
+
+/// Throughput of each transport.
+pub(super) fn ipc(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
+    let progress = look.store.ipc.as_ref().map(|s| &s.value);
+    let spec = progress.and_then(|p| p.spec.as_ref());
+    let title = spec.map_or_else(|| "IPC".to_owned(), |s| format!("IPC, {} messages", Bytes(s.size as u64).short()));
+    let note = progress.map_or("", |p| pace(&p.state, p.spec.as_ref().is_some_and(|s| s.burst.is_some())));
+    let inside = frame::draw(screen, place, &title, note, look.theme);
+    let width = usize::from(inside.width);
+    let shown = progress.filter(|p| !p.series.is_empty() && !matches!(p.state, LabState::Failed(_)));
+    let Some(progress) = shown else {
+        return draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look));
+    };
+    let lines = ipc_lines(progress, width, look);
+    let used = (lines.len() as u16 + 1).min(inside.height);
+    draw_lines(screen, inside, lines);
+    round_trips(screen, Rect { y: inside.y + used, height: inside.height - used, ..inside }, progress, look);
+}
+
+/// The round trips of all transports on one axis.
+fn round_trips(screen: &mut Frame<'_>, place: Rect, progress: &IpcProgress, look: &Look<'_>) {
+    const NAME: u16 = 12;
+    let all = || progress.series.iter().filter_map(|s| s.round_trip.as_deref());
+    let rows = progress.series.len() as u16 + 2;
+    let Some(range) = distribution::range(all()).filter(|_| place.height >= rows && place.width > NAME + 20) else {
+        return;
+    };
+    let buffer = screen.buffer_mut();
+    buffer.set_string(place.x, place.y, "round trips", look.style(Role::Heading));
+    let drawn = |y: u16| Rect { x: place.x + NAME, y: place.y + y, width: place.width - NAME, height: 1 };
+    for (index, series) in progress.series.iter().enumerate() {
+        let y = index as u16 + 1;
+        buffer.set_stringn(place.x, place.y + y, &series.transport, usize::from(NAME) - 1, look.style(Role::Dim));
+        if let Some(trip) = &series.round_trip {
+            distribution::row(buffer, drawn(y), trip, range, index, look.theme);
+        }
+    }
+    distribution::scale(buffer, drawn(rows - 1), range, look.theme);
+}
+
+fn rate(series: &Series) -> Option<f64> {
+    series.throughput.last().map(|point| point.bytes_per_s)
+}
+
+fn ipc_lines(progress: &IpcProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let most = progress.series.iter().filter_map(rate).fold(1.0, f64::max);
+    let bar_width = width.saturating_sub(34).clamp(0, 40);
+    let line = |(index, series): (usize, &Series)| {
+        let mut spans = vec![Span::styled(text::left(&series.transport, 12), look.style(Role::Text))];
+        match (rate(series), &series.state) {
+            (_, LabState::Failed(fault)) => spans.push(Span::styled(fault.what.to_string(), look.style(Role::Danger))),
+            (Some(rate), _) => {
+                spans.push(Span::styled(bar::text(rate / most, bar_width), look.theme.series(index)));
+                spans.push(Span::styled(format!(" {:>9}B/s", si(rate)), look.style(Role::Strong)));
+            }
+            (None, _) => spans.push(Span::styled("…", look.style(Role::Faint))),
+        }
+        if let Some(trip) = &series.round_trip {
+            spans.push(Span::styled(format!(" {:>8}", trip.quantiles.p50.precise()), look.style(Role::Dim)));
+        }
+        Line::from(spans)
+    };
+    let heading = format!("{}{:>13} {:>8}", text::left("one way", 12 + bar_width), "", "p50");
+    let mut lines = vec![Line::styled(heading, look.style(Role::Heading))];
+    lines.extend(progress.series.iter().enumerate().map(line));
+    lines
+}
+
+/// Contention for a lock.
+pub(super) fn locks(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
+    let progress = look.store.locks.as_ref().map(|s| &s.value);
+    let subject = progress.and_then(|p| p.subject.as_ref());
+    let title = subject.map_or_else(|| "Locks".to_owned(), |s| format!("{}, {} threads", s.spec.lock, s.spec.threads));
+    let note = progress.map_or("", |p| pace(&p.state, subject.is_some_and(|s| s.spec.burst.is_some())));
+    let inside = frame::draw(screen, place, &title, note, look.theme);
+    let width = usize::from(inside.width);
+    match progress.filter(|p| p.subject.is_some() && !matches!(p.state, LabState::Failed(_))) {
+        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
+        Some(progress) => draw_lines(screen, inside, lock_lines(progress, width, look)),
+    }
+}
+
+fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let figures = &progress.figures;
+    let most = figures.per_thread.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let dim = |text: String| Span::styled(text, look.style(Role::Dim));
+    let strong = |text: String| Span::styled(text, look.style(Role::Strong));
+    let mut lines = vec![Line::from(vec![
+        strong(figures.per_second().map_or_else(|| "…".to_owned(), |r| format!("{}/s", si(r)))),
+        dim("  jain ".to_owned()),
+        strong(figures.jain().map_or_else(|| "–".to_owned(), |j| format!("{j:.2}"))),
+        dim("  p99 wait ".to_owned()),
+        strong(figures.wait.as_ref().map_or_else(|| "–".to_owned(), |w| w.quantiles.p99.precise())),
+    ])];
+    lines.extend(figures.per_thread.iter().enumerate().map(|(thread, count)| {
+        Line::from(vec![
+            dim(format!("t{thread:<3}")),
+            Span::styled(bar::text(*count as f64 / most, width.saturating_sub(14).min(40)), look.style(Role::Holding)),
+            dim(format!(" {:>8}", si(*count as f64))),
+        ])
+    }));
+    for invariant in &progress.invariants {
+        let (role, verdict) = if invariant.violations > 0 { (Role::Danger, "violated") } else { (Role::Faint, "held") };
+        lines.push(Line::styled(
+            format!("{}: {} checked, {verdict}", invariant.name, grouped(invariant.checked)),
+            look.style(role),
+        ));
+    }
+    lines
+}
+
+/// Outcomes of a litmus test, with what the models say.
+pub(super) fn ordering(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
+    let progress = look.store.litmus.as_ref().map(|s| &s.value);
+    let named = progress.filter(|p| !p.test.name.is_empty());
+    let title = named.map_or_else(|| "Ordering".to_owned(), |p| p.test.name.clone());
+    let note = named.map_or("", |p| pace(&p.state, p.spec.as_ref().is_some_and(|s| s.burst.is_some())));
+    let inside = frame::draw(screen, place, &title, note, look.theme);
+    let width = usize::from(inside.width);
+    match named.filter(|p| !matches!(p.state, LabState::Failed(_))) {
+        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
+        Some(progress) => draw_lines(screen, inside, ordering_lines(progress, width, look)),
+    }
+}
+
+fn ordering_lines(progress: &LitmusProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();
+    let judges: Vec<&str> = progress.test.judgements.iter().map(|j| j.model.as_str()).collect();
+    let label = progress.outcomes.iter().map(|o| short_state(&o.state).len()).max().unwrap_or(0).max(3);
+    let bar_width = width.saturating_sub(label + 22 + judges.iter().map(|j| j.len() + 1).sum::<usize>()).clamp(4, 30);
+    let mut lines = vec![Line::from(vec![
+        Span::styled(text::left("", label + bar_width + 8), look.style(Role::Heading)),
+        Span::styled(format!("{:>9}   ", "seen"), look.style(Role::Heading)),
+        Span::styled(judges.join(" "), look.style(Role::Heading)),
+    ])];
+    lines.extend(progress.outcomes.iter().map(|o| outcome_line(o, seen, label, bar_width, &judges, look)));
+    if let Some(alarm) = progress.alarms.iter().flatten().next() {
+        lines.push(Line::styled(format!("outside the hardware's model: {alarm}"), look.style(Role::Danger)));
+    }
+    lines
+}
+
+fn outcome_line(
+    outcome: &Outcome,
+    seen: u64,
+    label: usize,
+    bar_width: usize,
+    judges: &[&str],
+    look: &Look<'_>,
+) -> Line<'static> {
+    let share = outcome.count as f64 / seen.max(1) as f64;
+    let role = if outcome.target { Role::Strong } else { Role::Text };
+    let fill = if outcome.target { Role::Accent } else { Role::Dim };
+    let mut spans = vec![
+        Span::styled(text::left(&short_state(&outcome.state), label), look.style(role)),
+        Span::raw(" "),
+        Span::styled(bar::text(share, bar_width), look.style(fill)),
+        Span::styled(format!(" {:>5}%", format!("{:.1}", share * 100.0)), look.style(role)),
+        Span::styled(format!("{:>9}   ", si(outcome.count as f64)), look.style(Role::Dim)),
+    ];
+    for (judge, allowed) in judges.iter().zip(&outcome.allowed) {
+        let (glyph, role) = if *allowed { ("✓", Role::Good) } else { ("✗", Role::Faint) };
+        spans.push(Span::styled(text::left(glyph, judge.len() + 1), look.style(role)));
+    }
+    Line::from(spans)
+}
+
+/// `0:r0=0; 1:r0=1;` as `0,1`.
+fn short_state(state: &str) -> String {
+    let values: Vec<&str> = state.split(';').filter_map(|part| part.split_once('=').map(|(_, v)| v.trim())).collect();
+    values.join(",")
+}
+
+/// Each lab in a line.
+pub(super) fn lines(look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if let Some(progress) = look.store.ipc.as_ref().map(|s| &s.value) {
+        let mut spans = vec![Span::styled("ipc ", look.style(Role::Dim))];
+        for series in &progress.series {
+            let figure = rate(series).map_or_else(|| "…".to_owned(), |r| format!("{}B/s", si(r)));
+            spans.push(Span::styled(format!("{} ", series.transport), look.style(Role::Dim)));
+            spans.push(Span::styled(format!("{figure} "), look.style(Role::Strong)));
+        }
+        lines.push(Line::from(spans));
+    }
+    if let Some(progress) = look.store.locks.as_ref().map(|s| &s.value)
+        && let (Some(subject), Some(rate)) = (&progress.subject, progress.figures.per_second())
+    {
+        lines.push(Line::from(vec![
+            Span::styled(format!("{} {} threads ", subject.spec.lock, subject.spec.threads), look.style(Role::Dim)),
+            Span::styled(format!("{}/s", si(rate)), look.style(Role::Strong)),
+        ]));
+    }
+    if let Some(progress) = look.store.litmus.as_ref().map(|s| &s.value) {
+        let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();
+        let mut spans = vec![Span::styled(format!("{} ", progress.test.name), look.style(Role::Dim))];
+        if let Some(target) = progress.outcomes.iter().find(|o| o.target) {
+            let share = target.count as f64 / seen.max(1) as f64 * 100.0;
+            spans.push(Span::styled(format!("{} {share:.1}%", short_state(&target.state)), look.style(Role::Strong)));
+        }
+        lines.push(Line::from(spans));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_shown_by_their_values() {
+        assert_eq!(short_state("0:r0=0; 1:r0=1;"), "0,1");
+        assert_eq!(short_state("[x]=2; [y]=1;"), "2,1");
+        assert_eq!(short_state(""), "");
+    }
+}

@@ -1,0 +1,379 @@
+//! The columns of the process table: title, width, what a cell says, how to
+//! sort by it. [`COLUMNS`] is in the order of the screen; a column appears where
+//! the screen has room for its `worth`.
+
+use std::cmp::Ordering;
+
+use super::rows::{Item, Row};
+use crate::model::Nanos;
+use crate::model::process::{Io, Process, ProcessTable, State, Switches};
+use crate::model::units::si;
+use crate::model::wait::{Certainty, Holder, Wait};
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+
+/// What a column is.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// Columns of the screen.
+    pub width: u16,
+    /// Columns more on a screen of at least [`WIDE`].
+    pub more: u16,
+    /// The lower, the sooner it is left out on a narrow screen.
+    pub worth: u8,
+    /// Whether figures are aligned on the right.
+    pub right: bool,
+    /// The cell of a row.
+    pub cell: fn(&Cell<'_>) -> (String, Role),
+    /// Compares two processes by this column, ascending.
+    pub compare: Option<fn(&Process, &Process) -> Ordering>,
+    /// Whether the first sorting is from the largest down.
+    pub descending: bool,
+}
+
+/// What a cell is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// The table it belongs to.
+    pub table: &'a ProcessTable,
+    /// The process.
+    pub process: &'a Process,
+    /// With what it is drawn.
+    pub look: &'a Look<'a>,
+}
+
+impl Cell<'_> {
+    fn thread(&self) -> Option<&crate::model::process::Thread> {
+        self.row.thread(self.table)
+    }
+
+    fn state(&self) -> State {
+        self.thread().map_or(self.process.state, |t| t.state)
+    }
+
+    fn wait(&self) -> Option<&Wait> {
+        self.thread().map_or(self.process.wait.as_deref(), |t| t.wait.as_deref())
+    }
+
+    fn cpu(&self) -> Option<f32> {
+        self.thread().map_or(self.process.cpu, |t| t.cpu)
+    }
+}
+
+const fn column(
+    title: &'static str,
+    width: u16,
+    worth: u8,
+    right: bool,
+    cell: fn(&Cell<'_>) -> (String, Role),
+) -> Column {
+    Column { title, width, more: 0, worth, right, cell, compare: None, descending: false }
+}
+
+const fn sorted(column: Column, compare: fn(&Process, &Process) -> Ordering, descending: bool) -> Column {
+    Column { compare: Some(compare), descending, ..column }
+}
+
+const fn growing(column: Column, more: u16) -> Column {
+    Column { more, ..column }
+}
+
+/// From how many columns of the screen on the [growing](Column::more) columns
+/// are wide.
+pub const WIDE: u16 = 140;
+
+/// The index of the CPU column, by which the table is sorted at first.
+pub const CPU: usize = 4;
+/// The index of the memory column.
+pub const MEMORY: usize = 5;
+/// The index of the pid column.
+pub const PID: usize = 0;
+/// The index of the wait column.
+pub const WAIT: usize = 16;
+
+/// The index of the first column about waits; all from there on are.
+pub const WAITS_FROM: usize = 14;
+
+/// All columns but the last, the command, which takes what room is left.
+pub const COLUMNS: &[Column] = &[
+    sorted(column("PID", 7, 100, true, pid), |a, b| a.pid.cmp(&b.pid), false),
+    sorted(column("PPID", 7, 40, true, ppid), |a, b| a.ppid.cmp(&b.ppid), false),
+    sorted(column("USER", 8, 80, false, user), |a, b| a.user.cmp(&b.user), false),
+    sorted(column("S", 1, 95, false, state), |a, b| a.state.cmp(&b.state), false),
+    sorted(column("CPU%", 5, 98, true, cpu), by_cpu, true),
+    sorted(column("MEM", 5, 97, true, memory), |a, b| a.rss.cmp(&b.rss), true),
+    sorted(column("VIRT", 5, 22, true, virt), |a, b| a.virt.cmp(&b.virt), true),
+    sorted(column("THR", 4, 70, true, threads), |a, b| a.threads.cmp(&b.threads), true),
+    sorted(column("NI", 3, 20, true, nice), |a, b| a.nice.cmp(&b.nice), false),
+    sorted(column("AGE", 6, 60, true, age), |a, b| b.started.cmp(&a.started), true),
+    sorted(column("TIME", 8, 65, true, time), |a, b| a.cpu_time.cmp(&b.cpu_time), true),
+    sorted(column("SWITCHES", 8, 45, true, switches), by_switches, true),
+    sorted(column("READ/s", 6, 44, true, read), |a, b| io_rate(a.io, true).total_cmp(&io_rate(b.io, true)), true),
+    sorted(column("WRITE/s", 7, 43, true, written), |a, b| io_rate(a.io, false).total_cmp(&io_rate(b.io, false)), true),
+    column("WCHAN", 18, 25, false, wchan),
+    column("CALL", 14, 35, false, call),
+    growing(sorted(column("WAITS FOR", 22, 90, false, wait), by_wait, true), 16),
+    column("FOR", 6, 55, true, wait_age),
+    growing(column("HELD BY", 14, 85, false, held_by), 8),
+];
+
+/// The columns that fit into `width` beside at least `command` columns for the
+/// command, those about waits only where they are wanted: indices into
+/// [`COLUMNS`] with their widths.
+pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
+    let mut by_worth: Vec<usize> = (0..if waits { COLUMNS.len() } else { WAITS_FROM }).collect();
+    by_worth.sort_by_key(|i| std::cmp::Reverse(COLUMNS[*i].worth));
+    let mut room = width.saturating_sub(command);
+    let mut chosen = Vec::new();
+    for index in by_worth {
+        let own = COLUMNS[index].width + if width >= WIDE { COLUMNS[index].more } else { 0 };
+        if own + 1 > room {
+            break;
+        }
+        room -= own + 1;
+        chosen.push((index, own));
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+fn by_cpu(a: &Process, b: &Process) -> Ordering {
+    a.cpu.unwrap_or(-1.0).total_cmp(&b.cpu.unwrap_or(-1.0)).then_with(|| a.cpu_time.cmp(&b.cpu_time))
+}
+
+fn by_switches(a: &Process, b: &Process) -> Ordering {
+    let total = |s: Option<Switches>| s.map(|s| s.voluntary + s.involuntary);
+    total(a.switches).cmp(&total(b.switches))
+}
+
+/// Waits that somebody must end first, then others, each by how long they last.
+fn by_wait(a: &Process, b: &Process) -> Ordering {
+    let rank = |p: &Process| {
+        let wait = p.wait.as_deref()?;
+        let held = u8::from(wait.orphaned) * 2 + u8::from(!wait.holders.is_empty());
+        Some((held, std::cmp::Reverse(wait.since)))
+    };
+    rank(a).cmp(&rank(b))
+}
+
+fn io_rate(io: Option<Io>, read: bool) -> f64 {
+    io.map_or(-1.0, |io| if read { io.read_rate } else { io.write_rate })
+}
+
+fn unknown() -> (String, Role) {
+    ("–".to_owned(), Role::Faint)
+}
+
+fn pid(cell: &Cell<'_>) -> (String, Role) {
+    match cell.thread() {
+        Some(thread) => (thread.tid.to_string(), Role::Dim),
+        None => (cell.process.pid.to_string(), Role::Text),
+    }
+}
+
+fn ppid(cell: &Cell<'_>) -> (String, Role) {
+    (cell.process.ppid.to_string(), Role::Dim)
+}
+
+fn user(cell: &Cell<'_>) -> (String, Role) {
+    (cell.process.user.to_string(), Role::Dim)
+}
+
+fn state(cell: &Cell<'_>) -> (String, Role) {
+    if cell.process.stale.is_some() {
+        return ("!".to_owned(), Role::Warn);
+    }
+    let state = cell.state();
+    let role = match state {
+        State::Running => Role::Good,
+        State::Disk | State::Zombie | State::Stopped | State::Traced => Role::Warn,
+        _ => Role::Dim,
+    };
+    (state.letter().to_string(), role)
+}
+
+fn cpu(cell: &Cell<'_>) -> (String, Role) {
+    match cell.cpu() {
+        None => unknown(),
+        Some(share) if share < 0.0005 => ("0".to_owned(), Role::Faint),
+        Some(share) if share >= 0.9 => (percent(share), Role::Warn),
+        Some(share) => (percent(share), Role::Strong),
+    }
+}
+
+fn percent(share: f32) -> String {
+    let percent = share * 100.0;
+    if percent < 99.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
+}
+
+fn memory(cell: &Cell<'_>) -> (String, Role) {
+    if cell.thread().is_some() || cell.process.kernel {
+        return (String::new(), Role::Faint);
+    }
+    (cell.process.rss.short(), Role::Text)
+}
+
+fn virt(cell: &Cell<'_>) -> (String, Role) {
+    if cell.thread().is_some() || cell.process.kernel {
+        return (String::new(), Role::Faint);
+    }
+    (cell.process.virt.short(), Role::Dim)
+}
+
+fn threads(cell: &Cell<'_>) -> (String, Role) {
+    match (cell.thread(), cell.process.threads) {
+        (Some(_), _) => (String::new(), Role::Faint),
+        (None, 1) => ("1".to_owned(), Role::Faint),
+        (None, n) => (n.to_string(), Role::Text),
+    }
+}
+
+fn nice(cell: &Cell<'_>) -> (String, Role) {
+    (cell.process.nice.to_string(), if cell.process.nice == 0 { Role::Faint } else { Role::Text })
+}
+
+fn age(cell: &Cell<'_>) -> (String, Role) {
+    let started = cell.thread().map_or(cell.process.started, |t| t.started);
+    (cell.look.boot.since(started).age(), Role::Dim)
+}
+
+fn time(cell: &Cell<'_>) -> (String, Role) {
+    let time = cell.thread().map_or(cell.process.cpu_time, |t| t.cpu_time);
+    (time.cpu_time(), if time == Nanos::ZERO { Role::Faint } else { Role::Dim })
+}
+
+fn switches(cell: &Cell<'_>) -> (String, Role) {
+    let switches = cell.thread().map_or(cell.process.switches, |t| t.switches);
+    switches.map_or_else(unknown, |s| (si((s.voluntary + s.involuntary) as f64), Role::Dim))
+}
+
+fn read(cell: &Cell<'_>) -> (String, Role) {
+    io_cell(cell, true)
+}
+
+fn written(cell: &Cell<'_>) -> (String, Role) {
+    io_cell(cell, false)
+}
+
+fn io_cell(cell: &Cell<'_>, read: bool) -> (String, Role) {
+    if cell.thread().is_some() {
+        return (String::new(), Role::Faint);
+    }
+    match cell.process.io {
+        None => unknown(),
+        Some(io) => {
+            let rate = if read { io.read_rate } else { io.write_rate };
+            if rate < 0.5 {
+                ("0".to_owned(), Role::Faint)
+            } else {
+                (crate::model::Bytes(rate as u64).short(), Role::Text)
+            }
+        }
+    }
+}
+
+fn wchan(cell: &Cell<'_>) -> (String, Role) {
+    let wchan = cell.thread().map_or(cell.process.wchan.as_deref(), |t| t.wchan.as_deref());
+    (wchan.unwrap_or_default().to_owned(), Role::Faint)
+}
+
+fn call(cell: &Cell<'_>) -> (String, Role) {
+    let call = cell.thread().map_or(cell.process.call.as_ref(), |t| t.call.as_ref());
+    (call.map(|c| c.name.to_string()).unwrap_or_default(), Role::Dim)
+}
+
+fn wait(cell: &Cell<'_>) -> (String, Role) {
+    if let Some(since) = cell.process.stale {
+        return (format!("stale {}", cell.look.now.since(since).age()), Role::Warn);
+    }
+    let Some(wait) = cell.wait() else {
+        return (String::new(), Role::Faint);
+    };
+    let role = match wait {
+        w if w.orphaned => Role::Danger,
+        w if !w.holders.is_empty() => Role::Accent,
+        _ => Role::Dim,
+    };
+    (wait_text(wait), role)
+}
+
+/// A wait in a few words: `mutex [heap] +0x2a0`, `sleep`.
+pub fn wait_text(wait: &Wait) -> String {
+    let words = wait.kind.words();
+    let resource = &*wait.resource;
+    if resource.is_empty() {
+        return words.to_owned();
+    }
+    if resource.starts_with(words) {
+        return resource.to_owned();
+    }
+    // `pipe full` and `pipe 48213` have a word in common.
+    match resource.split_once(' ') {
+        Some((first, rest)) if words.split(' ').next() == Some(first) => format!("{words} {rest}"),
+        _ => format!("{words} {resource}"),
+    }
+}
+
+fn wait_age(cell: &Cell<'_>) -> (String, Role) {
+    match cell.wait().and_then(|w| w.since) {
+        Some(since) => (cell.look.now.since(since).age(), Role::Faint),
+        None => (String::new(), Role::Faint),
+    }
+}
+
+fn held_by(cell: &Cell<'_>) -> (String, Role) {
+    let Some(wait) = cell.wait() else { return (String::new(), Role::Faint) };
+    if wait.orphaned {
+        return ("nobody: orphaned".to_owned(), Role::Danger);
+    }
+    let Some(first) = wait.holders.first() else { return (String::new(), Role::Faint) };
+    let mut text = holder_text(*first, cell.table);
+    if wait.holders.len() > 1 {
+        text = format!("{text} +{}", wait.holders.len() - 1);
+    }
+    let role = if wait.certainty == Certainty::Inferred { Role::Dim } else { Role::Strong };
+    (text, role)
+}
+
+/// A holder with its name where the table knows it: `4133 worker-5`.
+pub fn holder_text(holder: Holder, table: &ProcessTable) -> String {
+    let id = holder.tid.unwrap_or(holder.pid);
+    let thread = table.threads_of(holder.pid).iter().find(|t| Some(t.tid) == holder.tid).map(|t| t.name.clone());
+    let name = thread.or_else(|| table.process(holder.pid).map(|p| p.name.clone()));
+    name.map_or_else(|| id.to_string(), |name| format!("{id} {name}"))
+}
+
+/// Whether an item is a thread's row.
+pub fn is_thread(row: &Row) -> bool {
+    matches!(row.item, Item::Thread(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_columns_are_where_they_are_said_to_be() {
+        for (index, title) in [(CPU, "CPU%"), (MEMORY, "MEM"), (PID, "PID"), (WAIT, "WAITS FOR")] {
+            assert_eq!(COLUMNS[index].title, title);
+        }
+        let about_waits: Vec<&str> = COLUMNS[WAITS_FROM..].iter().map(|c| c.title).collect();
+        assert_eq!(about_waits, ["WCHAN", "CALL", "WAITS FOR", "FOR", "HELD BY"]);
+    }
+
+    #[test]
+    fn narrow_screens_keep_what_matters_most() {
+        let titles = |width| choose(width, 16, true).into_iter().map(|(i, _)| COLUMNS[i].title).collect::<Vec<_>>();
+        assert_eq!(titles(40), ["PID", "S", "CPU%", "MEM"]);
+        assert!(titles(76).contains(&"WAITS FOR") && titles(76).contains(&"HELD BY"));
+        assert_eq!(titles(300).len(), COLUMNS.len(), "a wide screen shows all");
+        for width in 0..300 {
+            let used: u16 = choose(width, 16, true).iter().map(|(_, own)| own + 1).sum();
+            assert!(used <= width.saturating_sub(16));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The terminal and the loop.
+//!
+//! One thread waits for the terminal's events, one for signals; this one waits
+//! for both and for the backend's bell, and draws. A key is drawn at once;
+//! updates are drawn together, at most every [`FRAME`].
+
+use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::{WrapErr, bail};
+use crossbeam_channel::{Receiver, bounded, never, select_biased};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::app::{After, App};
+use crate::backend::Backend;
+use crate::sys::spawn::gate;
+
+/// The shortest time between two frames that only updates ask for.
+const FRAME: Duration = Duration::from_millis(33);
+/// How long the first of several updates waits for the others.
+const GATHER: Duration = Duration::from_millis(4);
+/// How often the backend is polled though nothing rings, to look after
+/// readings that hang and to age what is on the screen.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Set by a panic on any thread, which has given the terminal back: without
+/// that part the program must end, within [`IDLE`].
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
+/// Why the dashboard ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A person quit.
+    Quit,
+    /// A signal ended it, or the terminal went away.
+    Signal(i32),
+}
+
+/// Runs the dashboard until somebody quits.
+///
+/// # Errors
+/// What the terminal said.
+pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
+    let session = Session::enter().wrap_err("cannot set up the terminal")?;
+    let mut screen = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout())))?;
+    // What was on the alternate screen before is not known.
+    wipe(&mut screen)?;
+    let end = turn(app, backend, &mut screen);
+    drop(session);
+    end
+}
+
+fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre::Result<End> {
+    let events = listen()?;
+    let signals = signals()?;
+    let bell = backend.bell().clone();
+    let mut last_frame = draw(app, screen)?;
+    let mut due: Option<Instant> = None;
+    loop {
+        if PANICKED.load(Ordering::Acquire) {
+            bail!("a part of the program has panicked; its message stands above");
+        }
+        for command in app.take_commands() {
+            backend.send(command);
+        }
+        let wait = due.map_or(IDLE, |d| d.saturating_duration_since(Instant::now()));
+        let bell = if due.is_some() { &never() } else { &bell };
+        let after = select_biased! {
+            recv(events) -> event => match event {
+                Ok(event) => app.on_event(&event),
+                Err(_) => return Ok(End::Signal(SIGHUP)),
+            },
+            recv(signals) -> signal => match signal {
+                Ok(SIGCONT) => After::Redraw,
+                Ok(signal) => return Ok(End::Signal(signal)),
+                Err(_) => After::Nothing,
+            },
+            recv(bell) -> _ => {
+                due = Some((last_frame + FRAME).max(Instant::now() + GATHER));
+                After::Nothing
+            },
+            default(wait) => {
+                due = None;
+                let mut changed = false;
+                backend.poll(|update| changed |= app.on_update(&update));
+                if changed { After::Draw } else { After::Nothing }
+            },
+        };
+        match after {
+            After::Nothing => continue,
+            // The terminal is not ours any more.
+            _ if PANICKED.load(Ordering::Acquire) => continue,
+            After::Draw => {}
+            After::Redraw => wipe(screen)?,
+            After::Suspend => suspend(screen)?,
+            After::Quit => return Ok(End::Quit),
+        }
+        for command in app.take_commands() {
+            backend.send(command);
+        }
+        last_frame = draw(app, screen)?;
+    }
+}
+
+fn draw(app: &mut App, screen: &mut Screen) -> io::Result<Instant> {
+    screen.draw(|frame| app.draw(frame))?;
+    Ok(Instant::now())
+}
+
+/// The terminal's events, read on a thread of their own. It ends with the
+/// program; nothing can interrupt its read.
+fn listen() -> io::Result<Receiver<Event>> {
+    let (sender, events) = bounded(64);
+    std::thread::Builder::new().name("events".to_owned()).spawn(move || {
+        while let Ok(event) = crossterm::event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(events)
+}
+
+fn signals() -> io::Result<Receiver<i32>> {
+    let (sender, received) = bounded(8);
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCONT])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(received)
+}
+
+/// Gives the terminal back, stops as `Ctrl-Z` asks, and takes it again.
+fn suspend(screen: &mut Screen) -> io::Result<()> {
+    restore();
+    // The whole job stops here until the shell continues it.
+    let stop = || rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+    gate::while_closed(stop)?;
+    set_up()?;
+    wipe(screen)
+}
+
+/// Clears the terminal and forgets what stood there, so that the next frame is
+/// drawn whole. [`Terminal::clear`] would ask the terminal for the cursor's
+/// position first; the answer goes to the thread that reads events, and the
+/// question fails after two seconds.
+fn wipe(screen: &mut Screen) -> io::Result<()> {
+    let size = screen.size()?;
+    screen.resize(size.into())
+}
+
+/// The terminal in our hands; dropping it gives it back.
+struct Session;
+
+impl Session {
+    fn enter() -> io::Result<Self> {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            before(info);
+            PANICKED.store(true, Ordering::Release);
+        }));
+        set_up()?;
+        Ok(Session)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn set_up() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide)
+}
+
+/// Gives the terminal back as it was. Nothing is left to do where that fails.
+fn restore() {
+    let mut out = stdout();
+    let _ = execute!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}

@@ -1,0 +1,107 @@
+//! One lane a thread: what it did over a stretch of time.
+//!
+//! ```text
+//! ░░░░░████····░░████···░░░░░░███    wanting ░   holding █   outside ·
+//! ███···░░░████····░░░████···░░░█
+//! −20.0 µs ────── −10.0 µs ─── now
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::model::Nanos;
+use crate::model::lock::Acquisition;
+use crate::ui::theme::{Role, Theme};
+
+/// What a thread does with a lock, its glyph and its look.
+pub const STATES: [(&str, &str, Role); 3] =
+    [("wants", "░", Role::Wanting), ("holds", "█", Role::Holding), ("outside", "·", Role::Outside)];
+
+/// Draws one lane into the first row of `area`. A cell shows what the thread
+/// did for most of its time.
+pub fn draw(buffer: &mut Buffer, area: Rect, lane: &[Acquisition], span: Nanos, theme: &Theme) {
+    for (x, state) in cells(lane, span, usize::from(area.width)).into_iter().enumerate() {
+        let (_, glyph, role) = STATES[state];
+        if let Some(cell) = buffer.cell_mut((area.x + x as u16, area.y)) {
+            cell.set_symbol(glyph).set_style(theme.style(role));
+        }
+    }
+}
+
+/// For each cell the index of its state.
+fn cells(lane: &[Acquisition], span: Nanos, width: usize) -> Vec<usize> {
+    let cell = span.0 as f64 / width.max(1) as f64;
+    let mut times = vec![[0.0_f64; 2]; width];
+    for acquisition in lane {
+        spread(&mut times, 0, cell, acquisition.wanted, acquisition.got);
+        spread(&mut times, 1, cell, acquisition.got, acquisition.released);
+    }
+    let state = |[wanting, holding]: [f64; 2]| {
+        let outside = (cell - wanting - holding).max(0.0);
+        // Where two are equal, the rarer one is worth seeing.
+        if holding > 0.0 && holding >= wanting && holding >= outside {
+            1
+        } else if wanting > 0.0 && wanting >= outside {
+            0
+        } else {
+            2
+        }
+    };
+    times.into_iter().map(state).collect()
+}
+
+/// Adds the time from `from` to `to` to the cells it lies in.
+fn spread(times: &mut [[f64; 2]], state: usize, cell: f64, from: u64, to: u64) {
+    let (from, to) = (from as f64, to as f64);
+    if to <= from || cell <= 0.0 {
+        return;
+    }
+    let first = (from / cell) as usize;
+    for (index, times) in times.iter_mut().enumerate().skip(first) {
+        let (begin, end) = (index as f64 * cell, (index + 1) as f64 * cell);
+        if begin >= to {
+            break;
+        }
+        times[state] += to.min(end) - from.max(begin);
+    }
+}
+
+/// Draws the time axis of a stretch that ended `age` ago, with as many marks as
+/// fit, counted from its end.
+pub fn axis(buffer: &mut Buffer, row: Rect, span: Nanos, age: Nanos, theme: &Theme) {
+    let width = usize::from(row.width);
+    buffer.set_string(row.x, row.y, "─".repeat(width), theme.style(Role::Faint));
+    let marks = (width / 24).clamp(1, 8) as u64;
+    for mark in 0..marks {
+        let before = Nanos(span.0 - span.0 * mark / marks);
+        let x = row.x + (width as u64 * mark / marks) as u16;
+        let label = format!("−{} ", before.precise());
+        buffer.set_stringn(x, row.y, label, usize::from(row.right() - x), theme.style(Role::Dim));
+    }
+    let end = if age == Nanos::ZERO { " now".to_owned() } else { format!(" {} ago", age.precise()) };
+    let columns = end.chars().count();
+    if width >= columns + 16 {
+        buffer.set_string(row.right() - columns as u16, row.y, end, theme.style(Role::Dim));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(lane: &[[u64; 3]], span: u64, width: usize) -> String {
+        let lane: Vec<_> = lane.iter().map(|&stamps| stamps.into()).collect();
+        cells(&lane, Nanos(span), width).into_iter().map(|state| STATES[state].1).collect()
+    }
+
+    #[test]
+    fn each_cell_shows_what_the_thread_did_for_most_of_it() {
+        assert_eq!(drawn(&[[0, 20, 40], [60, 70, 90]], 100, 10), "░░██··░██·");
+        assert_eq!(drawn(&[[0, 20, 40], [60, 70, 90]], 100, 5), "░█·██", "of equals the rarer is shown");
+        assert_eq!(drawn(&[[0, 100, 100]], 100, 4), "░░░░");
+        assert_eq!(drawn(&[[0, 0, 100]], 100, 4), "████");
+        assert_eq!(drawn(&[], 100, 4), "····");
+        assert_eq!(drawn(&[[0, 0, 1]], 1, 8), "████████", "a nanosecond over several cells");
+        assert_eq!(drawn(&[[0, 0, 5]], 0, 3), "···");
+    }
+}

@@ -1,0 +1,271 @@
+//! `syncscope ipc`, from outside: real workers, real channels.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const TRANSPORTS: [&str; 3] = ["pipe", "unix_stream", "memfd_ring"];
+
+fn syncscope(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.arg("ipc").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn points(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn measure(args: &[&str]) -> Vec<Value> {
+    points(&syncscope(args).arg("--json").output().unwrap())
+}
+
+/// A run whose workers can be found by a mark in their environment, however
+/// they were started.
+struct Run {
+    child: Child,
+    mark: String,
+}
+
+impl Run {
+    fn start(args: &[&str]) -> Self {
+        let mark = format!("SYNCSCOPE_TEST={}-{:?}", std::process::id(), Instant::now());
+        let child = syncscope(args).env("SYNCSCOPE_TEST", mark.split_once('=').unwrap().1).spawn().unwrap();
+        Run { child, mark }
+    }
+
+    /// The processes of this run that serve this transport's end.
+    fn workers(&self) -> Vec<i32> {
+        let mut pids = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+            let read = |file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let has_mark = read("environ").split(|&b| b == 0).any(|var| var == self.mark.as_bytes());
+            let line = read("cmdline");
+            let args: Vec<_> = line.split(|&b| b == 0).collect();
+            let is_worker = args.contains(&&b"worker"[..]) && !args.contains(&&b"--janitor"[..]);
+            if has_mark && is_worker {
+                pids.push(pid);
+            }
+        }
+        pids.sort_unstable();
+        pids
+    }
+
+    fn wait_for_workers(&self, count: usize) -> Vec<i32> {
+        wait_until("the workers are there", || Some(self.workers()).filter(|pids| pids.len() == count))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn every_transport_is_measured_at_every_size() {
+    let found = measure(&["--size", "1,64,70000", "--seconds", "0.05", "--repeat", "2", "--payload", "scanned"]);
+    assert_eq!(found.len(), 3 * TRANSPORTS.len() * 2);
+    for (point, size) in found.iter().zip([1, 64, 70_000].into_iter().flat_map(|size| [size; 6])) {
+        assert_eq!(point["schema"], "syncscope.ipc/1");
+        assert_eq!(point["size"], size);
+        assert_eq!((&point["lost"], &point["corrupt"]), (&0.into(), &0.into()), "{point}");
+        if !point["skipped"].is_null() {
+            // The one reason there can be: a machine with one CPU.
+            assert!(point["skipped"].as_str().unwrap().contains("two CPUs"), "{point}");
+            assert!(point["throughput"].is_null() && point["round_trip_ns"].is_null());
+            continue;
+        }
+        assert_eq!(point["repeats"], 2);
+        assert!(point["buffer"].as_u64().unwrap() >= 4096 && point["setup_ns"].as_u64().unwrap() > 0);
+        assert!(point["cpu_ns_per_message"]["receiver"].as_f64().unwrap() > 0.0);
+        if point["mode"] == "latency" {
+            let q = &point["round_trip_ns"];
+            let order: Vec<_> = ["p50", "p90", "p99", "p999", "max"].iter().map(|p| q[p].as_u64().unwrap()).collect();
+            assert!(order[0] > 0 && order.is_sorted(), "{point}");
+            assert!(point["throughput"].is_null());
+        } else {
+            let bytes = &point["throughput"]["bytes_per_s"];
+            let figure = |name: &str| bytes[name].as_f64().unwrap();
+            assert!(figure("min") > 0.0 && figure("min") <= figure("median") && figure("median") <= figure("max"));
+            assert!(point["round_trip_ns"].is_null());
+        }
+    }
+}
+
+#[test]
+fn what_is_chosen_is_what_is_measured() {
+    let args = ["--transport", "memfd_ring,pipe", "--mode", "latency", "--size", "4K", "--placement", "unpinned"];
+    let found = measure(&[&args[..], &["--seconds", "0.02", "--wait", "spin", "--buffer", "64K"]].concat());
+    let keys: Vec<_> = found.iter().map(|p| p["transport"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["memfd_ring", "pipe"]);
+    for point in &found {
+        assert_eq!((&point["mode"], &point["wait"]), (&"latency".into(), &"spin".into()));
+        assert_eq!((&point["size"], &point["buffer"]), (&4096.into(), &65_536.into()));
+        assert!(point["skipped"].is_null());
+    }
+}
+
+#[test]
+fn what_cannot_run_says_why_and_the_rest_goes_on() {
+    let found = measure(&["--wait", "futex", "--size", "64", "--seconds", "0.02", "--placement", "unpinned"]);
+    for point in found {
+        if point["transport"] == "memfd_ring" {
+            assert!(point["skipped"].is_null(), "{point}");
+        } else {
+            assert!(point["skipped"].as_str().unwrap().contains("cannot wait by futex"), "{point}");
+            assert!(point["throughput"].is_null() && point["round_trip_ns"].is_null());
+        }
+    }
+    let found = measure(&["--buffer", "1T", "--size", "64", "--seconds", "0.02", "--placement", "unpinned"]);
+    assert!(found.iter().all(|point| point["skipped"].is_string()), "{found:?}");
+}
+
+#[test]
+fn one_cpu_is_named_as_the_reason() {
+    std::thread::spawn(|| {
+        // Affinity is inherited from this thread alone.
+        syncscope::sys::affinity::bind(&syncscope::sys::affinity::allowed().unwrap()[..1]).unwrap();
+        let found = measure(&["--size", "64", "--seconds", "0.02"]);
+        assert!(found.iter().all(|p| p["skipped"].as_str().unwrap().contains("two CPUs")), "{found:?}");
+        let found = measure(&["--size", "64", "--seconds", "0.02", "--placement", "same-cpu"]);
+        assert!(found.iter().all(|p| p["skipped"].is_null()), "{found:?}");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn the_table_and_the_csv_have_a_row_for_each_point() {
+    let args = ["--size", "64", "--seconds", "0.02", "--placement", "unpinned"];
+    let table = syncscope(&args).output().unwrap();
+    let text = String::from_utf8(table.stdout).unwrap();
+    for key in TRANSPORTS {
+        assert_eq!(text.lines().filter(|line| line.contains(key)).count(), 2, "{text}");
+    }
+    assert!(text.contains("B/s") && text.contains("p99.9"), "{text}");
+    assert!(table.stderr.is_empty(), "progress is for terminals");
+    let csv = syncscope(&args).arg("--csv").output().unwrap();
+    let lines: Vec<_> = std::str::from_utf8(&csv.stdout).unwrap().lines().collect();
+    assert_eq!(lines.len(), 1 + 2 * TRANSPORTS.len());
+    assert!(lines[0].starts_with("transport,mode,size,"));
+}
+
+#[test]
+fn mistakes_are_answered_with_what_exists() {
+    let cases = [
+        (["--transport", "pip"], "pipe"),
+        (["--placement", "cross"], "cross-cpu"),
+        (["--wait", "spin-prk"], "spin-park"),
+        (["--size", "0"], "out of range"),
+        (["--size", "1T"], "16M"),
+        (["--seconds", "x"], "number of seconds"),
+        (["--repeat", "0"], "1..=1000"),
+    ];
+    for (args, hint) in cases {
+        let output = syncscope(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(hint), "{args:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn an_interrupt_ends_with_130_and_leaves_nobody() {
+    let mut run = Run::start(&["--size", "64", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"]);
+    run.wait_for_workers(6);
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.child.wait().unwrap().code(), Some(130));
+    assert_eq!(run.workers(), Vec::<i32>::new(), "they are gone before it ends");
+}
+
+#[test]
+fn workers_do_not_outlive_a_killed_program() {
+    let args = ["--size", "64", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"];
+    for transport in TRANSPORTS {
+        let mut run = Run::start(&[&args[..], &["--transport", transport]].concat());
+        let workers = run.wait_for_workers(2);
+        // One is in the middle of a measured loop when it has used CPU time.
+        wait_until("it is at work", || (cpu_ticks(workers[0]) > 2).then_some(()));
+        run.signal(Signal::SIGKILL);
+        run.child.wait().unwrap();
+        wait_until("the workers are gone", || run.workers().is_empty().then_some(()));
+    }
+}
+
+fn cpu_ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.get(11..13).map_or(0, |f| f.iter().filter_map(|t| t.parse::<u64>().ok()).sum())
+}
+
+/// Kills or stops one worker of a pipe; the point says which and how, the
+/// other transport has its figures.
+fn harm_one(signal: Signal) -> String {
+    let args = ["--transport", "pipe,memfd_ring", "--mode", "throughput", "--size", "64", "--placement", "unpinned"];
+    let mut run = Run::start(&[&args[..], &["--seconds", "3", "--repeat", "1", "--json"]].concat());
+    // The pipe's workers are started first.
+    let workers = run.wait_for_workers(4);
+    wait_until("the pipe is at work", || (cpu_ticks(workers[0]) > 2).then_some(()));
+    kill(Pid::from_raw(workers[0]), signal).unwrap();
+    let mut lines = BufReader::new(run.child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let (pipe, ring) = (next(), next());
+    assert!(ring["skipped"].is_null() && ring["throughput"]["bytes_per_s"]["median"].as_f64().unwrap() > 0.0);
+    assert!(pipe["throughput"].is_null(), "{pipe}");
+    assert!(run.child.wait().unwrap().success());
+    let why = pipe["skipped"].as_str().unwrap().to_owned();
+    assert!(why.contains(&workers[0].to_string()), "{why}");
+    why
+}
+
+#[test]
+fn a_worker_that_dies_is_named_and_the_others_go_on() {
+    let why = harm_one(Signal::SIGKILL);
+    assert!(why.starts_with("pipe receiver: ") && why.contains("SIGKILL"), "{why}");
+    assert!(why.contains("the sender saw: ") && why.contains("roken pipe"), "{why}");
+}
+
+#[test]
+fn a_worker_that_hangs_is_named_and_the_others_go_on() {
+    let why = harm_one(Signal::SIGSTOP);
+    assert!(why.contains("hangs"), "{why}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it() {
+    let args = ["--size", "64,65,66,67,68,69,70", "--seconds", "0.05", "--repeat", "1", "--csv"];
+    let mut run = Run::start(&[&args[..], &["--placement", "unpinned"]].concat());
+    let mut out = run.child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 10]).unwrap();
+    drop(out);
+    assert_eq!(run.child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    run.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}

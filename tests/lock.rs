@@ -1,0 +1,204 @@
+//! `syncscope lock`, the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+fn lock(args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.arg("lock").args(args.split_whitespace());
+    command
+}
+
+fn run(args: &str) -> Output {
+    lock(args).output().unwrap()
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    let text = str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn sum(value: &Value) -> u64 {
+    match value {
+        Value::Array(all) => all.iter().map(sum).sum(),
+        number => number.as_u64().unwrap(),
+    }
+}
+
+#[test]
+fn every_lock_reports_figures_that_add_up_and_nothing_violated() {
+    let output = run("--threads 1,2 --seconds 0.05 --repeat 2 --hold 50 --think 50 --json");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = objects(&output);
+    assert_eq!(rows.len(), 12, "six locks, two numbers of threads");
+    for row in rows {
+        let (threads, acquisitions) =
+            (row["threads"].as_u64().unwrap() as usize, row["acquisitions"].as_u64().unwrap());
+        assert_eq!(row["schema"], "syncscope.lock/1");
+        assert!(acquisitions > 0 && row["version"].as_str().is_some_and(|version| !version.is_empty()), "{row}");
+        assert_eq!(row["per_thread"].as_array().unwrap().len(), threads);
+        assert_eq!(sum(&row["per_thread"]), acquisitions);
+        assert_eq!(sum(&row["handoffs"]), acquisitions, "each came after another, the first after the warm-up's last");
+        assert_eq!(row["wait_ns"]["count"], acquisitions);
+        assert_eq!(row["held_ns"]["count"], acquisitions);
+        let rate = &row["acquisitions_per_s"];
+        let [min, median, max] = ["min", "median", "max"].map(|key| rate[key].as_f64().unwrap());
+        assert!(0.0 < min && min <= median && median <= max, "{rate}");
+        let jain = row["jain"].as_f64().unwrap();
+        assert!(1.0 / threads as f64 - 1e-9 <= jain && jain <= 1.0, "{jain}");
+        let invariants = row["invariants"].as_array().unwrap();
+        assert_eq!(invariants[0]["name"], "mutual exclusion");
+        assert!(invariants[0]["checked"].as_u64().unwrap() >= acquisitions);
+        assert!(invariants.iter().all(|i| i["violations"] == 0 && i["checked"].as_u64() > Some(0)), "{row}");
+        assert!(row["trace_cost_ns"].as_u64().is_some_and(|cost| cost > 0));
+        assert!(row["recorded"].as_u64().unwrap() >= row["dropped"].as_u64().unwrap());
+    }
+}
+
+#[test]
+fn without_recording_only_counts_are_known_and_still_checked() {
+    let rows = objects(&run("--lock std_mutex --threads 2 --seconds 0.05 --repeat 2 --trace off --json"));
+    let row = &rows[0];
+    for unknown in ["wait_ns", "held_ns", "handoffs", "trace_cost_ns"] {
+        assert!(row.get(unknown).is_some_and(Value::is_null), "{unknown}: {row}");
+    }
+    assert_eq!(row["invariants"].as_array().unwrap().len(), 1);
+    let invariant = &row["invariants"][0];
+    assert!(invariant["checked"].as_u64() >= row["acquisitions"].as_u64(), "the warm-up is checked too: {row}");
+    assert_eq!(invariant["violations"], 0);
+}
+
+#[test]
+fn a_broken_lock_is_found_out_and_its_holders_are_named() {
+    let caught = |format: &str| {
+        // On a machine that is busy with other things the threads may never
+        // run at one time: then once more.
+        wait_until("a violation", || {
+            let output = run(&format!("--lock broken_flag --threads 4 --seconds 1 --repeat 1 {format}"));
+            (output.status.code() == Some(1)).then_some(output)
+        })
+    };
+    let row = &objects(&caught("--json"))[0];
+    assert!(row["invariants"][0]["violations"].as_u64() > Some(0), "{row}");
+    let holders = row["violations"][0]["holders"].as_array().unwrap();
+    assert_eq!(holders.len(), 2);
+    assert!(holders.iter().all(|thread| thread.as_u64() < Some(4)), "{holders:?}");
+    let text = String::from_utf8(caught("").stdout).unwrap();
+    assert!(text.contains("broken_flag, 4 threads: mutual exclusion violated"), "{text}");
+}
+
+#[test]
+fn csv_and_table_have_a_line_for_each_measurement() {
+    let output = run("--lock std_mutex,ticket --threads 1 --seconds 0.02 --repeat 1 --csv");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("lock,version,threads,"), "{text}");
+    assert!(lines[1].starts_with("std_mutex,\"Rust ") && lines[2].starts_with("ticket,\""), "{text}");
+    let output = run("--lock std_mutex,ticket --threads 1 --seconds 0.02 --repeat 1");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().next().unwrap().contains("acquisitions/s"), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(output.stderr.is_empty(), "progress is for terminals");
+}
+
+#[test]
+fn what_cannot_be_done_ends_with_2_and_one_sentence() {
+    for (args, says) in [
+        ("--lock std_mutx", "did you mean `std_mutex`?"),
+        ("--threads 0", "from 1 to 256 threads"),
+        ("--threads 10000", "from 1 to 256 threads"),
+        ("--hold 1000000001", "at most 1 s"),
+        ("--think 9999999999", "at most 1 s"),
+        ("--seconds 0", "more than 0 s"),
+        ("--repeat 0", "0"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(says), "{args}: {text}");
+        assert!(output.stdout.is_empty(), "{args}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_with_130_and_leaves_no_worker() {
+    let mut child =
+        lock("--lock ttas_spin --threads 64 --hold 1000000 --seconds 600").stdout(Stdio::null()).spawn().unwrap();
+    let worker = worker_of(&child);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(status_of(&mut child), Some(130));
+    assert!(!alive(worker), "worker {worker} is left");
+}
+
+#[test]
+fn a_worker_that_dies_is_named_with_its_status() {
+    let child = lock("--lock std_mutex --threads 2 --seconds 600")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let worker = worker_of(&child);
+    kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("lock worker") && text.contains(&worker.to_string()) && text.contains("killed by SIGKILL"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_worker_ends_when_its_parent_is_gone() {
+    let mut child = lock("--lock std_mutex --threads 2 --seconds 600").stdout(Stdio::null()).spawn().unwrap();
+    let worker = worker_of(&child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the worker is gone", || (!alive(worker)).then_some(()));
+}
+
+/// The worker process of a running measurement, once its threads run.
+fn worker_of(child: &Child) -> i32 {
+    let children = format!("/proc/{0}/task", child.id());
+    wait_until("a worker with running threads", || {
+        for task in fs::read_dir(&children).ok()?.flatten() {
+            let pids = fs::read_to_string(task.path().join("children")).ok()?;
+            for pid in pids.split_ascii_whitespace() {
+                let contends = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().any(|task| {
+                    fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("contender"))
+                });
+                if contends {
+                    return pid.parse().ok();
+                }
+            }
+        }
+        None
+    })
+}
+
+fn status_of(child: &mut Child) -> Option<i32> {
+    wait_until("the end of syncscope", || child.try_wait().unwrap()).code()
+}
+
+fn alive(pid: i32) -> bool {
+    // A zombie that nobody has reaped yet runs no more.
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
+}
+
+fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited 30 s for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,167 @@
+//! The lock lab as a face uses it: started, changed and stopped through
+//! commands, with a real worker, which is this program itself.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::ExitCode;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use syncscope::backend::Update;
+use syncscope::backend::lab::locks::LockLab;
+use syncscope::backend::lab::run_headless;
+use syncscope::model::lab::{Burst, LabCommand, LabState};
+use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Trace};
+use syncscope::model::{Fault, Nanos};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("worker") {
+        return syncscope::cli::main();
+    }
+    for (name, test) in [
+        ("what_runs_is_shown_and_stops", what_runs_is_shown_and_stops as fn()),
+        ("settings_change_in_the_running_worker", settings_change_in_the_running_worker),
+        ("another_lock_takes_another_worker", another_lock_takes_another_worker),
+        ("a_long_hold_is_seen_while_it_lasts", a_long_hold_is_seen_while_it_lasts),
+        ("bursts_rest_in_between", bursts_rest_in_between),
+        ("what_cannot_run_is_a_fault", what_cannot_run_is_a_fault),
+    ] {
+        test();
+        println!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+struct Lab {
+    commands: Sender<LabCommand<LockSpec>>,
+    updates: Receiver<Update>,
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl Lab {
+    fn start(spec: LockSpec) -> Self {
+        let (commands, inbox) = unbounded();
+        let (sender, updates) = unbounded();
+        let thread = std::thread::spawn(move || run_headless::<LockLab>(spec, inbox, sender));
+        Lab { commands, updates, thread }
+    }
+
+    fn send(&self, spec: &LockSpec) {
+        self.commands.send(LabCommand::Run(spec.clone())).unwrap();
+    }
+
+    fn wait(&self, what: &str, wanted: impl Fn(&LockProgress) -> bool) -> LockProgress {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.updates.recv_deadline(deadline) {
+                Ok(Update::Locks(progress)) if wanted(&progress.value) => return progress.value.clone(),
+                Ok(_) => {}
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+    }
+
+    fn stop(self) {
+        self.commands.send(LabCommand::Stop).unwrap();
+        self.thread.join().unwrap().unwrap();
+        assert_eq!(workers(), Vec::<String>::new(), "left");
+    }
+}
+
+/// The command lines of our children that are workers; the janitor stays.
+fn workers() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<_> = children.flat_map(|pids| pids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let lines = pids.iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok());
+    lines.filter(|line| line.contains("worker") && !line.contains("janitor")).collect()
+}
+
+fn setting(of: &LockProgress) -> Option<LockSetting> {
+    of.subject.as_ref().map(|subject| subject.spec.setting)
+}
+
+fn what_runs_is_shown_and_stops() {
+    let spec = LockSpec { threads: 3, ..LockSpec::default() };
+    let lab = Lab::start(spec.clone());
+    let progress = lab.wait("figures", |p| p.state == LabState::Running && p.figures.acquisitions() > 1_000);
+    let subject = progress.subject.unwrap();
+    assert_eq!(subject.spec, spec);
+    assert_eq!(progress.cost.processes, 1);
+    assert!(progress.cost.cpu_time > Nanos::ZERO);
+    assert_eq!(progress.figures.recent.len(), 3);
+    assert_eq!(progress.figures.handoffs.as_ref().map(Vec::len), Some(3));
+    assert_eq!(workers().len(), 1, "while it runs there is one");
+    let lanes = progress.lanes.unwrap();
+    assert_eq!(lanes.threads.len(), 3);
+    assert!(lanes.span > Nanos::ZERO && lanes.span <= spec.setting.window);
+    for lane in &lanes.threads {
+        for a in lane {
+            assert!(a.wanted <= a.got && a.got <= a.released && a.released <= lanes.span.0, "{a:?} of {}", lanes.span);
+        }
+        assert!(lane.windows(2).all(|pair| pair[0].released <= pair[1].wanted), "{lane:?}");
+    }
+    lab.stop();
+}
+
+fn settings_change_in_the_running_worker() {
+    let spec = LockSpec { threads: 2, ..LockSpec::default() };
+    let lab = Lab::start(spec.clone());
+    let before = lab.wait("figures", |p| p.figures.measured > Nanos::from_millis(300));
+    let longer = LockSetting { hold: Nanos(50_000), ..spec.setting };
+    lab.send(&LockSpec { setting: longer, ..spec.clone() });
+    let after = lab.wait("the longer hold", |p| setting(p) == Some(longer) && p.figures.acquisitions() > 10);
+    // Preemption makes a hold longer, never shorter.
+    let held = after.figures.held.unwrap().quantiles;
+    assert!(held.p50 > Nanos(30_000), "{held:?}");
+    assert!(after.cost.cpu_time > before.cost.cpu_time, "it is the same worker");
+    let off = LockSetting { trace: Trace::Off, ..longer };
+    lab.send(&LockSpec { setting: off, ..spec });
+    let bare = lab.wait("recording off", |p| setting(p) == Some(off) && p.figures.acquisitions() > 10);
+    assert_eq!((bare.lanes, bare.figures.wait, bare.recording.cost), (None, None, None));
+    assert_eq!(bare.recording.recorded, 0);
+    lab.stop();
+}
+
+fn another_lock_takes_another_worker() {
+    let spec = LockSpec { threads: 2, ..LockSpec::default() };
+    let lab = Lab::start(spec.clone());
+    lab.wait("figures", |p| p.figures.acquisitions() > 0);
+    let futex = LockSpec { lock: "futex_mutex".to_owned(), threads: 4, ..spec };
+    lab.send(&futex);
+    let progress = lab.wait("the other lock", |p| p.subject.as_ref().is_some_and(|s| s.spec == futex));
+    assert!(progress.figures.futex_calls.is_some());
+    assert_eq!(progress.figures.per_thread.len(), 4);
+    lab.stop();
+}
+
+fn a_long_hold_is_seen_while_it_lasts() {
+    let setting = LockSetting { hold: Nanos::from_secs(1), window: Nanos::from_secs(1), ..LockSetting::default() };
+    let lab = Lab::start(LockSpec { threads: 4, setting, ..LockSpec::default() });
+    let progress = lab.wait("a holder and three that want", |p| {
+        let Some(lanes) = &p.lanes else { return false };
+        let last = |lane: &Vec<_>| lane.last().copied();
+        let at_end = lanes.threads.iter().filter_map(last).filter(|a| a.released == lanes.span.0);
+        let (wanting, holding): (Vec<_>, Vec<_>) = at_end.partition(|a| a.got == lanes.span.0);
+        wanting.len() == 3 && holding.len() == 1
+    });
+    assert!(progress.figures.longest.is_some_and(|longest| longest.still && longest.waited > Nanos::ZERO));
+    lab.stop();
+}
+
+fn bursts_rest_in_between() {
+    let burst = Burst { on: Nanos::from_millis(5), every: Nanos::from_millis(100) };
+    let lab = Lab::start(LockSpec { burst: Some(burst), ..LockSpec::default() });
+    let first = lab.wait("a burst", |p| p.state == LabState::Resting && p.figures.acquisitions() > 0);
+    let second = lab.wait("another", |p| p.figures.acquisitions() > first.figures.acquisitions());
+    assert!(second.figures.measured > first.figures.measured);
+    assert!(second.lanes.is_some_and(|lanes| lanes.threads.iter().any(|lane| !lane.is_empty())));
+    lab.stop();
+}
+
+fn what_cannot_run_is_a_fault() {
+    let lab = Lab::start(LockSpec { threads: 10_000, ..LockSpec::default() });
+    let fault = lab.thread.join().unwrap().unwrap_err();
+    assert!(fault.to_string().contains("from 1 to 256"), "{fault}");
+}

@@ -102,6 +102,14 @@ fn what_runs_is_shown_and_stops() {
         }
         assert!(lane.windows(2).all(|pair| pair[0].released <= pair[1].wanted), "{lane:?}");
     }
+    for _ in 0..20 {
+        let lanes = lab.wait("lanes", |p| p.lanes.is_some()).lanes.unwrap();
+        let mut holds: Vec<_> = lanes.threads.iter().flatten().filter(|a| a.got < a.released).collect();
+        holds.sort_by_key(|a| a.got);
+        for pair in holds.windows(2) {
+            assert!(pair[0].released <= pair[1].got, "two threads are drawn as holders: {pair:?}");
+        }
+    }
     lab.stop();
 }
 

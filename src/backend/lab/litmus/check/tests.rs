@@ -186,3 +186,27 @@ fn a_value_that_doubles_again_and_again_is_computed_once() {
     let text = format!("int r0 = atomic_load(x); {doubling} if (r0 == 0) {{ *d = 1; }}");
     assert_eq!(two(&text, "", "0:r0=0 /\\ d=1"), [true; 4]);
 }
+
+#[test]
+fn both_sides_must_take_part_in_synchronisation() {
+    let fence = |order: &str| {
+        if order.is_empty() { String::new() } else { format!("atomic_thread_fence(memory_order_{order});") }
+    };
+    for (out, fence_out, fence_in, inward, allowed) in [
+        ("release", "", "", "acquire", false),
+        ("release", "", "", "relaxed", true),
+        ("relaxed", "", "", "acquire", true),
+        ("relaxed", "release", "acquire", "relaxed", false),
+        ("relaxed", "release", "", "acquire", false),
+        ("release", "", "acquire", "relaxed", false),
+        ("relaxed", "acquire", "release", "relaxed", true),
+        ("relaxed", "release", "", "relaxed", true),
+        ("relaxed", "", "acquire", "relaxed", true),
+        ("relaxed", "seq_cst", "seq_cst", "relaxed", false),
+    ] {
+        let p0 = format!("{}{}{}", store("x", "1", "relaxed"), fence(fence_out), store("y", "1", out));
+        let p1 = format!("{}{}{}", load("r0", "y", inward), fence(fence_in), load("r1", "x", "relaxed"));
+        let found = two(&p0, &p1, "1:r0=1 /\\ 1:r1=0");
+        assert_eq!(found, [false, false, allowed, allowed], "{out} {fence_out} | {fence_in} {inward}");
+    }
+}

@@ -46,7 +46,7 @@ impl Log {
     }
 
     /// Goes to the oldest line that is kept.
-    pub(super) fn to_oldest(&mut self, child: &ChildView) {
+    pub(super) fn go_to_oldest(&mut self, child: &ChildView) {
         self.first = Some(child.dropped_lines);
     }
 

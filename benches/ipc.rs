@@ -25,15 +25,10 @@ use syncscope::sys::affinity;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    match args.first().map(String::as_str) {
-        Some("minimal") => return peer(&args[1..]),
-        Some(word) if word.parse::<f64>().is_err() => {
-            // `worker`, and whatever else the program starts itself as.
-            syncscope::cli::main();
-            return;
-        }
-        _ => {}
+    if args.first().is_some_and(|arg| arg == "minimal") {
+        return peer(&args[1..]);
     }
+    syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
     let seconds = args.first().map_or(0.25, |arg| arg.parse().unwrap());
     let rounds = args.get(1).map_or(9, |arg| arg.parse().unwrap());
     println!("{:<12} {:<10} {:>7}  {:>26}  {:>26}  {:>7}", "transport", "what", "size", "lab", "minimal loop", "ratio");

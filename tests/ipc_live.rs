@@ -1,9 +1,7 @@
 //! The IPC lab as a panel runs it: through commands and updates, with real
-//! workers. The lab starts workers by executing the program again, so this
-//! test has a main of its own that is a worker when called as one.
+//! workers. One test after the other: they look at all workers of this process.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,11 +14,8 @@ use syncscope::model::{Nanos, Stamped};
 
 type Seen = Arc<Stamped<IpcProgress>>;
 
-fn main() -> ExitCode {
-    if std::env::args().nth(1).is_some_and(|arg| !arg.starts_with('-')) {
-        // `worker`, and whatever else the program starts itself as.
-        return syncscope::cli::main();
-    }
+fn main() {
+    syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
     let tests: [(&str, fn()); 7] = [
         ("all transports advance together", all_transports_advance_together),
         ("settings change while it runs", settings_change_while_it_runs),
@@ -34,7 +29,6 @@ fn main() -> ExitCode {
         test();
         println!("ok: {name}");
     }
-    ExitCode::SUCCESS
 }
 
 /// A backend with a lab that was asked to run.
@@ -95,7 +89,8 @@ fn workers() -> Vec<i32> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let is_worker = line.split(|&b| b == 0).any(|arg| arg == b"worker");
+        let args: Vec<_> = line.split(|&b| b == 0).collect();
+        let is_worker = args.contains(&&b"worker"[..]) && !args.contains(&&b"--janitor"[..]);
         if is_worker && fields.get(1) == Some(&me.as_str()) && fields.first() != Some(&"Z") {
             pids.push(pid);
         }
@@ -184,7 +179,7 @@ fn a_dead_worker_is_named() {
     };
     let seen = lab.until("the pipe failed", |progress| failed(&progress.series[0]).is_some());
     let why = failed(&seen.value.series[0]).unwrap();
-    assert!(why.contains("pipe sender") && why.contains(&victim.to_string()) && why.contains("signal 9"), "{why}");
+    assert!(why.contains("pipe sender") && why.contains(&victim.to_string()) && why.contains("SIGKILL"), "{why}");
     let points = seen.value.series[1].throughput.len();
     lab.until("the others go on", |p| p.series[1].throughput.len() > points && p.series[2].state == LabState::Running);
 }

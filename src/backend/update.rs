@@ -85,6 +85,8 @@ pub enum ChildCommand {
     },
     /// Close its standard input.
     CloseStdin(ChildId),
+    /// Start the same command once more.
+    Again(ChildId),
     /// Forget one that has ended.
     Forget(ChildId),
 }

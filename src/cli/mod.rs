@@ -11,6 +11,7 @@ pub mod litmus;
 pub mod lock;
 pub mod ps;
 pub mod run;
+pub mod shell;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -68,6 +69,10 @@ pub enum Subcommand {
     Litmus(litmus::Args),
     /// Write or check the configuration file
     Config(config::Args),
+    /// Print a completion script
+    Completions(shell::Completions),
+    /// Print the manual page
+    Man,
     /// A process of the program's own, spoken to over a socket
     #[command(hide = true)]
     Worker(worker::Args),
@@ -75,6 +80,8 @@ pub enum Subcommand {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
+    // Where hooks are set already, reports are merely plainer.
+    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Usage errors exit with 2, `--help` and `--version` with 0.
@@ -88,6 +95,8 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Lock(args)) => lock::run(&args),
         Some(Subcommand::Litmus(args)) => litmus::run(&args),
         Some(Subcommand::Config(args)) => config::run(&args),
+        Some(Subcommand::Completions(args)) => shell::completions(&args),
+        Some(Subcommand::Man) => shell::man(),
         Some(Subcommand::Worker(args)) => worker::run(&args),
     };
     match done {

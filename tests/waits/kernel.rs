@@ -84,10 +84,144 @@ fn a_stopped_process_waits_for_its_signal() {
 }
 
 #[test]
+fn what_the_kernel_names_at_once_is_named() {
+    let scripts = [
+        ("import signal; signal.pause()", WaitKind::Signal),
+        ("import signal; signal.sigwait([signal.SIGUSR1])", WaitKind::Signal),
+        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd),
+        ("import select; select.select([0], [], [])", WaitKind::Select),
+        ("import select; e = select.epoll(); e.register(0); e.poll()", WaitKind::Epoll),
+        ("import pty, os; a, b = pty.openpty(); os.read(b, 1)", WaitKind::TtyRead),
+        ("import os; os.mkfifo('f'); open('f')", WaitKind::FifoOpen),
+    ];
+    for (script, kind) in scripts {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let python = Target::start(command.args(["-c", script]).current_dir(directory.path()));
+        let wait = python.wait_of(python.pid(), kind);
+        assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+        if kind == WaitKind::FifoOpen {
+            assert_eq!(&*wait.resource, "a writer of FIFO f");
+        }
+    }
+}
+
+#[test]
+fn a_connection_on_this_machine_names_its_peer() {
+    let pair = "import socket, os; a, b = socket.socketpair()
+if os.fork() == 0:
+    a.close(); print(os.getpid(), flush=True); b.recv(1)
+b.close(); os.read(0, 1)";
+    let full = pair.replace("b.recv(1)", "b.sendall(b'x' * (1 << 24))");
+    let datagram = pair.replace("socketpair()", "socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)");
+    let tcp = "import socket, os; s = socket.create_server(('127.0.0.1', 0))
+if os.fork() == 0:
+    c = socket.create_connection(s.getsockname()); s.close(); print(os.getpid(), flush=True); c.recv(1)
+a, _ = s.accept(); os.read(0, 1)";
+    let stuffed = tcp.replace("c.recv(1)", "c.sendall(b'x' * (1 << 26))");
+    let six = tcp
+        .replace(
+            "create_server(('127.0.0.1', 0))",
+            "create_server(('', 0), family=socket.AF_INET6, dualstack_ipv6=True)",
+        )
+        .replace("s.getsockname()", "('127.0.0.1', s.getsockname()[1])");
+    let scripts = [
+        (pair.to_owned(), WaitKind::UnixRecv),
+        (full, WaitKind::UnixSend),
+        (datagram, WaitKind::UnixRecv),
+        (tcp.to_owned(), WaitKind::InetRecv),
+        (stuffed, WaitKind::InetSend),
+        (six, WaitKind::InetRecv),
+    ];
+    for (script, kind) in scripts {
+        let mut python = Target::start(Command::new("python3").args(["-c", &script]));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind && !wait.holders.is_empty());
+        assert_eq!(wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [python.pid()], "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_third_holder_of_a_socket_end_is_named_too() {
+    let script = "import socket, os; a, b = socket.socketpair()
+keeper = os.fork()
+if keeper == 0:
+    b.close(); os.read(0, 1)
+reader = os.fork()
+if reader == 0:
+    a.close(); b.recv(1)
+b.close(); print(keeper, reader, flush=True); os.read(0, 1)";
+    let mut python = Target::start(Command::new("python3").args(["-c", script]));
+    let [keeper, reader] = python.numbers();
+    let wait =
+        wait_until(reader as i32, reader as i32, |wait| wait.kind == WaitKind::UnixRecv && wait.holders.len() == 2);
+    let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+    holders.sort_unstable();
+    let mut expected = [python.pid(), keeper as i32];
+    expected.sort_unstable();
+    assert_eq!(holders, expected, "{wait:#?}");
+}
+
+#[test]
+fn a_server_waits_for_anybody() {
+    let unix = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind('s'); s.listen(); s.accept()";
+    let tcp = "import socket; socket.create_server(('127.0.0.1', 0)).accept()";
+    for (script, kind) in [(unix, WaitKind::UnixAccept), (tcp, WaitKind::InetAccept)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let python = Target::start(command.args(["-c", script]).current_dir(directory.path()));
+        let wait = python.wait_of(python.pid(), kind);
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_hidden_writer_is_unknown_not_dead() {
+    // The only write end is in flight inside a socket message.
+    let script = "import socket, os, array; a, b = socket.socketpair(); r, w = os.pipe()
+socket.send_fds(a, [b'x'], [w]); os.close(w); print(1, flush=True); os.read(r, 1)";
+    let mut python = Target::start(Command::new("python3").args(["-c", script]));
+    python.line();
+    let wait = python.wait_of(python.pid(), WaitKind::PipeRead);
+    assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+    assert_eq!(wait.certainty, Certainty::Unknown);
+}
+
+#[test]
+fn locks_on_ranges_name_who_holds_them() {
+    let script = "import fcntl, os, sys
+f = open('x', 'w+')
+SET, KIND = (fcntl.F_SETLKW, 'posix') if sys.argv[1] == 'posix' else (38, 'ofd')
+import struct
+lock = lambda start: struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, start, 10, 0)
+fcntl.fcntl(f, SET, lock(100))
+child = os.fork()
+if child == 0:
+    other = open('x', 'r+')
+    fcntl.fcntl(other, SET, lock(105))
+print(child, flush=True)
+os.read(0, 1)";
+    for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind && !wait.holders.is_empty());
+        let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+        holders.sort_unstable();
+        // The child inherited the open file that holds the OFD lock.
+        let mut expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        expected.sort_unstable();
+        assert_eq!(holders, expected, "{wait:#?}");
+    }
+}
+
+#[test]
 fn what_no_decoder_knows_is_told_as_the_call_it_is() {
-    let target = Target::start(Command::new("python3").args(["-c", "import signal; signal.pause()"]));
-    let wait = target.wait_until(target.pid(), |wait| {
-        wait.evidence.iter().any(|line| line.contains("pause")) || wait.resource.starts_with("pause")
-    });
-    assert!(wait.holders.is_empty());
+    let script = "import os, ctypes
+libc = ctypes.CDLL(None); t = libc.timerfd_create(1, 0); os.read(t, 8)";
+    let python = Target::start(Command::new("python3").args(["-c", script]));
+    let wait = python.wait_until(python.pid(), |wait| wait.resource.contains("timerfd"));
+    assert_eq!((wait.kind, wait.certainty), (WaitKind::Other, Certainty::Unknown));
+    assert!(wait.resource.starts_with("read(timerfd (fd "), "{wait:#?}");
 }

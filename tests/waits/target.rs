@@ -1,9 +1,10 @@
 //! Builds, starts and reads a program under test.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use syncscope::backend::observe::wait::{World, read_task};
@@ -14,7 +15,6 @@ use syncscope::sys::procroot::ProcRoot;
 pub(crate) struct Target {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
-    _directory: Option<tempfile::TempDir>,
 }
 
 impl Drop for Target {
@@ -29,23 +29,17 @@ impl Drop for Target {
 impl Target {
     /// Starts a command in a process group of its own.
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self::start_in(command, None)
-    }
-
-    fn start_in(command: &mut Command, directory: Option<tempfile::TempDir>) -> Self {
         use std::os::unix::process::CommandExt;
         command.process_group(0);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Target { child, lines, _directory: directory }
+        Target { child, lines }
     }
 
     /// Compiles and starts a program of `tests/programs`, with these options of
     /// the compiler and arguments of its own.
     pub(crate) fn program(name: &str, options: &[&str], args: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let binary = build(name, options, directory.path());
-        Self::start_in(Command::new(binary).args(args), Some(directory))
+        Self::start(Command::new(build(name, options)).args(args))
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -124,20 +118,34 @@ pub(crate) fn read(pid: i32, tid: i32) -> Option<Wait> {
     read_task(pid, tid, &mut world).ok().flatten()
 }
 
-/// Compiles a program of `tests/programs`: C, C++ or Rust by its extension.
-pub(crate) fn build(name: &str, options: &[&str], directory: &Path) -> PathBuf {
+/// Compiles a program of `tests/programs`, C, C++ or Rust by its extension,
+/// into the build directory; what is there already for the same source and
+/// options is used again.
+pub(crate) fn build(name: &str, options: &[&str]) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
-    let binary = directory.join("program");
+    let mut key = DefaultHasher::new();
+    (name, options, std::fs::read(&source).unwrap()).hash(&mut key);
+    let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{:016x}", key.finish()));
+    if !binary.exists() {
+        let new = binary.with_extension(std::process::id().to_string());
+        compile(&source, options, &new);
+        std::fs::rename(&new, &binary).unwrap();
+    }
+    binary
+}
+
+fn compile(source: &Path, options: &[&str], binary: &Path) {
     let mut command = match source.extension().unwrap().to_str().unwrap() {
         "c" => Command::new(std::env::var_os("CC").unwrap_or("cc".into())),
         "cpp" => Command::new(std::env::var_os("CXX").unwrap_or("c++".into())),
         _ => {
             let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
-            rustc.arg("--edition=2024");
+            rustc.args(["--edition=2024", "--crate-name=program"]);
             rustc
         }
     };
-    let output = command.args(options).arg("-o").arg(&binary).arg(&source).output().unwrap();
+    let output = command.args(options).arg("-o").arg(binary).arg(source).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    binary
 }

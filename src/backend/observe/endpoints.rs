@@ -208,11 +208,18 @@ fn each_descriptor(root: &ProcRoot, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u
             numbers(&directory, ".", &mut numbers_open).map(|()| directory)
         });
         match listed {
+            // Listing may be permitted (CAP_DAC_READ_SEARCH) where following the
+            // links is not.
             Ok(directory) => {
+                let mut denied = false;
                 for &fd in &numbers_open {
-                    if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
-                        each(&directory, pid, fd, &link[..length]);
+                    match readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
+                        Ok(length) => each(&directory, pid, fd, &link[..length]),
+                        Err(error) => denied |= matches!(error, Errno::ACCESS | Errno::PERM),
                     }
+                }
+                if denied {
+                    unreadable.push(pid);
                 }
             }
             Err(Errno::ACCESS | Errno::PERM) if may_hold_descriptors(root, pid) => unreadable.push(pid),

@@ -1,5 +1,5 @@
 //! Shared memory: a memfd (`memfd_create(2)`) that both processes map, with a
-//! [byte ring](super::ring) for each direction, and a socket pair through
+//! byte ring for each direction, and a socket pair through
 //! which each side notices that the other is gone.
 
 use std::io;
@@ -18,7 +18,7 @@ use crate::sys::shm::{SharedMap, memfd};
 
 static ABOUT: About = About {
     key: "memfd_ring",
-    name: "shared memory ring",
+    name: "shared ring",
     family: Family::SharedMemory,
     model: "A region of memory that both processes see. The kernel moves nothing and orders nothing: the processes \
             make a bounded FIFO queue of it themselves, with an index each, release stores and acquire loads.",

@@ -79,7 +79,7 @@ pub enum Family {
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Family::Stream => "byte stream through the kernel",
+            Family::Stream => "bytes through the kernel",
             Family::SharedMemory => "shared memory",
         })
     }

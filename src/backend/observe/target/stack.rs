@@ -25,6 +25,39 @@ pub fn ends_in_call(code: [u8; LONGEST_CALL]) -> bool {
     code[2] == 0xe8 || (2..=LONGEST_CALL).any(|length| is_indirect_call(&code[LONGEST_CALL - length..]))
 }
 
+/// What the call before a return address goes to: an address, or a place in
+/// memory where the address stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callee {
+    /// This address.
+    At(u64),
+    /// The address that stands here (`call *slot(%rip)`).
+    Behind(u64),
+}
+
+/// Where the call that ends directly before `address` goes; `None` for one
+/// through a register.
+pub fn callee(code: [u8; LONGEST_CALL], address: u64) -> Option<Callee> {
+    let relative = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
+    let to = address.wrapping_add_signed(i64::from(relative));
+    match code {
+        [_, 0xff, 0x15, ..] => Some(Callee::Behind(to)),
+        [_, _, 0xe8, ..] => Some(Callee::At(to)),
+        _ => None,
+    }
+}
+
+/// Where a stub of the procedure linkage table at `address` takes its target
+/// from: `[endbr64] [bnd] jmp *slot(%rip)`.
+pub fn stub_slot(code: &[u8], address: u64) -> Option<u64> {
+    let mut at = 0;
+    at += if code.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 };
+    at += usize::from(code.get(at) == Some(&0xf2));
+    let [0xff, 0x25, a, b, c, d, ..] = *code.get(at..)? else { return None };
+    let next = address + at as u64 + 6;
+    Some(next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
+}
+
 /// Whether these bytes are exactly one `call` through a register or memory.
 fn is_indirect_call(mut code: &[u8]) -> bool {
     if code[0] & 0xf0 == 0x40 {
@@ -88,6 +121,17 @@ impl CallSite {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_target_of_a_call_is_found() {
+        assert_eq!(callee([0, 0, 0xe8, 0x10, 0, 0, 0], 0x1000), Some(Callee::At(0x1010)));
+        assert_eq!(callee([0, 0, 0xe8, 0xf0, 0xff, 0xff, 0xff], 0x1000), Some(Callee::At(0xff0)));
+        assert_eq!(callee([0, 0xff, 0x15, 0x10, 0, 0, 0], 0x1000), Some(Callee::Behind(0x1010)));
+        assert_eq!(callee([0, 0, 0, 0, 0, 0xff, 0xd0], 0x1000), None);
+        assert_eq!(stub_slot(&[0xff, 0x25, 0x10, 0, 0, 0], 0x1000), Some(0x1016));
+        assert_eq!(stub_slot(&[0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0x10, 0, 0, 0], 0x1000), Some(0x101b));
+        assert_eq!(stub_slot(&[0x55, 0x48, 0x89, 0xe5], 0x1000), None);
+    }
 
     #[test]
     fn calls_are_told_from_other_code() {

@@ -31,7 +31,7 @@ fn the_last_takes_what_is_left() {
 /// descriptors.
 fn empty_calls() -> Vec<Call> {
     let numbers = (0..470).chain([999]);
-    let call = |number| Call::parse(format!("{number} 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0").as_bytes());
+    let call = |number| Call::parse(format!("{number} 0x0 0x0 0x0 0x0 0x0 0x0 0x8 0x8").as_bytes());
     numbers.filter_map(call).collect()
 }
 
@@ -53,6 +53,13 @@ fn states_that_do_not_wait_have_no_wait() {
         let facts = Facts { pid: PID, tid: TID, state, call: &call, wchan: "do_wait", since: None };
         assert_eq!(decode(&facts, &mut Machine::new("0 0x0 0x0 0x0 0x0 0x0 0x0", "").world()), None);
     }
+}
+
+#[test]
+fn a_kernel_thread_is_in_no_system_call() {
+    let machine = Machine::new("202 0x0 0x0 0x0 0x0 0x0 0x0", "kswapd");
+    let wait = machine.decode_call(&Call::parse(b"0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0").unwrap()).unwrap();
+    assert_eq!((wait.kind, &*wait.resource), (WaitKind::Other, "in the kernel (kswapd)"));
 }
 
 #[test]

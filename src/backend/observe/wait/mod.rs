@@ -12,21 +12,34 @@
 
 mod calls;
 mod descriptor;
+mod epoll;
 mod facts;
 mod file_lock;
 mod flock;
 mod futex;
+mod glibc;
+mod kernel_mutex;
+mod kernel_object;
 mod live;
 mod other;
+mod owner;
+mod parking_lot;
 mod pipe;
 mod poll;
 mod pthread_mutex;
+mod pthread_rwlock;
+mod pthread_sync;
+mod record_lock;
 mod rust;
 mod rust_mutex;
+mod rust_sync;
+mod select;
 mod shared;
 mod sleep;
+mod socket;
 mod stopped;
 mod task;
+mod thread_join;
 mod unreadable;
 mod waitpid;
 mod world;
@@ -64,13 +77,28 @@ pub trait Decoder: Sync {
 pub const DECODERS: &[&dyn Decoder] = &[
     &stopped::Stopped,
     &pthread_mutex::PthreadMutex,
+    &kernel_mutex::KernelMutex,
+    &thread_join::ThreadJoin,
+    &pthread_rwlock::PthreadRwlock,
+    &pthread_sync::PthreadSync,
     &rust_mutex::RustMutex,
+    &rust_sync::RustSync,
+    &parking_lot::ParkingLot,
     &flock::Flock,
+    &record_lock::RecordLock,
+    &socket::Unix,
+    &socket::Inet,
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,
     &sleep::Sleep,
     &poll::Poll,
+    &select::Select,
+    &epoll::Epoll,
+    &kernel_object::TtyRead,
+    &kernel_object::Eventfd,
+    &kernel_object::Signal,
+    &kernel_object::FifoOpen,
     &futex::Futex,
     &other::Other,
 ];
@@ -80,6 +108,10 @@ pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {
         return None;
     }
+    world.begin_thread();
+    // A kernel thread has no user registers: the kernel shows them all as zero.
+    let outside = Facts { call: &Call::Outside, ..facts.clone() };
+    let facts = if matches!(facts.call, Call::Blocked { sp: 0, pc: 0, .. }) { &outside } else { facts };
     let mut wait = match facts.call {
         Call::Running => return None,
         Call::Unreadable(error) => match stopped::Stopped.decode(facts, world) {

@@ -76,6 +76,14 @@ fn resumed(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     Some(wait)
 }
 
+/// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
+pub(super) fn any_of(facts: &Facts<'_>, world: &World, fds: impl ExactSizeIterator<Item = i32>) -> String {
+    let more = fds.len().saturating_sub(NAMED);
+    let names: Vec<String> = fds.take(NAMED).map(|fd| words(facts, world, fd)).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(" or "))
+}
+
 /// The descriptors and events asked for; `None` where they cannot be read.
 fn descriptors(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Option<Vec<(i32, i16)>> {
     if count == 0 || count > READ {
@@ -95,11 +103,7 @@ fn resource(facts: &Facts<'_>, world: &World, watched: Option<&[(i32, i16)]>, co
     match watched {
         None => format!("{count} descriptors"),
         Some([]) => "nothing but a time-out or a signal".to_owned(),
-        Some(all) => {
-            let names: Vec<String> = all.iter().take(NAMED).map(|(fd, _)| words(facts, world, *fd)).collect();
-            let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
-            format!("{}{more}", names.join(" or "))
-        }
+        Some(all) => any_of(facts, world, all.iter().map(|(fd, _)| *fd)),
     }
 }
 

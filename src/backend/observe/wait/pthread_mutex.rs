@@ -17,10 +17,11 @@
 //! musl's locks.
 
 use super::futex::{FutexCall, Operation, route};
+use super::owner::{Dead, name};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::Pid;
-use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 const KIND_MASK: u32 = 0x3;
 const PSHARED: u32 = 0x80;
@@ -109,11 +110,7 @@ impl Decoder for PthreadMutex {
             fields.kind_word()
         ));
         wait.evidence.push(route(&site));
-        if call.private {
-            private_owner(facts, world, fields, &mut wait);
-        } else {
-            shared_owner(facts, world, &call, fields, &mut wait);
-        }
+        name(facts, world, &call, fields.owner, (call.private, Dead::Orphaned), &mut wait);
         Some(wait)
     }
 }
@@ -174,61 +171,12 @@ fn confirm(facts: &Facts<'_>, world: &mut World, call: &FutexCall, fields: Field
     unchanged.then_some(())
 }
 
-/// A private mutex is held by a thread of the same process, or by nobody who
-/// lives.
-fn private_owner(facts: &Facts<'_>, world: &mut World, fields: Fields, wait: &mut Wait) {
-    let owner = fields.owner as Pid;
-    let Some(tid) = world.thread_by_inner_number(facts.pid, owner) else {
-        wait.orphaned = true;
-        wait.certainty = Certainty::Derived;
-        wait.evidence.push(format!(
-            "{owner} is no living thread of process {}: it ended, or stayed behind at a fork, with the mutex held",
-            facts.pid
-        ));
-        return;
-    };
-    wait.holders.push(Holder { pid: facts.pid, tid: Some(tid) });
-    if tid != owner {
-        wait.evidence.push(format!("thread {owner} of its pid namespace is thread {tid} here"));
-    }
-    if tid == facts.tid {
-        wait.evidence.push("the thread holds it itself".to_owned());
-    }
-}
-
-/// A mutex shared between processes is held by a thread whose process maps the
-/// same memory.
-fn shared_owner(facts: &Facts<'_>, world: &mut World, call: &FutexCall, fields: Fields, wait: &mut Wait) {
-    let owner = fields.owner as Pid;
-    let identity = super::shared::identity(world, facts.pid, call.address);
-    if let Some(identity) = &identity {
-        wait.evidence.push(format!("shared between processes: {identity}"));
-    }
-    match identity.map(|identity| super::shared::thread_in(world, facts.pid, owner, &identity)) {
-        Some(super::shared::Found::Thread(holder)) => wait.holders.push(holder),
-        Some(super::shared::Found::Nobody) => {
-            wait.orphaned = true;
-            wait.certainty = Certainty::Derived;
-            wait.evidence.push(format!("{owner} is no living thread: it ended with the mutex held"));
-        }
-        Some(super::shared::Found::Hidden(why)) => {
-            wait.certainty = Certainty::Unknown;
-            wait.partial = true;
-            wait.evidence.push(why);
-        }
-        None => {
-            wait.certainty = Certainty::Unknown;
-            wait.partial = true;
-            wait.evidence.push("which memory it lies in cannot be told".to_owned());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backend::observe::target::module::Runtime;
     use crate::backend::observe::wait::fixture::{DATA, Machine, PID, TID};
+    use crate::model::wait::{Certainty, Holder};
 
     /// A thread that waits for a normal mutex which thread `owner` holds.
     fn machine(words: [u32; 5]) -> Machine {
@@ -289,9 +237,7 @@ mod tests {
         for (at, callers) in [
             ("syscall", &["pthread_mutex_lock"][..]),             // GMutex
             ("__lll_lock_wait_private", &["pthread_mutex_lock"]), // stdio, malloc
-            ("", &["pthread_barrier_wait"]),
-            ("", &["pthread_cond_wait"]),
-            ("", &["", "pthread_rwlock_rdlock"]),
+            ("", &["", "sem_wait"]),
             ("", &["flockfile"]),
             ("", &["!std::atomic::wait"]),
             ("", &[]),
@@ -305,6 +251,19 @@ mod tests {
         again.set_words(DATA, &words);
         again.stack("", &["", "pthread_cond_wait"]);
         assert_eq!(again.decode().unwrap().kind, WaitKind::PthreadMutex, "a condition variable takes its mutex again");
+    }
+
+    #[test]
+    fn what_another_primitive_leaves_behind_is_never_a_mutex() {
+        for caller in ["pthread_barrier_wait", "pthread_cond_wait", "pthread_rwlock_rdlock", "sem_wait", "pthread_once"]
+        {
+            let machine = Machine::futex(0x80, 2, 0);
+            machine.set_words(DATA, &[2, 0, PID as u32, 1, 0]);
+            machine.stack("", &[caller, "!main"]);
+            let wait = machine.decode().unwrap();
+            assert_ne!(wait.kind, WaitKind::PthreadMutex);
+            assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+        }
     }
 
     #[test]

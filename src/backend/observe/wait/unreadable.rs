@@ -16,6 +16,8 @@ const PLACES: &[(&str, WaitKind, &str)] = &[
     ("ep_poll", WaitKind::Epoll, "an epoll instance"),
     ("do_select", WaitKind::Select, "descriptors"),
     ("do_poll", WaitKind::Poll, "descriptors"),
+    // Of select as well: what both have in common.
+    ("poll_schedule_timeout", WaitKind::Poll, "descriptors"),
     ("do_sys_poll", WaitKind::Poll, "descriptors"),
     ("futex", WaitKind::Futex, "a futex"),
     ("locks_lock_inode_wait", WaitKind::Flock, "a file lock"),

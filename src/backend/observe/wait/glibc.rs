@@ -1,0 +1,27 @@
+//! What the decoders of glibc's primitives share: which function of glibc's
+//! interface a thread is in.
+
+use super::{Facts, World};
+use crate::backend::observe::target::stack::CallSite;
+
+/// Beginnings of the names of glibc's waiting functions, and those of its own
+/// that the public ones do their work in.
+const PUBLIC: &[&str] = &["pthread_", "sem_", "mtx_", "cnd_", "thrd_join", "call_once", "flockfile"];
+
+/// The public function of glibc in which the thread waits, without leading
+/// underscores: the innermost that has a name or, where libc's symbols are
+/// stripped, what the program's own code called. `None` outside of a glibc whose
+/// layouts are known, and where nothing has a name.
+pub(super) fn function(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> Option<String> {
+    if !site.at.runtime.known_glibc() || site.at.name() == "syscall" {
+        return None;
+    }
+    let inner = std::iter::once(&site.at).chain(site.callers.iter().take_while(|code| code.file == site.at.file));
+    let mut names = inner.take(4).map(|code| code.name().trim_start_matches('_'));
+    if let Some(name) = names.find(|name| PUBLIC.iter().any(|prefix| name.starts_with(prefix))) {
+        return Some(name.to_owned());
+    }
+    let outer = site.callers.iter().take(4).find(|code| code.file != site.at.file)?;
+    let entered = world.called_from(facts.pid, outer).filter(|code| code.file == site.at.file)?;
+    Some(entered.name().trim_start_matches('_').to_owned())
+}

@@ -1,0 +1,249 @@
+//! Waits that the place in the kernel names at once: a person at a terminal, a
+//! signal, an eventfd, the other opener of a FIFO.
+//!
+//! ```text
+//! read    in n_tty_read, wait_woken                      terminal input
+//! read    in eventfd_read, do_wait_intr_irq              an eventfd that is 0
+//! pause, rt_sigsuspend, rt_sigtimedwait; read of signalfd    a signal
+//! open    in wait_for_partner                            a FIFO's other end
+//! ```
+
+use super::descriptor::Target;
+use super::{Decoder, Facts, World};
+use crate::model::text::visible;
+use crate::model::wait::{Certainty, Wait, WaitKind};
+
+/// A read that a person must end.
+#[derive(Debug)]
+pub(super) struct TtyRead;
+
+/// A wait for a signal.
+#[derive(Debug)]
+pub(super) struct Signal;
+
+/// A read from an eventfd that is zero.
+#[derive(Debug)]
+pub(super) struct Eventfd;
+
+/// An open of a FIFO that nobody has open at the other end.
+#[derive(Debug)]
+pub(super) struct FifoOpen;
+
+impl Decoder for TtyRead {
+    fn key(&self) -> &'static str {
+        "tty_read"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::TtyRead]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread reads from a terminal and waits for a person, or for the program behind a pseudo-terminal, to type \
+         something. It is recognised by the call and by the terminal driver's place in the kernel; nobody is named."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
+        let fd = args[0] as i32;
+        let target = Target::of(facts, world, fd).ok()?;
+        let Target::Path(path) = &target else { return None };
+        // Newer kernels only tell wait_woken, where network readers sleep too.
+        let is_terminal =
+            [&b"/dev/pts/"[..], b"/dev/tty", b"/dev/console", b"/dev/hvc"].iter().any(|p| path.starts_with(p));
+        let sleeps = facts.wchan.contains("tty_read") || (is_terminal && facts.wchan == "wait_woken");
+        sleeps.then(|| nobody(facts, WaitKind::TtyRead, target.words(fd)))
+    }
+}
+
+impl Decoder for Signal {
+    fn key(&self) -> &'static str {
+        "signal"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::Signal]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread waits for a signal (pause(2), sigsuspend(2), sigwait(3), or a read of a signalfd). It is recognised \
+         by the call, or by what the descriptor is. Anybody with the permission may send one, so nobody is named."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let call = facts.blocked()?;
+        let resource = match call.number {
+            libc::SYS_pause | libc::SYS_rt_sigsuspend if facts.may_sleep_in(&["pause", "sigsuspend"]) => {
+                "any signal".to_owned()
+            }
+            libc::SYS_rt_sigtimedwait if facts.may_sleep_in(&["sigtimedwait"]) => signals(facts, world, call.args[0]),
+            libc::SYS_read if facts.may_sleep_in(&["signalfd"]) => {
+                let fd = call.args[0] as i32;
+                let target = Target::of(facts, world, fd).ok()?;
+                if target != Target::Anonymous("signalfd".to_owned()) {
+                    return None;
+                }
+                target.words(fd)
+            }
+            _ => return None,
+        };
+        let mut wait = nobody(facts, WaitKind::Signal, resource);
+        wait.timed = call.number == libc::SYS_rt_sigtimedwait && call.args[2] != 0;
+        Some(wait)
+    }
+}
+
+impl Decoder for Eventfd {
+    fn key(&self) -> &'static str {
+        "eventfd"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::Eventfd]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread reads from an eventfd whose counter is zero and waits for somebody to add to it (eventfd(2)). It is \
+         recognised by what the descriptor is and by the place in the kernel. Whoever shares the eventfd may write; \
+         the kernel does not tell who that is, so nobody is named."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let args = facts.call_in(&[libc::SYS_read])?;
+        let fd = args[0] as i32;
+        let target = Target::of(facts, world, fd).ok()?;
+        if !facts.may_sleep_in(&["eventfd", "do_wait_intr_irq"]) || target != Target::Anonymous("eventfd".to_owned()) {
+            return None;
+        }
+        Some(nobody(facts, WaitKind::Eventfd, target.words(fd)))
+    }
+}
+
+impl Decoder for FifoOpen {
+    fn key(&self) -> &'static str {
+        "fifo_open"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::FifoOpen]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread opens a FIFO and waits until somebody opens its other end (fifo(7)): a reader for a writer, a \
+         writer for a reader. It is recognised by the call and the place in the kernel. Nobody has the other end yet, \
+         so nobody is named."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let (path, flags) = match facts.blocked()?.number {
+            libc::SYS_open => facts.call_in(&[libc::SYS_open]).map(|args| (args[0], args[1]))?,
+            libc::SYS_openat => facts.call_in(&[libc::SYS_openat]).map(|args| (args[1], args[2]))?,
+            _ => return None,
+        };
+        // An open that waits for a disk or a server is no FIFO's.
+        if !facts.has_wchan() || !facts.may_sleep_in(&["wait_for_partner", "fifo_open"]) {
+            return None;
+        }
+        let for_whom = if flags as i32 & libc::O_ACCMODE == libc::O_WRONLY { "a reader" } else { "a writer" };
+        let name = text(facts, world, path).unwrap_or_else(|| "a FIFO".to_owned());
+        Some(nobody(facts, WaitKind::FifoOpen, format!("{for_whom} of FIFO {name}")))
+    }
+}
+
+/// A wait that some process must end, of which nobody can tell which.
+fn nobody(facts: &Facts<'_>, kind: WaitKind, resource: String) -> Wait {
+    let mut wait = Wait::new(kind, resource);
+    wait.partial = true;
+    wait.certainty = Certainty::Derived;
+    if facts.has_wchan() {
+        wait.evidence.push(format!("sleeps in {}", facts.wchan));
+    }
+    wait.evidence.push("who will end this wait cannot be told".to_owned());
+    wait
+}
+
+/// The signals of a set in the thread's memory.
+fn signals(facts: &Facts<'_>, world: &World, address: u64) -> String {
+    let Ok([set]) = world.longs(facts.pid, address) else { return "a signal".to_owned() };
+    let name = |number: i32| match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {number}"),
+    };
+    let names: Vec<String> = (0..64).filter(|bit| set >> bit & 1 != 0).map(|bit| name(bit + 1)).collect();
+    match names.len() {
+        0 => "a signal".to_owned(),
+        1..=4 => names.join(" or "),
+        more => format!("any of {more} signals"),
+    }
+}
+
+/// A string in the thread's memory, read by pieces that do not cross a page.
+fn text(facts: &Facts<'_>, world: &World, mut address: u64) -> Option<String> {
+    let mut bytes = Vec::new();
+    while bytes.len() < 4096 {
+        let mut piece = vec![0; (256 - address % 256) as usize];
+        world.memory(facts.pid, address, &mut piece).ok()?;
+        if let Some(end) = piece.iter().position(|&byte| byte == 0) {
+            bytes.extend_from_slice(&piece[..end]);
+            return Some(visible(&bytes));
+        }
+        address += piece.len() as u64;
+        bytes.extend(piece);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::observe::wait::fixture::{DATA, Machine, PID};
+
+    fn read(wchan: &'static str, link: &str) -> Wait {
+        let machine = Machine::new("0 0x3 0x0 0x8 0x0 0x0 0x0", wchan);
+        machine.link("100/task/101/fd/3", link);
+        let wait = machine.decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+        wait
+    }
+
+    #[test]
+    fn reads_are_told_by_descriptor_and_place() {
+        assert_eq!(read("n_tty_read", "/dev/pts/3").kind, WaitKind::TtyRead);
+        assert_eq!(read("eventfd_read", "anon_inode:[eventfd]").kind, WaitKind::Eventfd);
+        assert_eq!(read("signalfd_read_iter", "anon_inode:[signalfd]").kind, WaitKind::Signal);
+        // Look-alikes: one of the two facts is another.
+        assert_eq!(read("0", "/dev/pts/3").kind, WaitKind::Other);
+        assert_eq!(read("wait_woken", "/dev/pts/3").kind, WaitKind::TtyRead);
+        assert_eq!(read("wait_woken", "/dev/fuse").kind, WaitKind::Other);
+        assert_eq!(read("n_tty_read", "socket:[3]").kind, WaitKind::Other);
+        assert_eq!(read("folio_wait_bit", "/dev/pts/3").kind, WaitKind::Other);
+        assert_eq!(read("eventfd_read", "anon_inode:[timerfd]").kind, WaitKind::Other);
+        assert_eq!(read("timerfd_read_iter", "anon_inode:[eventfd]").kind, WaitKind::Other);
+        assert_eq!(read("signalfd_read_iter", "pipe:[3]").kind, WaitKind::Other);
+    }
+
+    #[test]
+    fn signals_are_named_from_the_set() {
+        let machine = Machine::new(&format!("128 {DATA:#x} 0x0 0x0 0x8 0x0 0x0"), "do_sigtimedwait");
+        machine.set_words(DATA, &[1 << 1 | 1 << 14, 0]);
+        let wait = machine.decode().unwrap();
+        assert_eq!((wait.kind, wait.timed, &*wait.resource), (WaitKind::Signal, false, "SIGINT or SIGTERM"));
+        let wait = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "__do_sys_pause").decode().unwrap();
+        assert_eq!((wait.kind, &*wait.resource), (WaitKind::Signal, "any signal"));
+        assert_eq!(Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_exit").decode().unwrap().kind, WaitKind::Other);
+    }
+
+    #[test]
+    fn an_open_is_a_fifos_only_where_the_kernel_says_so() {
+        let open = |wchan| {
+            let machine = Machine::new(&format!("257 0xffffff9c {DATA:#x} 0x1 0x0 0x0 0x0"), wchan);
+            machine.set_bytes(PID, DATA, &[0; 256]);
+            machine.set_bytes(PID, DATA, b"/tmp/f\x1b");
+            machine.decode().unwrap()
+        };
+        let wait = open("wait_for_partner");
+        assert_eq!((wait.kind, &*wait.resource), (WaitKind::FifoOpen, "a reader of FIFO /tmp/f\\x1b"));
+        assert_eq!(open("nfs4_proc_open").kind, WaitKind::Other);
+        assert_eq!(open("0").kind, WaitKind::Other);
+    }
+}

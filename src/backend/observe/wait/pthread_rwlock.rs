@@ -1,0 +1,101 @@
+//! A pthread reader-writer lock of glibc
+//! (`sysdeps/nptl/bits/struct_rwlock.h`, `nptl/pthread_rwlock_common.c`):
+//!
+//! ```text
+//! +0   readers      1 write phase, 2 write-locked, 4 readers wait, count of readers << 3
+//! +4   writers      waiting to be the next
+//! +8   wrphase      a reader waits here while it is 3, the next writer while it is 2
+//! +12  writers      a writer waits here while another is or will be the next
+//! +24  cur_writer   thread id of the writer that holds it
+//! +28  shared       0, or not private to the process
+//! ```
+//!
+//! A reader that lets writers go first waits on the word at +0 itself.
+
+use super::futex::{FutexCall, Operation, route};
+use super::owner::{Dead, name};
+use super::{Decoder, Facts, World, glibc};
+use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+
+const WRITE_PHASE: u32 = 1;
+const WRITE_LOCKED: u32 = 2;
+const READER_SHIFT: u32 = 3;
+
+/// A thread that waits to read or to write.
+#[derive(Debug)]
+pub(super) struct PthreadRwlock;
+
+impl Decoder for PthreadRwlock {
+    fn key(&self) -> &'static str {
+        "pthread_rwlock"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::PthreadRwlockRead, WaitKind::PthreadRwlockWrite]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread waits for a pthread reader-writer lock (pthread_rwlock_rdlock(3), std::shared_mutex of C++). It is \
+         recognised by the function of glibc it is in and by the fields of the lock. A writer that holds the lock is \
+         named: glibc writes its thread id there. Of readers glibc keeps only the count, so they are counted, not \
+         named."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let call = FutexCall::of(facts)?;
+        if call.operation != Operation::WaitBitset {
+            return None;
+        }
+        let site = world.call_site(facts)?;
+        let function = glibc::function(facts, world, &site)?;
+        let kind = match function.strip_prefix("pthread_rwlock_")? {
+            "rdlock" | "timedrdlock" | "clockrdlock" => WaitKind::PthreadRwlockRead,
+            "wrlock" | "timedwrlock" | "clockwrlock" => WaitKind::PthreadRwlockWrite,
+            _ => return None,
+        };
+        let lock = base(&call, kind)?;
+        let fields: [u32; 8] = world.words(facts.pid, lock).ok()?;
+        let [readers, _, _, _, _, _, writer, shared] = fields;
+        if (shared == 0) != call.private || !world.still_there(facts) || world.words(facts.pid, lock) != Ok(fields) {
+            return None;
+        }
+        let mut wait = call.wait(kind, format!("rwlock in {}", world.place(facts.pid, lock)));
+        wait.address = Some(lock);
+        wait.mode = Mode::All;
+        wait.evidence.push(format!("in {function}, futex at +{}, value {}", call.address - lock, call.value));
+        wait.evidence.push(format!("readers word = {readers:#x}, cur_writer = {writer}"));
+        wait.evidence.push(route(&site));
+        let written = readers & WRITE_PHASE != 0 && readers & WRITE_LOCKED != 0 && writer != 0;
+        if written {
+            let lock_call = FutexCall { address: lock, ..call };
+            name(facts, world, &lock_call, writer, (call.private, Dead::Orphaned), &mut wait);
+        } else {
+            count_readers(readers, &mut wait);
+        }
+        Some(wait)
+    }
+}
+
+/// The lock around the futex word, by which word it must be.
+fn base(call: &FutexCall, kind: WaitKind) -> Option<u64> {
+    let offset = match (kind, call.value) {
+        (WaitKind::PthreadRwlockRead, 3) if call.address.is_multiple_of(8) => 8,
+        (WaitKind::PthreadRwlockRead, _) => 0,
+        (WaitKind::PthreadRwlockWrite, 2) => 8,
+        (WaitKind::PthreadRwlockWrite, 3) => 12,
+        _ => return None,
+    };
+    call.address.checked_sub(offset).filter(|base| base.is_multiple_of(8))
+}
+
+fn count_readers(readers: u32, wait: &mut Wait) {
+    wait.partial = true;
+    let count = readers >> READER_SHIFT;
+    if readers & WRITE_PHASE == 0 && count > 0 {
+        wait.certainty = Certainty::Derived;
+        wait.evidence.push(format!("{count} readers hold it; glibc does not keep who they are"));
+    } else {
+        wait.certainty = Certainty::Unknown;
+        wait.evidence.push("it is changing hands".to_owned());
+    }
+}

@@ -1,0 +1,281 @@
+//! What a child wrote, with the time of each line since its start.
+//!
+//! ```text
+//!    0.012 │ to its standard output
+//!    0.840 ┃ to its error output
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::words;
+use crate::model::child::{ChildState, ChildView, OutputLine, Stream};
+use crate::model::units::grouped;
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, text};
+
+/// Columns of a time, `12345.678 `, and of the stream's mark.
+const STAMP: usize = 10;
+const MARK: usize = 2;
+
+/// The view of a log. Lines are numbered from the first that was ever
+/// written, so that one keeps its number while older ones are dropped.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// The first line shown; the last ones where there is none.
+    first: Option<u64>,
+    /// Long lines go on in the next row instead of being cut.
+    pub(super) wrap: bool,
+    /// Without times.
+    pub(super) bare: bool,
+    search: String,
+    hit: Option<u64>,
+    /// Rows of the last drawing, and the first line in it.
+    rows: usize,
+    shown: u64,
+}
+
+impl Log {
+    /// Goes to the end and stays there.
+    pub(super) fn follow(&mut self) {
+        (self.first, self.hit) = (None, None);
+    }
+
+    /// Goes to the oldest line that is kept.
+    pub(super) fn to_oldest(&mut self, child: &ChildView) {
+        self.first = Some(child.dropped_lines);
+    }
+
+    /// Moves by lines; at the end it follows.
+    pub(super) fn scroll(&mut self, by: isize, child: &ChildView) {
+        let (oldest, end) = bounds(child);
+        let last = end.saturating_sub(self.rows as u64).max(oldest);
+        let first = self.first.unwrap_or(self.shown).saturating_add_signed(by as i64).max(oldest);
+        self.first = (by < 0 || first < last).then_some(first.min(last));
+    }
+
+    /// Moves by pages.
+    pub(super) fn page(&mut self, by: isize, child: &ChildView) {
+        self.scroll(by * self.rows.saturating_sub(1).max(1).cast_signed(), child);
+    }
+
+    /// What to look for from now on; nothing where it is empty.
+    pub(super) fn search(&mut self, text: &str) {
+        text.clone_into(&mut self.search);
+        if text.is_empty() {
+            self.hit = None;
+        }
+    }
+
+    /// Goes to the next line that has the searched text, or with −1 to the one
+    /// before, round the ends; with 0 to the latest.
+    pub(super) fn find(&mut self, by: isize, child: &ChildView) {
+        if self.search.is_empty() {
+            return;
+        }
+        let oldest = child.dropped_lines;
+        let has = |line: &OutputLine| found(&line.text, &self.search).is_some();
+        let hits: Vec<u64> = (oldest..).zip(lines(child)).filter(|(_, line)| has(line)).map(|(n, _)| n).collect();
+        let from = self.hit.unwrap_or(u64::MAX);
+        let next = match by {
+            1 => hits.iter().find(|n| **n > from).or(hits.first()),
+            -1 => hits.iter().rev().find(|n| **n < from).or(hits.last()),
+            _ => hits.last(),
+        };
+        self.hit = next.copied();
+        if let Some(hit) = self.hit {
+            let (_, end) = bounds(child);
+            let last = end.saturating_sub(self.rows as u64).max(oldest);
+            self.first = Some(hit.saturating_sub(self.rows as u64 / 2).clamp(oldest, last));
+        }
+    }
+
+    /// Draws the log of `child`.
+    ///
+    /// `facts` says whether the card beside it tells how the child ended.
+    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, child: &ChildView, facts: bool, look: &Look<'_>) {
+        let end = if facts { None } else { words::meaning(&child.state) };
+        let note = end.map_or_else(|| self.note(child), str::to_owned);
+        let room = usize::from(area.width).saturating_sub(note.width() + 8);
+        let title = text::fit(&words::name(child), room.max(10));
+        let inside = enclose(screen, area, &title, &note, look);
+        self.rows = usize::from(inside.height);
+        let (oldest, end) = bounds(child);
+        if oldest == end {
+            return draw_silence(screen, inside, child, look);
+        }
+        let width = usize::from(inside.width);
+        let all: Vec<&OutputLine> = lines(child).collect();
+        let first = match self.first {
+            Some(first) => first.clamp(oldest, end - 1),
+            None => end - self.fitting(&all, width) as u64,
+        };
+        self.shown = first;
+        let mut y = inside.y;
+        for (number, line) in (first..).zip(&all[(first - oldest) as usize..]) {
+            for row in self.rows_of(line, number, width, child, look) {
+                if y >= inside.bottom() {
+                    return;
+                }
+                row.render(Rect { y, height: 1, ..inside }, screen.buffer_mut());
+                y += 1;
+            }
+        }
+    }
+
+    /// How many of the last lines fit.
+    fn fitting(&self, all: &[&OutputLine], width: usize) -> usize {
+        let room = self.text_width(width);
+        let mut rows = 0;
+        let fits = |line: &&&OutputLine| {
+            rows += if self.wrap { pieces(&line.text, room).len() } else { 1 };
+            rows <= self.rows.max(1)
+        };
+        all.iter().rev().take_while(fits).count().max(1)
+    }
+
+    fn text_width(&self, width: usize) -> usize {
+        width.saturating_sub(MARK + if self.stamps(width) { STAMP } else { 0 }).max(1)
+    }
+
+    /// Times need room: a narrow log has none.
+    fn stamps(&self, width: usize) -> bool {
+        !self.bare && width >= 46
+    }
+
+    fn rows_of(
+        &self,
+        line: &OutputLine,
+        number: u64,
+        width: usize,
+        child: &ChildView,
+        look: &Look<'_>,
+    ) -> Vec<Line<'static>> {
+        let room = self.text_width(width);
+        let texts = if self.wrap { pieces(&line.text, room) } else { vec![text::fit(&line.text, room)] };
+        let (mark, mark_role, role) = match line.stream {
+            Stream::Stdout => ("│ ", Role::Faint, Role::Text),
+            Stream::Stderr => ("┃ ", Role::Warn, Role::Warn),
+        };
+        let stamp = if self.stamps(width) {
+            let since = line.at.since(child.started).as_secs_f64();
+            Some(format!("{since:>9.3} "))
+        } else {
+            None
+        };
+        let row = |(index, part): (usize, String)| {
+            let mut spans = Vec::new();
+            if let Some(stamp) = &stamp {
+                let stamp = if index == 0 { stamp.clone() } else { " ".repeat(STAMP) };
+                let role = if self.hit == Some(number) { Role::Marked } else { Role::Faint };
+                spans.push(Span::styled(stamp, look.style(role)));
+            }
+            spans.push(Span::styled(mark, look.style(mark_role)));
+            self.mark_hits(&part, role, look, &mut spans);
+            Line::from(spans)
+        };
+        texts.into_iter().enumerate().map(row).collect()
+    }
+
+    fn mark_hits(&self, mut part: &str, role: Role, look: &Look<'_>, spans: &mut Vec<Span<'static>>) {
+        while let Some((begin, end)) = found(part, &self.search) {
+            spans.push(Span::styled(part[..begin].to_owned(), look.style(role)));
+            spans.push(Span::styled(part[begin..end].to_owned(), look.style(Role::Marked)));
+            part = &part[end..];
+        }
+        spans.push(Span::styled(part.to_owned(), look.style(role)));
+    }
+
+    fn note(&self, child: &ChildView) -> String {
+        let (oldest, end) = bounds(child);
+        let dropped = if oldest > 0 { format!("{} older lines dropped · ", grouped(oldest)) } else { String::new() };
+        match self.first {
+            Some(first) => format!("{dropped}line {} of {}", grouped(first + 1), grouped(end)),
+            None if end == 0 => String::new(),
+            None if end == 1 => "1 line".to_owned(),
+            None => format!("{dropped}{} lines", grouped(end)),
+        }
+    }
+}
+
+/// Below seven rows a heading takes the place of the frame.
+fn enclose(screen: &mut Frame<'_>, area: Rect, title: &str, note: &str, look: &Look<'_>) -> Rect {
+    if area.height >= 7 {
+        return frame::draw(screen, area, title, note, look.theme);
+    }
+    let heading = Rect { height: 1.min(area.height), ..area };
+    Line::styled(title.to_owned(), look.style(Role::Title)).render(heading, screen.buffer_mut());
+    Line::styled(note.to_owned(), look.style(Role::Dim)).right_aligned().render(heading, screen.buffer_mut());
+    Rect { y: heading.bottom(), height: area.height - heading.height, ..area }
+}
+
+/// The numbers of the oldest line that is kept, and of the one after the last.
+fn bounds(child: &ChildView) -> (u64, u64) {
+    let kept: usize = child.log.iter().map(|block| block.len()).sum();
+    (child.dropped_lines, child.dropped_lines + kept as u64)
+}
+
+fn lines(child: &ChildView) -> impl Iterator<Item = &OutputLine> {
+    child.log.iter().flat_map(|block| block.iter())
+}
+
+/// Where `text` has `wanted`, without regard to the case of ASCII letters.
+fn found(text: &str, wanted: &str) -> Option<(usize, usize)> {
+    if wanted.is_empty() {
+        return None;
+    }
+    let begin = text.to_ascii_lowercase().find(&wanted.to_ascii_lowercase())?;
+    Some((begin, begin + wanted.len()))
+}
+
+/// Cuts a text into rows of at most `width` columns.
+fn pieces(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width && used > 0 {
+            rows.push(String::new());
+            used = 0;
+        }
+        used += columns;
+        if let Some(row) = rows.last_mut() {
+            row.push(c);
+        }
+    }
+    rows
+}
+
+fn draw_silence(screen: &mut Frame<'_>, area: Rect, child: &ChildView, look: &Look<'_>) {
+    let (what, role) = match &child.state {
+        ChildState::NotStarted(fault) => (fault.to_string(), Role::Danger),
+        ChildState::Ended { .. } => ("It wrote nothing.".to_owned(), Role::Dim),
+        ChildState::Running | ChildState::Stopped { .. } => ("It has not written anything yet.".to_owned(), Role::Dim),
+    };
+    for (y, part) in (area.y..area.bottom()).zip(text::wrap(&what, usize::from(area.width))) {
+        Line::styled(part, look.style(role)).render(Rect { y, height: 1, ..area }, screen.buffer_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_at_columns_not_bytes() {
+        assert_eq!(pieces("abcdef", 4), ["abcd", "ef"]);
+        assert_eq!(pieces("进程进", 4), ["进程", "进"]);
+        assert_eq!(pieces("", 4), [""]);
+    }
+
+    #[test]
+    fn hits_are_found_without_regard_to_case() {
+        assert_eq!(found("an Error", "error"), Some((3, 8)));
+        assert_eq!(found("größe X", "x"), Some((9, 10)));
+        assert_eq!(found("x", ""), None);
+    }
+}

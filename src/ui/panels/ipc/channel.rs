@@ -1,0 +1,168 @@
+//! The selected channel as the bounded queue it is, and what it is in words.
+//!
+//! ```text
+//! sender ▶ ██████████████████▌············ ▶ receiver  68% of 64K
+//! neither side has to wait
+//! cpu a message        867 ns → 863 ns
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::View;
+use crate::backend::lab::ipc::About;
+use crate::model::Nanos;
+use crate::model::channel::{Fill, Series, Sides, Waiting};
+use crate::model::lab::LabState;
+use crate::model::units::Bytes;
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{bar, text};
+
+/// Above this share a queue counts as full, below the other as empty.
+const FULL: f64 = 0.9;
+const EMPTY: f64 = 0.1;
+
+/// Draws the selected channel.
+pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
+    let row = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
+    let buffer = screen.buffer_mut();
+    let key = view.selected().key;
+    if !view.is_ticked(key) {
+        return Line::styled("not measured: Space ticks it", look.style(Role::Dim)).render(row(0), buffer);
+    }
+    let series = view.series_of(key);
+    if let Some(LabState::Failed(fault)) = series.map(|series| &series.state) {
+        for (y, line) in text::wrap(&fault.to_string(), usize::from(area.width)).into_iter().enumerate() {
+            Line::styled(line, look.style(Role::Danger)).render(row(y as u16), buffer);
+        }
+        return;
+    }
+    let Some((series, fill)) = series.and_then(|series| Some((series, series.fill?))) else {
+        return Line::styled("nothing measured yet", look.style(Role::Dim)).render(row(0), buffer);
+    };
+    queue(buffer, row(0), fill, view.colour_of(&series.transport), look);
+    let wide = area.width >= 50;
+    let lines = [
+        Some(verdict(series, fill, wide, look)),
+        cpu(series, wide, look),
+        switches(series, wide, look),
+        flags(series, look).or_else(|| facts(series, look)),
+    ];
+    for (y, line) in lines.into_iter().flatten().enumerate() {
+        if y as u16 + 1 < area.height {
+            line.render(row(y as u16 + 1), buffer);
+        }
+    }
+}
+
+fn queue(buffer: &mut ratatui::buffer::Buffer, row: Rect, fill: Fill, colour: Option<usize>, look: &Look<'_>) {
+    let share = fill.queued as f64 / fill.capacity.max(1) as f64;
+    let note = format!(" {:>3.0}% of {}", share.min(1.0) * 100.0, Bytes(fill.capacity));
+    // Without the words where there is no room for them.
+    let (left, right) = if row.width >= 44 { ("sender ▶ ", " ▶ receiver") } else { ("▶ ", " ▶") };
+    let ends = (left.chars().count() + right.chars().count() + note.len()) as u16;
+    let dim = look.style(Role::Dim);
+    buffer.set_string(row.x, row.y, left, dim);
+    let inside = Rect { x: row.x + left.chars().count() as u16, width: row.width.saturating_sub(ends), ..row };
+    let style = colour.map_or(look.style(Role::Text), |colour| look.theme.series(colour));
+    bar::draw(buffer, inside, share, style, look.style(Role::Faint));
+    buffer.set_stringn(inside.right(), row.y, right, usize::from(row.right() - inside.right()), dim);
+    let at = row.right().saturating_sub(note.len() as u16);
+    buffer.set_string(at, row.y, note, look.style(Role::Strong));
+}
+
+/// Who waits for whom.
+fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'static> {
+    let share = fill.queued as f64 / fill.capacity.max(1) as f64;
+    let how = series.channel.map_or(Waiting::Block, |facts| facts.wait);
+    let waits = match how {
+        Waiting::Block | Waiting::Futex => "sleeps",
+        Waiting::Spin => "spins",
+        Waiting::SpinPark => "spins, then sleeps",
+    };
+    let (short, long) = if share >= FULL {
+        (format!("full: the sender {waits}"), " until the receiver has taken something")
+    } else if share <= EMPTY {
+        (format!("nearly empty: the receiver {waits}"), " until something comes")
+    } else {
+        ("neither side has to wait".to_owned(), "")
+    };
+    Line::styled(if wide { short + long } else { short }, look.style(Role::Text))
+}
+
+fn cpu(series: &Series, wide: bool, look: &Look<'_>) -> Option<Line<'static>> {
+    let show = |value: f64| Nanos(value.round() as u64).precise();
+    Some(sides("cpu", series.cost?.cpu_ns, show, wide, look))
+}
+
+fn switches(series: &Series, wide: bool, look: &Look<'_>) -> Option<Line<'static>> {
+    Some(sides("switches", series.cost?.switches, |value| format!("{value:.3}"), wide, look))
+}
+
+/// A figure for each side, below its word in the row of the queue.
+fn sides(name: &str, of: Sides, show: impl Fn(f64) -> String, wide: bool, look: &Look<'_>) -> Line<'static> {
+    let dim = look.style(Role::Dim);
+    let name = if wide { format!("{name} a message") } else { name.to_owned() };
+    let width = if wide { 19 } else { 9 };
+    Line::from(vec![
+        Span::styled(format!("{name:<width$}"), dim),
+        Span::styled(format!("{:>8}", show(of.sender)), look.style(Role::Text)),
+        Span::styled(" → ", dim),
+        Span::styled(format!("{:<10}", show(of.receiver)), look.style(Role::Text)),
+    ])
+}
+
+/// What to keep in mind when reading the figures.
+fn flags(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
+    let all = series.flags.join(", ");
+    (!all.is_empty()).then(|| Line::styled(format!("⚑ {all}"), look.style(Role::Warn)))
+}
+
+fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
+    let facts = series.channel?;
+    let dim = look.style(Role::Dim);
+    Some(Line::from(vec![Span::styled("set up in ", dim), Span::styled(facts.setup.precise(), look.style(Role::Text))]))
+}
+
+/// What a transport is, in words: as many whole parts as fit.
+pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, about: &About, look: &Look<'_>) {
+    let width = usize::from(area.width);
+    let plain = |text: &str, role| -> Vec<Line<'static>> {
+        text::wrap(text, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
+    };
+    let waits: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
+    let parts = [
+        plain(about.model, Role::Text),
+        items("It promises", about.guarantees, Role::Good, width, look),
+        items("How it fails", about.failures, Role::Warn, width, look),
+        plain(&format!("How its sides can wait: {}.", waits.join(", ")), Role::Dim),
+    ];
+    let mut y = area.y;
+    for part in parts {
+        if y + part.len() as u16 > area.bottom() {
+            break;
+        }
+        for line in part {
+            line.render(Rect { y, height: 1, ..area }, screen.buffer_mut());
+            y += 1;
+        }
+        y += 1;
+    }
+}
+
+fn items(heading: &'static str, items: &[&str], role: Role, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(heading, look.style(Role::Strong))];
+    for item in items {
+        for (index, line) in text::wrap(item, width.saturating_sub(2)).into_iter().enumerate() {
+            let dot = if index == 0 { "• " } else { "  " };
+            lines.push(Line::from(vec![
+                Span::styled(dot, look.style(role)),
+                Span::styled(line, look.style(Role::Text)),
+            ]));
+        }
+    }
+    lines
+}

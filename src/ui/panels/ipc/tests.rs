@@ -1,0 +1,194 @@
+//! Every state of the panel at several sizes, and its keys.
+
+use crossterm::event::KeyModifiers;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::*;
+use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Placement, RatePoint, Sides, Waiting};
+use crate::model::histogram::{Distribution, Quantiles};
+use crate::model::lab::WorkerCost;
+use crate::ui::director::Bursts;
+use crate::ui::panels::Effect;
+use crate::ui::theme::{Depth, Theme};
+
+const NOW: Nanos = Nanos::from_secs(100);
+
+fn theme() -> Theme {
+    Theme::load("night", Depth::True).unwrap()
+}
+
+fn look<'a>(store: &'a Store, theme: &'a Theme) -> Look<'a> {
+    Look { store, theme, now: NOW, boot: NOW, bursts: Bursts::Off }
+}
+
+fn distribution(first: u32, p50: u64) -> Distribution {
+    let counts = vec![3, 40, 400, 220, 90, 30, 12, 4, 0, 1];
+    let quantiles = Quantiles {
+        count: counts.iter().sum(),
+        mean: Nanos(p50),
+        p50: Nanos(p50),
+        p90: Nanos(p50 * 3 / 2),
+        p99: Nanos(p50 * 2),
+        p999: Nanos(p50 * 3),
+        max: Nanos(p50 * 5),
+    };
+    Distribution { quantiles, first, counts }
+}
+
+fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> Series {
+    let wave = |i: u64| rate * (1.0 + 0.3 * (i as f64 / 6.0).sin());
+    let point = |i| RatePoint {
+        at: Nanos(NOW.0 - (99 - i) * 200_000_000),
+        messages_per_s: wave(i) / 4096.0,
+        bytes_per_s: wave(i),
+    };
+    let first = Distribution::bucket(Nanos(p50)).saturating_sub(2);
+    Series {
+        transport: transport.into(),
+        state: LabState::Running,
+        channel: Some(ChannelFacts { buffer: 65_536, wait, setup: Nanos(38_200) }),
+        throughput: (0..100).map(point).collect(),
+        cost: Some(MessageCost {
+            cpu_ns: Sides { sender: 867.0, receiver: 863.0 },
+            switches: Sides { sender: 0.001, receiver: 0.25 },
+        }),
+        round_trip: Some(Arc::new(distribution(first, p50))),
+        fill: Some(Fill { queued, capacity: 65_536 }),
+        losses: Losses::default(),
+        flags: Vec::new(),
+    }
+}
+
+fn running() -> IpcProgress {
+    IpcProgress {
+        state: LabState::Running,
+        cost: WorkerCost { processes: 6, cpu_time: Nanos::from_secs(3) },
+        spec: Some(IpcSpec::default()),
+        series: vec![
+            series("pipe", Waiting::Block, 4.7e9, 45_800, 64_000),
+            series("unix_stream", Waiting::Block, 1.9e9, 38_000, 2_000),
+            series("memfd_ring", Waiting::SpinPark, 21.5e9, 511, 30_000),
+        ],
+    }
+}
+
+fn one_failed() -> IpcProgress {
+    let mut progress = running();
+    let what = "worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe";
+    progress.series[0].state = LabState::Failed(Fault::new("pipe receiver", what));
+    progress.series[2].flags = vec!["CPU shared: waited 35% of the time".to_owned()];
+    progress.series[1].losses = Losses { lost: 3, corrupt: 1 };
+    progress.series[1].throughput.clear();
+    progress.series[1].round_trip = None;
+    progress
+}
+
+fn failed() -> IpcProgress {
+    let fault = Fault::new("cross-cpu", "it needs two CPUs, and only CPU 0 is allowed here").hint("choose same-cpu");
+    IpcProgress { state: LabState::Failed(fault), ..IpcProgress::default() }
+}
+
+fn starting() -> IpcProgress {
+    IpcProgress { state: LabState::Starting, spec: Some(IpcSpec::default()), ..IpcProgress::default() }
+}
+
+type State = (View, Store);
+
+/// A panel that has seen these, one after the other.
+fn seen<const N: usize>(all: [IpcProgress; N]) -> State {
+    let (mut panel, mut store) = (View::default(), Store::default());
+    for progress in all {
+        let update = Update::Ipc(Arc::new(Stamped { value: progress, ..Stamped::default() }));
+        store.apply(update.clone(), NOW);
+        panel.on_update(&update, &store);
+    }
+    (panel, store)
+}
+
+fn screen((panel, store): &mut State, width: u16, height: u16) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let theme = theme();
+    terminal.draw(|frame| panel.draw(frame, frame.area(), &look(store, &theme))).unwrap();
+    terminal
+}
+
+fn press((panel, store): &mut State, code: KeyCode) -> Vec<LabCommand<IpcSpec>> {
+    let theme = theme();
+    match panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look(store, &theme)) {
+        Reaction::Ignored => panic!("{code:?} is no key of the panel"),
+        Reaction::Taken(effects) => effects
+            .into_iter()
+            .map(|effect| match effect {
+                Effect::Send(Command::Ipc(command)) => command,
+                other => panic!("{other:?}"),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn every_state_looks_as_it_should() {
+    insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "snapshots"}, {
+        for (width, height) in [(40, 6), (80, 21), (120, 37)] {
+            let mut explained = seen([running()]);
+            press(&mut explained, KeyCode::Char('e'));
+            let states = [
+                ("idle", seen([])),
+                ("starting", seen([starting()])),
+                ("running", seen([running()])),
+                ("one-failed", seen([one_failed()])),
+                ("failed", seen([failed()])),
+                ("stopped", seen([running(), IpcProgress::default()])),
+                ("explained", explained),
+            ];
+            for (name, mut state) in states {
+                let terminal = screen(&mut state, width, height);
+                insta::assert_snapshot!(format!("{name}-{width}x{height}"), terminal.backend());
+            }
+        }
+        insta::assert_snapshot!("running-240x67", screen(&mut seen([running()]), 240, 67).backend());
+    });
+}
+
+#[test]
+fn it_draws_at_every_size() {
+    for progress in [IpcProgress::default(), running(), one_failed(), failed()] {
+        let mut state = seen([progress]);
+        for (width, height) in (1..30).flat_map(|n| [(n * 9, n * 3), (n * 3, n), (n, 30), (240, n)]) {
+            screen(&mut state, width, height);
+        }
+    }
+}
+
+#[test]
+fn enter_starts_and_stops() {
+    let mut state = seen([]);
+    assert_eq!(press(&mut state, KeyCode::Enter), [LabCommand::Run(IpcSpec::default())]);
+    assert_eq!(press(&mut state, KeyCode::Enter), [LabCommand::Stop], "also before it is heard of");
+    let mut state = seen([running()]);
+    assert_eq!(press(&mut state, KeyCode::Char('s')), [LabCommand::Stop]);
+    let mut state = seen([running(), IpcProgress::default()]);
+    assert_eq!(press(&mut state, KeyCode::Enter), [LabCommand::Run(IpcSpec::default())]);
+}
+
+#[test]
+fn settings_change_a_run_at_once_and_wait_otherwise() {
+    let mut state = seen([]);
+    assert_eq!(press(&mut state, KeyCode::Char(']')), []);
+    let larger = IpcSpec { size: 16_384, ..IpcSpec::default() };
+    assert_eq!(press(&mut state, KeyCode::Enter), [LabCommand::Run(larger.clone())]);
+    let placed = IpcSpec { placement: Placement::CrossCpuAwake, ..larger };
+    assert_eq!(press(&mut state, KeyCode::Char('p')), [LabCommand::Run(placed.clone())]);
+    press(&mut state, KeyCode::Down);
+    let fewer = IpcSpec { transports: vec!["pipe".into(), "memfd_ring".into()], ..placed.clone() };
+    assert_eq!(press(&mut state, KeyCode::Char(' ')), [LabCommand::Run(fewer)]);
+    assert_eq!(press(&mut state, KeyCode::Char(' ')), [LabCommand::Run(placed)], "in the registry's order again");
+}
+
+#[test]
+fn the_overviews_bursts_are_not_taken_for_a_run() {
+    let burst = IpcProgress { spec: Some(IpcSpec::overview()), ..running() };
+    let (panel, _) = seen([burst]);
+    assert!(!panel.is_running() && panel.series().is_empty());
+}

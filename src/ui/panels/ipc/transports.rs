@@ -1,0 +1,194 @@
+//! The list of transports: which are measured, and how they stand to each
+//! other.
+//!
+//! ```text
+//! ▸ ☑ pipe                block  64K
+//!     ██████▌·······     4.69 GB/s
+//!     p50 45.8 µs     1.14 M msg/s
+//! ```
+
+use std::fmt::Write;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::View;
+use crate::backend::lab::ipc::{TRANSPORTS, Transport};
+use crate::model::channel::Series;
+use crate::model::lab::LabState;
+use crate::model::units::{Bytes, si};
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{bar, text};
+
+/// Draws as many transports as fit, those around the cursor first, with three
+/// rows each where there is room, else two or one.
+pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
+    let rows = usize::from(area.height);
+    let count = TRANSPORTS.len();
+    // The last entry needs no blank row below it.
+    let each = if rows + 1 >= count * 4 {
+        4
+    } else if rows >= count * 3 {
+        3
+    } else if rows >= count * 2 && area.width < 60 {
+        2
+    } else {
+        1
+    };
+    let shown = (rows / each).max(1).min(count);
+    let first = (view.cursor + 1).saturating_sub(shown).min(count - shown);
+    let best = view.series().iter().filter_map(latest).fold(0.0, f64::max);
+    for (row, index) in (first..first + shown).enumerate() {
+        let entry = Rect { y: area.y + (row * each) as u16, height: each.min(3) as u16, ..area };
+        draw_entry(screen, entry.intersection(area), index, best, view, look);
+    }
+}
+
+/// The newest throughput, in bytes a second.
+fn latest(series: &Series) -> Option<f64> {
+    series.throughput.last().map(|point| point.bytes_per_s)
+}
+
+fn draw_entry(screen: &mut Frame<'_>, area: Rect, index: usize, best: f64, view: &View, look: &Look<'_>) {
+    if area.is_empty() {
+        return;
+    }
+    let transport = TRANSPORTS[index];
+    let series = view.series_of(transport.about().key);
+    let ticked = view.is_ticked(transport.about().key);
+    let colour = view.colour_of(transport.about().key);
+    let buffer = screen.buffer_mut();
+    let mut title = title(transport, ticked, index == view.cursor, colour, look);
+    if area.height == 1 {
+        // One row holds all: title, bar, figure.
+        let wide = area.width >= 60;
+        title.render(Rect { width: 24.min(area.width), ..area }, buffer);
+        let figures = Rect { x: area.x + 24, width: area.width.saturating_sub(24), ..area };
+        row_of_figures(buffer, figures.intersection(area), series, best, colour, wide, look);
+    } else {
+        if let Some(facts) = series.and_then(|series| series.channel)
+            && ticked
+        {
+            let note = format!("{} {:>5}", facts.wait, Bytes(facts.buffer).short());
+            let used = title.width();
+            let room = usize::from(area.width).saturating_sub(used);
+            if room > note.len() {
+                title.push_span(Span::styled(text::right(&note, room), look.style(Role::Faint)));
+            }
+        }
+        title.render(Rect { height: 1, ..area }, buffer);
+        let body = Rect { x: area.x + 4, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height - 1 };
+        draw_body(buffer, body, transport, series.filter(|_| ticked), best, colour, look);
+    }
+    if index == view.cursor {
+        screen.buffer_mut().set_style(Rect { height: 1, ..area }, look.style(Role::Selection));
+    }
+}
+
+fn title(transport: &dyn Transport, ticked: bool, here: bool, colour: Option<usize>, look: &Look<'_>) -> Line<'static> {
+    let tick = match (ticked, colour) {
+        (true, Some(colour)) => Span::styled("■ ", look.theme.series(colour)),
+        (true, None) => Span::styled("■ ", look.style(Role::Text)),
+        (false, _) => Span::styled("□ ", look.style(Role::Dim)),
+    };
+    let name = look.style(if ticked { Role::Strong } else { Role::Dim });
+    Line::from(vec![
+        Span::styled(if here { "▸ " } else { "  " }, look.style(Role::Accent)),
+        tick,
+        Span::styled(transport.about().name, name),
+    ])
+}
+
+fn draw_body(
+    buffer: &mut ratatui::buffer::Buffer,
+    area: Rect,
+    transport: &dyn Transport,
+    series: Option<&Series>,
+    best: f64,
+    colour: Option<usize>,
+    look: &Look<'_>,
+) {
+    let row = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
+    let Some(series) = series else {
+        let about = transport.about().family.to_string();
+        Line::styled(text::fit(&about, usize::from(area.width)), look.style(Role::Faint)).render(row(0), buffer);
+        return;
+    };
+    if let LabState::Failed(fault) = &series.state {
+        for (y, line) in text::wrap(&fault.to_string(), usize::from(area.width)).iter().enumerate() {
+            if (y as u16) < area.height {
+                Line::styled(line.clone(), look.style(Role::Danger)).render(row(y as u16), buffer);
+            }
+        }
+        return;
+    }
+    row_of_figures(buffer, row(0), Some(series), best, colour, false, look);
+    if area.height > 1 {
+        second_row(buffer, row(1), series, look);
+    }
+}
+
+/// The bar and the throughput; on a wide row the round trip as well.
+fn row_of_figures(
+    buffer: &mut ratatui::buffer::Buffer,
+    area: Rect,
+    series: Option<&Series>,
+    best: f64,
+    colour: Option<usize>,
+    wide: bool,
+    look: &Look<'_>,
+) {
+    let Some(series) = series else { return };
+    let note = match &series.state {
+        LabState::Failed(fault) => Some((fault.what.to_string(), Role::Danger)),
+        _ if series.losses.any() => {
+            let losses = series.losses;
+            Some((format!("{} lost, {} corrupt: no figures", losses.lost, losses.corrupt), Role::Danger))
+        }
+        LabState::Starting => Some(("starting…".to_owned(), Role::Dim)),
+        _ if series.throughput.is_empty() => Some(("warming up…".to_owned(), Role::Dim)),
+        _ => None,
+    };
+    if let Some((note, role)) = note {
+        Line::styled(text::fit(&note, usize::from(area.width)), look.style(role)).render(area, buffer);
+        return;
+    }
+    let Some(value) = latest(series) else { return };
+    let mut figure = format!("{:>10}", rate(value));
+    if wide && let Some(trip) = &series.round_trip {
+        let _ = write!(figure, "  p50 {:>7}  p99 {:>7}", trip.quantiles.p50, trip.quantiles.p99);
+    }
+    let figure_width = figure.chars().count() as u16;
+    let bar_area = Rect { width: area.width.saturating_sub(figure_width + 1), ..area };
+    let fill = colour.map_or(look.style(Role::Text), |colour| look.theme.series(colour));
+    if bar_area.width >= 4 {
+        bar::draw(buffer, bar_area, value / best.max(1.0), fill, look.style(Role::Faint));
+    }
+    let at = Rect { x: area.right().saturating_sub(figure_width), width: figure_width, ..area };
+    Line::styled(figure, look.style(Role::Strong)).render(at.intersection(area), buffer);
+}
+
+fn second_row(buffer: &mut ratatui::buffer::Buffer, area: Rect, series: &Series, look: &Look<'_>) {
+    let dim = look.style(Role::Dim);
+    if let Some(trip) = &series.round_trip {
+        let spans = [Span::styled("p50 ", dim), Span::styled(trip.quantiles.p50.precise(), look.style(Role::Text))];
+        Line::from_iter(spans).render(area, buffer);
+    }
+    if let Some(point) = series.throughput.last() {
+        let note = format!("{} msg/s", si(point.messages_per_s));
+        let width = note.chars().count() as u16;
+        if width + 14 < area.width {
+            let at = Rect { x: area.right() - width, width, ..area };
+            Line::styled(note, dim).render(at, buffer);
+        }
+    }
+}
+
+/// Bytes a second: `4.69 GB/s`.
+pub(super) fn rate(bytes_per_s: f64) -> String {
+    let figure = si(bytes_per_s);
+    if figure.contains(' ') { format!("{figure}B/s") } else { format!("{figure} B/s") }
+}

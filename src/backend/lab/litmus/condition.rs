@@ -29,7 +29,7 @@ pub enum Quantifier {
 pub enum Proposition {
     /// Always or never so.
     Constant(bool),
-    /// An observable has a value; by index into [`Test::observed`].
+    /// An observable has a value; by index into `Test::observed`.
     Equals(usize, i32),
     /// Not so.
     Not(Box<Proposition>),
@@ -40,7 +40,7 @@ pub enum Proposition {
 }
 
 impl Proposition {
-    /// Whether it holds for a state: the values of [`Test::observed`].
+    /// Whether it holds for a state: the values of `Test::observed`.
     pub fn holds(&self, state: &[i32]) -> bool {
         match self {
             Proposition::Constant(value) => *value,

@@ -157,7 +157,9 @@ b.close(); print(keeper, reader, flush=True); os.read(0, 1)";
         wait_until(reader as i32, reader as i32, |wait| wait.kind == WaitKind::UnixRecv && wait.holders.len() == 2);
     let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
     holders.sort_unstable();
-    assert_eq!(holders, [python.pid(), keeper as i32], "{wait:#?}");
+    let mut expected = [python.pid(), keeper as i32];
+    expected.sort_unstable();
+    assert_eq!(holders, expected, "{wait:#?}");
 }
 
 #[test]
@@ -208,7 +210,8 @@ os.read(0, 1)";
         let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
         holders.sort_unstable();
         // The child inherited the open file that holds the OFD lock.
-        let expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        let mut expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        expected.sort_unstable();
         assert_eq!(holders, expected, "{wait:#?}");
     }
 }

@@ -108,6 +108,7 @@ pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {
         return None;
     }
+    world.begin_thread();
     // A kernel thread has no user registers: the kernel shows them all as zero.
     let outside = Facts { call: &Call::Outside, ..facts.clone() };
     let facts = if matches!(facts.call, Call::Blocked { sp: 0, pc: 0, .. }) { &outside } else { facts };

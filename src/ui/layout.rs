@@ -99,7 +99,7 @@ pub fn system_bar(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
 fn host_group(sample: &SystemSample, look: &Look<'_>) -> Vec<Span<'static>> {
     vec![
         Span::styled(sample.host.to_string(), look.style(Role::Strong)),
-        Span::styled(format!(" {} cpu up {}", sample.cpus.len(), sample.uptime.age()), look.style(Role::Dim)),
+        Span::styled(format!(" {} cpu up {}", sample.cpus.len(), sample.uptime.rough_age()), look.style(Role::Dim)),
     ]
 }
 

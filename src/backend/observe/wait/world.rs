@@ -50,6 +50,8 @@ pub struct World {
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     ends: Option<Ends>,
+    /// Whether it has to be renewed before it is used again.
+    ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
 }
 
@@ -69,6 +71,7 @@ impl World {
             maps: HashMap::new(),
             levels: HashMap::new(),
             ends: None,
+            ends_outdated: false,
             file_locks: None,
         }
     }
@@ -80,9 +83,10 @@ impl World {
         self.file_locks = None;
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
-        if self.precise || self.ends.as_ref().is_some_and(old) {
+        if self.precise {
             self.ends = None;
         }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(old);
     }
 
     /// Whether every answer shall rest on readings of this scan, and name every
@@ -357,9 +361,14 @@ impl World {
     /// Where the proc file system cannot be listed.
     pub fn ends(&mut self) -> Result<&Ends, Errno> {
         let ends = match self.ends.take() {
+            Some(mut ends) if self.ends_outdated => {
+                ends.renew(&self.root)?;
+                ends
+            }
             Some(ends) => ends,
             None => Ends::read(&self.root)?,
         };
+        self.ends_outdated = false;
         Ok(self.ends.insert(ends))
     }
 
@@ -370,9 +379,7 @@ impl World {
     /// As [`World::ends`].
     pub fn new_ends(&mut self) -> Result<&Ends, Errno> {
         let now = clock::monotonic();
-        if self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0) {
-            self.ends = None;
-        }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0);
         self.ends()
     }
 

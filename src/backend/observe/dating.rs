@@ -39,19 +39,23 @@ impl SchedulerClock {
     }
 }
 
-/// When the task with this directory ran last, on `CLOCK_MONOTONIC`; `None`
-/// where the kernel does not tell or it was too short a while ago.
-pub fn last_ran(directory: &Path, source: &mut Source) -> Option<Nanos> {
+/// When the task with this directory, which started at `started` after boot,
+/// ran last, on `CLOCK_MONOTONIC`; `None` where the kernel does not tell or it
+/// was too short a while ago.
+pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option<Nanos> {
     let now = clock::monotonic();
-    let mut clock = source.scheduler_clock;
-    let here = clock.now(now, || exec_start(&Path::top("thread-self"), source));
-    source.scheduler_clock = clock;
+    let mut scheduler_clock = source.scheduler_clock;
+    let here = scheduler_clock.now(now, || exec_start(&Path::top("thread-self"), source));
+    source.scheduler_clock = scheduler_clock;
     let distance = here?.since(exec_start(directory, source)?);
-    (distance > least_distance(now)).then(|| now - distance)
+    let age = clock::boottime().since(started);
+    (distance > least_distance(now) && distance <= age).then(|| now - distance)
 }
 
 fn exec_start(directory: &Path, source: &mut Source) -> Option<Nanos> {
-    parse::exec_start(source.once(&directory.file("sched")).ok()?)
+    let start = parse::exec_start(source.once(&directory.file("sched")).ok()?)?;
+    // The kernel sets it to zero when it moves a sleeping task to another CPU.
+    (start > Nanos::ZERO).then_some(start)
 }
 
 #[cfg(test)]
@@ -65,29 +69,31 @@ mod tests {
     #[test]
     fn a_long_sleep_is_dated_and_a_short_one_is_not() {
         let tree = tempfile::tempdir().unwrap();
-        let write = |task: &str, millis: u64| {
+        let write = |task: &str, millis: u64, fraction: &str| {
             fs::create_dir_all(tree.path().join(task)).unwrap();
-            let content = format!("x (1, #threads: 1)\n---\nse.exec_start      :    {millis}.500000\n");
+            let content = format!("x (1, #threads: 1)\n---\nse.exec_start      :    {millis}.{fraction}\n");
             fs::write(tree.path().join(task).join("sched"), content).unwrap();
         };
         // As far back as this machine's clock allows to be dated.
         let up = clock::monotonic().0 / 1_000_000;
         let long = up / 2;
         assert!(Nanos::from_millis(long) > least_distance(clock::monotonic()), "up for {up} ms only");
-        write("thread-self", up);
-        write("6", up - long);
-        write("7", up - 900);
-        write("8", up + 5);
+        for (task, millis) in [("thread-self", up), ("6", up - long), ("7", up - 900), ("8", up + 5)] {
+            write(task, millis, "500000");
+        }
+        write("10", 0, "000000");
         let mut source = Source::new(Arc::new(ProcRoot::open(tree.path()).unwrap()));
         let before = clock::monotonic();
-        let ran = last_ran(&Path::process(6), &mut source).unwrap();
+        let ran = last_ran(&Path::process(6), Nanos::ZERO, &mut source).unwrap();
         let after = clock::monotonic();
         let expected = |now: Nanos| now.since(Nanos::from_millis(long));
         // Its reading is brought forward while time passes here.
         assert!(ran <= expected(after) && ran + Nanos::from_millis(1_000) >= expected(before), "{ran:?}");
-        for pid in [7, 8, 9] {
-            assert_eq!(last_ran(&Path::process(pid), &mut source), None, "{pid}");
+        for pid in [7, 8, 9, 10] {
+            assert_eq!(last_ran(&Path::process(pid), Nanos::ZERO, &mut source), None, "{pid}");
         }
+        let young = clock::boottime() - Nanos::from_secs(1);
+        assert_eq!(last_ran(&Path::process(6), young, &mut source), None, "before it was born");
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl ThreadRow {
         let directory = Path::thread(process.pid, self.tid);
         let task = Task { pid: process.pid, tid: self.tid, directory, state: shown.state, kernel: process.kernel };
         if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
-            self.still_since = last_ran(&directory, source).unwrap_or(self.still_since);
+            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
         }
         let blocked = Blocked::read(&task, self.still_since, source);
         self.have_blocked = true;

@@ -104,7 +104,7 @@ impl Row {
         let directory = Path::process(self.pid);
         let task = Task { pid: self.pid, tid: self.pid, directory, state: shown.state, kernel: shown.kernel };
         if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
-            self.still_since = last_ran(&directory, source).unwrap_or(self.still_since);
+            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
         }
         let blocked = Blocked::read(&task, self.still_since, source);
         self.have.blocked = true;

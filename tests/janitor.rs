@@ -24,6 +24,11 @@ fn marked(mark: &str) -> HashSet<i32> {
     entries.filter(|entry| bears(&entry.path())).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+fn is_janitor(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.ends_with(b"worker\0--janitor\0")
+}
+
 fn start(mark: &str, words: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
     command.args(words).env(MARK, mark).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -39,11 +44,15 @@ fn kill_after(mark: &str, words: &[&str], pause: Duration) {
     program.wait().unwrap();
     let begin = Instant::now();
     loop {
-        let left = marked(mark);
+        let mut left = marked(mark);
         if left.is_empty() {
             return;
         }
-        if begin.elapsed() > Duration::from_secs(1) {
+        // The janitor goes when its work is done.
+        if begin.elapsed() < Duration::from_secs(10) {
+            left.retain(|pid| !is_janitor(*pid));
+        }
+        if begin.elapsed() > Duration::from_secs(1) && !left.is_empty() {
             let names: Vec<_> = left.iter().map(|pid| std::fs::read(format!("/proc/{pid}/cmdline"))).collect();
             for pid in &left {
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL);

@@ -15,8 +15,9 @@ mod svg;
 #[path = "../tests/terminal/mod.rs"]
 mod terminal;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode};
 
 use scenes::{SCENES, Scene, Step};
 use terminal::Terminal;
@@ -65,6 +66,7 @@ fn build() -> Result<PathBuf, String> {
 }
 
 fn take(scene: &Scene, program: &Path) -> String {
+    let _payments = scene.payments.then(Payments::start);
     let mut command = Command::new(program);
     command.args(scene.arguments);
     let (columns, rows) = scene.size;
@@ -77,4 +79,33 @@ fn take(scene: &Scene, program: &Path) -> String {
         }
     }
     terminal.with_screen(|screen| svg::draw(screen, scene.title))
+}
+
+/// The program that the pictures of wait chains look at; ended with its
+/// children when the picture is taken.
+struct Payments {
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Payments {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("payments");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots/payments.c");
+        let compiled = Command::new("cc").args(["-g", "-pthread", "-o"]).arg(&binary).arg(source).status().unwrap();
+        assert!(compiled.success(), "payments.c does not compile");
+        let process = Command::new(binary).arg(folder.path().join("ledger.lock")).process_group(0).spawn().unwrap();
+        Payments { process, folder }
+    }
+}
+
+impl Drop for Payments {
+    fn drop(&mut self) {
+        let group = nix::unistd::Pid::from_raw(self.process.id().cast_signed());
+        // It may have ended by itself.
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        let _ = self.process.wait();
+        debug_assert!(self.folder.path().exists(), "the folder lives as long as the program in it");
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Scene {
     pub(crate) size: (u16, u16),
     /// The program's arguments.
     pub(crate) arguments: &'static [&'static str],
+    /// Whether the deadlocked program `payments.c` runs meanwhile.
+    pub(crate) payments: bool,
     /// What happens before it is taken.
     pub(crate) steps: &'static [Step],
 }
@@ -39,6 +41,7 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "The overview: what waits, what is alive, and the three labs in short bursts",
         size: (120, 40),
         arguments: &[],
+        payments: true,
         steps: &[READY, A_WHILE],
     },
     Scene {
@@ -46,6 +49,7 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "The process table with what each process waits for",
         size: (120, 40),
         arguments: &["--panel", "processes", "--labs", "off"],
+        payments: false,
         steps: &[READY, A_MOMENT],
     },
     Scene {
@@ -53,13 +57,15 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "Wait chains, and who must act",
         size: (120, 40),
         arguments: &["--panel", "waits", "--labs", "off"],
-        steps: &[READY, A_MOMENT],
+        payments: true,
+        steps: &[READY, Step::Wait("DEADLOCK"), A_MOMENT],
     },
     Scene {
         name: "children",
         title: "A supervised child with its output",
         size: (120, 40),
         arguments: &["run", "--", "sh", "-c", "for i in 1 2 3 4 5; do echo step $i of 5; sleep 1; done; cat"],
+        payments: false,
         steps: &[Step::Wait("step 5 of 5"), A_MOMENT],
     },
     Scene {
@@ -67,13 +73,15 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "Transports measured side by side",
         size: (120, 40),
         arguments: &["--panel", "ipc"],
-        steps: &[READY, Step::Keys(" "), A_WHILE],
+        payments: false,
+        steps: &[READY, Step::Keys("\r"), A_WHILE],
     },
     Scene {
         name: "locks",
         title: "A contended lock: lanes, hand-offs, wait times, mutual exclusion checked",
         size: (120, 40),
         arguments: &["--panel", "locks"],
+        payments: false,
         steps: &[READY, Step::Keys(" "), A_WHILE],
     },
     Scene {
@@ -81,13 +89,31 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "Store buffering on this machine, beside what the models allow",
         size: (120, 40),
         arguments: &["--panel", "ordering"],
+        payments: false,
         steps: &[READY, Step::Keys(" "), A_WHILE],
+    },
+    Scene {
+        name: "detail",
+        title: "One process in depth: its descriptors with the other ends named",
+        size: (120, 40),
+        arguments: &["--panel", "processes", "--labs", "off"],
+        payments: false,
+        steps: &[
+            READY,
+            A_MOMENT,
+            Step::Keys("/syncscope"),
+            Step::Keys("\r"),
+            Step::Keys("\r"),
+            Step::Keys("l"),
+            A_MOMENT,
+        ],
     },
     Scene {
         name: "narrow",
         title: "The process table in a terminal of 40 by 8",
         size: (40, 8),
         arguments: &["--panel", "processes", "--labs", "off"],
+        payments: false,
         steps: &[A_MOMENT],
     },
 ];

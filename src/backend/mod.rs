@@ -85,6 +85,13 @@ impl Backend {
         self.inlet.drain(each);
     }
 
+    /// Ends the children and hands over what was told last.
+    pub fn end(self, each: impl FnMut(Update)) {
+        let Backend { supervisor, inlet, .. } = self;
+        drop(supervisor);
+        inlet.drain(each);
+    }
+
     /// Rings whenever something is new.
     pub fn bell(&self) -> &Receiver<()> {
         self.inlet.bell()

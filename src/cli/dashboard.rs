@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Outcome;
 use super::config::Config;
-use crate::backend::{self, Backend, ChildCommand, Command};
+use crate::backend::{self, Backend, ChildCommand, Command, Update};
 use crate::model::child::ChildSpec;
 use crate::sys::heap;
 use crate::ui::app::{App, Clock, Settings};
@@ -82,11 +82,22 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
     let options = backend::Options { refresh: settings.refresh, ..backend::Options::default() };
     let mut backend = Backend::start(&options);
     let mut app = App::new(settings)?;
+    let supervises = opening.child.is_some();
     if let Some(spec) = opening.child {
         app.command(Command::Child(ChildCommand::Spawn(spec)));
     }
     let end = run::run(&mut app, &mut backend).wrap_err("the dashboard failed")?;
-    drop(backend);
+    let mut children = app.store().children.clone();
+    backend.end(|update| {
+        if let Update::Children(last) = update {
+            children = Some(last);
+        }
+    });
+    // Ours was the first command, and so its child the first.
+    let first = children.as_ref().and_then(|last| last.value.children.iter().find(|child| child.id == 1));
+    if let (true, Some(code)) = (supervises, first.and_then(|child| child.code)) {
+        return Ok(Outcome::Code(code));
+    }
     Ok(match end {
         End::Quit => Outcome::Done,
         End::Signal(signal) => Outcome::Code(128 + signal as u8),

@@ -6,18 +6,13 @@ use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use rustix::io::Errno;
-
 use super::{Outcome, dashboard};
 use crate::backend::children::{exit, headless};
 use crate::model::child::ChildSpec;
 use crate::report;
-use crate::sys::spawn::{SpawnError, Step};
+use crate::sys::spawn::SpawnError;
 
-/// What a shell says of a command that it did not find, that it could not
-/// execute, and of a failure that is not the command's.
-const NOT_FOUND: u8 = 127;
-const NOT_EXECUTABLE: u8 = 126;
+/// What programs that run others say of a failure that is not the command's.
 const OWN_FAILURE: u8 = 125;
 
 /// The options of `run`.
@@ -110,13 +105,8 @@ fn tell(json: bool, file: Option<File>, spec: &ChildSpec, run: &headless::Run) -
 }
 
 fn not_started(error: &SpawnError) -> Outcome {
-    let code = match (error.step, error.errno) {
-        (Step::Execute, Errno::NOENT) => NOT_FOUND,
-        (Step::Execute, _) => NOT_EXECUTABLE,
-        _ => OWN_FAILURE,
-    };
     let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    refuse(code, &format!("{error}{hint}"))
+    refuse(exit::not_started_code(error), &format!("{error}{hint}"))
 }
 
 fn refuse(code: u8, what: &str) -> Outcome {

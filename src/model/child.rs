@@ -67,8 +67,13 @@ pub struct Usage {
     pub user: Nanos,
     /// CPU time in the kernel.
     pub system: Nanos,
-    /// The most memory it had resident.
+    /// The most memory it had resident, see [`Usage::max_rss_is_ours`].
     pub max_rss: Bytes,
+    /// The figure is that of the program which started it: the kernel counts
+    /// what a process had before execve(2) too, and a child that begins in its
+    /// parent's memory has all of that. Its own peak lies below.
+    #[serde(default)]
+    pub max_rss_is_ours: bool,
     /// Context switches.
     pub switches: Switches,
     /// Page faults that needed no I/O.
@@ -136,6 +141,10 @@ pub struct ChildView {
     pub started: Nanos,
     /// Where it stands.
     pub state: ChildState,
+    /// The code a shell would end with for it, once it has ended or has failed
+    /// to start.
+    #[serde(default)]
+    pub code: Option<u8>,
     /// What it uses, while it lives and has been looked at.
     pub live: Option<LiveUsage>,
     /// Whether its standard input can be written to.

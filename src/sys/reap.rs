@@ -86,6 +86,17 @@ fn waitid(pidfd: &impl AsFd, options: i32) -> Result<Option<(Info, Usage)>, Errn
     Ok((pid != 0).then(|| (Info { code: info.si_code, status }, translate(&usage))))
 }
 
+/// Our own peak, which a child that we start inherits (`exec_mmap` in the
+/// kernel's `fs/exec.c`).
+fn own_max_rss() -> libc::c_long {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: writes one rusage; zeroed memory is a valid one.
+    unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init().ru_maxrss
+    }
+}
+
 fn translate(usage: &libc::rusage) -> Usage {
     let nanos = |time: libc::timeval| Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000);
     Usage {
@@ -93,6 +104,7 @@ fn translate(usage: &libc::rusage) -> Usage {
         user: nanos(usage.ru_utime),
         system: nanos(usage.ru_stime),
         max_rss: Bytes(usage.ru_maxrss as u64 * 1024),
+        max_rss_is_ours: usage.ru_maxrss <= own_max_rss(),
         switches: Switches { voluntary: usage.ru_nvcsw as u64, involuntary: usage.ru_nivcsw as u64 },
         minor_faults: usage.ru_minflt as u64,
         major_faults: usage.ru_majflt as u64,

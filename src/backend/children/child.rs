@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::exit;
 use super::output::Output;
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Exit, LiveUsage, StdinState, Stream, Usage};
@@ -31,6 +32,7 @@ pub(super) struct Child {
     command: Arc<str>,
     started: Nanos,
     pub(super) state: ChildState,
+    code: Option<u8>,
     live: Option<LiveUsage>,
     live_at: Nanos,
     pub(super) stdin: Option<File>,
@@ -54,6 +56,7 @@ impl Child {
             command: command_line(spec),
             started,
             state: ChildState::Running,
+            code: None,
             live: None,
             live_at: started,
             stdin: None,
@@ -83,13 +86,16 @@ impl Child {
             group: Group::Session,
             ..Spawn::default()
         };
+        self.code = Some(125);
         let process = janitor::ensure()?.spawn(&request, Role::User).map_err(|error| {
+            self.code = Some(exit::not_started_code(&error));
             let fault = Fault::new("spawn", error.to_string());
             match error.hint() {
                 Some(hint) => fault.hint(hint),
                 None => fault,
             }
         })?;
+        self.code = None;
         self.process = Some(process);
         self.stdin = Some(File::from(our_in));
         self.streams = [Some(File::from(our_out)), Some(File::from(our_err))];
@@ -201,6 +207,7 @@ impl Child {
         let (exit, mut usage) = reap::try_wait(&*process.pidfd).unwrap_or(Some(unknown))?;
         usage.wall = clock::monotonic().since(self.started);
         self.state = ChildState::Ended { exit, usage };
+        self.code = Some(exit::shell_code(exit));
         self.live = None;
         self.lose_stdin();
         Some((exit, usage))
@@ -250,6 +257,7 @@ impl Child {
             command: self.command.clone(),
             started: self.started,
             state: self.state.clone(),
+            code: self.code,
             live: self.live,
             stdin,
             stdout_bytes: self.output.bytes(Stream::Stdout),

@@ -1,7 +1,10 @@
 //! What the end of a child usually means, in words.
 
+use rustix::io::Errno;
+
 use crate::model::child::{Exit, Usage};
 use crate::model::signal;
+use crate::sys::spawn::{SpawnError, Step};
 
 /// How it ended, in a few words: `exit 0`, `exit 127`, `SIGSEGV, core dumped`.
 pub fn short(exit: Exit) -> String {
@@ -29,6 +32,17 @@ pub fn shell_code(exit: Exit) -> u8 {
         (Some(code), _) => code as u8,
         (None, Some(signal)) => 128 + signal as u8,
         (None, None) => 255,
+    }
+}
+
+/// The code a shell would give for a command that did not start: 127 where it
+/// was not found, 126 where it could not be executed, 125 for a failure of
+/// ours.
+pub fn not_started_code(error: &SpawnError) -> u8 {
+    match (error.step, error.errno) {
+        (Step::Execute, Errno::NOENT) => 127,
+        (Step::Execute, _) => 126,
+        _ => 125,
     }
 }
 

@@ -333,9 +333,13 @@ impl Loop {
             let _ = process.pidfd.ended(Some(left.into()));
             group(process.pid, Signal::KILL);
         }
-        for process in &living {
-            let _ = crate::sys::reap::wait(&*process.pidfd);
+        for child in self.children.values_mut().filter(|child| child.lives()) {
+            if let Some(process) = &child.process {
+                let _ = process.pidfd.ended(None);
+            }
+            child.reap();
         }
+        self.publish(clock::monotonic());
         if let Some(handler) = self.sigchld_handler.take() {
             signal_hook::low_level::unregister(handler);
         }

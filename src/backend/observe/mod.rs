@@ -11,6 +11,7 @@ pub mod detail;
 pub mod endpoints;
 pub mod faults;
 pub mod file_locks;
+pub mod inet;
 pub mod parse;
 pub mod pool;
 pub mod progress;

@@ -24,6 +24,8 @@ pub struct Threads {
     tids: Vec<Pid>,
     /// Whether the process ran since they were looked at.
     due: bool,
+    /// The round in which their shares were measured last.
+    measured_at: Nanos,
     /// What they were read for.
     waits: bool,
     switches: bool,
@@ -61,6 +63,7 @@ impl Threads {
 
     /// The process did not run in this interval, so none of its threads did.
     pub fn rest(&mut self, at: Nanos) {
+        self.measured_at = at;
         for row in &mut self.rows {
             row.measure(row.pulse.on_cpu(), at);
         }
@@ -106,8 +109,13 @@ impl Threads {
             return;
         }
         reconcile(&mut self.rows, &self.tids, |row| row.tid, |tid| ThreadRow::new(process.pid, tid));
+        // Those that rested in this round have been measured in it.
+        let round = &Round { measure: round.measure && self.measured_at != round.at, ..*round };
         for row in &mut self.rows {
             row.look(process, round, source);
+        }
+        if round.measure {
+            self.measured_at = round.at;
         }
         self.rows.retain(|row| row.shown.is_some());
         (self.due, self.waits, self.switches) = (false, round.topics.waits, round.topics.switches);

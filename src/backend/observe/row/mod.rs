@@ -195,9 +195,9 @@ impl Row {
         }
     }
 
-    /// Whether nothing has been read of it yet.
+    /// Whether nothing has been read of it yet, nor refused.
     pub fn is_new(&self) -> bool {
-        self.shown.is_none()
+        self.shown.is_none() && self.denied.stat.is_none()
     }
 
     /// Reads `stat`. `swept` is for a process that did not run: what may

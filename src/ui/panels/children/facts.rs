@@ -56,7 +56,7 @@ fn living(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>
     let age = look.now.since(child.started).age();
     let mut lines = vec![row("runs for", age, look)];
     if let Some(live) = child.live {
-        let gauge = width.saturating_sub(LABEL + 22).min(24);
+        let gauge = width.saturating_sub(LABEL + 24).min(24);
         let mut cpu = row("cpu", format!("{:>4.0} % ", live.cpu * 100.0), look);
         cpu.push_span(Span::styled(bar::text(f64::from(live.cpu), gauge), look.theme.scale(f64::from(live.cpu))));
         cpu.push_span(Span::styled(format!("  {} in all", live.cpu_time.cpu_time()), look.style(Role::Dim)));
@@ -75,7 +75,8 @@ fn ended(exit: Exit, usage: &Usage, width: usize, look: &Look<'_>) -> Vec<Line<'
     let share = exit::cpu_share(usage) * 100.0;
     let cpu = format!("{} user, {} system: {share:.0} %", short(usage.user), short(usage.system));
     lines.push(row("cpu", cpu, look));
-    lines.push(row("memory", format!("{} at most", usage.max_rss), look));
+    let below = if usage.max_rss_is_ours { "below " } else { "" };
+    lines.push(row("memory", format!("{below}{} at its peak", usage.max_rss), look));
     let faults = format!("{} page faults, {} from disk", grouped(usage.minor_faults), grouped(usage.major_faults));
     lines.push(row("faults", faults, look));
     let (voluntary, involuntary) = (usage.switches.voluntary, usage.switches.involuntary);

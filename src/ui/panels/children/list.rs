@@ -34,9 +34,11 @@ pub(super) fn draw(
     let rows = usize::from(inside.height).max(1);
     let index = all.iter().rev().position(|child| child.id == selected).unwrap_or(0);
     *top = (*top).min(index).max((index + 1).saturating_sub(rows)).min(all.len().saturating_sub(rows));
+    let digits = |child: &Arc<ChildView>| child.pid.map_or(0, |pid| pid.to_string().len());
+    let pids = all.iter().map(digits).max().unwrap_or(0);
     for (y, child) in all.iter().rev().skip(*top).take(rows).enumerate() {
         let row = Rect { y: inside.y + y as u16, height: 1, ..inside };
-        line(child, usize::from(row.width), look).render(row, screen.buffer_mut());
+        line(child, pids, usize::from(row.width), look).render(row, screen.buffer_mut());
         if child.id == selected {
             screen.buffer_mut().set_style(row, look.style(Role::Selection));
         }
@@ -45,11 +47,12 @@ pub(super) fn draw(
 }
 
 /// `▶ 5200 cargo build          12s   97%   41M`.
-fn line(child: &ChildView, width: usize, look: &Look<'_>) -> Line<'static> {
+fn line(child: &ChildView, pids: usize, width: usize, look: &Look<'_>) -> Line<'static> {
     let (glyph, role) = words::glyph(&child.state);
     let right = right_side(child, width, look);
     let used: usize = right.iter().map(Span::width).sum();
-    let pid = child.pid.map_or_else(String::new, |pid| format!("{pid} "));
+    let pid = child.pid.map_or_else(String::new, |pid| pid.to_string());
+    let pid = if pids > 0 { format!("{pid:>pids$} ") } else { pid };
     let room = width.saturating_sub(2 + pid.len() + used + 1);
     let mut spans = vec![
         Span::styled(format!("{glyph} "), look.style(role)),

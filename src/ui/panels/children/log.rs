@@ -46,7 +46,7 @@ impl Log {
     }
 
     /// Goes to the oldest line that is kept.
-    pub(super) fn to_oldest(&mut self, child: &ChildView) {
+    pub(super) fn go_to_oldest(&mut self, child: &ChildView) {
         self.first = Some(child.dropped_lines);
     }
 
@@ -95,11 +95,14 @@ impl Log {
     }
 
     /// Draws the log of `child`.
-    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, child: &ChildView, look: &Look<'_>) {
-        let note = self.note(child);
+    ///
+    /// `facts` says whether the card beside it tells how the child ended.
+    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, child: &ChildView, facts: bool, look: &Look<'_>) {
+        let end = if facts { None } else { words::meaning(&child.state) };
+        let note = end.map_or_else(|| self.note(child), str::to_owned);
         let room = usize::from(area.width).saturating_sub(note.width() + 8);
         let title = text::fit(&words::name(child), room.max(10));
-        let inside = frame::draw(screen, area, &title, &note, look.theme);
+        let inside = enclose(screen, area, &title, &note, look);
         self.rows = usize::from(inside.height);
         let (oldest, end) = bounds(child);
         if oldest == end {
@@ -193,9 +196,21 @@ impl Log {
         match self.first {
             Some(first) => format!("{dropped}line {} of {}", grouped(first + 1), grouped(end)),
             None if end == 0 => String::new(),
+            None if end == 1 => "1 line".to_owned(),
             None => format!("{dropped}{} lines", grouped(end)),
         }
     }
+}
+
+/// Below seven rows a heading takes the place of the frame.
+fn enclose(screen: &mut Frame<'_>, area: Rect, title: &str, note: &str, look: &Look<'_>) -> Rect {
+    if area.height >= 7 {
+        return frame::draw(screen, area, title, note, look.theme);
+    }
+    let heading = Rect { height: 1.min(area.height), ..area };
+    Line::styled(title.to_owned(), look.style(Role::Title)).render(heading, screen.buffer_mut());
+    Line::styled(note.to_owned(), look.style(Role::Dim)).right_aligned().render(heading, screen.buffer_mut());
+    Rect { y: heading.bottom(), height: area.height - heading.height, ..area }
 }
 
 /// The numbers of the oldest line that is kept, and of the one after the last.

@@ -131,6 +131,7 @@ impl Panel for Children {
             ]
         };
         match &self.mode {
+            Mode::Browse if self.newest == 0 => hints(&KEYS[..1]),
             Mode::Browse => hints(KEYS),
             Mode::Run(..) => {
                 let mut all = two("run it", "back");
@@ -264,7 +265,7 @@ impl Children {
             Act::Match(by) => self.log.find(by, child),
             Act::Scroll(by) => self.log.scroll(by, child),
             Act::Page(by) => self.log.page(by, child),
-            Act::Oldest => self.log.to_oldest(child),
+            Act::Oldest => self.log.go_to_oldest(child),
             Act::Follow => self.log.follow(),
             Act::Wrap => self.log.wrap = !self.log.wrap,
             Act::Stamps => self.log.bare = !self.log.bare,
@@ -369,7 +370,7 @@ impl Children {
             facts::draw(screen, area, child, look);
         }
         self.log_area = areas.log;
-        self.log.draw(screen, areas.log, child, look);
+        self.log.draw(screen, areas.log, child, areas.facts.is_some(), look);
     }
 
     fn draw_prompt(&self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
@@ -459,6 +460,3 @@ fn draw_empty(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         line.render(Rect { y: row, height: 1, ..inside }, screen.buffer_mut());
     }
 }
-
-#[cfg(test)]
-mod tests;

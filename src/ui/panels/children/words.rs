@@ -56,6 +56,14 @@ pub(super) fn state(state: &ChildState) -> String {
     }
 }
 
+/// What the way it ended usually means, where it ended badly.
+pub(super) fn meaning(state: &ChildState) -> Option<&'static str> {
+    match state {
+        ChildState::Ended { exit, .. } if exit.code != Some(0) => exit::meaning(*exit),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,7 +46,7 @@ use crate::ui::widgets::{frame, lines, ridges, text};
 /// What it is.
 pub const INFO: Info = Info {
     name: "ipc",
-    title: "ipc",
+    title: "IPC",
     question: "Which way for two processes to talk is fastest, and what does it cost?",
     open: || Box::<View>::default(),
 };

@@ -1,0 +1,92 @@
+//! The children panel in a real terminal: `syncscope run -- CMD`, keys that
+//! reach the child, output that cannot disturb the screen.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "other tests use the rest")]
+mod terminal;
+
+use std::process::Command;
+use std::time::Duration;
+
+use terminal::{ENTER, ESCAPE, Terminal};
+
+fn run(words: &[&str]) -> Terminal {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.args(["run", "--"]).args(words);
+    Terminal::start(command, 120, 40)
+}
+
+#[test]
+fn one_talks_to_the_command_and_leaves_with_its_code() {
+    let mut terminal = run(&["sh", "-c", "echo ready; read line; echo \"got $line\"; exit 5"]);
+    terminal.wait_for("1 line");
+    terminal.send_keys("ihello");
+    terminal.send_keys(ENTER);
+    terminal.send_keys(ESCAPE);
+    terminal.wait_for("got hello");
+    terminal.wait_for("exit 5");
+    terminal.send_keys("q");
+    assert_eq!(terminal.exit_code(), 5);
+    terminal.assert_restored();
+    terminal.mark.assert_gone_within(Duration::from_secs(1));
+}
+
+#[test]
+fn leaving_ends_the_command_and_says_so_in_the_code() {
+    let mut terminal = run(&["sh", "-c", "sleep 1000 & echo ready; wait"]);
+    terminal.wait_for("1 line");
+    terminal.send_keys("q");
+    assert_eq!(terminal.exit_code(), 128 + libc::SIGTERM);
+    terminal.mark.assert_gone_within(Duration::from_secs(1));
+}
+
+#[test]
+fn what_cannot_start_has_a_shell_s_code() {
+    for (program, code) in [("no-such-program", 127), ("/", 126)] {
+        let mut terminal = run(&[program]);
+        terminal.wait_for("not started");
+        terminal.send_keys("q");
+        assert_eq!(terminal.exit_code(), code, "{program}");
+    }
+}
+
+#[test]
+fn a_signal_from_the_menu_ends_a_child_started_by_a_key() {
+    let mut terminal = run(&["true"]);
+    terminal.wait_for("exit 0");
+    terminal.send_keys("r");
+    terminal.wait_for("run ›");
+    terminal.send_keys("sleep 1000");
+    terminal.send_keys(ENTER);
+    terminal.wait_for("1 of 2 alive");
+    terminal.send_keys("k");
+    terminal.wait_for("Signal to");
+    terminal.send_keys(ENTER);
+    terminal.wait_for("sends it");
+    terminal.send_keys(ENTER);
+    terminal.wait_for("0 of 2 alive");
+    terminal.wait_for("SIGTERM");
+    terminal.send_keys("q");
+    assert_eq!(terminal.exit_code(), 0, "the code is that of the command it was opened on");
+    terminal.mark.assert_gone_within(Duration::from_secs(1));
+}
+
+/// A child without a terminal cannot even open one, and what it writes acts on
+/// nothing.
+#[test]
+fn hostile_output_leaves_the_screen_alone() {
+    let script = r"printf '\033[2J\033[H\033[?1049l\033]0;gone\007\033c\233\377\0wiped\n'; \
+                   echo x >/dev/tty || echo no terminal; head -c 200000 /dev/urandom; \
+                   printf '\nstill here\n'; sleep 1000";
+    let mut terminal = run(&["sh", "-c", script]);
+    terminal.wait_for("still here");
+    terminal.wait_for("1 of 1 alive");
+    terminal.settle(Duration::from_millis(300));
+    let lines = terminal.lines();
+    assert!(lines[1].contains("4 Children"), "{lines:#?}");
+    assert!(lines.iter().skip(3).take(30).all(|line| line.starts_with(['│', '├', '╰', '╭'])), "{lines:#?}");
+    terminal.send_keys("q");
+    terminal.exit_code();
+    terminal.assert_restored();
+}

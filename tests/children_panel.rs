@@ -1,0 +1,218 @@
+//! The children panel in its states, drawn without a terminal, and its keys.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use syncscope::backend::{ChildCommand, Command, Update};
+use syncscope::model::child::{
+    ChildState, ChildView, Children, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
+};
+use syncscope::model::process::Switches;
+use syncscope::model::{Bytes, Fault, Nanos, Stamped};
+use syncscope::ui::app::{App, Clock, Settings};
+use syncscope::ui::panels::PANELS;
+
+const NOW: Nanos = Nanos::from_secs(5_000);
+const SIZES: [(u16, u16); 4] = [(40, 8), (80, 24), (120, 40), (240, 70)];
+
+fn child(id: u64, command: &str, state: ChildState) -> ChildView {
+    let lives = matches!(state, ChildState::Running | ChildState::Stopped { .. });
+    ChildView {
+        id,
+        pid: lives.then_some(5_180 + id as i32),
+        command: Arc::from(command),
+        started: Nanos::from_secs(4_988),
+        state,
+        code: None,
+        live: lives.then_some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
+        stdin: if lives { StdinState::Open { queued: 0 } } else { StdinState::Closed },
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        dropped_lines: 0,
+        log: Vec::new(),
+    }
+}
+
+fn log(count: u64, dropped: u64) -> Vec<Arc<[OutputLine]>> {
+    let line = |n: u64| {
+        let (stream, text) = match n % 7 {
+            3 => (Stream::Stderr, format!("warning {n}: unused import: `std::io::Read`, which is a long story {n}")),
+            _ => (Stream::Stdout, format!("test case_{n} ... ok")),
+        };
+        OutputLine { at: Nanos::from_secs(4_988) + Nanos::from_millis(25 * n), stream, text: text.into() }
+    };
+    let lines: Vec<OutputLine> = (dropped..count).map(line).collect();
+    lines.chunks(256).map(Arc::from).collect()
+}
+
+fn ended(code: Option<i32>, signal: Option<i32>) -> ChildState {
+    let usage = Usage {
+        wall: Nanos::from_millis(1_300),
+        user: Nanos::from_millis(420),
+        system: Nanos::from_millis(35),
+        max_rss: Bytes(88 << 20),
+        max_rss_is_ours: false,
+        switches: Switches { voluntary: 1_204, involuntary: 87 },
+        minor_faults: 20_411,
+        major_faults: 3,
+    };
+    ChildState::Ended { exit: Exit { code, signal, core: signal == Some(11) }, usage }
+}
+
+fn app(children: Vec<ChildView>) -> App {
+    let panel = PANELS.iter().position(|p| p.name == "children").unwrap();
+    let mut app = App::new(Settings { panel, clock: Clock::Fixed(NOW, NOW), ..Settings::default() }).unwrap();
+    show(&mut app, children);
+    app
+}
+
+fn show(app: &mut App, children: Vec<ChildView>) {
+    let value = Children { children: children.into_iter().map(Arc::new).collect() };
+    app.on_update(&Update::Children(Arc::new(Stamped { at: NOW, seq: 1, value, ..Stamped::default() })));
+    // A panel sees what is new when it is drawn.
+    text(app, (80, 24));
+}
+
+fn busy() -> Vec<ChildView> {
+    let running = ChildView {
+        stdout_bytes: 25_803,
+        stderr_bytes: 9_112,
+        dropped_lines: 1_000,
+        log: log(1_480, 1_000),
+        ..child(5, "cargo test --workspace", ChildState::Running)
+    };
+    vec![
+        child(1, "make -j2", ended(Some(2), None)),
+        child(2, "./crash", ended(None, Some(11))),
+        child(3, "gzip -9", ChildState::Stopped { signal: 19 }),
+        child(4, "true", ended(Some(0), None)),
+        running,
+    ]
+}
+
+fn text(app: &mut App, (width, height): (u16, u16)) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| app.draw(frame)).unwrap();
+    terminal.draw(|frame| app.draw(frame)).unwrap();
+    let rows = terminal.backend().buffer().content.chunks(usize::from(width));
+    let row = |row: &[ratatui::buffer::Cell]| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>();
+    rows.map(|cells| row(cells).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn press(app: &mut App, code: KeyCode) {
+    app.on_event(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+}
+
+fn type_text(app: &mut App, text: &str) {
+    text.chars().for_each(|c| press(app, KeyCode::Char(c)));
+}
+
+/// What the panel has asked the supervisor since the last time.
+fn asked(app: &mut App) -> Vec<ChildCommand> {
+    let commands = app.take_commands().into_iter();
+    commands.filter_map(|command| if let Command::Child(command) = command { Some(command) } else { None }).collect()
+}
+
+fn snapshots(name: &str, make: impl Fn() -> App) {
+    for size in SIZES {
+        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), text(&mut make(), size));
+    }
+}
+
+#[test]
+fn a_running_child_and_its_log() {
+    snapshots("running", || app(busy()));
+}
+
+#[test]
+fn one_that_crashed() {
+    snapshots("crashed", || {
+        let mut app = app(busy());
+        (0..3).for_each(|_| press(&mut app, KeyCode::Down));
+        app
+    });
+}
+
+#[test]
+fn one_that_did_not_start() {
+    let fault = Fault::new("spawn", "cannot execute ./tool: Permission denied (EACCES)");
+    let fault = fault.hint("is it executable? chmod +x ./tool");
+    snapshots("fault", || app(vec![child(1, "./tool --all", ChildState::NotStarted(fault.clone()))]));
+}
+
+#[test]
+fn a_command_is_typed_read_and_remembered() {
+    let mut app = app(Vec::new());
+    type_text(&mut app, "rA=1 sh -c 'exit 3");
+    press(&mut app, KeyCode::Enter);
+    assert!(asked(&mut app).is_empty());
+    assert!(text(&mut app, (80, 24)).contains("a quote is not closed"));
+    type_text(&mut app, "'");
+    press(&mut app, KeyCode::Enter);
+    let commands = asked(&mut app);
+    let [ChildCommand::Spawn(spec)] = commands.as_slice() else { unreachable!("{commands:?}") };
+    assert_eq!((spec.program.to_str(), spec.args.len(), spec.env.len()), (Some("sh"), 2, 1));
+    press(&mut app, KeyCode::Char('r'));
+    press(&mut app, KeyCode::Up);
+    assert!(text(&mut app, (80, 24)).contains("run › A=1 sh -c 'exit 3'"));
+    press(&mut app, KeyCode::Esc);
+    assert!(!text(&mut app, (80, 24)).contains("run ›"));
+}
+
+#[test]
+fn input_signal_forget_and_again_reach_the_selected_child() {
+    let mut app = app(busy());
+    type_text(&mut app, "ihello");
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Esc);
+    assert!(matches!(&asked(&mut app)[..], [ChildCommand::Write { id: 5, bytes }] if bytes == b"hello\n"));
+    type_text(&mut app, "x");
+    assert!(asked(&mut app).is_empty(), "it runs");
+    type_text(&mut app, "k9");
+    press(&mut app, KeyCode::Enter);
+    assert!(asked(&mut app).is_empty(), "a signal is asked for twice");
+    press(&mut app, KeyCode::Enter);
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 5, signal: 9 }]));
+    app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)));
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::CloseStdin(5)]));
+    press(&mut app, KeyCode::Down);
+    type_text(&mut app, "xR");
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Forget(4), ChildCommand::Again(4)]));
+}
+
+#[test]
+fn the_log_scrolls_follows_and_is_searched() {
+    let mut app = app(busy());
+    let log_of = |app: &mut App| text(app, (120, 40));
+    assert!(log_of(&mut app).contains("case_1479"), "it follows");
+    press(&mut app, KeyCode::Home);
+    let oldest = log_of(&mut app);
+    assert!(oldest.contains("case_1000") && oldest.contains("line 1,001 of 1,480"), "{oldest}");
+    press(&mut app, KeyCode::PageDown);
+    assert!(!log_of(&mut app).contains("case_1000"));
+    // More output does not move what one reads.
+    let before = log_of(&mut app);
+    let mut more = busy();
+    more[4].log = log(1_500, 1_000);
+    show(&mut app, more);
+    assert_eq!(log_of(&mut app), before.replace("1,480", "1,500"));
+    type_text(&mut app, "/CASE_1234");
+    press(&mut app, KeyCode::Enter);
+    assert!(log_of(&mut app).contains("case_1234"));
+    type_text(&mut app, "f");
+    assert!(log_of(&mut app).contains("case_1499"));
+}
+
+#[test]
+fn a_new_child_is_selected_as_it_appears() {
+    let mut app = app(busy());
+    press(&mut app, KeyCode::Down);
+    let mut more = busy();
+    more.push(child(6, "newcomer", ChildState::Running));
+    show(&mut app, more);
+    assert!(text(&mut app, (120, 40)).contains("╮╭ 5186 newcomer "));
+}

@@ -25,7 +25,7 @@ use crate::sys::spawn::gate;
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
 /// How long the first of several updates waits for the others.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(2);
 /// How often the backend is polled though nothing rings, to look after
 /// readings that hang and to age what is on the screen.
 const IDLE: Duration = Duration::from_secs(1);

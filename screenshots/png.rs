@@ -1,6 +1,6 @@
 //! An SVG as a PNG, in the font that has every glyph of the dashboard.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
@@ -20,16 +20,11 @@ impl Painter {
     /// Where the system has no DejaVu Sans Mono, with the package that has it.
     pub(crate) fn new() -> Result<Self, String> {
         let mut fonts = fontdb::Database::new();
-        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share/fonts"));
-        for directory in
-            [PathBuf::from("/usr/share/fonts"), PathBuf::from("/usr/local/share/fonts")].iter().chain(&home)
-        {
-            fonts.load_fonts_dir(directory);
-        }
+        fonts.load_system_fonts();
         let family = "DejaVu Sans Mono";
         if !fonts.faces().any(|face| face.families.iter().any(|(name, _)| name == family)) {
             return Err(format!(
-                "no {family} under /usr/share/fonts: apt-get install fonts-dejavu-core (Debian), \
+                "the font {family} is not installed: apt-get install fonts-dejavu-core (Debian), \
                  dnf install dejavu-sans-mono-fonts (Fedora), pacman -S ttf-dejavu (Arch)"
             ));
         }

@@ -110,13 +110,13 @@ fn process(pid: Pid, ppid: Pid, name: &str) -> Process {
     }
 }
 
-fn mutex(holder: Pid, of: Pid) -> Option<Arc<Wait>> {
+fn mutex(holder: Pid, of: Pid) -> Arc<Wait> {
     let mut wait = Wait::new(WaitKind::PthreadMutex, "mutex [heap] +0x2a0");
     wait.address = Some(0x55d0_0000_a040);
     wait.holders = vec![Holder { pid: of, tid: Some(holder) }];
     wait.since = Some(Nanos::from_secs(4_808));
     wait.evidence = vec![format!("owner word = {holder} at 0x55d00000a048"), "kind = 0 (normal)".to_owned()];
-    Some(Arc::new(wait))
+    Arc::new(wait)
 }
 
 fn thread(pid: Pid, tid: Pid, name: &str, wait: Option<Arc<Wait>>) -> Arc<Thread> {
@@ -157,8 +157,8 @@ fn processes() -> Update {
     let all = [init, payments, tar, gzip, stuck, zombie];
     let threads = vec![
         thread(4_121, 4_121, "payments", None),
-        thread(4_121, 4_130, "worker-2", mutex(4_133, 4_121)),
-        thread(4_121, 4_133, "worker-5", mutex(4_130, 4_121)),
+        thread(4_121, 4_130, "worker-2", Some(mutex(4_133, 4_121))),
+        thread(4_121, 4_133, "worker-5", Some(mutex(4_130, 4_121))),
     ];
     Update::Processes(stamped(ProcessTable {
         tally: Tally { processes: 6, threads: 8, running: 1, disk: 0, stopped: 0, zombies: 1 },

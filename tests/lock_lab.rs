@@ -65,10 +65,17 @@ impl Lab {
     fn stop(self) {
         self.commands.send(LabCommand::Stop).unwrap();
         self.thread.join().unwrap().unwrap();
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-        let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        assert_eq!(children.collect::<String>(), "", "a worker is left");
+        assert_eq!(workers(), Vec::<String>::new(), "left");
     }
+}
+
+/// The command lines of our children that are workers; the janitor stays.
+fn workers() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<_> = children.flat_map(|pids| pids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let lines = pids.iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok());
+    lines.filter(|line| line.contains("worker") && !line.contains("janitor")).collect()
 }
 
 fn setting(of: &LockProgress) -> Option<LockSetting> {
@@ -85,6 +92,7 @@ fn what_runs_is_shown_and_stops() {
     assert!(progress.cost.cpu_time > Nanos::ZERO);
     assert_eq!(progress.figures.recent.len(), 3);
     assert_eq!(progress.figures.handoffs.as_ref().map(Vec::len), Some(3));
+    assert_eq!(workers().len(), 1, "while it runs there is one");
     let lanes = progress.lanes.unwrap();
     assert_eq!(lanes.threads.len(), 3);
     assert!(lanes.span > Nanos::ZERO && lanes.span <= spec.setting.window);
@@ -93,6 +101,14 @@ fn what_runs_is_shown_and_stops() {
             assert!(a.wanted <= a.got && a.got <= a.released && a.released <= lanes.span.0, "{a:?} of {}", lanes.span);
         }
         assert!(lane.windows(2).all(|pair| pair[0].released <= pair[1].wanted), "{lane:?}");
+    }
+    for _ in 0..20 {
+        let lanes = lab.wait("lanes", |p| p.lanes.is_some()).lanes.unwrap();
+        let mut holds: Vec<_> = lanes.threads.iter().flatten().filter(|a| a.got < a.released).collect();
+        holds.sort_by_key(|a| a.got);
+        for pair in holds.windows(2) {
+            assert!(pair[0].released <= pair[1].got, "two threads are drawn as holders: {pair:?}");
+        }
     }
     lab.stop();
 }

@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "only the tree is needed here")]
 mod proc_tree;
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use proc_tree::{Fake, ProcTree};
@@ -49,6 +50,12 @@ fn json_has_the_fields_of_the_contract() {
     assert!(sleep["cpu"].is_number() && sleep["rss"].as_u64().unwrap() > 0, "{sleep}");
     assert!(sleep["started_ns"].as_u64() >= of(me)["started_ns"].as_u64());
     assert!(all.iter().all(|object| object["tid"].is_null()));
+    // Nobody has waited for longer than it lives.
+    let up = syncscope::sys::clock::boottime().0;
+    for object in &all {
+        let age = up - object["started_ns"].as_u64().unwrap();
+        assert!(object["wait"]["since_ns"].as_u64().is_none_or(|since| since <= age + 1_000_000_000), "{object}");
+    }
 }
 
 #[test]
@@ -59,6 +66,27 @@ fn threads_have_objects_of_their_own() {
         all.iter().map(|object| (object["pid"].as_i64().unwrap(), object["tid"].as_i64().unwrap())).collect();
     assert_eq!(ids, [(6, 6), (7, 7), (7, 9)]);
     assert_eq!((&all[2]["name"], &all[2]["threads"]), (&Value::from("worker"), &Value::from(2)));
+}
+
+#[test]
+fn every_thread_of_a_sleeping_process_has_figures() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("crowd");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/crowd/crowd.c");
+    assert!(Command::new("cc").args(["-pthread", "-o"]).arg(&program).arg(source).status().unwrap().success());
+    let mut crowd =
+        Command::new(program).args(["0", "3"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(crowd.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let all = objects(&ps(&["--json", "--threads"]));
+    drop(crowd.stdin.take());
+    crowd.wait().unwrap();
+    let threads: Vec<&Value> = all.iter().filter(|object| object["pid"] == crowd.id()).collect();
+    assert_eq!(threads.len(), 4);
+    for thread in threads {
+        assert!(thread["cpu"].is_number() && thread["state"] == "S", "{thread}");
+        assert!(thread["wait"]["since_ns"].is_u64(), "{thread}");
+    }
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn one_file_for_both_streams_keeps_their_order() {
         .status()
         .unwrap();
     assert!(status.success());
-    let expected: String = (1..=8).map(|i| format!("{i}\n{i}\n")).collect();
+    let expected = "1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 ".replace(' ', "\n");
     assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     assert!(report["stdout_bytes"].is_null() && report["stderr_bytes"].is_null(), "unknown is null");

@@ -8,6 +8,8 @@ mod kernel;
 mod locks;
 #[path = "waits/lookalikes.rs"]
 mod lookalikes;
+#[path = "waits/parking.rs"]
+mod parking;
 #[path = "waits/target.rs"]
 mod target;
 #[path = "waits/threads.rs"]

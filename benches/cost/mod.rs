@@ -5,14 +5,14 @@ use syncscope::sys::clock;
 
 /// CPU time used so far by a program and all that come from it: by their CPU
 /// clocks, and by `cutime` and `cstime` for those that have ended.
-pub fn cpu(leader: i32) -> Nanos {
+pub(crate) fn cpu(leader: i32) -> Nanos {
     let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second();
     let used = |task: &Task| clock::cpu_of_process(task.pid).unwrap_or_default().0 + task.reaped * tick;
     Nanos(family(leader).iter().map(used).sum())
 }
 
 /// Resident memory of all of them, in bytes.
-pub fn resident(leader: i32) -> u64 {
+pub(crate) fn resident(leader: i32) -> u64 {
     let pages = |task: &Task| -> Option<u64> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", task.pid)).ok()?;
         statm.split(' ').nth(1)?.parse().ok()

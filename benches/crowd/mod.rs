@@ -9,13 +9,13 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// A crowd; dropping it ends all of it.
-pub struct Crowd {
+pub(crate) struct Crowd {
     first: Child,
 }
 
 impl Crowd {
     /// Starts so many processes, and a process with so many threads.
-    pub fn gather(processes: u32, threads: u32) -> Result<Self> {
+    pub(crate) fn gather(processes: u32, threads: u32) -> Result<Self> {
         let mut first = Command::new(program()?)
             .args([processes.to_string(), threads.to_string()])
             .process_group(0)

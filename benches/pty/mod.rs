@@ -15,9 +15,9 @@ use nix::pty::{Winsize, openpty};
 use vt100::Screen;
 
 /// A running program and its terminal.
-pub struct Pty {
+pub(crate) struct Pty {
     /// The program, which leads its session.
-    pub child: Child,
+    pub(crate) child: Child,
     master: Arc<File>,
     // Keeps the terminal open after the program has ended.
     _slave: OwnedFd,
@@ -25,7 +25,7 @@ pub struct Pty {
     reader: Option<JoinHandle<()>>,
     size: (u16, u16),
     /// Just before the program was started.
-    pub started: Instant,
+    pub(crate) started: Instant,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ struct Piece {
 impl Pty {
     /// Starts a program as the leader of a session whose terminal has this
     /// many columns and rows.
-    pub fn start(command: &mut Command, columns: u16, rows: u16) -> std::io::Result<Self> {
+    pub(crate) fn start(command: &mut Command, columns: u16, rows: u16) -> std::io::Result<Self> {
         let pty = openpty(&Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }, None)?;
         let stdio = || pty.slave.try_clone().map(Stdio::from);
         command.stdin(stdio()?).stdout(stdio()?).stderr(stdio()?);
@@ -71,13 +71,13 @@ impl Pty {
     }
 
     /// Types.
-    pub fn send(&self, keys: &str) -> std::io::Result<()> {
+    pub(crate) fn send(&self, keys: &str) -> std::io::Result<()> {
         (&*self.master).write_all(keys.as_bytes())
     }
 
     /// The piece of output with this index and when it came, once it is there;
     /// waits for it so long at most.
-    pub fn piece(&self, index: usize, limit: Duration) -> Option<(Instant, Vec<u8>)> {
+    pub(crate) fn piece(&self, index: usize, limit: Duration) -> Option<(Instant, Vec<u8>)> {
         let deadline = Instant::now() + limit;
         let mut pieces = self.pieces();
         while pieces.len() <= index {
@@ -91,7 +91,7 @@ impl Pty {
     }
 
     /// When the screen was first as `is` wants it, of all that has been heard.
-    pub fn first(&self, is: impl Fn(&Screen) -> bool) -> Option<Duration> {
+    pub(crate) fn first(&self, is: impl Fn(&Screen) -> bool) -> Option<Duration> {
         let mut parser = vt100::Parser::new(cells(self.size.1), cells(self.size.0), 0);
         self.pieces().iter().find_map(|piece| {
             parser.process(&piece.bytes);
@@ -100,7 +100,7 @@ impl Pty {
     }
 
     /// How many rows of the screen hold text now.
-    pub fn rows_in_use(&self) -> usize {
+    pub(crate) fn rows_in_use(&self) -> usize {
         let mut parser = vt100::Parser::new(cells(self.size.1), cells(self.size.0), 0);
         self.pieces().iter().for_each(|piece| parser.process(&piece.bytes));
         rows_in_use(parser.screen())
@@ -128,7 +128,7 @@ impl Drop for Pty {
 const LAST: u8 = 0;
 
 /// How many rows hold a letter or a digit.
-pub fn rows_in_use(screen: &Screen) -> usize {
+pub(crate) fn rows_in_use(screen: &Screen) -> usize {
     let (_, columns) = screen.size();
     screen.rows(0, columns.get()).filter(|row| row.chars().any(char::is_alphanumeric)).count()
 }

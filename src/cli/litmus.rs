@@ -1,5 +1,6 @@
 //! `syncscope litmus`: litmus tests on paper and on this machine.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,9 +135,9 @@ fn show(tests: &[String]) -> color_eyre::Result<Outcome> {
         let test = &progress.test;
         let mut out = format!("{}: {}\n\n{}\n", test.name, test.headline, test.comment);
         for (number, thread) in test.threads.iter().enumerate() {
-            out.push_str(&format!("\nP{number}\n"));
+            let _ = writeln!(out, "\nP{number}");
             for line in &thread.source {
-                out.push_str(&format!("    {}\n", report::source_line(line)));
+                let _ = writeln!(out, "    {}", report::source_line(line));
             }
         }
         out.push('\n');
@@ -192,7 +193,7 @@ fn run_all(args: &RunArgs) -> color_eyre::Result<Outcome> {
     // All of them are read before the first one runs.
     let mut specs = Vec::new();
     for name in &args.tests {
-        let spec = LitmusSpec { duration, strategy, ..library::find(name)? };
+        let spec = LitmusSpec { strategy, duration, ..library::find(name)? };
         library::load(&spec)?;
         specs.push(spec);
     }

@@ -7,6 +7,8 @@
 //! it: that is a deadlock, provided that every wait in it stood unchanged from
 //! one reading to the next.
 
+use std::collections::{HashMap, HashSet};
+
 use super::process::ProcessTable;
 use super::wait::{Certainty, Holder, Wait};
 use super::{Nanos, Pid};
@@ -71,9 +73,10 @@ fn thread_of(table: &ProcessTable, holder: Holder) -> Option<Pid> {
 /// which a wait must have begun to have been seen unchanged in two readings.
 pub fn follow(table: &ProcessTable, pid: Pid, tid: Pid, settled: Nanos) -> Chain<'_> {
     let mut hops: Vec<Hop<'_>> = Vec::new();
+    let mut place: HashMap<(Pid, Pid), usize> = HashMap::new();
     let (mut pid, mut tid) = (pid, tid);
     loop {
-        if let Some(from) = hops.iter().position(|h| (h.pid, h.tid) == (pid, tid)) {
+        if let Some(from) = place.insert((pid, tid), hops.len()) {
             let deadlock = hops[from..].iter().all(|h| h.wait.is_some_and(|w| unbreakable(w, settled)));
             return Chain { hops, end: End::Loop { from, deadlock } };
         }
@@ -104,6 +107,17 @@ fn unbreakable(wait: &Wait, settled: Nanos) -> bool {
         && wait.since.is_some_and(|since| since < settled)
 }
 
+/// How bad a wait is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Part of a loop that can never end.
+    Deadlocked,
+    /// Its holder does not exist any more.
+    Orphaned,
+    /// It may go on.
+    Waiting,
+}
+
 /// A thread that waits for somebody: a line in a list of chains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blocked<'t> {
@@ -113,39 +127,67 @@ pub struct Blocked<'t> {
     pub tid: Pid,
     /// What it waits for.
     pub wait: &'t Wait,
+    /// How bad it is.
+    pub verdict: Verdict,
 }
 
 /// All threads that wait for somebody who can be named, or for a holder that is
-/// gone; the oldest wait first.
-pub fn blocked(table: &ProcessTable) -> Vec<Blocked<'_>> {
-    let held = |wait: &Wait| !wait.holders.is_empty() || wait.orphaned;
-    let mains = table.processes.iter().filter_map(|p| {
-        let wait = p.wait.as_deref().filter(|w| held(w))?;
-        Some(Blocked { pid: p.pid, tid: p.pid, wait })
-    });
-    let others = table.threads.iter().filter(|t| t.tid != t.pid).filter_map(|t| {
-        let wait = t.wait.as_deref().filter(|w| held(w))?;
-        Some(Blocked { pid: t.pid, tid: t.tid, wait })
-    });
-    let mut all: Vec<Blocked<'_>> = mains.chain(others).collect();
-    all.sort_by_key(|b| (b.wait.since.unwrap_or(Nanos(u64::MAX)), b.pid, b.tid));
+/// gone: the deadlocked ones first, then the orphaned, each by age. `settled`
+/// as in [`follow`].
+pub fn blocked(table: &ProcessTable, settled: Nanos) -> Vec<Blocked<'_>> {
+    let dead: HashSet<(Pid, Pid)> = deadlocks(table, settled).into_iter().flatten().collect();
+    let mut all: Vec<Blocked<'_>> = held(table)
+        .map(|(pid, tid, wait)| {
+            let verdict = match wait {
+                _ if dead.contains(&(pid, tid)) => Verdict::Deadlocked,
+                wait if wait.orphaned => Verdict::Orphaned,
+                _ => Verdict::Waiting,
+            };
+            Blocked { pid, tid, wait, verdict }
+        })
+        .collect();
+    all.sort_by_key(|b| (b.verdict, b.wait.since.unwrap_or(Nanos(u64::MAX)), b.pid, b.tid));
     all
 }
 
-/// The deadlocks among all chains: for each loop that can never end, its
-/// threads, once, beginning with the smallest thread id.
+/// Every thread whose wait has holders or has lost its holder.
+fn held(table: &ProcessTable) -> impl Iterator<Item = (Pid, Pid, &Wait)> {
+    let named = |wait: &&Wait| !wait.holders.is_empty() || wait.orphaned;
+    let mains = table.processes.iter().map(|p| (p.pid, p.pid, p.wait.as_deref()));
+    let others = table.threads.iter().filter(|t| t.tid != t.pid).map(|t| (t.pid, t.tid, t.wait.as_deref()));
+    mains.chain(others).filter_map(move |(pid, tid, wait)| Some((pid, tid, wait.filter(named)?)))
+}
+
+/// The loops that can never end, each once: its threads, beginning with the one
+/// of the smallest id.
+///
+/// A thread that only one other can free has one way on, so the loops are found
+/// by walking each thread once.
 pub fn deadlocks(table: &ProcessTable, settled: Nanos) -> Vec<Vec<(Pid, Pid)>> {
-    let mut found: Vec<Vec<(Pid, Pid)>> = Vec::new();
-    for start in blocked(table) {
-        let chain = follow(table, start.pid, start.tid, settled);
-        let End::Loop { from, deadlock: true } = chain.end else { continue };
-        let mut cycle: Vec<(Pid, Pid)> = chain.hops[from..].iter().map(|h| (h.pid, h.tid)).collect();
-        let smallest = cycle.iter().enumerate().min_by_key(|(_, h)| h.1).map_or(0, |(i, _)| i);
-        cycle.rotate_left(smallest);
-        if !found.contains(&cycle) {
+    let next: HashMap<(Pid, Pid), (Pid, Pid)> = held(table)
+        .filter(|(_, _, wait)| unbreakable(wait, settled))
+        .filter_map(|(pid, tid, wait)| Some(((pid, tid), (wait.holders[0].pid, wait.holders[0].tid?))))
+        .collect();
+    let mut walked: HashMap<(Pid, Pid), usize> = HashMap::with_capacity(next.len());
+    let mut found = Vec::new();
+    for (walk, start) in next.keys().enumerate() {
+        let mut at = *start;
+        let mut path = Vec::new();
+        while let (false, Some(onward)) = (walked.contains_key(&at), next.get(&at)) {
+            walked.insert(at, walk);
+            path.push(at);
+            at = *onward;
+        }
+        if walked.get(&at) == Some(&walk)
+            && let Some(from) = path.iter().position(|p| *p == at)
+        {
+            let mut cycle = path.split_off(from);
+            let smallest = cycle.iter().enumerate().min_by_key(|(_, (_, tid))| *tid).map_or(0, |(i, _)| i);
+            cycle.rotate_left(smallest);
             found.push(cycle);
         }
     }
+    found.sort_unstable();
     found
 }
 
@@ -228,6 +270,29 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_of_a_thousand_is_one_deadlock_found_in_one_walk() {
+        let ring = 1_000;
+        let table = table((0..ring).map(|n| process(10 + n, &[by_thread(10 + (n + 1) % ring)], |_| {})).collect());
+        let dead = deadlocks(&table, Nanos(100));
+        assert_eq!((dead.len(), dead[0].len()), (1, ring as usize));
+        assert!(blocked(&table, Nanos(100)).iter().all(|b| b.verdict == Verdict::Deadlocked));
+    }
+
+    #[test]
+    fn who_waits_behind_a_deadlock_is_not_part_of_it() {
+        let table = table(vec![
+            process(2, &[by_thread(3)], |_| {}),
+            process(3, &[by_thread(2)], |_| {}),
+            process(4, &[by_thread(3)], |_| {}),
+            process(5, &[by_thread(5)], |_| {}),
+        ]);
+        assert_eq!(deadlocks(&table, Nanos(100)), [vec![(2, 2), (3, 3)], vec![(5, 5)]]);
+        let verdicts: Vec<_> = blocked(&table, Nanos(100)).iter().map(|b| (b.pid, b.verdict)).collect();
+        let (dead, waits) = (Verdict::Deadlocked, Verdict::Waiting);
+        assert_eq!(verdicts, [(2, dead), (3, dead), (5, dead), (4, waits)]);
+    }
+
+    #[test]
     fn chains_end_where_somebody_runs_or_is_gone() {
         let table = table(vec![
             process(2, &[by_thread(3)], |_| {}),
@@ -237,6 +302,6 @@ mod tests {
         let chain = follow(&table, 2, 2, Nanos(100));
         assert_eq!((chain.hops.len(), chain.end), (2, End::Open));
         assert_eq!(follow(&table, 5, 5, Nanos(100)).end, End::Orphaned);
-        assert_eq!(blocked(&table).len(), 2);
+        assert_eq!(blocked(&table, Nanos(100)).len(), 2);
     }
 }

@@ -136,6 +136,8 @@ pub struct Series {
     pub fill: Option<Fill>,
     /// What was lost on the way, since the settings last changed.
     pub losses: Losses,
+    /// What to keep in mind when reading the latest figures.
+    pub flags: Vec<String>,
 }
 
 /// How many points of [`Series::throughput`] are kept.

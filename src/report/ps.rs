@@ -181,7 +181,7 @@ const WIDEST: [usize; 2] = [12, 44];
 
 /// ```text
 ///     PID     TID USER     S  CPU%   RSS  THR WAIT                  COMMAND
-///    4121    4130 web      S   0.3   25M   12 mutex 0x55d0 ← 4133   payments --port 80
+///    4121    4130 web      S   0.3   25M   12 mutex: q.lock ← 4133  payments --port 80
 /// ```
 fn text(out: &mut impl Write, lines: &[Line<'_>], threads: bool, width: Option<usize>) -> io::Result<()> {
     let waits: Vec<String> = lines.iter().map(|of| of.wait.map(line).unwrap_or_default()).collect();

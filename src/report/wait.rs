@@ -12,6 +12,7 @@ pub struct WaitObject<'a> {
     resource: &'a str,
     address: Option<String>,
     holders: &'a [Holder],
+    partial: bool,
     mode: Mode,
     timed: bool,
     since_ns: Option<Nanos>,
@@ -29,6 +30,7 @@ impl<'a> WaitObject<'a> {
             resource: &wait.resource,
             address: wait.address.map(|address| format!("{address:#x}")),
             holders: &wait.holders,
+            partial: wait.partial,
             mode: wait.mode,
             timed: wait.timed,
             since_ns: lasted(wait, at),
@@ -52,13 +54,14 @@ pub fn kind_name(kind: WaitKind) -> String {
     }
 }
 
-/// A wait in one line for people: `mutex 0x55d0 ← 4130`.
+/// A wait in one line for people: `mutex: base.lock ← 4130`.
 pub fn line(wait: &Wait) -> String {
-    let mut text = wait.kind.words().to_owned();
-    if !wait.resource.is_empty() && *wait.resource != *text {
-        text.push(' ');
-        text.push_str(&wait.resource);
-    }
+    let words = wait.kind.words();
+    let mut text = match &*wait.resource {
+        "" => words.to_owned(),
+        resource if resource.starts_with(words) => resource.to_owned(),
+        resource => format!("{words}: {resource}"),
+    };
     let ids: Vec<String> = wait.holders.iter().map(|holder| holder_id(*holder).to_string()).collect();
     if wait.orphaned {
         text.push_str(" ← gone");
@@ -88,12 +91,13 @@ mod tests {
         let json = serde_json::to_string(&WaitObject::new(&wait, Nanos(5_000))).unwrap();
         assert_eq!(
             json,
-            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false}"#
+            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"partial":false,"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false}"#
         );
         assert_eq!(kind_name(wait.kind), "pthread_mutex");
-        assert_eq!(line(&wait), "mutex mutex at 0x55d0 ← 9,8");
+        assert_eq!(line(&wait), "mutex at 0x55d0 ← 9,8");
         wait.orphaned = true;
-        assert_eq!(line(&wait), "mutex mutex at 0x55d0 ← gone");
+        wait.resource = "base.lock".into();
+        assert_eq!(line(&wait), "mutex: base.lock ← gone");
         assert_eq!(line(&Wait::new(WaitKind::Sleep, "")), "sleep");
     }
 }

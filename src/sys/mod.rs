@@ -9,6 +9,7 @@ pub mod clock;
 pub mod diag;
 pub mod frame;
 pub mod futex;
+pub mod heap;
 pub mod lifeline;
 pub mod limits;
 pub mod memory;

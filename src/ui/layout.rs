@@ -97,9 +97,11 @@ pub fn system_bar(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
 }
 
 fn host_group(sample: &SystemSample, look: &Look<'_>) -> Vec<Span<'static>> {
+    // The first reading knows of no shares yet.
+    let cpus = if sample.cpus.is_empty() { String::new() } else { format!(" {} cpu", sample.cpus.len()) };
     vec![
         Span::styled(sample.host.to_string(), look.style(Role::Strong)),
-        Span::styled(format!(" {} cpu up {}", sample.cpus.len(), sample.uptime.age()), look.style(Role::Dim)),
+        Span::styled(format!("{cpus} up {}", sample.uptime.rough_age()), look.style(Role::Dim)),
     ]
 }
 

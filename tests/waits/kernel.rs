@@ -107,6 +107,87 @@ fn what_the_kernel_names_at_once_is_named() {
 }
 
 #[test]
+fn a_connection_on_this_machine_names_its_peer() {
+    let pair = "import socket, os; a, b = socket.socketpair()
+if os.fork() == 0:
+    a.close(); print(os.getpid(), flush=True); b.recv(1)
+b.close(); os.read(0, 1)";
+    let full = pair.replace("b.recv(1)", "b.sendall(b'x' * (1 << 24))");
+    let datagram = pair.replace("socketpair()", "socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)");
+    let tcp = "import socket, os; s = socket.create_server(('127.0.0.1', 0))
+if os.fork() == 0:
+    c = socket.create_connection(s.getsockname()); s.close(); print(os.getpid(), flush=True); c.recv(1)
+a, _ = s.accept(); os.read(0, 1)";
+    let stuffed = tcp.replace("c.recv(1)", "c.sendall(b'x' * (1 << 26))");
+    let six = tcp
+        .replace(
+            "create_server(('127.0.0.1', 0))",
+            "create_server(('', 0), family=socket.AF_INET6, dualstack_ipv6=True)",
+        )
+        .replace("s.getsockname()", "('127.0.0.1', s.getsockname()[1])");
+    let scripts = [
+        (pair.to_owned(), WaitKind::UnixRecv),
+        (full, WaitKind::UnixSend),
+        (datagram, WaitKind::UnixRecv),
+        (tcp.to_owned(), WaitKind::InetRecv),
+        (stuffed, WaitKind::InetSend),
+        (six, WaitKind::InetRecv),
+    ];
+    for (script, kind) in scripts {
+        let mut python = Target::start(Command::new("python3").args(["-c", &script]));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind && !wait.holders.is_empty());
+        assert_eq!(wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [python.pid()], "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_third_holder_of_a_socket_end_is_named_too() {
+    let script = "import socket, os; a, b = socket.socketpair()
+keeper = os.fork()
+if keeper == 0:
+    b.close(); os.read(0, 1)
+reader = os.fork()
+if reader == 0:
+    a.close(); b.recv(1)
+b.close(); print(keeper, reader, flush=True); os.read(0, 1)";
+    let mut python = Target::start(Command::new("python3").args(["-c", script]));
+    let [keeper, reader] = python.numbers();
+    let wait =
+        wait_until(reader as i32, reader as i32, |wait| wait.kind == WaitKind::UnixRecv && wait.holders.len() == 2);
+    let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+    holders.sort_unstable();
+    let mut expected = [python.pid(), keeper as i32];
+    expected.sort_unstable();
+    assert_eq!(holders, expected, "{wait:#?}");
+}
+
+#[test]
+fn a_server_waits_for_anybody() {
+    let unix = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind('s'); s.listen(); s.accept()";
+    let tcp = "import socket; socket.create_server(('127.0.0.1', 0)).accept()";
+    for (script, kind) in [(unix, WaitKind::UnixAccept), (tcp, WaitKind::InetAccept)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let python = Target::start(command.args(["-c", script]).current_dir(directory.path()));
+        let wait = python.wait_of(python.pid(), kind);
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_hidden_writer_is_unknown_not_dead() {
+    // The only write end is in flight inside a socket message.
+    let script = "import socket, os, array; a, b = socket.socketpair(); r, w = os.pipe()
+socket.send_fds(a, [b'x'], [w]); os.close(w); print(1, flush=True); os.read(r, 1)";
+    let mut python = Target::start(Command::new("python3").args(["-c", script]));
+    python.line();
+    let wait = python.wait_of(python.pid(), WaitKind::PipeRead);
+    assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+    assert_eq!(wait.certainty, Certainty::Unknown);
+}
+
+#[test]
 fn locks_on_ranges_name_who_holds_them() {
     let script = "import fcntl, os, sys
 f = open('x', 'w+')
@@ -129,7 +210,8 @@ os.read(0, 1)";
         let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
         holders.sort_unstable();
         // The child inherited the open file that holds the OFD lock.
-        let expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        let mut expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        expected.sort_unstable();
         assert_eq!(holders, expected, "{wait:#?}");
     }
 }

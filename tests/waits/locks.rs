@@ -1,8 +1,10 @@
 //! Locks that threads wait for.
 
+use std::time::{Duration, Instant};
+
 use syncscope::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
-use crate::target::Target;
+use crate::target::{Target, read};
 
 fn held_by(wait: &Wait, pid: i32, tid: u64) {
     assert_eq!(wait.holders, [Holder { pid, tid: Some(tid as i32) }], "{wait:#?}");
@@ -80,6 +82,24 @@ fn a_lock_without_a_living_holder_is_orphaned() {
         let wait = crate::target::wait_until(pid as i32, pid as i32, |wait| wait.kind == WaitKind::PthreadMutex);
         assert!(wait.orphaned && wait.holders.is_empty(), "{program} {arg}: {wait:#?}");
     }
+}
+
+#[test]
+fn a_busy_mutex_is_never_orphaned_nor_held_by_its_waiter() {
+    let mut target = Target::program("busy.c", &["-pthread", "-O2"], &[]);
+    let [pid, first, last, _] = target.numbers();
+    let (mut named, deadline) = (0, Instant::now() + Duration::from_secs(20));
+    while named < 300 && Instant::now() < deadline {
+        for tid in first..=last {
+            let Some(wait) = read(pid as i32, tid as i32) else { continue };
+            assert!(!wait.orphaned, "{wait:#?}");
+            if wait.kind == WaitKind::PthreadMutex {
+                assert!(wait.holders.iter().all(|holder| holder.tid != Some(tid as i32)), "{wait:#?}");
+                named += wait.holders.len();
+            }
+        }
+    }
+    assert!(named > 0, "the mutex was never seen contended");
 }
 
 #[test]

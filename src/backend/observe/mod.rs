@@ -7,10 +7,12 @@
 
 pub mod births;
 pub mod blocked;
+pub mod dating;
 pub mod detail;
 pub mod endpoints;
 pub mod faults;
 pub mod file_locks;
+pub mod inet;
 pub mod parse;
 pub mod pool;
 pub mod progress;

@@ -17,7 +17,7 @@ use ratatui::widgets::Widget;
 use super::processes::columns::{holder_text, wait_text};
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::Topics;
-use crate::model::chain::{Blocked, Chain, End, Hop, blocked, follow};
+use crate::model::chain::{self, Blocked, Chain, End, Hop, Verdict, follow};
 use crate::model::process::ProcessTable;
 use crate::model::wait::{Holder, Mode, Wait};
 use crate::model::{Nanos, Pid};
@@ -54,6 +54,11 @@ const KEYS: &[Binding<Act>] = &[
 /// How long a wait must have stood to have been seen in two readings.
 pub(crate) const SETTLED: Nanos = Nanos::from_millis(1_500);
 
+/// All waiters, the worst and oldest first.
+fn blocked<'t>(table: &'t ProcessTable, look: &Look<'_>) -> Vec<Blocked<'t>> {
+    chain::blocked(table, look.now.since(SETTLED))
+}
+
 /// The view.
 #[derive(Debug)]
 struct Waits {
@@ -84,7 +89,7 @@ impl Panel for Waits {
             return;
         };
         let table = &stamped.value;
-        let waiters = blocked(table);
+        let waiters = blocked(table, look);
         if waiters.is_empty() {
             return draw_empty(screen, area, table, look);
         }
@@ -99,7 +104,7 @@ impl Panel for Waits {
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
         let Some(act) = lookup(KEYS, key) else { return Reaction::Ignored };
         let Some(stamped) = &look.store.processes else { return Reaction::taken() };
-        let waiters = blocked(&stamped.value);
+        let waiters = blocked(&stamped.value, look);
         match act {
             Act::Move(by) => self.move_by(by, &waiters),
             Act::First => self.selected = waiters.first().map(|w| (w.pid, w.tid)),
@@ -120,13 +125,13 @@ impl Panel for Waits {
             MouseEventKind::ScrollUp => -1,
             _ => return Reaction::Ignored,
         };
-        self.move_by(by, &blocked(&stamped.value));
+        self.move_by(by, &blocked(&stamped.value, look));
         Reaction::taken()
     }
 
     fn on_open(&mut self, pid: Option<Pid>, look: &Look<'_>) -> Vec<Effect> {
         if let (Some(pid), Some(stamped)) = (pid, &look.store.processes) {
-            self.selected = blocked(&stamped.value).iter().find(|w| w.pid == pid).map(|w| (w.pid, w.tid));
+            self.selected = blocked(&stamped.value, look).iter().find(|w| w.pid == pid).map(|w| (w.pid, w.tid));
         }
         Vec::new()
     }
@@ -151,7 +156,7 @@ impl Waits {
         table: &ProcessTable,
         look: &Look<'_>,
     ) {
-        let note = format!("{} · oldest first", waiters.len());
+        let note = format!("{} · worst and oldest first", waiters.len());
         let inside = frame::draw_focused(screen, area, "Waiting for somebody", &note, look.theme);
         let rows = usize::from(inside.height).max(1);
         self.top = self.top.min(index).max((index + 1).saturating_sub(rows)).min(waiters.len().saturating_sub(rows));
@@ -217,7 +222,9 @@ fn draw_empty(screen: &mut Frame<'_>, area: Rect, table: &ProcessTable, look: &L
 pub(crate) fn waiter_line(waiter: &Blocked<'_>, table: &ProcessTable, look: &Look<'_>) -> Line<'static> {
     let age = waiter.wait.since.map_or_else(|| "–".to_owned(), |s| look.now.since(s).age());
     let name = table.process(waiter.pid).map(|p| p.name.to_string()).unwrap_or_default();
+    let mark = if waiter.verdict == Verdict::Waiting { " " } else { "●" };
     let mut spans = vec![
+        Span::styled(mark, look.style(Role::Danger)),
         Span::styled(format!("{} ", text::right(&age, 6)), look.style(Role::Dim)),
         Span::styled(format!("{name} "), look.style(Role::Strong)),
         Span::styled(format!("{} ", waiter.tid), look.style(Role::Dim)),

@@ -1,5 +1,6 @@
 //! What else went on while something was measured: CPU time that the host of
-//! a virtual machine took away (`steal`, proc(5)), and preemption.
+//! a virtual machine took away (`steal`, proc(5)), preemption, and other work on
+//! the same CPUs.
 
 use std::fs;
 
@@ -12,6 +13,9 @@ const STEAL: f64 = 0.005;
 /// More preemptions a second of either side are worth a flag: a timer tick or
 /// two and a kernel thread are not.
 const PREEMPTIONS: f64 = 50.0;
+/// A side that waited for its CPU for a larger share of the time is worth a
+/// flag.
+const DELAY: f64 = 0.02;
 
 /// The machine's CPU time so far, in ticks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +44,7 @@ pub(super) struct Disturbance {
     steal: u64,
     all: u64,
     involuntary: u64,
+    delay: Nanos,
     time: Nanos,
 }
 
@@ -49,6 +54,12 @@ impl Disturbance {
         let now = CpuTime::now();
         self.steal += now.steal.saturating_sub(before.steal);
         self.all += now.all.saturating_sub(before.all);
+        self.count_sides(slice);
+    }
+
+    /// Counts what the sides of a slice noticed by themselves.
+    pub(super) fn count_sides(&mut self, slice: &Slice) {
+        self.delay += slice.asker.delay.max(slice.answerer.delay);
         self.involuntary += slice.asker.involuntary.max(slice.answerer.involuntary);
         self.time += slice.time();
     }
@@ -61,7 +72,11 @@ impl Disturbance {
             flags.push(format!("steal {:.1}%", steal * 100.0));
         }
         let preemptions = self.involuntary as f64 / self.time.as_secs_f64().max(1e-9);
-        // On one CPU the two sides preempt each other: that is how it works.
+        // On one CPU the two sides wait for each other: that is how it works.
+        let delay = self.delay.as_secs_f64() / self.time.as_secs_f64().max(1e-9);
+        if placement != Placement::SameCpu && delay > DELAY {
+            flags.push(format!("CPU shared: waited {:.0}% of the time", delay * 100.0));
+        }
         if placement != Placement::SameCpu && preemptions > PREEMPTIONS {
             flags.push(format!("preempted {preemptions:.0}/s"));
         }
@@ -85,10 +100,20 @@ mod tests {
 
     #[test]
     fn only_what_matters_is_flagged() {
-        let quiet = Disturbance { steal: 0, all: 200, involuntary: 3, time: Nanos::from_secs(1) };
+        let quiet =
+            Disturbance { steal: 0, all: 200, involuntary: 3, delay: Nanos(900_000), time: Nanos::from_secs(1) };
         assert!(quiet.flags(Placement::CrossCpu, Waiting::Block).is_empty());
-        let loud = Disturbance { steal: 6, all: 200, involuntary: 300, time: Nanos::from_secs(1) };
-        assert_eq!(loud.flags(Placement::CrossCpu, Waiting::Block), ["steal 3.0%", "preempted 300/s"]);
+        let loud = Disturbance {
+            steal: 6,
+            all: 200,
+            involuntary: 300,
+            delay: Nanos::from_millis(350),
+            time: Nanos::from_secs(1),
+        };
+        assert_eq!(
+            loud.flags(Placement::CrossCpu, Waiting::Block),
+            ["steal 3.0%", "CPU shared: waited 35% of the time", "preempted 300/s"]
+        );
         assert_eq!(loud.flags(Placement::SameCpu, Waiting::Block), ["steal 3.0%"]);
     }
 }

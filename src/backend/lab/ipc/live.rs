@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::disturbance::Disturbance;
 use super::link::{Ended, Link, Slice, Task};
 use super::placement::Seats;
 use super::{TRANSPORTS, transport};
 use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;
 use crate::backend::lab::{Lab, Session, Wish};
-use crate::model::channel::{HISTORY, IpcProgress, IpcSpec, Losses, Mode, RatePoint, Series};
+use crate::model::channel::{HISTORY, IpcProgress, IpcSpec, Losses, Mode, Placement, RatePoint, Series, Waiting};
 use crate::model::lab::{Burst, LabState, WorkerCost};
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
@@ -181,7 +182,7 @@ impl Run {
 
     /// A slice of throughput and one of round trips.
     fn turn(&mut self, index: usize, session: &mut Session<IpcLab>) {
-        let IpcSpec { size, payload, burst, .. } = self.spec;
+        let IpcSpec { size, payload, burst, placement, .. } = self.spec;
         let share = self.lines.len().max(1) as u64;
         let time = match burst {
             Some(burst) => Nanos(burst.on.0 / share),
@@ -207,6 +208,7 @@ impl Run {
             line.series.state = LabState::Running;
             let slice = link.slice(&stream, false, go_on)?;
             line.series.take_stream(&slice, now());
+            line.series.flags = flags_of(&slice, placement, link.facts.wait);
             let slice = link.slice(&ask, fresh, go_on)?;
             line.series.take_round_trips(&slice);
             Ok(())
@@ -311,6 +313,12 @@ fn open(key: &str, spec: &IpcSpec, seats: &Seats) -> Result<Link, Fault> {
     Link::start(transport, spec.buffer, wait, seats)
 }
 
+fn flags_of(slice: &Slice, placement: Placement, wait: Waiting) -> Vec<String> {
+    let mut disturbance = Disturbance::default();
+    disturbance.count_sides(slice);
+    disturbance.flags(placement, wait)
+}
+
 impl Series {
     fn new(key: &str) -> Self {
         Series {
@@ -322,6 +330,7 @@ impl Series {
             round_trip: None,
             fill: None,
             losses: Losses::default(),
+            flags: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Shared memory: a memfd (`memfd_create(2)`) that both processes map, with a
-//! [byte ring](super::ring) for each direction, and a socket pair through
+//! byte ring for each direction, and a socket pair through
 //! which each side notices that the other is gone.
 
 use std::io;

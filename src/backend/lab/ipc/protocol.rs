@@ -73,6 +73,8 @@ pub struct Done {
     pub voluntary: u64,
     /// Context switches because something else was to run.
     pub involuntary: u64,
+    /// Time it was ready to run and something else ran on its CPU.
+    pub delay: Nanos,
     /// What did not arrive as it was sent.
     pub losses: Losses,
     /// The asker's round trips.

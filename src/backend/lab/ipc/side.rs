@@ -114,6 +114,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
             cpu: after.cpu - before.cpu,
             voluntary: after.voluntary - before.voluntary,
             involuntary: after.involuntary - before.involuntary,
+            delay: after.delay - before.delay,
             losses: self.checker.losses,
             round_trips: asked.then(|| self.round_trips()),
         })
@@ -184,6 +185,7 @@ struct Usage {
     cpu: Nanos,
     voluntary: u64,
     involuntary: u64,
+    delay: Nanos,
 }
 
 impl Usage {
@@ -192,6 +194,13 @@ impl Usage {
         let (voluntary, involuntary) = getrusage(UsageWho::RUSAGE_THREAD).map_or((0, 0), |usage| {
             (usage.voluntary_context_switches() as u64, usage.involuntary_context_switches() as u64)
         });
-        Usage { cpu: clock::thread_cpu(), voluntary, involuntary }
+        Usage { cpu: clock::thread_cpu(), voluntary, involuntary, delay: run_delay().unwrap_or_default() }
     }
+}
+
+/// The second figure of schedstat (`Documentation/scheduler/sched-stats.rst`):
+/// time on a run queue.
+fn run_delay() -> Option<Nanos> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().nth(1)?.parse().ok().map(Nanos)
 }

@@ -108,6 +108,9 @@ struct Shape<'a> {
     sees: Vec<usize>,
 }
 
+/// The values of a path's nodes.
+type Nodes = Vec<Option<i32>>;
+
 /// A read and its neighbours.
 #[derive(Clone, Copy)]
 struct Read {
@@ -256,7 +259,7 @@ impl<'a> Shape<'a> {
 
     /// What every event reads or writes, and every value of every path; `None`
     /// where a value depends on itself, which no model allows.
-    fn values(&self) -> Option<(Vec<i32>, Vec<Vec<Option<i32>>>)> {
+    fn values(&self) -> Option<(Vec<i32>, Vec<Nodes>)> {
         let mut values: Vec<Option<i32>> = vec![None; self.frame.size()];
         for (location, place) in self.test.locations.iter().enumerate() {
             values[location] = Some(place.initial);
@@ -292,7 +295,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn state(&self, values: &[i32], nodes: &[Vec<Option<i32>>]) -> Vec<i32> {
+    fn state(&self, values: &[i32], nodes: &[Nodes]) -> Vec<i32> {
         let value = |observable: &Observable| match observable {
             Observable::Register(thread, register) => {
                 let node = self.paths[*thread].registers.get(register);

@@ -82,7 +82,7 @@ enum Step<'a> {
 }
 
 /// Goes on with `path` through what is left (the next step last).
-fn follow<'a>(mut path: Path, mut left: Vec<Step<'a>>, found: &mut Vec<Path>) -> Result<(), String> {
+fn follow(mut path: Path, mut left: Vec<Step<'_>>, found: &mut Vec<Path>) -> Result<(), String> {
     while let Some(Step::Do(op, ctrl)) = left.pop() {
         match op {
             Op::If { condition, then, otherwise } => {

@@ -245,7 +245,9 @@ mod tests {
 
     fn relation(pairs: &Pairs) -> Relation {
         let mut result = Relation::empty(SIZE);
-        pairs.iter().for_each(|(a, b)| result.insert(*a, *b));
+        for (a, b) in pairs {
+            result.insert(*a, *b);
+        }
         result
     }
 

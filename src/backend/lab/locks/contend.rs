@@ -126,14 +126,15 @@ impl<L: Exclusion> Contended<L> {
             let entered = self.section.enter(*index);
             if !plan.hold.is_none() && !plan.hold.perform(go_on) {
                 self.section.abandon();
-                self.lock.unlock(held);
                 ring.abandon();
+                self.lock.unlock(held);
                 break;
             }
             let intruder = self.section.leave(*index, entered);
             let released = stamps.released();
-            self.lock.unlock(held);
             ring.release(released);
+            self.lock.unlock(held);
+            ring.complete();
             // Plain stamps may be reordered by a few ticks.
             tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
             if intruder != 0 {

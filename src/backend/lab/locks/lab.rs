@@ -19,7 +19,7 @@ pub const MAX_THREADS: usize = 256;
 pub const MAX_WORK: Nanos = Nanos::from_secs(1);
 
 /// How long to wait for a report before looking for wishes.
-const LOOK: Duration = Duration::from_millis(40);
+const LOOK: Duration = Duration::from_millis(25);
 /// A worker that says nothing for so long is given up.
 const SILENCE: Duration = Duration::from_secs(15);
 

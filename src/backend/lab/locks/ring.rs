@@ -77,11 +77,17 @@ impl Ring {
         self.slot(self.head.load(Relaxed)).got.store(at, Release);
     }
 
-    /// The thread has let the lock go: the record is complete.
+    /// The thread lets the lock go. Written down before it does: a thread that
+    /// is preempted just after must not look like a holder.
     #[inline]
     pub(super) fn release(&self, at: u64) {
+        self.slot(self.head.load(Relaxed)).released.store(at, Release);
+    }
+
+    /// The record is complete.
+    #[inline]
+    pub(super) fn complete(&self) {
         let head = self.head.load(Relaxed);
-        self.slot(head).released.store(at, Release);
         // The slot that will be open must be empty by the time it is.
         self.clear(head + 1);
         self.head.store(head + 1, Release);
@@ -159,6 +165,7 @@ mod tests {
         ring.want(number * 10 + 1);
         ring.get(number * 10 + 2);
         ring.release(number * 10 + 3);
+        ring.complete();
     }
 
     #[test]

@@ -134,7 +134,8 @@ fn still_open(
     Ok(Others { ends, unreadable })
 }
 
-fn is_link(world: &World, pid: Pid, fd: i32, link: &str) -> bool {
+/// Whether a descriptor still is what the index says.
+pub(super) fn is_link(world: &World, pid: Pid, fd: i32, link: &str) -> bool {
     let mut buffer = [0; 64];
     let path = format!("{pid}/fd/{fd}");
     readlinkat_raw(world.root.directory(), path.as_str(), &mut buffer[..])

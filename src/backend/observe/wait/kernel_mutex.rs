@@ -61,10 +61,7 @@ impl Decoder for KernelMutex {
             return None;
         }
         let site = world.call_site(facts)?;
-        let unchanged = |world: &mut World| {
-            world.still_there(facts) && world.words(facts.pid, call.address).is_ok_and(|[now]: [u32; 1]| now == holder)
-        };
-        if !site.at.runtime.known_glibc() || site.at.name() == "syscall" || !unchanged(world) {
+        if !site.at.runtime.known_glibc() || site.at.name() == "syscall" {
             return None;
         }
         let mut wait = call.wait(known_kind, format!("mutex in {}", world.place(facts.pid, call.address)));
@@ -72,6 +69,7 @@ impl Decoder for KernelMutex {
         wait.evidence.push(format!("owner = {owner}, nusers = {nusers}, kind = {kind:#x}"));
         wait.evidence.push(route(&site));
         name(facts, world, &call, tid, (kind & PSHARED == 0, Dead::HandedOn), &mut wait);
-        Some(wait)
+        let unchanged = world.still_there(facts) && world.words(facts.pid, call.address) == Ok([holder]);
+        unchanged.then_some(wait)
     }
 }

@@ -2,7 +2,7 @@
 //! signal, an eventfd, the other opener of a FIFO.
 //!
 //! ```text
-//! read    in n_tty_read                                  terminal input
+//! read    in n_tty_read, wait_woken                      terminal input
 //! read    in eventfd_read, do_wait_intr_irq              an eventfd that is 0
 //! pause, rt_sigsuspend, rt_sigtimedwait; read of signalfd    a signal
 //! open    in wait_for_partner                            a FIFO's other end
@@ -45,12 +45,14 @@ impl Decoder for TtyRead {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
-        if !facts.has_wchan() || !facts.may_sleep_in(&["n_tty_read", "tty_read"]) {
-            return None;
-        }
         let fd = args[0] as i32;
         let target = Target::of(facts, world, fd).ok()?;
-        matches!(target, Target::Path(_)).then(|| nobody(facts, WaitKind::TtyRead, target.words(fd)))
+        let Target::Path(path) = &target else { return None };
+        // Newer kernels only tell wait_woken, where network readers sleep too.
+        let is_terminal =
+            [&b"/dev/pts/"[..], b"/dev/tty", b"/dev/console", b"/dev/hvc"].iter().any(|p| path.starts_with(p));
+        let sleeps = facts.wchan.contains("tty_read") || (is_terminal && facts.wchan == "wait_woken");
+        sleeps.then(|| nobody(facts, WaitKind::TtyRead, target.words(fd)))
     }
 }
 
@@ -211,6 +213,9 @@ mod tests {
         assert_eq!(read("signalfd_read_iter", "anon_inode:[signalfd]").kind, WaitKind::Signal);
         // Look-alikes: one of the two facts is another.
         assert_eq!(read("0", "/dev/pts/3").kind, WaitKind::Other);
+        assert_eq!(read("wait_woken", "/dev/pts/3").kind, WaitKind::TtyRead);
+        assert_eq!(read("wait_woken", "/dev/fuse").kind, WaitKind::Other);
+        assert_eq!(read("n_tty_read", "socket:[3]").kind, WaitKind::Other);
         assert_eq!(read("folio_wait_bit", "/dev/pts/3").kind, WaitKind::Other);
         assert_eq!(read("eventfd_read", "anon_inode:[timerfd]").kind, WaitKind::Other);
         assert_eq!(read("timerfd_read_iter", "anon_inode:[eventfd]").kind, WaitKind::Other);

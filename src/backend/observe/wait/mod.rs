@@ -23,6 +23,7 @@ mod kernel_object;
 mod live;
 mod other;
 mod owner;
+mod parking_lot;
 mod pipe;
 mod poll;
 mod pthread_mutex;
@@ -35,6 +36,7 @@ mod rust_sync;
 mod select;
 mod shared;
 mod sleep;
+mod socket;
 mod stopped;
 mod task;
 mod thread_join;
@@ -81,8 +83,11 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &pthread_sync::PthreadSync,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
+    &parking_lot::ParkingLot,
     &flock::Flock,
     &record_lock::RecordLock,
+    &socket::Unix,
+    &socket::Inet,
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,
@@ -103,6 +108,7 @@ pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {
         return None;
     }
+    world.begin_thread();
     // A kernel thread has no user registers: the kernel shows them all as zero.
     let outside = Facts { call: &Call::Outside, ..facts.clone() };
     let facts = if matches!(facts.call, Call::Blocked { sp: 0, pc: 0, .. }) { &outside } else { facts };

@@ -100,7 +100,6 @@ impl Decoder for PthreadMutex {
         if !waits_in_mutex_code(&site, timed) {
             return None;
         }
-        confirm(facts, world, &call, fields)?;
         let mut wait = call.wait(WaitKind::PthreadMutex, resource(facts, world, &call));
         wait.evidence.push(format!("owner word = {} at {:#x}", fields.owner, call.address + 8));
         wait.evidence.push(format!(
@@ -111,6 +110,8 @@ impl Decoder for PthreadMutex {
         ));
         wait.evidence.push(route(&site));
         name(facts, world, &call, fields.owner, (call.private, Dead::Orphaned), &mut wait);
+        // Last: whoever was found to hold it, or not to live, did so meanwhile.
+        confirm(facts, world, &call, fields)?;
         Some(wait)
     }
 }

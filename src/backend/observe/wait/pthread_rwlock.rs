@@ -56,7 +56,7 @@ impl Decoder for PthreadRwlock {
         let lock = base(&call, kind)?;
         let fields: [u32; 8] = world.words(facts.pid, lock).ok()?;
         let [readers, _, _, _, _, _, writer, shared] = fields;
-        if (shared == 0) != call.private || !world.still_there(facts) || world.words(facts.pid, lock) != Ok(fields) {
+        if (shared == 0) != call.private {
             return None;
         }
         let mut wait = call.wait(kind, format!("rwlock in {}", world.place(facts.pid, lock)));
@@ -72,7 +72,8 @@ impl Decoder for PthreadRwlock {
         } else {
             count_readers(readers, &mut wait);
         }
-        Some(wait)
+        let unchanged = world.still_there(facts) && world.words(facts.pid, lock) == Ok(fields);
+        unchanged.then_some(wait)
     }
 }
 

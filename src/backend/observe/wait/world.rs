@@ -27,6 +27,9 @@ const ENDS_FRESH: Nanos = Nanos(500_000_000);
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
+/// A thread's process, id, stack pointer and program counter.
+type SiteKey = (Pid, Pid, u64, u64);
+
 /// What is not in `/proc` as files: memory of a process, names of its code. A
 /// test has its own.
 pub(super) trait Source: Debug + Send {
@@ -49,7 +52,11 @@ pub struct World {
     precise: bool,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
+    /// Where the thread at hand is in its code: several decoders ask.
+    site: Option<(SiteKey, Option<Arc<CallSite>>)>,
     ends: Option<Ends>,
+    /// Whether it has to be renewed before it is used again.
+    ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
 }
 
@@ -68,7 +75,9 @@ impl World {
             precise: false,
             maps: HashMap::new(),
             levels: HashMap::new(),
+            site: None,
             ends: None,
+            ends_outdated: false,
             file_locks: None,
         }
     }
@@ -80,9 +89,10 @@ impl World {
         self.file_locks = None;
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
-        if self.precise || self.ends.as_ref().is_some_and(old) {
+        if self.precise {
             self.ends = None;
         }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(old);
     }
 
     /// Whether every answer shall rest on readings of this scan, and name every
@@ -159,20 +169,40 @@ impl World {
 
     /// Where in its code the thread is blocked, and who called; `None` where its
     /// map or its stack cannot be read.
-    pub fn call_site(&mut self, facts: &Facts<'_>) -> Option<CallSite> {
+    pub fn call_site(&mut self, facts: &Facts<'_>) -> Option<Arc<CallSite>> {
         let &Call::Blocked { sp, pc, .. } = facts.call else { return None };
-        let maps = self.maps(facts.pid)?;
+        let key = (facts.pid, facts.tid, sp, pc);
+        if let Some((_, site)) = self.site.as_ref().filter(|(known, _)| *known == key) {
+            return site.clone();
+        }
+        let site = self.read_call_site(facts.pid, sp, pc).map(Arc::new);
+        self.site = Some((key, site.clone()));
+        site
+    }
+
+    /// Forgets what is kept of one thread for all its decoders.
+    pub(super) fn begin_thread(&mut self) {
+        self.site = None;
+    }
+
+    fn read_call_site(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<CallSite> {
+        let mut maps = self.maps(pid)?;
+        if maps.find(sp).is_none() {
+            // A thread that is younger than the map.
+            self.maps.remove(&pid);
+            maps = self.maps(pid)?;
+        }
         let stack = maps.find(sp)?;
         let length = (stack.range.end - sp).min(DEPTH as u64) as usize & !7;
         let mut bytes = vec![0; length];
-        self.memory(facts.pid, sp, &mut bytes).ok()?;
+        self.memory(pid, sp, &mut bytes).ok()?;
         let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
         let executable = |address: u64| maps.find(address.wrapping_sub(1)).is_some_and(|m| m.execute && m.read);
         let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
-        addresses.extend(self.after_calls(facts.pid, &candidates).into_iter().take(CALLERS));
-        let mut code = self.source.code(&self.root, facts.pid, &maps, &addresses).into_iter();
+        addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
+        let mut code = self.source.code(&self.root, pid, &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
     }
 
@@ -200,7 +230,7 @@ impl World {
     /// The function that made a call which goes on as `restart_syscall(2)` after
     /// a stop; `None` where it has no name.
     pub(super) fn resumed_call(&mut self, facts: &Facts<'_>) -> Option<Arc<str>> {
-        self.call_site(facts)?.at.function
+        self.call_site(facts)?.at.function.clone()
     }
 
     /// Those of `candidates` that stand behind a call instruction.
@@ -357,9 +387,14 @@ impl World {
     /// Where the proc file system cannot be listed.
     pub fn ends(&mut self) -> Result<&Ends, Errno> {
         let ends = match self.ends.take() {
+            Some(mut ends) if self.ends_outdated => {
+                ends.renew(&self.root)?;
+                ends
+            }
             Some(ends) => ends,
             None => Ends::read(&self.root)?,
         };
+        self.ends_outdated = false;
         Ok(self.ends.insert(ends))
     }
 
@@ -370,9 +405,7 @@ impl World {
     /// As [`World::ends`].
     pub fn new_ends(&mut self) -> Result<&Ends, Errno> {
         let now = clock::monotonic();
-        if self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0) {
-            self.ends = None;
-        }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0);
         self.ends()
     }
 

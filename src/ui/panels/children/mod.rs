@@ -265,7 +265,7 @@ impl Children {
             Act::Match(by) => self.log.find(by, child),
             Act::Scroll(by) => self.log.scroll(by, child),
             Act::Page(by) => self.log.page(by, child),
-            Act::Oldest => self.log.to_oldest(child),
+            Act::Oldest => self.log.go_to_oldest(child),
             Act::Follow => self.log.follow(),
             Act::Wrap => self.log.wrap = !self.log.wrap,
             Act::Stamps => self.log.bare = !self.log.bare,

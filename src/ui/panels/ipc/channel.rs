@@ -49,7 +49,7 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
         Some(verdict(series, fill, wide, look)),
         cpu(series, wide, look),
         switches(series, wide, look),
-        facts(series, look),
+        flags(series, look).or_else(|| facts(series, look)),
     ];
     for (y, line) in lines.into_iter().flatten().enumerate() {
         if y as u16 + 1 < area.height {
@@ -113,6 +113,12 @@ fn sides(name: &str, of: Sides, show: impl Fn(f64) -> String, wide: bool, look: 
         Span::styled(" → ", dim),
         Span::styled(format!("{:<10}", show(of.receiver)), look.style(Role::Text)),
     ])
+}
+
+/// What to keep in mind when reading the figures.
+fn flags(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
+    let all = series.flags.join(", ");
+    (!all.is_empty()).then(|| Line::styled(format!("⚑ {all}"), look.style(Role::Warn)))
 }
 
 fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {

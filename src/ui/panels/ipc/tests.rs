@@ -56,6 +56,7 @@ fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> S
         round_trip: Some(Arc::new(distribution(first, p50))),
         fill: Some(Fill { queued, capacity: 65_536 }),
         losses: Losses::default(),
+        flags: Vec::new(),
     }
 }
 
@@ -76,6 +77,7 @@ fn one_failed() -> IpcProgress {
     let mut progress = running();
     let what = "worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe";
     progress.series[0].state = LabState::Failed(Fault::new("pipe receiver", what));
+    progress.series[2].flags = vec!["CPU shared: waited 35% of the time".to_owned()];
     progress.series[1].losses = Losses { lost: 3, corrupt: 1 };
     progress.series[1].throughput.clear();
     progress.series[1].round_trip = None;

@@ -17,7 +17,7 @@ const LABEL: u16 = 4;
 const NARROWEST_WAITS: u16 = 28;
 
 /// Columns and rows of a cell, the largest first.
-const CELLS: [(u16, u16); 5] = [(8, 3), (6, 2), (4, 1), (3, 1), (2, 1)];
+const CELLS: [(u16, u16); 6] = [(12, 5), (8, 3), (6, 2), (4, 1), (3, 1), (2, 1)];
 
 /// How wide the frame of the matrix is to be, of so much; 0 where it does not
 /// fit.

@@ -25,9 +25,16 @@ pub(super) fn height(progress: Option<&LockProgress>) -> u16 {
     invariants + holders + 2
 }
 
-/// The violation to draw: one with times if there is one.
+/// The violation to draw: one with times if there is one, and of those the
+/// shortest, in which both holders can be seen.
 fn first(progress: &LockProgress) -> Option<&Violation> {
-    progress.violations.iter().find(|violation| violation.held.is_some()).or(progress.violations.first())
+    let timed = progress.violations.iter().filter_map(|violation| Some((span(violation.held?), violation)));
+    timed.min_by_key(|(span, _)| *span).map(|(_, violation)| violation).or(progress.violations.first())
+}
+
+/// From the first `got` to the last `released`.
+fn span(held: [[u64; 2]; 2]) -> Nanos {
+    Nanos(held[0][1].max(held[1][1]))
 }
 
 /// Draws the frame.
@@ -96,7 +103,7 @@ fn draw_violation(screen: &mut Frame<'_>, area: Rect, violation: &Violation, loo
     let line = Line::styled(sentence(violation), look.style(Role::Danger));
     line.render(Rect { height: 1.min(area.height), ..area }, screen.buffer_mut());
     let Some(held) = violation.held else { return };
-    let span = Nanos(held[0][1].max(held[1][1]));
+    let span = span(held);
     for (y, (thread, [got, released])) in (1..).zip(violation.holders.into_iter().zip(held)) {
         let row = Rect { y: area.y + y, height: 1, ..area };
         if row.y >= area.bottom() {

@@ -20,6 +20,8 @@ mod picker;
 mod program;
 mod why;
 
+use std::collections::VecDeque;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -76,6 +78,9 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
 ];
 
+/// How many reports the chart reaches back.
+const HISTORY: usize = 240;
+
 /// The panel's view.
 #[derive(Debug)]
 struct Ordering {
@@ -85,6 +90,8 @@ struct Ordering {
     preview: Result<LitmusProgress, Fault>,
     /// The figures of the last run, kept after it was stopped.
     kept: Option<LitmusProgress>,
+    /// Distinct witnesses in a second, report by report, oldest first.
+    history: VecDeque<f32>,
     /// Which ordering the cursor is on, counted through all threads.
     cursor: usize,
     /// The model that explains; the most telling one where unset.
@@ -95,7 +102,7 @@ struct Ordering {
 impl Ordering {
     fn new(spec: LitmusSpec) -> Self {
         let preview = preview(&spec);
-        Ordering { spec, preview, kept: None, cursor: 0, model: None, picker: None }
+        Ordering { spec, preview, kept: None, history: VecDeque::new(), cursor: 0, model: None, picker: None }
     }
 
     /// What is shown: the run where there is one of just this, the preview
@@ -104,6 +111,18 @@ impl Ordering {
         match self.kept.as_ref().filter(|kept| kept.spec.as_ref().is_some_and(|spec| same(spec, &self.spec))) {
             Some(kept) => Ok(kept),
             None => self.preview.as_ref(),
+        }
+    }
+
+    /// Keeps the rate for the chart; what has other figures begins anew.
+    fn remember(&mut self, progress: &LitmusProgress) {
+        if progress.counts.frames == 0 {
+            self.history.clear();
+        } else if progress.state == LabState::Running {
+            if self.history.len() == HISTORY {
+                self.history.pop_front();
+            }
+            self.history.push_back(progress.rate as f32);
         }
     }
 
@@ -258,6 +277,7 @@ impl Panel for Ordering {
                     self.preview = Err(fault.clone());
                 }
                 _ if progress.spec.as_ref().is_some_and(|spec| spec.burst.is_none()) => {
+                    self.remember(progress);
                     self.kept = Some(progress.clone());
                 }
                 _ => {}
@@ -284,15 +304,15 @@ impl Ordering {
             Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
         program::draw(screen, top, progress, self.cursor, &self.spec, look);
         if wide {
-            let [left, right] = Layout::horizontal([Constraint::Percentage(58), Constraint::Min(30)]).areas(middle);
-            outcomes::draw(screen, left, progress, look);
+            let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
+            outcomes::draw(screen, left, progress, &self.history, look);
             why::draw(screen, right, progress, self.model, look);
         } else if middle.height >= rows + 6 {
             let [upper, lower] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(middle);
-            outcomes::draw(screen, upper, progress, look);
+            outcomes::draw(screen, upper, progress, &self.history, look);
             why::draw(screen, lower, progress, self.model, look);
         } else {
-            outcomes::draw(screen, middle, progress, look);
+            outcomes::draw(screen, middle, progress, &self.history, look);
         }
         if strip > 0 {
             code::draw(screen, bottom, progress, look);

@@ -1,5 +1,8 @@
 //! The table of final states: how often each was seen, and what each model says.
 
+use std::collections::VecDeque;
+use std::fmt::Write;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -11,7 +14,7 @@ use crate::model::units::{grouped, si};
 use crate::report::litmus::per_second;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, frame, text};
+use crate::ui::widgets::{area, bar, frame, text};
 
 /// Lines that the table wants.
 pub(super) fn height(progress: &LitmusProgress) -> usize {
@@ -19,7 +22,13 @@ pub(super) fn height(progress: &LitmusProgress) -> usize {
 }
 
 /// Draws it in a box.
-pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, look: &Look<'_>) {
+pub(super) fn draw(
+    screen: &mut Frame<'_>,
+    area: Rect,
+    progress: &LitmusProgress,
+    history: &VecDeque<f32>,
+    look: &Look<'_>,
+) {
     let note = if progress.counts.frames == 0 {
         "not run yet: Space starts it".to_owned()
     } else {
@@ -41,7 +50,27 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress
         lines.push(Line::styled(format!("… and {} more states", hidden + 1), look.style(Role::Dim)));
     }
     lines.extend(below);
+    let used = lines.len() as u16 + 1;
     draw_lines(screen, inside, lines);
+    let free = inside.height.saturating_sub(used);
+    if free >= CHART && history.len() > 1 && history.iter().any(|rate| *rate > 0.0) {
+        draw_history(
+            screen,
+            Rect { y: inside.y + used, height: free.min(CHART.max(inside.height / 3)), ..inside },
+            history,
+            look,
+        );
+    }
+}
+
+/// Distinct witnesses in a second, over the last reports.
+fn draw_history(screen: &mut Frame<'_>, place: Rect, history: &VecDeque<f32>, look: &Look<'_>) {
+    let shown = usize::from(place.width);
+    let most = history.iter().rev().take(shown).copied().fold(0.0, f32::max);
+    let label = format!("distinct witnesses/s, up to {}", si(f64::from(most)));
+    draw_lines(screen, place, [Line::styled(label, look.style(Role::Faint))]);
+    let below = Rect { y: place.y + 1, height: place.height - 1, ..place };
+    area::draw(screen.buffer_mut(), below, history.iter().copied(), most, look.theme);
 }
 
 /// As much as a few rows can say, without a box.
@@ -117,9 +146,13 @@ struct Columns {
     models: Vec<&'static str>,
 }
 
+/// Rows from which on a chart says something.
+const CHART: u16 = 4;
 const SEEN: usize = 9;
 const RATE: usize = 10;
-const REMARK: usize = 20;
+const REMARK: usize = 16;
+/// The least that is a bar.
+const BAR: usize = 3;
 
 impl Columns {
     fn new(progress: &LitmusProgress, width: usize) -> Self {
@@ -142,7 +175,7 @@ impl Columns {
             + 2
             + titles.iter().map(|title| title.len() + 1).sum::<usize>();
         let left = width.saturating_sub(fixed + 1);
-        let remark = left >= REMARK + 6;
+        let remark = left >= REMARK + BAR;
         let bar = left.saturating_sub(if remark { REMARK } else { 0 }).min(24);
         Columns { names, bar, remark, models: titles }
     }
@@ -154,7 +187,7 @@ impl Columns {
             line.push(' ');
         }
         line.push_str(&" ".repeat(self.bar));
-        line.push_str(&format!("{:>SEEN$}{:>RATE$}  ", "seen", "rate"));
+        let _ = write!(line, "{:>SEEN$}{:>RATE$}  ", "seen", "rate");
         for model in &self.models {
             line.push_str(model);
             line.push(' ');
@@ -203,10 +236,10 @@ fn remark(progress: &LitmusProgress, outcome: &Outcome) -> (&'static str, Role) 
     };
     let hardware = progress.test.hardware.as_deref().and_then(says);
     match (outcome.count > 0, hardware, says("sc")) {
-        (true, Some(false), _) => ("seen, and forbidden", Role::Danger),
-        (true, _, Some(false)) => ("seen, though not SC", Role::Accent),
-        (false, Some(true), _) if progress.counts.frames > 0 => ("allowed, never seen", Role::Dim),
-        (false, Some(false), _) if outcome.allowed.contains(&true) => ("not on this machine", Role::Dim),
+        (true, Some(false), _) => ("FORBIDDEN", Role::Danger),
+        (true, _, Some(false)) => ("seen, not SC", Role::Accent),
+        (false, Some(true), _) if progress.counts.frames > 0 => ("not seen yet", Role::Dim),
+        (false, Some(false), _) if outcome.allowed.contains(&true) => ("elsewhere only", Role::Dim),
         (false, Some(false), _) => ("forbidden", Role::Faint),
         _ => ("", Role::Dim),
     }

@@ -83,29 +83,64 @@ pub(super) fn draw(
             Span::styled(format!("P{number}"), look.style(Role::Heading)),
             Span::styled(cpu, look.style(Role::Faint)),
         ])];
-        let narrow = thread.source.iter().any(|line| width(line) > usize::from(column.width));
-        lines.extend(thread.source.iter().map(|line| source_line(line, narrow, under_cursor, spec, look)));
+        let room = usize::from(column.width);
+        let fits = |style: &Spelling| thread.source.iter().all(|line| width(line, *style) <= room);
+        let spelling = [Spelling::Full, Spelling::Bare].into_iter().find(fits).unwrap_or(Spelling::Short);
+        lines.extend(thread.source.iter().map(|line| source_line(line, spelling, under_cursor, spec, look)));
         draw_lines(screen, *column, lines);
     }
 }
 
-fn width(line: &SourceLine) -> usize {
+/// How much is spelled out, as room permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// `let r0 = x.load(Relaxed);`
+    Full,
+    /// `r0 = x.load(Relaxed)`
+    Bare,
+    /// `r0 = x.load(rlx)`
+    Short,
+}
+
+impl Spelling {
+    fn text(self, text: &str) -> String {
+        match self {
+            Spelling::Full => text.to_owned(),
+            _ => text.trim_start_matches("let ").trim_end_matches(';').replace(", ", ","),
+        }
+    }
+
+    fn order(self, order: Order) -> &'static str {
+        match (self, order) {
+            (Spelling::Full | Spelling::Bare, order) => order.rust(),
+            (Spelling::Short, Order::Plain) => "na",
+            (Spelling::Short, Order::Relaxed) => "rlx",
+            (Spelling::Short, Order::Acquire) => "acq",
+            (Spelling::Short, Order::Release) => "rel",
+            (Spelling::Short, Order::AcqRel) => "a/r",
+            (Spelling::Short, Order::SeqCst) => "sc",
+        }
+    }
+
+    fn indent(self) -> usize {
+        if self == Spelling::Full { 2 } else { 1 }
+    }
+}
+
+fn width(line: &SourceLine, spelling: Spelling) -> usize {
     let piece = |piece: &Piece| match piece {
-        Piece::Text(text) => text.chars().count(),
+        Piece::Text(text) => spelling.text(text).chars().count(),
         // With the room for the cursor's marks.
-        Piece::Order { order, .. } => order.rust().len() + 2,
+        Piece::Order { order, .. } => spelling.order(*order).len() + 2,
     };
-    2 * line.indent + line.pieces.iter().map(piece).sum::<usize>()
+    spelling.indent() * line.indent + line.pieces.iter().map(piece).sum::<usize>()
 }
 
 /// How and where it runs.
 fn place(progress: &LitmusProgress) -> String {
     let test = &progress.test;
     let cpus: Vec<String> = test.cpus.iter().map(ToString::to_string).collect();
-    match cpus.is_empty() {
-        true => test.strategy.to_string(),
-        false => format!("{} on CPU {}", test.strategy, cpus.join(",")),
-    }
+    if cpus.is_empty() { test.strategy.to_string() } else { format!("{} on CPU {}", test.strategy, cpus.join(",")) }
 }
 
 /// Where the lab stands, in a word.
@@ -121,22 +156,18 @@ pub(super) fn state(state: &LabState, look: &Look<'_>) -> Span<'static> {
     Span::styled(word, look.style(role))
 }
 
-/// A line of source; where it is narrow, without what goes without saying.
+/// A line of source.
 fn source_line(
     line: &SourceLine,
-    narrow: bool,
+    spelling: Spelling,
     under_cursor: Option<Slot>,
     spec: &LitmusSpec,
     look: &Look<'_>,
 ) -> Line<'static> {
-    let mut spans = vec![Span::raw(" ".repeat(line.indent * if narrow { 1 } else { 2 }))];
+    let mut spans = vec![Span::raw(" ".repeat(line.indent * spelling.indent()))];
     for piece in &line.pieces {
         match piece {
-            Piece::Text(text) if narrow => {
-                let text = text.trim_start_matches("let ").trim_end_matches(';').replace(", ", ",");
-                spans.push(Span::styled(text, look.style(Role::Text)));
-            }
-            Piece::Text(text) => spans.push(Span::styled(text.clone(), look.style(Role::Text))),
+            Piece::Text(text) => spans.push(Span::styled(spelling.text(text), look.style(Role::Text))),
             Piece::Order { slot, order, .. } => {
                 let changed = spec.orders.iter().any(|(known, _)| known == slot);
                 let role = match order {
@@ -146,9 +177,9 @@ fn source_line(
                 };
                 if under_cursor == Some(*slot) {
                     let style = look.style(Role::Strong).patch(look.style(Role::Selection));
-                    spans.push(Span::styled(format!("‹{order}›"), style));
+                    spans.push(Span::styled(format!("‹{}›", spelling.order(*order)), style));
                 } else {
-                    spans.push(Span::styled(order.rust(), look.style(role)));
+                    spans.push(Span::styled(spelling.order(*order), look.style(role)));
                 }
             }
         }

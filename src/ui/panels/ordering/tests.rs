@@ -1,1 +1,190 @@
+use std::sync::Arc;
+
+use crossterm::event::KeyModifiers;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
 use super::*;
+use crate::model::litmus::{Counts, Slot};
+use crate::model::{Nanos, Stamped};
+use crate::ui::director::Bursts;
+use crate::ui::theme::{Depth, Theme};
+
+fn drawn(panel: &mut Ordering, store: &Store, width: u16, height: u16) -> String {
+    let theme = Theme::load("night", Depth::True).unwrap();
+    let look = Look { store, theme: &theme, now: Nanos::ZERO, boot: Nanos::ZERO, bursts: Bursts::Off };
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|screen| panel.draw(screen, screen.area(), &look)).unwrap();
+    terminal.backend().to_string()
+}
+
+fn press(panel: &mut Ordering, store: &Store, code: KeyCode) -> Reaction {
+    let theme = Theme::load("night", Depth::True).unwrap();
+    let look = Look { store, theme: &theme, now: Nanos::ZERO, boot: Nanos::ZERO, bursts: Bursts::Off };
+    panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look)
+}
+
+fn panel() -> Ordering {
+    Ordering::new(LitmusSpec::store_buffering())
+}
+
+/// A run with these counts for the states in order.
+fn running(spec: &LitmusSpec, counts: &[u64]) -> LitmusProgress {
+    let mut progress = preview(spec).unwrap();
+    progress.state = LabState::Running;
+    for (outcome, count) in progress.outcomes.iter_mut().zip(counts) {
+        (outcome.count, outcome.rate) = (*count, *count as f64 * 2.0);
+    }
+    let frames = counts.iter().sum();
+    let witnesses = progress.outcomes.iter().filter(|outcome| outcome.target).map(|outcome| outcome.count).sum();
+    progress.counts =
+        Counts { iterations: 2 * frames, frames, witnesses, distinct: witnesses / 2, elapsed: Nanos::from_millis(500) };
+    progress
+}
+
+fn take(panel: &mut Ordering, store: &mut Store, progress: LitmusProgress) {
+    let update = Update::Litmus(Arc::new(Stamped { value: progress, ..Stamped::default() }));
+    store.apply(update.clone(), Nanos::ZERO);
+    panel.on_update(&update, store);
+}
+
+#[test]
+fn before_it_runs_it_shows_program_and_verdicts() {
+    let screen = drawn(&mut panel(), &Store::default(), 120, 36);
+    for part in [
+        "SB-relaxed  store buffering",
+        "x.store(1, ‹Relaxed›);",
+        "let r0 = x.load(Relaxed);",
+        "exists (0:r0=0 /\\ 1:r0=0)",
+        "not run yet: Space starts it",
+        "SC TSO RC11 Rust",
+        "Why, by TSO",
+        "allowed: for instance by this execution",
+        "assembled when it starts",
+    ] {
+        assert!(screen.contains(part), "{part:?} is missing in\n{screen}");
+    }
+}
+
+#[test]
+fn every_size_says_what_was_seen() {
+    let (mut panel, mut store) = (panel(), Store::default());
+    take(&mut panel, &mut store, running(&LitmusSpec::store_buffering(), &[4_000, 5_000, 6_000, 7_000]));
+    for (width, height) in [(40, 6), (80, 20), (120, 36), (240, 66), (10, 1), (20, 14), (66, 13)] {
+        let screen = drawn(&mut panel, &store, width, height);
+        if width >= 40 {
+            assert!(screen.contains("4.00 k"), "{width}×{height}\n{screen}");
+            assert!(screen.contains("running"), "{width}×{height}\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn an_ordering_changes_where_the_cursor_is_and_the_verdicts_with_it() {
+    let (mut panel, store) = (panel(), Store::default());
+    // Down to the load, right to the other thread's, and back.
+    press(&mut panel, &store, KeyCode::Down);
+    press(&mut panel, &store, KeyCode::Right);
+    press(&mut panel, &store, KeyCode::Up);
+    let slot = |thread, index| Slot { thread, index };
+    for _ in 0..9 {
+        press(&mut panel, &store, KeyCode::Char('>'));
+    }
+    assert_eq!(panel.spec.orders, [(slot(1, 0), Order::SeqCst)]);
+    press(&mut panel, &store, KeyCode::Char('<'));
+    assert_eq!(panel.spec.orders, [(slot(1, 0), Order::Release)]);
+    // All four seq_cst: then no model allows the outcome.
+    panel.cursor = 0;
+    for _ in 0..4 {
+        for _ in 0..2 {
+            press(&mut panel, &store, KeyCode::Char('>'));
+        }
+        press(&mut panel, &store, KeyCode::Down);
+    }
+    let shown = panel.shown().unwrap();
+    assert!(shown.test.judgements.iter().all(|judgement| !judgement.allowed));
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("forbidden: "), "{screen}");
+    assert!(screen.contains("again: a cycle"), "{screen}");
+    press(&mut panel, &store, KeyCode::Char('w'));
+    assert!(panel.spec.orders.is_empty());
+    press(&mut panel, &store, KeyCode::Enter);
+    assert_eq!(panel.spec.orders.len(), 1, "Enter changes too");
+}
+
+#[test]
+fn a_change_while_it_runs_lets_the_changed_test_run() {
+    let (mut panel, mut store) = (panel(), Store::default());
+    let started = press(&mut panel, &store, KeyCode::Char(' '));
+    assert!(matches!(&started, Reaction::Taken(effects)
+        if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Run(spec)))] if *spec == panel.spec)));
+    take(&mut panel, &mut store, running(&LitmusSpec::store_buffering(), &[1, 1, 1, 1]));
+    let changed = press(&mut panel, &store, KeyCode::Char('>'));
+    assert!(matches!(&changed, Reaction::Taken(effects)
+        if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Run(spec)))] if spec.orders.len() == 1)));
+    assert_eq!(panel.shown().unwrap().counts.frames, 0, "figures of another test are not shown");
+    let stopped = press(&mut panel, &store, KeyCode::Char(' '));
+    assert!(matches!(&stopped, Reaction::Taken(effects)
+        if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Stop))])));
+}
+
+#[test]
+fn figures_stay_when_the_run_is_stopped() {
+    let (mut panel, mut store) = (panel(), Store::default());
+    take(&mut panel, &mut store, running(&LitmusSpec::store_buffering(), &[4_000, 5_000, 6_000, 7_000]));
+    take(&mut panel, &mut store, LitmusProgress::default());
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("4.00 k") && screen.contains("stopped"), "{screen}");
+}
+
+#[test]
+fn nothing_seen_comes_with_its_bound_and_an_alarm_is_loud() {
+    let (mut panel, mut store) = (Ordering::new(LitmusSpec::named("SB-fences")), Store::default());
+    let spec = panel.spec.clone();
+    take(&mut panel, &mut store, running(&spec, &[0, 5_000, 6_000, 7_000]));
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("rate below 1.7e-4 at 95 %"), "{screen}");
+    let mut alarming = running(&spec, &[3, 5_000, 6_000, 7_000]);
+    alarming.alarms = Some(vec!["0:r0=0; 1:r0=0; seen 3 times".to_owned()]);
+    take(&mut panel, &mut store, alarming);
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("ALARM"), "{screen}");
+    if cfg!(target_arch = "x86_64") {
+        assert!(screen.contains("FORBIDDEN"), "{screen}");
+    }
+}
+
+#[test]
+fn a_race_is_undefined_and_no_claim_is_made() {
+    let (mut panel, store) = (Ordering::new(LitmusSpec::named("MP-plain-data")), Store::default());
+    panel.model = Some(2);
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("undefined: two accesses race"), "{screen}");
+    assert!(screen.contains('?'), "{screen}");
+}
+
+#[test]
+fn the_picker_lists_the_library_and_takes_one() {
+    let (mut panel, store) = (panel(), Store::default());
+    press(&mut panel, &store, KeyCode::Char('t'));
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("1 of 18") && screen.contains("IRIW-seq_cst"), "{screen}");
+    drawn(&mut panel, &store, 40, 6);
+    press(&mut panel, &store, KeyCode::End);
+    press(&mut panel, &store, KeyCode::Enter);
+    assert_eq!(panel.spec.test, "IRIW-seq_cst");
+    let screen = drawn(&mut panel, &store, 80, 20);
+    assert!(screen.contains("x.store(1,‹sc›)") || screen.contains("x.store(1,‹SeqCst›)"), "{screen}");
+    assert!(screen.contains("r1 = y.load(sc)"), "{screen}");
+}
+
+#[test]
+fn a_failure_says_what_and_the_way_out() {
+    let (mut panel, mut store) = (panel(), Store::default());
+    let fault = Fault::new("litmus", "no assembler for this architecture (riscv64)").hint("try another");
+    take(&mut panel, &mut store, LitmusProgress { state: LabState::Failed(fault), ..LitmusProgress::default() });
+    let screen = drawn(&mut panel, &store, 80, 20);
+    assert!(screen.contains("no assembler for this architecture") && screen.contains("another test"), "{screen}");
+    press(&mut panel, &store, KeyCode::Char('w'));
+    assert!(panel.shown().is_ok(), "and it can be left");
+}

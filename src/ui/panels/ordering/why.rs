@@ -57,6 +57,16 @@ pub(super) fn draw(
         lines.push(Line::default());
         lines.extend(wrapped(&progress.test.comment, width, Role::Dim, look));
     }
+    // Where there is room the other models have their say too.
+    for other in progress.test.judgements.iter().filter(|other| Some(*other) != judgement) {
+        let more = explanation(other, width, look);
+        if lines.len() + more.len() + 2 <= usize::from(inside.height) {
+            let title = models::named(&other.model).map_or("", |model| model.title);
+            lines.push(Line::default());
+            lines.push(Line::styled(format!("by {title}"), look.style(Role::Heading)));
+            lines.extend(more);
+        }
+    }
     draw_lines(screen, inside, lines);
 }
 

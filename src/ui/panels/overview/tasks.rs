@@ -89,7 +89,8 @@ pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
         let inside = frame::draw(screen, place, "Waiting for somebody", "", look.theme);
         return draw_lines(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
     };
-    let (waiters, dead) = (blocked(table), deadlocks(table, look.now.since(SETTLED)));
+    let settled = look.now.since(SETTLED);
+    let (waiters, dead) = (blocked(table, settled), deadlocks(table, settled));
     let title = Line::styled("Waiting for somebody", look.style(Role::Title));
     let note = match dead.len() {
         0 => Line::styled(format!("{} · no deadlock seen", waiters.len()), look.style(Role::Dim)),
@@ -128,7 +129,7 @@ pub(super) fn waiting_line(look: &Look<'_>) -> Line<'static> {
     if let Some(cycle) = dead.first() {
         return deadlock_line(cycle, table, look);
     }
-    let waiters = blocked(table);
+    let waiters = blocked(table, look.now.since(SETTLED));
     let Some(first) = waiters.first() else { return Line::styled("nobody waits for somebody", look.style(Role::Dim)) };
     waiter_line(first, table, look)
 }

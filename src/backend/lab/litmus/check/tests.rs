@@ -172,9 +172,10 @@ fn what_is_too_large_is_said_and_never_hangs() {
     let error = judge(&test, MODELS, Duration::from_millis(300)).unwrap_err();
     assert!(error.contains("more are left"), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(5));
-    let threads: String = (0..8)
+    let threads = (0..8)
         .map(|n| format!("P{n} (atomic_int* x) {{ {} }}\n", "atomic_thread_fence(memory_order_seq_cst);".repeat(9)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let test = parse("t", &format!("C t\n{{}}\n{threads}exists (x=3)")).unwrap();
     assert!(judge(&test, MODELS, TIME).unwrap_err().contains("at most 64 are checked"));
 }
@@ -184,4 +185,28 @@ fn a_value_that_doubles_again_and_again_is_computed_once() {
     let doubling = "r0 = r0 + r0;".repeat(100);
     let text = format!("int r0 = atomic_load(x); {doubling} if (r0 == 0) {{ *d = 1; }}");
     assert_eq!(two(&text, "", "0:r0=0 /\\ d=1"), [true; 4]);
+}
+
+#[test]
+fn both_sides_must_take_part_in_synchronisation() {
+    let fence = |order: &str| {
+        if order.is_empty() { String::new() } else { format!("atomic_thread_fence(memory_order_{order});") }
+    };
+    for (out, fence_out, fence_in, inward, allowed) in [
+        ("release", "", "", "acquire", false),
+        ("release", "", "", "relaxed", true),
+        ("relaxed", "", "", "acquire", true),
+        ("relaxed", "release", "acquire", "relaxed", false),
+        ("relaxed", "release", "", "acquire", false),
+        ("release", "", "acquire", "relaxed", false),
+        ("relaxed", "acquire", "release", "relaxed", true),
+        ("relaxed", "release", "", "relaxed", true),
+        ("relaxed", "", "acquire", "relaxed", true),
+        ("relaxed", "seq_cst", "seq_cst", "relaxed", false),
+    ] {
+        let p0 = format!("{}{}{}", store("x", "1", "relaxed"), fence(fence_out), store("y", "1", out));
+        let p1 = format!("{}{}{}", load("r0", "y", inward), fence(fence_in), load("r1", "x", "relaxed"));
+        let found = two(&p0, &p1, "1:r0=1 /\\ 1:r1=0");
+        assert_eq!(found, [false, false, allowed, allowed], "{out} {fence_out} | {fence_in} {inward}");
+    }
 }

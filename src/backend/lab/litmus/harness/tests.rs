@@ -100,7 +100,8 @@ fn a_batched_run_counts_every_value_and_resets_between_rounds() {
 
 #[test]
 fn more_threads_than_cpus_make_progress_and_say_so() {
-    let threads: String = (0..8).map(|n| format!("P{n} (atomic_int* x) {{ atomic_fetch_add(x,1); }}\n")).collect();
+    let threads =
+        (0..8).map(|n| format!("P{n} (atomic_int* x) {{ atomic_fetch_add(x,1); }}\n")).collect::<Vec<_>>().concat();
     let test = parse("t", &format!("C t\n{{}}\n{threads}forall (x=8)")).unwrap();
     let runner = Runner::start(&test, Strategy::Auto).unwrap();
     let few = available_cpus().len() < 8;

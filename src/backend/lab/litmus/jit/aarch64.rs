@@ -17,7 +17,7 @@
 use dynasmrt::aarch64::Aarch64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::lower::{Label, Place, Source, Target, name, resolve};
+use super::lower::{Label, Place, Source, Target, Texts, name, resolve};
 use crate::backend::lab::litmus::ast::{Modification, Operator};
 use crate::model::Fault;
 use crate::model::litmus::Order;
@@ -28,7 +28,7 @@ const REGISTERS: [u8; 8] = [4, 5, 6, 7, 12, 13, 14, 15];
 /// Emits AArch64.
 pub(super) struct Assembler {
     ops: VecAssembler<Aarch64Relocation>,
-    texts: Vec<(usize, String)>,
+    texts: Texts,
     /// Where each label stands.
     bound: Vec<(Label, usize)>,
 }
@@ -310,7 +310,7 @@ impl Target for Assembler {
         self.ops.offset().0
     }
 
-    fn finish(self) -> Result<(Vec<u8>, Vec<(usize, String)>), Fault> {
+    fn finish(self) -> Result<(Vec<u8>, Texts), Fault> {
         let bytes = self.ops.finalize().map_err(|error| Fault::new("assembler", error.to_string()))?;
         Ok((bytes, resolve(self.texts, &self.bound)))
     }

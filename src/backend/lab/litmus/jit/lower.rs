@@ -2,6 +2,8 @@
 //! accumulator, registers of the test in machine registers as far as they go
 //! and on the stack beyond, and a [`Target`] that knows the instructions.
 
+use std::fmt::Write;
+
 use super::{Body, LINE, MachineCode};
 use crate::backend::lab::litmus::ast::{CompareExchange, Expression, Location, Modification, Op, Operator, Register};
 use crate::model::Fault;
@@ -27,6 +29,9 @@ pub(super) enum Source {
     Iteration,
 }
 
+/// Each instruction's offset and text.
+pub(super) type Texts = Vec<(usize, String)>;
+
 /// A jump's target, in the target's own counting.
 pub(super) type Label = dynasmrt::DynamicLabel;
 
@@ -36,12 +41,12 @@ pub(super) fn name(label: Label) -> String {
 }
 
 /// Writes the offsets of labels where [`name`] has put a sign for them.
-pub(super) fn resolve(mut texts: Vec<(usize, String)>, bound: &[(Label, usize)]) -> Vec<(usize, String)> {
+pub(super) fn resolve(mut texts: Texts, bound: &[(Label, usize)]) -> Texts {
     for (_, text) in &mut texts {
         let Some(at) = text.find('@') else { continue };
         if let Some((_, offset)) = bound.iter().find(|(label, _)| text[at..] == name(*label)) {
             text.truncate(at);
-            text.push_str(&format!("{offset:#x}"));
+            let _ = write!(text, "{offset:#x}");
         }
     }
     texts
@@ -96,7 +101,7 @@ pub(super) trait Target {
     /// How many bytes were emitted so far.
     fn offset(&self) -> usize;
     /// The code, and each instruction's offset and text.
-    fn finish(self) -> Result<(Vec<u8>, Vec<(usize, String)>), Fault>;
+    fn finish(self) -> Result<(Vec<u8>, Texts), Fault>;
 }
 
 /// Assembles a body for the target `T`.
@@ -109,13 +114,13 @@ pub(super) fn lower<T: Target>(body: &Body<'_>) -> Result<MachineCode, Fault> {
     lowering.target.bind(again);
     let begin = lowering.target.offset();
     for register in unassigned(body) {
-        lowering.target.clear(lowering.place(register));
+        lowering.target.clear(Lowering::<T>::place(register));
     }
     lowering.ops(body.ops);
     debug_assert!(lowering.deepest <= deepest(body.ops));
     let end = lowering.target.offset();
     for (index, register) in body.outputs.iter().enumerate() {
-        lowering.target.output(index, lowering.place(*register));
+        lowering.target.output(index, Lowering::<T>::place(*register));
     }
     lowering.target.step(body.stride, body.outputs.len(), again);
     lowering.target.epilogue(room);
@@ -138,7 +143,7 @@ struct Lowering<T> {
 }
 
 impl<T: Target> Lowering<T> {
-    fn place(&self, register: Register) -> Place {
+    fn place(register: Register) -> Place {
         match register.0.checked_sub(T::MACHINE_REGISTERS) {
             None => Place::Machine(register.0),
             Some(spilled) => Place::Stack(spilled as u32 * 4),
@@ -155,11 +160,11 @@ impl<T: Target> Lowering<T> {
         match op {
             Op::Set { to, value } => {
                 self.value(value, 0);
-                self.target.put(self.place(*to));
+                self.target.put(Self::place(*to));
             }
-            Op::Load { to, from, order } => self.target.load(self.place(*to), at(*from), *order),
+            Op::Load { to, from, order } => self.target.load(Self::place(*to), at(*from), *order),
             Op::Store { to, value, order } => {
-                if let Some(source) = self.leaf(value) {
+                if let Some(source) = Self::leaf(value) {
                     self.target.store(source, at(*to), *order);
                 } else {
                     self.value(value, 0);
@@ -169,7 +174,7 @@ impl<T: Target> Lowering<T> {
             Op::Modify { old, at: location, kind, operand, order } => {
                 self.value(operand, 0);
                 self.target.modify(*kind, at(*location), *order);
-                self.target.put(self.place(*old));
+                self.target.put(Self::place(*old));
             }
             Op::CompareExchange(exchange) => self.compare_exchange(exchange),
             Op::Fence { order } => self.target.fence(*order),
@@ -181,9 +186,9 @@ impl<T: Target> Lowering<T> {
         self.value(&exchange.desired, 0);
         self.target.desire();
         self.value(&exchange.expected, 0);
-        let success = self.place(exchange.success);
+        let success = Self::place(exchange.success);
         self.target.compare_exchange(success, at(exchange.at), exchange.order, exchange.failure);
-        self.target.put(self.place(exchange.old));
+        self.target.put(Self::place(exchange.old));
     }
 
     fn branch(&mut self, condition: &Expression, then: &[Op], otherwise: &[Op]) {
@@ -199,10 +204,10 @@ impl<T: Target> Lowering<T> {
         self.target.bind(end);
     }
 
-    fn leaf(&self, value: &Expression) -> Option<Source> {
+    fn leaf(value: &Expression) -> Option<Source> {
         match value {
             Expression::Constant(value) => Some(Source::Constant(*value)),
-            Expression::Register(register) => Some(Source::Place(self.place(*register))),
+            Expression::Register(register) => Some(Source::Place(Self::place(*register))),
             Expression::Iteration => Some(Source::Iteration),
             Expression::Not(_) | Expression::Binary(..) => None,
         }
@@ -210,7 +215,7 @@ impl<T: Target> Lowering<T> {
 
     /// A = value; up to `depth` values are put aside already.
     fn value(&mut self, value: &Expression, depth: u32) {
-        if let Some(leaf) = self.leaf(value) {
+        if let Some(leaf) = Self::leaf(value) {
             return self.target.get(leaf);
         }
         match value {
@@ -219,14 +224,14 @@ impl<T: Target> Lowering<T> {
                 self.target.not();
             }
             Expression::Binary(operator, a, b) => {
-                let right = self.leaf(b).unwrap_or_else(|| {
+                let right = Self::leaf(b).unwrap_or_else(|| {
                     let aside = Place::Stack(self.put_aside + 4 * depth);
                     self.deepest = self.deepest.max(depth + 1);
                     self.value(b, depth);
                     self.target.put(aside);
                     Source::Place(aside)
                 });
-                self.value(a, depth + u32::from(self.leaf(b).is_none()));
+                self.value(a, depth + u32::from(Self::leaf(b).is_none()));
                 self.target.operate(*operator, right);
             }
             Expression::Constant(_) | Expression::Register(_) | Expression::Iteration => {}

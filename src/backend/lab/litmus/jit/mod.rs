@@ -14,8 +14,15 @@
 //! How an ordering becomes instructions is told in [`x86_64`] and [`aarch64`].
 //! Both assemble on any host; only the host's own can run.
 
+#[expect(
+    clippy::used_underscore_binding,
+    clippy::useless_conversion,
+    clippy::unnecessary_semicolon,
+    reason = "that is how dynasm! expands"
+)]
 pub mod aarch64;
 mod lower;
+#[expect(clippy::used_underscore_binding, clippy::useless_conversion, reason = "that is how dynasm! expands")]
 pub mod x86_64;
 
 use std::io;

@@ -24,7 +24,7 @@ fn run(statements: &str, x: i32, d: i32) -> (Vec<(String, i32)>, i32, i32) {
     let code = Runnable::new(&body, 2).unwrap();
     // Two instances, to see that the second is found; poisoned outputs.
     let memory: Vec<Line> = [x, d, x, d].map(|value| Line { value: value.into() }).into();
-    let out: Vec<AtomicI32> = (0..2 * registers.len() + 1).map(|_| 0x5555.into()).collect();
+    let out: Vec<AtomicI32> = (0..=2 * registers.len()).map(|_| 0x5555.into()).collect();
     code.run(&memory, &out, 2, 1);
     let out: Vec<i32> = out.into_iter().map(AtomicI32::into_inner).collect();
     let memory: Vec<i32> = memory.into_iter().map(|line| line.value.into_inner()).collect();
@@ -116,7 +116,7 @@ fn branches_and_registers_that_are_not_assigned() {
 
 #[test]
 fn registers_beyond_the_machines_are_kept_on_the_stack() {
-    let set: String = (0..20).map(|n| format!("int r{n} = {n} + r;")).collect();
+    let set = (0..20).map(|n| format!("int r{n} = {n} + r;")).collect::<Vec<_>>().concat();
     let sum: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
     let text = format!(
         "int r = atomic_load(x); {set} int e = 4; int s = {}; *d = r19; int l = *d; int f = atomic_fetch_add(x, r18); \
@@ -160,7 +160,7 @@ fn the_mapping_is_the_one_that_is_told() {
 
 /// A program that uses every instruction the assemblers know.
 fn everything() -> Test {
-    let set: String = (0..12).map(|n| format!("int r{n} = r + {n};")).collect();
+    let set = (0..12).map(|n| format!("int r{n} = r + {n};")).collect::<Vec<_>>().concat();
     test(&format!(
         "int r = atomic_load(x); {set} *d = 70000; *d = r0; *d = r11; atomic_store(x, r11); int i = r11 * (r0 - r11) * 5; \
          int a = (r1 & r2) + (r1 | r2) + (r1 ^ 3) + !r1; int c = (r1 < r2) + (r1 <= r2) + (r1 > r2) + (r1 >= r2) + (r1 == r2) + (r1 != r2); \
@@ -178,15 +178,15 @@ fn the_listing_says_what_the_bytes_are() {
         let code = assembled(architecture, &everything());
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("code.s");
-        let mut text = String::new();
-        for instruction in &code.listing {
-            let bytes: Vec<String> = instruction.bytes.iter().map(ToString::to_string).collect();
-            text.push_str(&match <[u8; 4]>::try_from(instruction.bytes.as_slice()) {
-                // AArch64 takes plain bytes for data.
-                Ok(word) if triple == "aarch64" => format!(".inst {}\n", u32::from_le_bytes(word)),
-                _ => format!(".byte {}\n", bytes.join(",")),
-            });
-        }
+        let line = |instruction: &Instruction| match <[u8; 4]>::try_from(instruction.bytes.as_slice()) {
+            // AArch64 takes plain bytes for data.
+            Ok(word) if triple == "aarch64" => format!(".inst {}\n", u32::from_le_bytes(word)),
+            _ => {
+                let bytes: Vec<String> = instruction.bytes.iter().map(ToString::to_string).collect();
+                format!(".byte {}\n", bytes.join(","))
+            }
+        };
+        let text = code.listing.iter().map(line).collect::<Vec<_>>().concat();
         std::fs::write(&source, text).unwrap();
         let object = directory.path().join("code.o");
         let made = std::process::Command::new("llvm-mc")

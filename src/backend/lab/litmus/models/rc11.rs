@@ -52,8 +52,11 @@ fn happens_before(x: &Execution, sw: &Relation) -> Relation {
 }
 
 /// What RC11 and the Rust model have in common:
-/// irreflexive(hb;eco?); irreflexive(rmw;eco); rmw ∩ (rb;mo) empty;
+///
+/// ```text
+/// irreflexive(hb;eco?)   irreflexive(rmw;eco)   rmw ∩ (rb;mo) empty
 /// acyclic(psc_base ∪ psc_F)
+/// ```
 pub(super) fn common(x: &Execution, sw: &Relation) -> Consistency {
     let hb = happens_before(x, sw);
     let communication = &x.rf | &x.mo | &x.rb;
@@ -69,9 +72,13 @@ pub(super) fn common(x: &Execution, sw: &Relation) -> Consistency {
     SEQ_CST.acyclic(x, &[("psc", &partial_sc(x, &hb, &eco))])
 }
 
-/// scb = sb ∪ (sb∖loc;hb;sb∖loc) ∪ (hb∩loc) ∪ mo ∪ rb
-/// psc_base = ([SC] ∪ [F_sc];hb?) ; scb ; ([SC] ∪ hb?;[F_sc])
-/// psc_F = [F_sc] ; (hb ∪ hb;eco;hb) ; [F_sc]
+/// The order of `seq_cst` operations, as far as it is given.
+///
+/// ```text
+/// scb      = sb ∪ (sb∖loc ; hb ; sb∖loc) ∪ (hb∩loc) ∪ mo ∪ rb
+/// psc_base = ([SC] ∪ [F_sc] ; hb?) ; scb ; ([SC] ∪ hb? ; [F_sc])
+/// psc_F    = [F_sc] ; (hb ∪ hb ; eco ; hb) ; [F_sc]
+/// ```
 fn partial_sc(x: &Execution, hb: &Relation, eco: &Relation) -> Relation {
     let elsewhere = &x.sb - &x.loc;
     let scb = &x.sb | elsewhere.then(hb).then(&elsewhere) | (hb & &x.loc) | &x.mo | &x.rb;

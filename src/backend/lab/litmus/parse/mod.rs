@@ -59,7 +59,7 @@ pub fn parse(file: &str, text: &str) -> Result<Test, ParseError> {
         let what = format!("the file has {} bytes; at most {} are read", text.len(), Limits::BYTES);
         return Err(Complaint::new(0, what).in_file(file, text));
     }
-    Parser::new(text).and_then(Parser::test).map_err(|complaint| complaint.in_file(file, text))
+    Parser::new(text).test().map_err(|complaint| complaint.in_file(file, text))
 }
 
 /// The parser: the lexer, one token ahead, and what has been read.
@@ -83,8 +83,8 @@ struct Parser<'a> {
 type Parsed<T> = Result<T, Complaint>;
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Parsed<Self> {
-        Ok(Parser {
+    fn new(text: &'a str) -> Self {
+        Parser {
             lexer: Lexer::new(text),
             token: Token { offset: 0, kind: Kind::End },
             locations: Vec::new(),
@@ -94,7 +94,7 @@ impl<'a> Parser<'a> {
             operations: 0,
             terms: 0,
             depth: 0,
-        })
+        }
     }
 
     fn test(mut self) -> Parsed<Test> {
@@ -208,7 +208,8 @@ impl<'a> Parser<'a> {
 
     /// A register for the value of a nested access.
     fn temporary(&mut self, offset: usize) -> Parsed<Register> {
-        let name = (0..).map(|n| format!("t{n}")).find(|name| !self.registers.contains(name)).unwrap_or_default();
+        let mut names = (0..=self.registers.len()).map(|n| format!("t{n}"));
+        let name = names.find(|name| !self.registers.contains(name)).unwrap_or_default();
         self.register(offset, &name)
     }
 

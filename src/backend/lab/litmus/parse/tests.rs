@@ -53,7 +53,10 @@ fn every_statement() {
         ("fetch_xor", Modification::Xor),
     ] {
         let expected = Op::Modify { old: Register(0), at: x, kind, operand: one.clone(), order: Order::Release };
-        assert_eq!(ops(&format!("int r = atomic_{name}_explicit(x,1,memory_order_release);")), [expected.clone()]);
+        assert_eq!(
+            ops(&format!("int r = atomic_{name}_explicit(x,1,memory_order_release);")),
+            std::slice::from_ref(&expected)
+        );
         assert_eq!(ops(&format!("atomic_{name}_explicit(x,1,memory_order_release);")), [expected]);
     }
 }
@@ -159,9 +162,9 @@ fn limits_are_stated() {
     let long = format!("int r = 1{};", " + 1".repeat(5000));
     assert!(body(&long).unwrap_err().what.contains("more than 256 operators"));
     assert!(body(&"*d = 1;".repeat(200)).unwrap_err().what.contains("more than 128 operations"));
-    let many: String = (0..100).map(|n| format!("int r{n} = 1;")).collect();
+    let many = (0..100).map(|n| format!("int r{n} = 1;")).collect::<Vec<_>>().concat();
     assert!(body(&many).unwrap_err().what.contains("more than 64 registers"));
-    let threads: String = (0..9).map(|n| format!("P{n} (int* x) {{}}\n")).collect();
+    let threads = (0..9).map(|n| format!("P{n} (int* x) {{}}\n")).collect::<Vec<_>>().concat();
     assert!(parse("f", &format!("C a\n{{}}\n{threads}exists (x=0)")).unwrap_err().what.contains("more than 8 threads"));
     let huge = "x".repeat(Limits::BYTES + 1);
     assert!(parse("f", &huge).unwrap_err().what.contains("at most 65536 are read"));

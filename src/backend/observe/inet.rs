@@ -1,0 +1,130 @@
+//! Internet sockets of a network namespace, `/proc/PID/net/tcp` and its kin
+//! (`proc_pid_net(5)`, `net/ipv4/tcp_ipv4.c`):
+//!
+//! ```text
+//!   sl  local_address rem_address   st tx_queue:rx_queue … uid timeout inode
+//!    0: 0100007F:1538 00000000:0000 0A 00000000:00000000 …   0       0 48213
+//! ```
+//!
+//! Addresses are words in the machine's byte order, in hexadecimal.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::Pid;
+use crate::sys::procroot::ProcRoot;
+
+/// `TCP_LISTEN`.
+const LISTENING: u8 = 10;
+
+/// An address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// IPv4 addresses inside of IPv6 are shown as what they are.
+    pub ip: IpAddr,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip {
+            IpAddr::V4(ip) => write!(f, "{ip}:{}", self.port),
+            IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),
+        }
+    }
+}
+
+/// An internet socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InetSocket {
+    /// TCP, else UDP.
+    pub tcp: bool,
+    /// Its own address.
+    pub local: Address,
+    /// Where it is connected to; port 0 for nowhere.
+    pub remote: Address,
+    /// The kernel's state, 1 connected.
+    pub state: u8,
+    /// Its inode; 0 for one that no process has.
+    pub inode: u64,
+}
+
+impl InetSocket {
+    /// Whether it listens for connections.
+    pub fn listens(&self) -> bool {
+        self.tcp && self.state == LISTENING
+    }
+}
+
+/// The internet sockets of the network namespace of process `pid`; a table that
+/// cannot be read is left out.
+pub fn sockets_of(root: &ProcRoot, pid: Pid) -> Vec<InetSocket> {
+    let mut all = Vec::new();
+    let mut content = Vec::new();
+    for (table, tcp) in [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)] {
+        if root.read_into(&format!("{pid}/net/{table}"), &mut content).is_ok() {
+            let text = String::from_utf8_lossy(&content);
+            all.extend(text.lines().skip(1).filter_map(|line| parse_line(line, tcp)));
+        }
+    }
+    all
+}
+
+fn parse_line(line: &str, tcp: bool) -> Option<InetSocket> {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let local = parse_address(fields.next()?)?;
+    let remote = parse_address(fields.next()?)?;
+    let state = u8::from_str_radix(fields.next()?, 16).ok()?;
+    let inode = fields.nth(5)?.parse().ok()?;
+    Some(InetSocket { tcp, local, remote, state, inode })
+}
+
+fn parse_address(text: &str) -> Option<Address> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| u32::from_str_radix(ip.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let ip = match ip.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for (index, chunk) in bytes.chunks_exact_mut(4).enumerate() {
+                chunk.copy_from_slice(&word(index * 8)?);
+            }
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some(Address { ip, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_both_families_are_read() {
+        let v4 = "   0: 0100007F:1538 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 48213 1 0";
+        let socket = parse_line(v4, true).unwrap();
+        assert_eq!((socket.local.to_string(), socket.inode), ("127.0.0.1:5432".to_owned(), 48213));
+        let v6 = "0: 0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000100007F:1538 01 0:0 0:0 0 0 0 7 1";
+        let other = parse_line(v6, true).unwrap();
+        assert_eq!((other.local, other.remote), (socket.remote, socket.local), "a mapped address is the same address");
+        assert_eq!(parse_address("00000000000000000000000001000000:0050").unwrap().to_string(), "[::1]:80");
+        for broken in ["", "0: x", "0: 0100007F:1538 0100007F:C350 01", "0: 01:1 01:1 01 0 0 0 0 0 7"] {
+            assert_eq!(parse_line(broken, true), None);
+        }
+    }
+
+    #[test]
+    fn a_listener_of_this_process_is_found() {
+        use std::os::fd::AsRawFd;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let root = ProcRoot::open(std::path::Path::new("/proc")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let all = sockets_of(&root, std::process::id() as Pid);
+        let found = all.iter().find(|socket| socket.local.port == port && socket.listens()).unwrap();
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
+        assert_eq!(link.to_string_lossy(), format!("socket:[{}]", found.inode));
+    }
+}

@@ -1,0 +1,235 @@
+//! Sockets: waiting to receive, to send, for a connection, to be connected.
+//!
+//! What a socket is, the kernel says: Unix sockets and their peers by
+//! `sock_diag(7)`, internet sockets by the tables of the target's own network
+//! namespace. Where the other end of a connection is on this machine, whoever
+//! has it open can end the wait.
+
+use super::descriptor::{Others, Target};
+use super::{Decoder, Facts, World};
+use crate::backend::observe::endpoints::End;
+use crate::backend::observe::inet::{self, InetSocket};
+use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::sys::diag::{LISTENING, UnixSocket};
+
+/// What a thread does with a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Receive,
+    Send,
+    Accept,
+    Connect,
+}
+
+const CALLS: &[(i64, Act)] = &[
+    (libc::SYS_read, Act::Receive),
+    (libc::SYS_readv, Act::Receive),
+    (libc::SYS_recvfrom, Act::Receive),
+    (libc::SYS_recvmsg, Act::Receive),
+    (libc::SYS_recvmmsg, Act::Receive),
+    (libc::SYS_write, Act::Send),
+    (libc::SYS_writev, Act::Send),
+    (libc::SYS_sendto, Act::Send),
+    (libc::SYS_sendmsg, Act::Send),
+    (libc::SYS_sendmmsg, Act::Send),
+    (libc::SYS_accept, Act::Accept),
+    (libc::SYS_accept4, Act::Accept),
+    (libc::SYS_connect, Act::Connect),
+];
+
+/// A thread blocked on a Unix socket.
+#[derive(Debug)]
+pub(super) struct Unix;
+
+/// A thread blocked on a TCP or UDP socket.
+#[derive(Debug)]
+pub(super) struct Inet;
+
+impl Decoder for Unix {
+    fn key(&self) -> &'static str {
+        "unix_socket"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::UnixRecv, WaitKind::UnixSend, WaitKind::UnixAccept, WaitKind::UnixConnect]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread waits on a Unix socket (unix(7)): for data, for room to send, for a client, or for a server to take \
+         its connection. It is recognised by the call and by the kernel listing the descriptor's socket among the Unix \
+         sockets. Of a connected socket the kernel names the peer; every process that has the peer open can end the \
+         wait. A socket that sends to whoever it likes, or of another network namespace, has no known peer."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let (act, fd, inode) = socket_call(facts, world)?;
+        let socket = *world.ends().ok()?.unix_socket(inode)?;
+        let (kind, fits) = match act {
+            Act::Receive => (WaitKind::UnixRecv, socket.state != LISTENING),
+            Act::Send => (WaitKind::UnixSend, socket.state != LISTENING),
+            Act::Accept => (WaitKind::UnixAccept, socket.state == LISTENING),
+            Act::Connect => (WaitKind::UnixConnect, socket.state != LISTENING),
+        };
+        if !fits {
+            return None;
+        }
+        let mut wait = Wait::new(kind, format!("Unix socket {inode} (fd {fd})"));
+        wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
+        match (act, socket) {
+            (Act::Receive | Act::Send, UnixSocket { peer: Some(peer), .. }) => {
+                wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
+                name_peer(facts, world, peer, &mut wait);
+            }
+            (Act::Accept, _) => nobody(&mut wait, "any client may connect"),
+            (Act::Connect, _) => nobody(&mut wait, "the server's queue is full; the kernel does not tell which server"),
+            _ => nobody(&mut wait, "the kernel names no peer: anybody may send to it, or the peer is not accepted yet"),
+        }
+        Some(wait)
+    }
+}
+
+impl Decoder for Inet {
+    fn key(&self) -> &'static str {
+        "inet_socket"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        &[WaitKind::InetRecv, WaitKind::InetSend, WaitKind::InetAccept, WaitKind::InetConnect]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread waits on a TCP or UDP socket: for data, for room to send, for a client or for a connection to be \
+         made. It is recognised by the call and by the kernel listing the descriptor's socket in the target's network \
+         namespace. If the other end of a TCP connection is in the same namespace, whoever has it open is named; else \
+         it is on another machine, or in another namespace, and cannot be followed."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let (act, fd, inode) = socket_call(facts, world)?;
+        let all = inet::sockets_of(&world.root, facts.pid);
+        let socket = *all.iter().find(|socket| socket.inode == inode)?;
+        let kind = match act {
+            Act::Receive if !socket.listens() => WaitKind::InetRecv,
+            Act::Send if !socket.listens() => WaitKind::InetSend,
+            Act::Accept if socket.listens() => WaitKind::InetAccept,
+            Act::Connect if !socket.listens() => WaitKind::InetConnect,
+            _ => return None,
+        };
+        let InetSocket { local, remote, .. } = socket;
+        let protocol = if socket.tcp { "TCP" } else { "UDP" };
+        let resource = if remote.port == 0 {
+            format!("{protocol} {local} (fd {fd})")
+        } else {
+            format!("{protocol} {local} ↔ {remote} (fd {fd})")
+        };
+        let mut wait = Wait::new(kind, resource);
+        wait.evidence.push(format!("fd {fd} is {protocol} socket {inode}"));
+        match act {
+            Act::Accept => nobody(&mut wait, "any client may connect"),
+            Act::Connect => nobody(&mut wait, &format!("{remote} has not answered yet")),
+            Act::Receive | Act::Send => match local_peer(&all, &socket) {
+                Some(peer) => {
+                    wait.evidence.push(format!("its peer is here: socket {}", peer.inode));
+                    name_peer(facts, world, peer.inode, &mut wait);
+                }
+                None => nobody(&mut wait, "its peer is not in this network namespace, or is none"),
+            },
+        }
+        Some(wait)
+    }
+}
+
+/// What the thread does with which socket.
+fn socket_call(facts: &Facts<'_>, world: &World) -> Option<(Act, i32, u64)> {
+    let call = facts.blocked()?;
+    let (_, act) = CALLS.iter().find(|(number, _)| *number == call.number)?;
+    let fd = call.args[0] as i32;
+    match Target::of(facts, world, fd) {
+        Ok(Target::Socket(inode)) => Some((*act, fd, inode)),
+        _ => None,
+    }
+}
+
+/// The other end of a TCP connection within the same tables.
+fn local_peer<'a>(all: &'a [InetSocket], socket: &InetSocket) -> Option<&'a InetSocket> {
+    let is_peer = |other: &&InetSocket| {
+        other.tcp && socket.tcp && other.inode != 0 && other.local == socket.remote && other.remote == socket.local
+    };
+    all.iter().find(is_peer).filter(|_| socket.remote.port != 0)
+}
+
+/// Names who has the socket with this inode open.
+fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
+    let mut others = open(world, peer, false);
+    if others.as_ref().is_none_or(|others| others.ends.is_empty()) {
+        others = open(world, peer, true);
+    }
+    others.unwrap_or_default().name(facts, "its peer", wait);
+}
+
+fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
+    let index = if anew { world.new_ends() } else { world.ends() }.ok()?;
+    let unreadable = index.unreadable().len();
+    let mut ends: Vec<End> = index.of_socket(inode).to_vec();
+    let link = format!("socket:[{inode}]");
+    ends.retain(|end| super::descriptor::is_link(world, end.pid, end.fd, &link));
+    Some(Others { ends, unreadable })
+}
+
+fn nobody(wait: &mut Wait, why: &str) {
+    wait.partial = true;
+    wait.certainty = Certainty::Unknown;
+    wait.evidence.push(why.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::observe::wait::fixture::Machine;
+    use crate::model::wait::Holder;
+
+    /// Thread 101 receives from fd 3, socket 7, connected within this table.
+    fn machine(call: &str, table: &str) -> Machine {
+        let machine = Machine::new(call, "wait_woken");
+        machine.link("100/task/101/fd/3", "socket:[7]");
+        machine.write("100/net/tcp", &format!("header\n{table}"));
+        machine.process(200, &[200]);
+        machine.link("200/fd/4", "socket:[8]");
+        machine
+    }
+
+    const RECEIVE: &str = "45 0x3 0x0 0x0 0x0 0x0 0x0";
+    const MINE: &str = "0: 0100007F:1538 0100007F:C350 01 0:0 0:0 0 0 0 7 1\n";
+    const PEER: &str = "1: 0100007F:C350 0100007F:1538 01 0:0 0:0 0 0 0 8 1\n";
+
+    #[test]
+    fn the_peer_of_a_local_connection_is_named() {
+        let wait = machine(RECEIVE, &format!("{MINE}{PEER}")).decode().unwrap();
+        assert_eq!((wait.kind, &wait.holders[..]), (WaitKind::InetRecv, &[Holder { pid: 200, tid: None }][..]));
+        assert_eq!(&*wait.resource, "TCP 127.0.0.1:5432 ↔ 127.0.0.1:50000 (fd 3)");
+        assert!(!wait.partial);
+    }
+
+    #[test]
+    fn a_peer_elsewhere_or_not_yet_accepted_is_unknown() {
+        for table in [MINE.to_owned(), format!("{MINE}{}", PEER.replace(" 8 1", " 0 1"))] {
+            let wait = machine(RECEIVE, &table).decode().unwrap();
+            assert_eq!((wait.kind, wait.holders.len(), wait.certainty), (WaitKind::InetRecv, 0, Certainty::Unknown));
+        }
+    }
+
+    #[test]
+    fn what_the_socket_is_and_what_is_done_must_agree() {
+        let listens = MINE.replace("C350 01", "0000 0A").replace(":1538 0100007F", ":1538 00000000");
+        assert_eq!(
+            machine(RECEIVE, &listens).decode().unwrap().kind,
+            WaitKind::Other,
+            "nobody receives from a listener"
+        );
+        let accept = machine("288 0x3 0x0 0x0 0x0 0x0 0x0", &listens).decode().unwrap();
+        assert_eq!((accept.kind, accept.holders.len()), (WaitKind::InetAccept, 0));
+        assert_eq!(machine("288 0x3 0x0 0x0 0x0 0x0 0x0", MINE).decode().unwrap().kind, WaitKind::Other);
+        // A socket of a family that the kernel does not list.
+        assert_eq!(machine(RECEIVE, PEER).decode().unwrap().kind, WaitKind::Other);
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Round, Row, edit};
 use crate::backend::Topics;
 use crate::backend::observe::blocked::{Blocked, Task, depends_on_others};
+use crate::backend::observe::dating::last_ran;
 use crate::backend::observe::parse;
 use crate::backend::observe::pulse::Pulse;
 use crate::backend::observe::source::Source;
@@ -102,6 +103,9 @@ impl Row {
     fn complete_blocked(&mut self, shown: &mut Arc<Process>, source: &mut Source) {
         let directory = Path::process(self.pid);
         let task = Task { pid: self.pid, tid: self.pid, directory, state: shown.state, kernel: shown.kernel };
+        if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
+            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
+        }
         let blocked = Blocked::read(&task, self.still_since, source);
         self.have.blocked = true;
         self.denied.call = blocked.denied;

@@ -79,7 +79,7 @@ fn starts(program: &PathBuf, words: &str, limit: f64) {
     let (mut first, mut full) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let terminal = open(program, "1s");
-        std::thread::sleep(Duration::from_millis(700));
+        std::thread::sleep(Duration::from_millis(1_500));
         let settled = terminal.rows_in_use();
         first.push(terminal.first(|screen| rows_in_use(screen) > 0).unwrap());
         full.push(terminal.first(|screen| rows_in_use(screen) * 10 >= settled * 9).unwrap());

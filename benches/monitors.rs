@@ -110,10 +110,11 @@ fn main() -> Result<()> {
                 figures.push(turn(monitor, &home)?);
             }
         }
+        let processes = processes();
         drop(crowd);
         let results: Vec<(&str, Figures)> =
             taking_part.iter().map(|m| m.name).zip(turns.iter().map(|t| median(t))).collect();
-        report(scene, &results);
+        report(scene, processes, &results);
     }
     Ok(())
 }
@@ -183,9 +184,9 @@ fn turn(monitor: &Monitor, home: &Path) -> Result<Figures> {
         return Err(Error::other(format!("{} shows nothing", monitor.name)));
     }
     std::thread::sleep(WARM_UP / 4);
-    let settled = terminal.rows_in_use();
     terminal.send(monitor.keys)?;
     std::thread::sleep(WARM_UP * 3 / 4);
+    let settled = terminal.rows_in_use();
     let (cpu, bytes) = (cost::cpu(pid), written(&terminal));
     std::thread::sleep(WINDOW);
     let (cpu, bytes) = (cost::cpu(pid).since(cpu), written(&terminal) - bytes);
@@ -236,11 +237,15 @@ fn describe(options: &Options) {
     println!("the program has {:.2} MB", size as f64 / 1e6);
 }
 
-fn report(scene: &Scene, results: &[(&str, Figures)]) {
-    let processes = std::fs::read_dir("/proc").map_or(0, |entries| {
-        entries.flatten().filter(|e| e.file_name().to_str().is_some_and(|n| n.parse::<u32>().is_ok())).count()
-    });
-    println!("\n({}) {}: {} processes", scene.key, scene.words, processes as u32 + scene.processes);
+/// How many processes there are.
+fn processes() -> usize {
+    let entries = std::fs::read_dir("/proc").map(Iterator::flatten);
+    let is_pid = |name: &std::ffi::OsStr| name.to_str().is_some_and(|n| n.parse::<u32>().is_ok());
+    entries.map_or(0, |entries| entries.filter(|entry| is_pid(&entry.file_name())).count())
+}
+
+fn report(scene: &Scene, processes: usize, results: &[(&str, Figures)]) {
+    println!("\n({}) {}: {processes} processes", scene.key, scene.words);
     println!(
         "{:<22} {:>9} {:>11} {:>14} {:>13} {:>13}",
         "", "CPU s", "resident MB", "bytes/refresh", "first text ms", "full frame ms"

@@ -35,9 +35,8 @@ fn start(mark: &str, words: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
-/// Kills the program after a while, and asserts that a second later nothing of
-/// it is left.
-fn kill_after(mark: &str, words: &[&str], pause: Duration) {
+/// Kills the program after a while, and asserts that soon nothing of it is left.
+fn kill_after(mark: &str, words: &[&str], pause: Duration, patience: Duration) {
     let mut program = start(mark, words);
     std::thread::sleep(pause);
     program.kill().unwrap();
@@ -49,15 +48,15 @@ fn kill_after(mark: &str, words: &[&str], pause: Duration) {
             return;
         }
         // The janitor goes when its work is done.
-        if begin.elapsed() < Duration::from_secs(10) {
+        if begin.elapsed() < patience * 10 {
             left.retain(|pid| !is_janitor(*pid));
         }
-        if begin.elapsed() > Duration::from_secs(1) && !left.is_empty() {
+        if begin.elapsed() > patience && !left.is_empty() {
             let names: Vec<_> = left.iter().map(|pid| std::fs::read(format!("/proc/{pid}/cmdline"))).collect();
             for pid in &left {
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL);
             }
-            panic!("killed after {pause:?}, a second later these live: {left:?} {names:?}");
+            panic!("killed after {pause:?}, {patience:?} later these live: {left:?} {names:?}");
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -79,6 +78,9 @@ fn no_descendant_outlives_a_killed_program() {
     let begin = Instant::now();
     assert!(start("calibration", &["run", "--no-ui", "--", "true"]).wait().unwrap().success());
     let whole = begin.elapsed();
+    // A second, where a start takes its usual few hundredths: on a machine that
+    // is busy with other things all takes longer alike.
+    let patience = Duration::from_secs(1).max(whole * 20);
     let mut pauses = Pauses(std::process::id().into());
     let commands: [&[&str]; 3] = [
         &["run", "--no-ui", "--", "sleep", "1000"],
@@ -89,7 +91,7 @@ fn no_descendant_outlives_a_killed_program() {
         let mark = format!("{}-{kill}", std::process::id());
         // Half of them about the moment of spawning, half anywhere.
         let below = if kill % 2 == 0 { whole.mul_f64(1.5) } else { whole * 5 };
-        kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below));
+        kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below), patience);
     }
 }
 

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::config::Config;
 use crate::backend::{self, Backend, ChildCommand, Command, Update};
 use crate::model::child::ChildSpec;
+use crate::sys::heap;
 use crate::ui::app::{App, Clock, Settings};
 use crate::ui::ascii;
 use crate::ui::director::Bursts;
@@ -76,6 +77,7 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("the dashboard needs a terminal for its input and output; `syncscope ps` prints without one");
     }
+    heap::keep_small();
     let settings = settings(args, &opening, &Config::load()?)?;
     let options = backend::Options { refresh: settings.refresh, ..backend::Options::default() };
     let mut backend = Backend::start(&options);

@@ -67,6 +67,21 @@ impl Nanos {
         }
     }
 
+    /// An age that stands still for a while, for columns of many: from 10 s on
+    /// in steps of 10 s, from a minute on of half a minute, from ten on of one:
+    /// `4s`, `30s`, `3m30`, `25m`, `14h02`.
+    pub fn rough_age(self) -> String {
+        let secs = self.0 / 1_000_000_000;
+        let (step, whole_minutes) = match secs {
+            0..5 => (1, false),
+            5..10 => (5, false),
+            10..60 => (10, false),
+            60..600 => (30, false),
+            _ => (60, secs < 3_600),
+        };
+        if whole_minutes { format!("{}m", secs / 60) } else { Nanos::from_secs(secs - secs % step).age() }
+    }
+
     /// CPU time as `mm:ss.cc`, or `hhh:mm:ss` from an hour on.
     pub fn cpu_time(self) -> String {
         let centis = self.0 / 10_000_000;
@@ -198,6 +213,10 @@ mod tests {
         let ages = [(8, "8s"), (192, "3m12"), (50_520, "14h02"), (1_047_600, "12d03h")];
         for (secs, text) in ages {
             assert_eq!(Nanos::from_secs(secs).age(), text);
+        }
+        let rough = [(4, "4s"), (9, "5s"), (59, "50s"), (219, "3m30"), (1_559, "25m"), (50_520, "14h02")];
+        for (secs, text) in rough {
+            assert_eq!(Nanos::from_secs(secs).rough_age(), text);
         }
         assert_eq!(Nanos(61_230_000_000).cpu_time(), "1:01.23");
         assert_eq!(Nanos::from_secs(7_265).cpu_time(), "2:01:05");

@@ -101,7 +101,7 @@ fn host_group(sample: &SystemSample, look: &Look<'_>) -> Vec<Span<'static>> {
     let cpus = if sample.cpus.is_empty() { String::new() } else { format!(" {} cpu", sample.cpus.len()) };
     vec![
         Span::styled(sample.host.to_string(), look.style(Role::Strong)),
-        Span::styled(format!("{cpus} up {}", sample.uptime.age()), look.style(Role::Dim)),
+        Span::styled(format!("{cpus} up {}", sample.uptime.rough_age()), look.style(Role::Dim)),
     ]
 }
 

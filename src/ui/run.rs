@@ -25,7 +25,7 @@ use crate::sys::spawn::gate;
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
 /// How long the first of several updates waits for the others.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(2);
 /// How often the backend is polled though nothing rings, to look after
 /// readings that hang and to age what is on the screen.
 const IDLE: Duration = Duration::from_secs(1);
@@ -63,15 +63,17 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let events = listen()?;
     let signals = signals()?;
     let bell = backend.bell().clone();
-    let mut last_frame = draw(app, screen)?;
+    // The backend begins before there is anything to draw.
+    obey(app, backend);
+    draw(app, screen)?;
+    // The first frame is empty: the first data need not keep a distance from it.
+    let mut last_frame: Option<Instant> = None;
     let mut due: Option<Instant> = None;
     loop {
         if PANICKED.load(Ordering::Acquire) {
             bail!("a part of the program has panicked; its message stands above");
         }
-        for command in app.take_commands() {
-            backend.send(command);
-        }
+        obey(app, backend);
         let wait = due.map_or(IDLE, |d| d.saturating_duration_since(Instant::now()));
         let bell = if due.is_some() { &never() } else { &bell };
         let after = select_biased! {
@@ -85,7 +87,8 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
                 Err(_) => After::Nothing,
             },
             recv(bell) -> _ => {
-                due = Some((last_frame + FRAME).max(Instant::now() + GATHER));
+                let soon = Instant::now() + GATHER;
+                due = Some(last_frame.map_or(soon, |frame| soon.max(frame + FRAME)));
                 After::Nothing
             },
             default(wait) => {
@@ -104,10 +107,15 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
             After::Suspend => suspend(screen)?,
             After::Quit => return Ok(End::Quit),
         }
-        for command in app.take_commands() {
-            backend.send(command);
-        }
-        last_frame = draw(app, screen)?;
+        obey(app, backend);
+        last_frame = Some(draw(app, screen)?);
+    }
+}
+
+/// Hands the backend what the dashboard asks for.
+fn obey(app: &mut App, backend: &mut Backend) {
+    for command in app.take_commands() {
+        backend.send(command);
     }
 }
 

@@ -6,6 +6,9 @@
 //! [`World::ends`](super::wait::World::ends) does it only for a decoder that
 //! asks, and keeps it for a while. A process whose descriptors may not be read
 //! can hold any end: [`Ends::unreadable`].
+//!
+//! Who did not run has opened and closed nothing, so an index is renewed
+//! ([`Ends::renew`]) by reading only those whose CPU clock moved.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,6 +19,7 @@ use std::sync::OnceLock;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::source::is_own_namespace;
 use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 use crate::sys::{clock, diag};
@@ -61,10 +65,24 @@ impl ByInode {
     }
 }
 
+/// What one process has open.
+#[derive(Debug)]
+struct Holder {
+    pid: Pid,
+    /// Its CPU time just before its descriptors were read.
+    ran: Option<Nanos>,
+    readable: bool,
+    pipes: Vec<(u64, End)>,
+    sockets: Vec<(u64, End)>,
+}
+
 /// All open ends of pipes and sockets, at one time.
 #[derive(Debug)]
 pub struct Ends {
     at: Nanos,
+    /// Whether the processes listed here have CPU clocks.
+    clocks: bool,
+    holders: Vec<Holder>,
     pipes: ByInode,
     sockets: ByInode,
     unreadable: Vec<Pid>,
@@ -78,23 +96,47 @@ impl Ends {
     /// # Errors
     /// Where the proc file system itself cannot be listed.
     pub fn read(root: &ProcRoot) -> Result<Self, Errno> {
-        let (mut pipes, mut sockets) = (Vec::new(), Vec::new());
-        let unreadable = each_descriptor(root, |directory, pid, fd, link| {
-            if let Some(inode) = inode_in(link, b"pipe:[") {
-                let access = access_of(directory, fd);
-                pipes.push((inode, End { pid, fd, access }));
-            } else if let Some(inode) = inode_in(link, b"socket:[") {
-                sockets.push((inode, End { pid, fd, access: Access { read: true, write: true } }));
-            }
-        })?;
-        Ok(Ends {
-            at: clock::monotonic(),
-            pipes: ByInode::new(pipes),
-            sockets: ByInode::new(sockets),
-            unreadable,
+        let mut ends = Ends {
+            at: Nanos::ZERO,
+            clocks: root.is_real() && is_own_namespace(root),
+            holders: Vec::new(),
+            pipes: ByInode::default(),
+            sockets: ByInode::default(),
+            unreadable: Vec::new(),
             unix: OnceLock::new(),
             real: root.is_real(),
-        })
+        };
+        ends.renew(root)?;
+        Ok(ends)
+    }
+
+    /// Brings it up to date: reads those that ran since, and the new ones.
+    ///
+    /// # Errors
+    /// As [`Ends::read`]; it is as it was then.
+    pub fn renew(&mut self, root: &ProcRoot) -> Result<(), Errno> {
+        let mut pids = Vec::new();
+        numbers(root.directory(), ".", &mut pids)?;
+        pids.sort_unstable();
+        self.at = clock::monotonic();
+        self.unix = OnceLock::new();
+        let mut known = std::mem::take(&mut self.holders).into_iter().peekable();
+        let (mut kept, before) = (0, known.len());
+        for &pid in &pids {
+            while known.next_if(|holder| holder.pid < pid).is_some() {}
+            let ran = if self.clocks { clock::cpu_of_process(pid).ok() } else { None };
+            let holder = known.next_if(|holder| holder.pid == pid);
+            let still = holder.filter(|holder| ran.is_some() && holder.ran == ran);
+            kept += usize::from(still.is_some());
+            self.holders.push(still.unwrap_or_else(|| Holder::read(root, pid, ran)));
+        }
+        if (kept, kept) != (before, pids.len()) {
+            self.pipes = ByInode::new(self.holders.iter().flat_map(|holder| holder.pipes.iter().copied()).collect());
+            self.sockets =
+                ByInode::new(self.holders.iter().flat_map(|holder| holder.sockets.iter().copied()).collect());
+            self.unreadable = self.holders.iter().filter(|holder| !holder.readable).map(|holder| holder.pid).collect();
+        }
+        Ok(())
     }
 
     /// When it was read, on `CLOCK_MONOTONIC`.
@@ -192,41 +234,52 @@ fn last_part(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
+impl Holder {
+    fn read(root: &ProcRoot, pid: Pid, ran: Option<Nanos>) -> Self {
+        let (mut pipes, mut sockets) = (Vec::new(), Vec::new());
+        let readable = descriptors_of(root, pid, |directory, fd, link| {
+            if let Some(inode) = inode_in(link, b"pipe:[") {
+                let access = access_of(directory, fd);
+                pipes.push((inode, End { pid, fd, access }));
+            } else if let Some(inode) = inode_in(link, b"socket:[") {
+                sockets.push((inode, End { pid, fd, access: Access { read: true, write: true } }));
+            }
+        });
+        pipes.shrink_to_fit();
+        sockets.shrink_to_fit();
+        Holder { pid, ran, readable, pipes, sockets }
+    }
+}
+
 /// Calls `each` with the directory, pid, number and link of every descriptor of
 /// every process; returns the processes that may not be read.
 fn each_descriptor(root: &ProcRoot, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> Result<Vec<Pid>, Errno> {
-    let mut unreadable = Vec::new();
     let mut pids = Vec::new();
     numbers(root.directory(), ".", &mut pids)?;
-    let mut numbers_open = Vec::new();
+    pids.retain(|&pid| !descriptors_of(root, pid, |directory, fd, link| each(directory, pid, fd, link)));
+    Ok(pids)
+}
+
+/// Calls `each` with the directory, number and link of every descriptor of one
+/// process; false where it may not be read.
+fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, i32, &[u8])) -> bool {
+    let mut open = Vec::new();
     let mut link = [0; 512];
-    for pid in pids {
-        let path = format!("{pid}/fd");
-        let directory = openat(root.directory(), path.as_str(), DIRECTORY, Mode::empty());
-        let listed = directory.and_then(|directory| {
-            numbers_open.clear();
-            numbers(&directory, ".", &mut numbers_open).map(|()| directory)
-        });
-        match listed {
-            // Listing may be permitted (CAP_DAC_READ_SEARCH) where following the
-            // links is not.
-            Ok(directory) => {
-                let mut denied = false;
-                for &fd in &numbers_open {
-                    match readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
-                        Ok(length) => each(&directory, pid, fd, &link[..length]),
-                        Err(error) => denied |= matches!(error, Errno::ACCESS | Errno::PERM),
-                    }
-                }
-                if denied {
-                    unreadable.push(pid);
+    let path = format!("{pid}/fd");
+    let directory = openat(root.directory(), path.as_str(), DIRECTORY, Mode::empty());
+    let listed = directory.and_then(|directory| numbers(&directory, ".", &mut open).map(|()| directory));
+    match listed {
+        Ok(directory) => {
+            for fd in open {
+                if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
+                    each(&directory, fd, &link[..length]);
                 }
             }
-            Err(Errno::ACCESS | Errno::PERM) if may_hold_descriptors(root, pid) => unreadable.push(pid),
-            Err(_) => {}
+            true
         }
+        Err(Errno::ACCESS | Errno::PERM) => !may_hold_descriptors(root, pid),
+        Err(_) => true,
     }
-    Ok(unreadable)
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -301,6 +354,26 @@ mod tests {
         assert_eq!(of(&read), Access { read: true, write: false });
         assert_eq!(of(&write), Access { read: false, write: true });
         assert!(ends.of_pipe(0).is_empty());
+    }
+
+    #[test]
+    fn a_renewed_index_has_what_came_and_not_what_went() {
+        let root = ProcRoot::open(Path::new("/proc")).unwrap();
+        let (first, _) = rustix::pipe::pipe().unwrap();
+        let mut ends = Ends::read(&root).unwrap();
+        let gone = inode(&first, b"pipe:[");
+        assert!(ends.of_pipe(gone).iter().any(|end| end.pid == me()));
+        drop(first);
+        let (second, _) = rustix::pipe::pipe().unwrap();
+        // The clock of a process that runs is brought up to date at its ticks.
+        let began = clock::cpu_of_process(me()).unwrap();
+        while clock::cpu_of_process(me()).unwrap() == began {}
+        ends.renew(&root).unwrap();
+        assert!(ends.of_pipe(gone).is_empty());
+        assert!(ends.of_pipe(inode(&second, b"pipe:[")).iter().any(|end| end.pid == me()));
+        let read = Ends::read(&root).unwrap();
+        let own = |ends: &Ends| ends.holders.iter().find(|holder| holder.pid == me()).unwrap().pipes.clone();
+        assert_eq!(own(&ends).is_empty(), own(&read).is_empty());
     }
 
     #[test]

@@ -17,9 +17,17 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A table that nobody else holds, with what it held last.
+    /// An empty table that nobody else holds.
     pub fn take(&mut self) -> Arc<Stamped<ProcessTable>> {
-        let free = self.tables.iter_mut().position(|table| Arc::get_mut(table).is_some());
+        let mut free = None;
+        for (at, table) in self.tables.iter_mut().enumerate() {
+            if let Some(stamped) = Arc::get_mut(table) {
+                // What only a table of the past still holds is not kept alive.
+                stamped.value.processes.clear();
+                stamped.value.threads.clear();
+                free = Some(at);
+            }
+        }
         free.map(|at| self.tables.swap_remove(at)).unwrap_or_default()
     }
 

@@ -152,31 +152,29 @@ impl Sampler {
     fn sample(&mut self) -> Result<(), Abandoned> {
         self.seat.skipped.retain(|skipped| !skipped.progress.ended());
         let watched = self.seat.watched;
-        if watched.system {
-            self.sample_system();
-        }
+        let mut system_due = watched.system;
         if watched.processes || watched.threads || watched.waits || watched.switches || watched.io {
-            let Seat { outlet, latest, progress, skipped, .. } = &self.seat;
-            let last = &mut self.last;
+            let Seat { outlet, latest, progress, skipped, numbers, .. } = &self.seat;
+            let root = self.table.source().root().clone();
+            let (last, system) = (&mut self.last, &mut self.system);
             self.table.refresh(watched, skipped, progress, |table| {
                 drop(latest.force_push(table.clone()));
                 *last = Some(table.clone());
                 outlet.publish(Update::Processes(table));
+                // Directly behind the table, so that a face draws both in one frame.
+                if std::mem::take(&mut system_due) {
+                    sample_system(system, &root, numbers, outlet);
+                }
             })?;
+        }
+        if system_due {
+            let root = self.table.source().root().clone();
+            sample_system(&mut self.system, &root, &self.seat.numbers, &self.seat.outlet);
         }
         match watched.detail {
             Some(pid) if !self.seat.skipped.iter().any(|skipped| skipped.pid == pid) => self.sample_detail(pid),
             _ => Ok(()),
         }
-    }
-
-    fn sample_system(&mut self) {
-        let began = clock::thread_cpu();
-        let root = self.table.source().root();
-        let sampler = self.system.get_or_insert_with(|| SystemSampler::new(root.clone()));
-        let value = sampler.sample();
-        let stamped = stamp(value, began, &self.seat.numbers.system);
-        self.seat.outlet.publish(Update::System(stamped));
     }
 
     fn sample_detail(&mut self, pid: Pid) -> Result<(), Abandoned> {
@@ -192,6 +190,12 @@ impl Sampler {
         self.seat.outlet.publish(Update::Detail(stamped));
         Ok(())
     }
+}
+
+fn sample_system(system: &mut Option<SystemSampler>, root: &Arc<ProcRoot>, numbers: &Numbers, outlet: &Outlet) {
+    let began = clock::thread_cpu();
+    let value = system.get_or_insert_with(|| SystemSampler::new(root.clone())).sample();
+    outlet.publish(Update::System(stamp(value, began, &numbers.system)));
 }
 
 fn stamp<T>(value: T, began: Nanos, number: &AtomicU64) -> Arc<Stamped<T>> {

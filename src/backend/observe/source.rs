@@ -140,7 +140,7 @@ impl Source {
 
 /// Whether the numbers in this proc file system are those of this program's
 /// own pid namespace: it has one id there, the one it knows itself by.
-fn is_own_namespace(root: &ProcRoot) -> bool {
+pub(super) fn is_own_namespace(root: &ProcRoot) -> bool {
     let mut status = Vec::new();
     if root.read_into("self/status", &mut status).is_err() {
         return false;

@@ -18,10 +18,15 @@ use super::threads::Threads;
 use crate::backend::Topics;
 use crate::model::process::{Process, ProcessTable, State, Tally};
 use crate::model::{Fault, Nanos, Pid, Stamped};
-use crate::sys::clock;
+use crate::sys::{clock, heap};
 
 /// After so many readings everything has been read again.
 const SWEEP: u32 = 10;
+
+/// So often memory that is free in between is given back; first when the copies
+/// from which the first readings were completed are no longer held.
+const TIDY: u32 = 60;
+const TIDY_FIRST: u32 = 4;
 
 /// Shares are not measured over less: the kernel's own accounting is as coarse
 /// as its tick.
@@ -110,6 +115,9 @@ impl Table {
         self.complete(&round, skipped, progress)?;
         self.drop_the_gone();
         publish(self.publish(began, true));
+        if self.rounds % TIDY == TIDY_FIRST {
+            heap::trim();
+        }
         Ok(())
     }
 

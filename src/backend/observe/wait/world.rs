@@ -55,6 +55,8 @@ pub struct World {
     /// Where the thread at hand is in its code: several decoders ask.
     site: Option<(SiteKey, Option<Arc<CallSite>>)>,
     ends: Option<Ends>,
+    /// Whether it has to be renewed before it is used again.
+    ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
 }
 
@@ -75,6 +77,7 @@ impl World {
             levels: HashMap::new(),
             site: None,
             ends: None,
+            ends_outdated: false,
             file_locks: None,
         }
     }
@@ -86,9 +89,10 @@ impl World {
         self.file_locks = None;
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
-        if self.precise || self.ends.as_ref().is_some_and(old) {
+        if self.precise {
             self.ends = None;
         }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(old);
     }
 
     /// Whether every answer shall rest on readings of this scan, and name every
@@ -383,9 +387,14 @@ impl World {
     /// Where the proc file system cannot be listed.
     pub fn ends(&mut self) -> Result<&Ends, Errno> {
         let ends = match self.ends.take() {
+            Some(mut ends) if self.ends_outdated => {
+                ends.renew(&self.root)?;
+                ends
+            }
             Some(ends) => ends,
             None => Ends::read(&self.root)?,
         };
+        self.ends_outdated = false;
         Ok(self.ends.insert(ends))
     }
 
@@ -396,9 +405,7 @@ impl World {
     /// As [`World::ends`].
     pub fn new_ends(&mut self) -> Result<&Ends, Errno> {
         let now = clock::monotonic();
-        if self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0) {
-            self.ends = None;
-        }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0);
         self.ends()
     }
 

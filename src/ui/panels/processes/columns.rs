@@ -238,7 +238,7 @@ fn nice(cell: &Cell<'_>) -> (String, Role) {
 
 fn age(cell: &Cell<'_>) -> (String, Role) {
     let started = cell.thread().map_or(cell.process.started, |t| t.started);
-    (cell.look.boot.since(started).age(), Role::Dim)
+    (cell.look.boot.since(started).rough_age(), Role::Dim)
 }
 
 fn time(cell: &Cell<'_>) -> (String, Role) {
@@ -320,7 +320,7 @@ pub fn wait_text(wait: &Wait) -> String {
 
 fn wait_age(cell: &Cell<'_>) -> (String, Role) {
     match cell.wait().and_then(|w| w.since) {
-        Some(since) => (cell.look.now.since(since).age(), Role::Faint),
+        Some(since) => (cell.look.now.since(since).rough_age(), Role::Faint),
         None => (String::new(), Role::Faint),
     }
 }

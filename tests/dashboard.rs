@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use syncscope::ui::panels::PANELS;
-use terminal::{BACK_TAB, DOWN, ENTER, ESCAPE, TAB, Terminal};
+use terminal::{BACK_TAB, ENTER, ESCAPE, TAB, Terminal};
 use vt100::Screen;
 
 /// In the status line of every panel.
@@ -153,7 +153,7 @@ fn a_signal_is_sent_after_a_confirmation_to_that_process_only() {
 #[test]
 fn the_detail_names_the_other_end_of_a_pipe() {
     let mut child = Command::new("cat").arg("-").stdin(std::process::Stdio::piped()).spawn().unwrap();
-    let terminal = processes(&child.id().to_string());
+    let terminal = processes(&format!("pid:{}", child.id()));
     terminal.wait_for("cat -");
     terminal.send_keys(ENTER);
     terminal.wait_for(&format!(" {} cat", child.id()));
@@ -224,26 +224,9 @@ fn a_name_with_escape_sequences_cannot_touch_the_screen() {
     let program = directory.path().join("\x1b[2J\x1b]0;owned\x07evil");
     std::fs::copy("/bin/sleep", &program).unwrap();
     let mut child = Command::new(&program).arg("86400").spawn().unwrap();
-    let terminal = processes(&child.id().to_string());
+    let terminal = processes(&format!("pid:{}", child.id()));
     terminal.wait_for("\\x1b[2J\\x1b]0;owned\\x07evil");
     terminal.wait_for(READY);
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-#[test]
-fn the_ordering_lab_runs_and_stops_and_leaves_no_worker() {
-    let mut terminal = dashboard(&["--panel", "ordering", "--labs", "off"]);
-    terminal.wait_for("start/stop");
-    terminal.send_keys(" ");
-    terminal.wait_for("running");
-    // Counts that have reached thousands.
-    terminal.wait_for(" k/s");
-    terminal.send_keys(" ");
-    terminal.wait_gone("running");
-    terminal.send_keys(DOWN);
-    terminal.send_keys("q");
-    assert_eq!(terminal.exit_code(), 0);
-    terminal.assert_restored();
-    terminal.mark.assert_gone_within(Duration::from_secs(1));
 }

@@ -24,31 +24,39 @@ fn marked(mark: &str) -> HashSet<i32> {
     entries.filter(|entry| bears(&entry.path())).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+fn is_janitor(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.ends_with(b"worker\0--janitor\0")
+}
+
 fn start(mark: &str, words: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
     command.args(words).env(MARK, mark).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
 
-/// Kills the program after a while, and asserts that a second later nothing of
-/// it is left.
-fn kill_after(mark: &str, words: &[&str], pause: Duration) {
+/// Kills the program after a while, and asserts that soon nothing of it is left.
+fn kill_after(mark: &str, words: &[&str], pause: Duration, patience: Duration) {
     let mut program = start(mark, words);
     std::thread::sleep(pause);
     program.kill().unwrap();
     program.wait().unwrap();
     let begin = Instant::now();
     loop {
-        let left = marked(mark);
+        let mut left = marked(mark);
         if left.is_empty() {
             return;
         }
-        if begin.elapsed() > Duration::from_secs(1) {
+        // The janitor goes when its work is done.
+        if begin.elapsed() < patience * 10 {
+            left.retain(|pid| !is_janitor(*pid));
+        }
+        if begin.elapsed() > patience && !left.is_empty() {
             let names: Vec<_> = left.iter().map(|pid| std::fs::read(format!("/proc/{pid}/cmdline"))).collect();
             for pid in &left {
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL);
             }
-            panic!("killed after {pause:?}, a second later these live: {left:?} {names:?}");
+            panic!("killed after {pause:?}, {patience:?} later these live: {left:?} {names:?}");
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -70,6 +78,9 @@ fn no_descendant_outlives_a_killed_program() {
     let begin = Instant::now();
     assert!(start("calibration", &["run", "--no-ui", "--", "true"]).wait().unwrap().success());
     let whole = begin.elapsed();
+    // A second, where a start takes its usual few hundredths: on a machine that
+    // is busy with other things all takes longer alike.
+    let patience = Duration::from_secs(1).max(whole * 20);
     let mut pauses = Pauses(std::process::id().into());
     let commands: [&[&str]; 3] = [
         &["run", "--no-ui", "--", "sleep", "1000"],
@@ -80,7 +91,7 @@ fn no_descendant_outlives_a_killed_program() {
         let mark = format!("{}-{kill}", std::process::id());
         // Half of them about the moment of spawning, half anywhere.
         let below = if kill % 2 == 0 { whole.mul_f64(1.5) } else { whole * 5 };
-        kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below));
+        kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below), patience);
     }
 }
 

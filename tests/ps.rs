@@ -50,6 +50,12 @@ fn json_has_the_fields_of_the_contract() {
     assert!(sleep["cpu"].is_number() && sleep["rss"].as_u64().unwrap() > 0, "{sleep}");
     assert!(sleep["started_ns"].as_u64() >= of(me)["started_ns"].as_u64());
     assert!(all.iter().all(|object| object["tid"].is_null()));
+    // Nobody has waited for longer than it lives.
+    let up = syncscope::sys::clock::boottime().0;
+    for object in &all {
+        let age = up - object["started_ns"].as_u64().unwrap();
+        assert!(object["wait"]["since_ns"].as_u64().is_none_or(|since| since <= age + 1_000_000_000), "{object}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub struct WaitObject<'a> {
     resource: &'a str,
     address: Option<String>,
     holders: &'a [Holder],
+    partial: bool,
     mode: Mode,
     timed: bool,
     since_ns: Option<Nanos>,
@@ -29,6 +30,7 @@ impl<'a> WaitObject<'a> {
             resource: &wait.resource,
             address: wait.address.map(|address| format!("{address:#x}")),
             holders: &wait.holders,
+            partial: wait.partial,
             mode: wait.mode,
             timed: wait.timed,
             since_ns: lasted(wait, at),
@@ -89,7 +91,7 @@ mod tests {
         let json = serde_json::to_string(&WaitObject::new(&wait, Nanos(5_000))).unwrap();
         assert_eq!(
             json,
-            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false}"#
+            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"partial":false,"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false}"#
         );
         assert_eq!(kind_name(wait.kind), "pthread_mutex");
         assert_eq!(line(&wait), "mutex at 0x55d0 ← 9,8");

@@ -32,6 +32,9 @@ nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, Winsize);
 /// How long anything may take. Only a failing test waits that long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How often a condition is looked at though the screen stands still.
+const GLANCE: Duration = Duration::from_millis(20);
+
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const ESCAPE: &str = "\x1b";
 pub(crate) const UP: &str = "\x1b[A";
@@ -194,7 +197,8 @@ impl Terminal {
                 drop(state);
                 panic!("not within {DEADLINE:?}: {what}. The screen:\n{screen}");
             }
-            state = self.seen.changed.wait_timeout(state, left).unwrap().0;
+            // What is waited for may be something beside the screen.
+            state = self.seen.changed.wait_timeout(state, left.min(GLANCE)).unwrap().0;
         }
     }
 

@@ -10,6 +10,7 @@ use super::sweep::{self, Root};
 use super::{Name, Role};
 use crate::sys::limits;
 use crate::sys::packet::{Packet, PacketSocket};
+use crate::sys::patience;
 use crate::sys::pidfd::Pidfd;
 
 /// Longer than any path.
@@ -35,7 +36,10 @@ pub fn serve() -> io::Result<()> {
     let socket = PacketSocket::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut charge =
         Charge { epoll: epoll::create(CreateFlags::CLOEXEC)?, children: HashMap::new(), names: Vec::new() };
+    // A child that announces itself should go on, not make room for us.
+    patience::set(true);
     let listened = charge.listen(&socket);
+    patience::set(false);
     sweep::end_all(charge.children.into_values().collect());
     // What was made last goes first: a socket, then its directory.
     for name in charge.names.iter().rev() {

@@ -16,9 +16,9 @@ use crate::sys::pidfd::Pidfd;
 use crate::sys::proc_tree::{self, Kin};
 
 /// How long a user's child may take after SIGTERM.
-pub(crate) const GRACE: Nanos = Nanos::from_millis(400);
+pub(crate) const GRACE: Nanos = Nanos::from_millis(300);
 /// How often the tree is looked at while it falls.
-const LOOK: Nanos = Nanos::from_millis(40);
+const LOOK: Nanos = Nanos::from_millis(120);
 /// How long to wait after SIGKILL: a process in an uninterruptible sleep dies
 /// when that ends, with nobody waiting.
 const PATIENCE: Nanos = Nanos::from_secs(5);

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::parse;
 use super::source::Source;
 use super::wait::{Call, Facts, decode};
 use crate::model::process::{BlockedCall, State};
-use crate::model::wait::{Certainty, Wait};
+use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 use crate::sys::proc_read::Path;
 
@@ -28,6 +27,17 @@ pub struct Task {
     pub kernel: bool,
 }
 
+impl Task {
+    /// Whether it may be in a wait that somebody asks the age of.
+    pub fn is_worth_dating(&self) -> bool {
+        !self.kernel && !self.has_no_wait()
+    }
+
+    fn has_no_wait(&self) -> bool {
+        matches!(self.state, State::Running | State::Zombie | State::Dead)
+    }
+}
+
 /// What it is blocked in; nothing of it for one that runs or has ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Blocked {
@@ -44,7 +54,7 @@ pub struct Blocked {
 impl Blocked {
     /// Reads and decodes. `since` is when the task was first seen in this wait.
     pub fn read(task: &Task, since: Nanos, source: &mut Source) -> Self {
-        if matches!(task.state, State::Running | State::Zombie | State::Dead) {
+        if task.has_no_wait() {
             return Blocked::default();
         }
         let call = if task.kernel { Call::Outside } else { read_call(task, source) };
@@ -76,13 +86,65 @@ impl Blocked {
 fn read_call(task: &Task, source: &mut Source) -> Call {
     match source.once(&task.directory.file("syscall")) {
         // What no parser understands is no figure to show.
-        Ok(content) => parse::call(content).unwrap_or(Call::Unreadable(Errno::INVAL)),
+        Ok(content) => Call::parse(content).unwrap_or(Call::Unreadable(Errno::INVAL)),
         Err(error) => Call::Unreadable(error),
     }
 }
 
 /// Whether the answer may change while the waiter sleeps: whoever holds the
-/// thing may hand it on, or become known.
-pub fn depends_on_others(wait: Option<&Arc<Wait>>) -> bool {
-    wait.is_some_and(|wait| !wait.holders.is_empty() || wait.certainty != Certainty::Certain)
+/// thing may hand it on; what was read in the middle of a hand-off may become
+/// known. Of what is named by its system call alone nothing more will be.
+///
+/// Who holds the other end of a descriptor takes an index of all descriptors of
+/// the machine to tell: such waits come round together, in the round in which
+/// `ends` is said, so that the index is made once for all.
+pub fn is_to_revisit(wait: Option<&Arc<Wait>>, swept: bool, ends: bool) -> bool {
+    wait.is_some_and(|wait| {
+        let due = if is_of_ends(wait.kind) { ends } else { swept };
+        due && (!wait.holders.is_empty() || (!is_settled(wait.kind) && wait.certainty != Certainty::Certain))
+    })
+}
+
+fn is_of_ends(kind: WaitKind) -> bool {
+    use WaitKind::{
+        Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, PipeRead, PipeWrite, Poll, Select,
+        UnixAccept, UnixConnect, UnixRecv, UnixSend,
+    };
+    let streams = matches!(kind, PipeRead | PipeWrite | FifoOpen | Poll | Select | Epoll | Eventfd);
+    let unix = matches!(kind, UnixRecv | UnixSend | UnixAccept | UnixConnect);
+    streams || unix || matches!(kind, InetRecv | InetSend | InetAccept | InetConnect)
+}
+
+fn is_settled(kind: WaitKind) -> bool {
+    use WaitKind::{Disk, Epoll, Other, Poll, Select, Signal, Sleep, TtyRead};
+    matches!(kind, Disk | Epoll | Other | Poll | Select | Signal | Sleep | TtyRead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::wait::Holder;
+
+    #[test]
+    fn only_what_may_change_is_asked_again() {
+        let wait = |kind, certainty| Wait { certainty, ..Wait::new(kind, "x") };
+        let held = Wait { holders: vec![Holder { pid: 7, tid: None }], ..wait(WaitKind::Flock, Certainty::Certain) };
+        let cases = [
+            (held, true),
+            (wait(WaitKind::Flock, Certainty::Certain), false),
+            (wait(WaitKind::Futex, Certainty::Unknown), true),
+            (wait(WaitKind::Other, Certainty::Unknown), false),
+            (wait(WaitKind::Sleep, Certainty::Certain), false),
+            (wait(WaitKind::Poll, Certainty::Derived), false),
+            (Wait { partial: true, ..wait(WaitKind::PipeRead, Certainty::Unknown) }, true),
+        ];
+        for (wait, expected) in cases {
+            let wait = Arc::new(wait);
+            assert!(!is_to_revisit(Some(&wait), false, false));
+            let ends = is_of_ends(wait.kind);
+            assert_eq!(is_to_revisit(Some(&wait), !ends, ends), expected, "{wait:?}");
+            assert!(!is_to_revisit(Some(&wait), ends, !ends), "not in the others' round: {wait:?}");
+        }
+        assert!(!is_to_revisit(None, true, true));
+    }
 }

@@ -7,6 +7,7 @@
 
 pub mod births;
 pub mod blocked;
+pub mod dating;
 pub mod detail;
 pub mod endpoints;
 pub mod faults;

@@ -2,11 +2,8 @@
 //! allocation. None of them trusts its input: a torn or foreign file gives
 //! `None`, never a panic and never a wrong figure.
 
-use crate::model::process::{BlockedCall, State, Switches};
+use crate::model::process::{State, Switches};
 use crate::model::{Bytes, Nanos, Pid};
-use crate::sys::syscalls;
-
-use super::wait::Call;
 
 /// What is taken from `/proc/PID/stat`, `proc_pid_stat(5)`.
 ///
@@ -181,30 +178,6 @@ pub fn exec_start(content: &[u8]) -> Option<Nanos> {
     Some(Nanos(millis.checked_mul(1_000_000)?.checked_add(unsigned(fraction)?)?))
 }
 
-/// The content of a `syscall` file, `proc_pid_syscall(5)`: `running`;
-/// `-1 SP PC` outside of any call; or number, six arguments, SP and PC.
-pub fn call(content: &[u8]) -> Option<Call> {
-    let content = content.trim_ascii();
-    if content == b"running" {
-        return Some(Call::Running);
-    }
-    let mut fields = Fields::new(content);
-    let number = fields.signed()?;
-    if number == -1 {
-        return Some(Call::Outside);
-    }
-    let mut args = [0; 6];
-    for arg in &mut args {
-        *arg = fields.hex()?;
-    }
-    let (sp, pc) = (fields.hex()?, fields.hex()?);
-    let name = match syscalls::name(number) {
-        Some(name) => name.into(),
-        None => format!("syscall {number}").into(),
-    };
-    Some(Call::Blocked { call: BlockedCall { number, name, args }, sp, pc })
-}
-
 /// The number behind `label` at the beginning of a line.
 fn labelled(content: &[u8], label: &[u8]) -> Option<u64> {
     unsigned(after_label(content, label)?.trim_ascii())
@@ -253,14 +226,6 @@ impl<'a> Fields<'a> {
     fn pid(&mut self) -> Option<Pid> {
         Pid::try_from(self.signed()?).ok()
     }
-
-    fn hex(&mut self) -> Option<u64> {
-        let digits = self.text()?.strip_prefix(b"0x")?;
-        if digits.is_empty() || digits.len() > 16 {
-            return None;
-        }
-        digits.iter().try_fold(0, |number, &byte| Some(number << 4 | u64::from(char::from(byte).to_digit(16)?)))
-    }
 }
 
 fn unsigned(digits: &[u8]) -> Option<u64> {
@@ -278,6 +243,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::backend::observe::wait::Call;
 
     const TAIL: &str = "S 1 812 811 0 -1 4194304 100 0 7 0 12 30 0 0 20 -5 3 0 190801 3133440 373 18446744073709551615 \
                         94662291517440 94662291537321 140730442707856 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 94662291553328 \
@@ -334,27 +300,11 @@ mod tests {
         assert_eq!(exec_start(b"se.exec_start : 12.5\n"), None);
     }
 
-    #[test]
-    fn calls() {
-        assert_eq!(call(b"running\n"), Some(Call::Running));
-        assert_eq!(call(b"-1 0x7ffca38017a8 0x7f5b992f42ad\n"), Some(Call::Outside));
-        let futex = b"202 0x7f5b99178000 0x80 0x2 0x0 0x0 0xffffffffffffffff 0x7ffca38017a8 0x7f5b992f42ad\n";
-        let Some(Call::Blocked { call: blocked, sp, pc }) = call(futex) else { panic!() };
-        assert_eq!((blocked.number, sp, pc), (202, 0x7ffc_a380_17a8, 0x7f5b_992f_42ad));
-        assert_eq!(blocked.args, [0x7f5b_9917_8000, 0x80, 2, 0, 0, u64::MAX]);
-        let unknown = call(b"9999 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0");
-        let Some(Call::Blocked { call: blocked, .. }) = unknown else { panic!() };
-        assert_eq!(blocked.name, "syscall 9999");
-        for bad in ["", "-", "0", "0 0x0", "0 0x0 0x0 0x0 0x0 0x0 0xg 0x0 0x0", "run"] {
-            assert_eq!(call(bad.as_bytes()), None, "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn nothing_panics(content in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = (Stat::parse(&content), schedstat(&content), switches(&content), io(&content));
-            let _ = (call(&content), exec_start(&content), unescape(&content));
+            let _ = (Call::parse(&content), exec_start(&content), unescape(&content));
         }
 
         #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::io::Errno;
 
+use super::dating::SchedulerClock;
 use super::parse::Units;
 use super::users::Users;
 use super::wait::World;
@@ -32,6 +33,8 @@ pub struct Source {
     pub clocks: bool,
     /// Whether this kernel counts I/O by process.
     pub counts_io: bool,
+    /// The scheduler's clock, to date waits with.
+    pub scheduler_clock: SchedulerClock,
     /// What decoders look things up in.
     pub world: World,
     /// User names.
@@ -50,6 +53,7 @@ impl Source {
             units: Units::of_kernel(),
             clocks: root.is_real() && is_own_namespace(&root),
             counts_io: !root.is_real() || root.file("self/io").is_ok(),
+            scheduler_clock: SchedulerClock::default(),
             world: World::new(root.clone()),
             users: Users::default(),
             symbols: Symbols::default(),

@@ -96,12 +96,13 @@ impl Table {
         mut publish: impl FnMut(Published),
     ) -> Result<(), Abandoned> {
         let (began, at) = (clock::thread_cpu(), clock::monotonic());
+        self.rounds = self.rounds.wrapping_add(1);
+        let ends = self.rounds.is_multiple_of(SWEEP);
         let measure = at.since(self.measured_at) >= SHORTEST_INTERVAL;
         if measure {
             self.measured_at = at;
         }
-        let round = Round { at, measure, topics };
-        self.rounds = self.rounds.wrapping_add(1);
+        let round = Round { at, measure, ends, topics };
         self.source.world.begin_scan();
         self.refusals.clear();
         self.refusals.note_hanging(skipped);
@@ -169,7 +170,7 @@ impl Table {
     fn complete(&mut self, round: &Round, skipped: &[Skipped], progress: &Progress) -> Result<(), Abandoned> {
         for row in &mut self.rows {
             let swept = is_swept(row.pid(), self.rounds);
-            if !row.is_incomplete(swept, &round.topics) || stale_since(skipped, row.pid()).is_some() {
+            if !row.is_incomplete(swept, round) || stale_since(skipped, row.pid()).is_some() {
                 continue;
             }
             progress.enter(row.pid());

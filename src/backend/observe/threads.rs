@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::blocked::{Blocked, Task, depends_on_others};
+use super::blocked::{Blocked, Task, is_to_revisit};
+use super::dating::last_ran;
 use super::parse::{self, Stat};
 use super::pulse::{Beat, Pulse, Share};
 use super::row::{Round, edit};
@@ -38,6 +39,7 @@ struct ThreadRow {
     pulse: Pulse,
     share: Share,
     still_since: Nanos,
+    dated: bool,
     stat: Kept,
     comm: Vec<u8>,
     have_blocked: bool,
@@ -79,8 +81,9 @@ impl Threads {
     }
 
     /// Whether one of them waits for something that may change without it.
-    pub fn wait_for_others(&self) -> bool {
-        self.shown().any(|thread| depends_on_others(thread.wait.as_ref()))
+    pub fn are_to_revisit(&self, swept: bool, round: &Round) -> bool {
+        let due = round.topics.waits && (swept || round.ends);
+        due && self.shown().any(|thread| is_to_revisit(thread.wait.as_ref(), swept, round.ends))
     }
 
     /// Brings them up to date.
@@ -92,8 +95,9 @@ impl Threads {
         if self.are_due(process, &round.topics) {
             self.look(process, round, source);
         }
-        for row in self.rows.iter_mut().filter(|_| swept && round.topics.waits) {
-            if row.tid != process.pid && depends_on_others(row.shown.as_ref().and_then(|shown| shown.wait.as_ref())) {
+        for row in self.rows.iter_mut().filter(|_| round.topics.waits && (swept || round.ends)) {
+            let wait = row.shown.as_ref().and_then(|shown| shown.wait.as_ref());
+            if row.tid != process.pid && is_to_revisit(wait, swept, round.ends) {
                 row.read_blocked(process, source);
             }
         }
@@ -130,6 +134,7 @@ impl ThreadRow {
             pulse: Pulse::of_task(Path::thread(pid, tid), None),
             share: Share::default(),
             still_since: Nanos::ZERO,
+            dated: false,
             stat: Kept::default(),
             comm: Vec::new(),
             have_blocked: false,
@@ -141,6 +146,7 @@ impl ThreadRow {
         let mut row = ThreadRow::new(shown.pid, shown.tid);
         row.pulse = Pulse::of_task(Path::thread(shown.pid, shown.tid), Some(shown.cpu_time));
         row.still_since = shown.wait.as_ref().and_then(|wait| wait.since).unwrap_or(at);
+        row.dated = true;
         row.shown = Some(shown);
         row
     }
@@ -154,6 +160,7 @@ impl ThreadRow {
         if beat == Beat::Ran || self.shown.is_none() {
             (self.have_blocked, self.have_switches) = (false, false);
             self.still_since = clock::monotonic();
+            self.dated |= self.shown.is_some();
             if !self.read_stat(process.pid, source) {
                 self.shown = None;
                 return;
@@ -214,6 +221,9 @@ impl ThreadRow {
         let Some(shown) = &self.shown else { return };
         let directory = Path::thread(process.pid, self.tid);
         let task = Task { pid: process.pid, tid: self.tid, directory, state: shown.state, kernel: process.kernel };
+        if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
+            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
+        }
         let blocked = Blocked::read(&task, self.still_since, source);
         self.have_blocked = true;
         self.set_blocked(blocked);

@@ -8,7 +8,7 @@ use super::invariants::{self, Conserved};
 use super::reader::Reader;
 use super::{lab, window};
 use crate::model::lab::{LabState, WorkerCost};
-use crate::model::lock::{Figures, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace};
+use crate::model::lock::{Figures, Lanes, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace};
 use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
 
@@ -125,7 +125,6 @@ impl Stage {
         let traced = setting.trace != Trace::Off;
         let end = if self.course.open.is_some() { clock.now() } else { self.course.closed };
         let snapshot = Snapshot::take(&*self.crew.subject, &self.crew.seats);
-        let lanes = || window::lanes(&self.crew.seats, end, clock.scale.ticks(setting.window.0), clock.scale);
         LockProgress {
             state,
             cost: WorkerCost { processes: 1, cpu_time: clock::process_cpu() },
@@ -139,9 +138,30 @@ impl Stage {
             },
             invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, setting.trace),
             violations: invariants::violations(&self.crew, &self.reader.overlap),
-            lanes: traced.then(lanes),
+            lanes: traced.then(|| self.lanes()),
             figures: Figures { repeats: repeats.to_vec(), ..self.figures(snapshot, end) },
         }
+    }
+
+    /// The stretch up to now, or up to the closing. Where this thread was
+    /// preempted between looking at the clock and at the rings, they have run
+    /// past what it looked for: then once more.
+    fn lanes(&self) -> Lanes {
+        const TRIES: usize = 8;
+        let clock = self.instruments.clock;
+        let span = clock.scale.ticks(self.subject.spec.setting.window.0);
+        let look = || {
+            let end = if self.course.open.is_some() { clock.now() } else { self.course.closed };
+            window::lanes(&self.crew.seats, end, span, clock.scale)
+        };
+        let mut lanes = look();
+        for _ in 1..TRIES {
+            if lanes.span > Nanos::ZERO {
+                break;
+            }
+            lanes = look();
+        }
+        lanes
     }
 
     fn figures(&mut self, snapshot: Snapshot, now: u64) -> Figures {

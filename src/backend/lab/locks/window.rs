@@ -32,8 +32,8 @@ pub(super) fn lanes(seats: &[Seat], end: u64, span: u64, scale: Scale) -> Lanes 
 
 /// The last stamp of any thread up to `end`; 0 where there is none.
 fn last_event(threads: &[Lately], end: u64) -> u64 {
-    let newest = threads.iter().flat_map(|thread| thread.records.iter().rev().take(2));
-    newest.flat_map(|r| [r.wanted, r.got, r.released]).filter(|stamp| *stamp <= end).max().unwrap_or(0)
+    let records = threads.iter().flat_map(|thread| &thread.records);
+    records.flat_map(|r| [r.wanted, r.got, r.released]).filter(|stamp| *stamp <= end).max().unwrap_or(0)
 }
 
 fn lately(seat: &Seat, limit: usize) -> Lately {
@@ -117,6 +117,8 @@ mod tests {
         assert_eq!(last_event(&of(record(10, 0, 0)), 100), 10);
         assert_eq!(last_event(&of(record(10, 120, 130)), 100), 10, "what is later than the reading does not count");
         assert_eq!(last_event(&[Lately::default()], 100), 0);
+        let later = [70, 110, 120, 130].map(|at| record(at, at + 1, at + 2)).to_vec();
+        assert_eq!(last_event(&[Lately { records: later, more: false }], 100), 72, "nor what came after a closing");
     }
 
     #[test]

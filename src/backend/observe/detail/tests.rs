@@ -146,7 +146,9 @@ fn other_ends_are_named() {
     let writer = child.stdin.as_ref().unwrap().as_raw_fd();
     // Between fork and exec the child still holds a copy of our end too.
     let detail = reader.read_until(pid, |detail| {
-        detail.process.as_ref().is_some_and(|p| &*p.name == "cat") && descriptor(detail, 0).other_ends.len() == 1
+        let ready = |d: &Descriptor| d.fd == 0 && d.other_ends.len() == 1;
+        detail.process.as_ref().is_some_and(|p| &*p.name == "cat")
+            && detail.descriptors.as_ref().is_ok_and(|all| all.iter().any(ready))
     });
     let end = &descriptor(&detail, 0).other_ends[0];
     assert_eq!((end.pid, end.fd, &*end.role), (own, writer, "writes"));

@@ -66,5 +66,5 @@ fn blocked_call(source: &Source, tid: Pid) -> Call {
         Ok(Err(error)) => return Call::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         Err(_) => return Call::Unreadable(Errno::ACCESS),
     }
-    parse::call(&text).unwrap_or(Call::Unreadable(Errno::INVAL))
+    Call::parse(&text).unwrap_or(Call::Unreadable(Errno::INVAL))
 }

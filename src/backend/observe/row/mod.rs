@@ -30,6 +30,8 @@ pub struct Round {
     pub at: Nanos,
     /// Whether shares and rates are measured: enough time has passed.
     pub measure: bool,
+    /// Whether waits at the ends of pipes and sockets are looked at again.
+    pub ends: bool,
     /// What is watched.
     pub topics: Topics,
 }
@@ -58,6 +60,16 @@ pub struct Denied {
     pub io: Option<Errno>,
 }
 
+/// What has become of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Alive,
+    /// It has ended.
+    Gone,
+    /// It has ended, and its number belongs to another.
+    Replaced,
+}
+
 /// One process.
 #[derive(Debug)]
 pub struct Row {
@@ -70,6 +82,8 @@ pub struct Row {
     share: Share,
     /// Since when the main thread is known not to have run.
     still_since: Nanos,
+    /// Whether that is as early as can be known.
+    dated: bool,
     stat: Kept,
     comm: Vec<u8>,
     image: [u64; 3],
@@ -79,9 +93,7 @@ pub struct Row {
     io_at: Nanos,
     denied: Denied,
     threads: Threads,
-    gone: bool,
-    /// Whether the number belongs to another process now.
-    replaced: bool,
+    fate: Fate,
 }
 
 impl Row {
@@ -94,6 +106,7 @@ impl Row {
             main_pulse: None,
             share: Share::default(),
             still_since: Nanos::ZERO,
+            dated: false,
             stat: Kept::default(),
             comm: Vec::new(),
             image: [0; 3],
@@ -102,8 +115,7 @@ impl Row {
             io_at: Nanos::ZERO,
             denied: Denied::default(),
             threads: Threads::default(),
-            gone: false,
-            replaced: false,
+            fate: Fate::Alive,
         }
     }
 
@@ -112,6 +124,7 @@ impl Row {
         let mut row = Row::new(shown.pid, source);
         row.pulse = Pulse::of_process(shown.pid, source.clocks, Some(shown.cpu_time));
         row.still_since = shown.wait.as_ref().and_then(|wait| wait.since).unwrap_or(at);
+        row.dated = true;
         row.threads = threads;
         row.shown = Some(shown);
         row
@@ -139,12 +152,12 @@ impl Row {
 
     /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
-        self.gone
+        self.fate == Fate::Gone
     }
 
     /// Whether its number has been given to another process.
     pub fn is_replaced(&self) -> bool {
-        self.replaced
+        self.fate == Fate::Replaced
     }
 
     /// Whether [`Row::look`] reads a file, which may hang.
@@ -156,7 +169,9 @@ impl Row {
     /// date. True where `stat` is to be read.
     pub fn look(&mut self, round: &Round, source: &mut Source) -> bool {
         let beat = self.pulse.look(source);
-        self.gone = beat == Beat::Gone;
+        if beat == Beat::Gone {
+            self.fate = Fate::Gone;
+        }
         let Some(shown) = &self.shown else { return beat == Beat::Ran };
         // One task's counters say nothing of the others.
         let blind = shown.threads > 1 && !self.pulse.counts_all_threads();
@@ -222,7 +237,7 @@ impl Row {
             Ok(Some(stat)) => self.take_stat(&stat, units, (!swept && round.measure).then_some(at)),
             // Torn: what was known stands until the next reading.
             Ok(None) => {}
-            Err(Errno::SRCH | Errno::NOENT) => self.gone = true,
+            Err(Errno::SRCH | Errno::NOENT) => self.fate = Fate::Gone,
             Err(error) => self.denied.stat = Some(error),
         }
         self.stat = kept;
@@ -237,7 +252,7 @@ impl Row {
         self.denied.stat = None;
         let started = units.ticks(stat.start_ticks);
         if self.shown.as_ref().is_some_and(|shown| shown.started != started) {
-            self.replaced = true;
+            self.fate = Fate::Replaced;
             return;
         }
         let counts_all = self.pulse.counts_all_threads() || stat.threads <= 1;
@@ -292,6 +307,8 @@ impl Row {
         self.threads.process_ran();
         if !main_slept {
             self.still_since = at;
+            // It was seen to run, so its wait began after the reading before.
+            self.dated |= self.shown.is_some();
         }
     }
 }

@@ -1,0 +1,108 @@
+//! When a task that was asleep before anybody watched ran last.
+//!
+//! `/proc/PID/sched` gives `se.exec_start`, on the scheduler's clock of the CPU
+//! it ran on. That clock leaves out time stolen from the machine and time spent
+//! in interrupts, so it is neither `CLOCK_MONOTONIC` nor quite the same on two
+//! CPUs: only the distance to another reading of it means something. It is
+//! taken to this thread's own `se.exec_start`, and believed only where it is
+//! far longer than what the clocks of two CPUs may differ by.
+
+use super::parse;
+use super::source::Source;
+use crate::model::Nanos;
+use crate::sys::clock;
+use crate::sys::proc_read::Path;
+
+/// This thread's own reading is good for so long.
+const FRESH: Nanos = Nanos::from_millis(50);
+
+/// Shorter distances say nothing: a second, and a thousandth of the time the
+/// clocks have had to drift apart.
+fn least_distance(now: Nanos) -> Nanos {
+    Nanos::from_secs(1) + Nanos(now.0 / 1_000)
+}
+
+/// The scheduler's clock beside `CLOCK_MONOTONIC`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchedulerClock {
+    at: Nanos,
+    reading: Option<Nanos>,
+}
+
+impl SchedulerClock {
+    /// Its reading now, brought forward from the last look at it.
+    fn now(&mut self, now: Nanos, own: impl FnOnce() -> Option<Nanos>) -> Option<Nanos> {
+        if self.at == Nanos::ZERO || now.since(self.at) > FRESH {
+            *self = SchedulerClock { at: now, reading: own() };
+        }
+        Some(self.reading? + now.since(self.at))
+    }
+}
+
+/// When the task with this directory, which started at `started` after boot,
+/// ran last, on `CLOCK_MONOTONIC`; `None` where the kernel does not tell or it
+/// was too short a while ago.
+pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option<Nanos> {
+    let now = clock::monotonic();
+    let mut scheduler_clock = source.scheduler_clock;
+    let here = scheduler_clock.now(now, || exec_start(&Path::top("thread-self"), source));
+    source.scheduler_clock = scheduler_clock;
+    let distance = here?.since(exec_start(directory, source)?);
+    let age = clock::boottime().since(started);
+    (distance > least_distance(now) && distance <= age).then(|| now - distance)
+}
+
+fn exec_start(directory: &Path, source: &mut Source) -> Option<Nanos> {
+    let start = parse::exec_start(source.once(&directory.file("sched")).ok()?)?;
+    // The kernel sets it to zero when it moves a sleeping task to another CPU.
+    (start > Nanos::ZERO).then_some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sys::procroot::ProcRoot;
+
+    #[test]
+    fn a_long_sleep_is_dated_and_a_short_one_is_not() {
+        let tree = tempfile::tempdir().unwrap();
+        let write = |task: &str, millis: u64, fraction: &str| {
+            fs::create_dir_all(tree.path().join(task)).unwrap();
+            let content = format!("x (1, #threads: 1)\n---\nse.exec_start      :    {millis}.{fraction}\n");
+            fs::write(tree.path().join(task).join("sched"), content).unwrap();
+        };
+        // As far back as this machine's clock allows to be dated.
+        let up = clock::monotonic().0 / 1_000_000;
+        let long = up / 2;
+        assert!(Nanos::from_millis(long) > least_distance(clock::monotonic()), "up for {up} ms only");
+        for (task, millis) in [("thread-self", up), ("6", up - long), ("7", up - 900), ("8", up + 5)] {
+            write(task, millis, "500000");
+        }
+        write("10", 0, "000000");
+        let mut source = Source::new(Arc::new(ProcRoot::open(tree.path()).unwrap()));
+        let before = clock::monotonic();
+        let ran = last_ran(&Path::process(6), Nanos::ZERO, &mut source).unwrap();
+        let after = clock::monotonic();
+        let expected = |now: Nanos| now.since(Nanos::from_millis(long));
+        // Its reading is brought forward while time passes here.
+        assert!(ran <= expected(after) && ran + Nanos::from_millis(1_000) >= expected(before), "{ran:?}");
+        for pid in [7, 8, 9, 10] {
+            assert_eq!(last_ran(&Path::process(pid), Nanos::ZERO, &mut source), None, "{pid}");
+        }
+        let young = clock::boottime() - Nanos::from_secs(1);
+        assert_eq!(last_ran(&Path::process(6), young, &mut source), None, "before it was born");
+    }
+
+    #[test]
+    fn the_clock_is_read_again_once_it_is_old() {
+        let mut clock = SchedulerClock::default();
+        let start = Nanos::from_secs(100);
+        assert_eq!(clock.now(start, || Some(Nanos(1_000))), Some(Nanos(1_000)));
+        assert_eq!(clock.now(start + Nanos(7), || None), Some(Nanos(1_007)));
+        assert_eq!(clock.now(start + FRESH + Nanos(1), || Some(Nanos(9))), Some(Nanos(9)));
+        assert_eq!(clock.now(start + FRESH + FRESH + Nanos(2), || None), None);
+    }
+}

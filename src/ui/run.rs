@@ -2,7 +2,7 @@
 //!
 //! One thread waits for the terminal's events, one for signals; this one waits
 //! for both and for the backend's bell, and draws. A key is drawn at once;
-//! updates are drawn together, at most every [`FRAME`].
+//! updates are drawn together, at most every 33 ms.
 
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -17,7 +17,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use syncscope::backend::{Backend, ChildCommand, Command, Options, Topics, Update, program};
@@ -30,6 +29,7 @@ use syncscope::model::process::{Process, ProcessTable};
 use syncscope::model::{Nanos, Pid, Stamped};
 use syncscope::sys::clock;
 use syncscope::ui::app::{App, Settings};
+use syncscope::ui::painter::Painter;
 use syncscope::ui::panels::PANELS;
 
 /// How long the backend works for what the panels show.
@@ -146,7 +146,7 @@ impl Write for Counter {
 
 struct Stage {
     app: App,
-    screen: Terminal<CrosstermBackend<Counter>>,
+    screen: Terminal<Painter<Counter>>,
     written: Counter,
 }
 
@@ -171,8 +171,7 @@ impl Stage {
         }
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
         let written = Counter::default();
-        let screen =
-            Terminal::with_options(CrosstermBackend::new(written.clone()), TerminalOptions { viewport }).unwrap();
+        let screen = Terminal::with_options(Painter::new(written.clone()), TerminalOptions { viewport }).unwrap();
         Stage { app, screen, written }
     }
 

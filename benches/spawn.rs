@@ -22,23 +22,23 @@ fn main() {
     let janitor = janitor::ensure().unwrap();
     let bare = || {
         let mut child = command().spawn().unwrap();
-        Box::new(move || drop(child.wait().unwrap())) as Box<dyn FnOnce()>
+        Box::new(move || _ = child.wait().unwrap()) as Box<dyn FnOnce()>
     };
     let forked = || {
         let mut command = command();
         // SAFETY: does nothing.
         unsafe { command.pre_exec(|| Ok(())) };
         let mut child = command.spawn().unwrap();
-        Box::new(move || drop(child.wait().unwrap())) as Box<dyn FnOnce()>
+        Box::new(move || _ = child.wait().unwrap()) as Box<dyn FnOnce()>
     };
     let request = Spawn { program: b"/bin/true", stdio: [spawn::Stdio::Null; 3], ..Spawn::default() };
     let ours = || {
         let child = janitor.spawn(&request, janitor::Role::User).unwrap();
-        Box::new(move || drop(reap::wait(&*child.pidfd).unwrap())) as Box<dyn FnOnce()>
+        Box::new(move || _ = reap::wait(&*child.pidfd).unwrap()) as Box<dyn FnOnce()>
     };
     let alone = || {
         let child = spawn::spawn(&request).unwrap();
-        Box::new(move || drop(reap::wait(&child.pidfd).unwrap())) as Box<dyn FnOnce()>
+        Box::new(move || _ = reap::wait(&child.pidfd).unwrap()) as Box<dyn FnOnce()>
     };
     println!("{:>9} {:>12} {:>22} {:>22} {:>22}", "resident", "Command", "with the janitor", "without", "pre_exec");
     for size in SIZES_MB {

@@ -96,6 +96,7 @@ impl Table {
         mut publish: impl FnMut(Published),
     ) -> Result<(), Abandoned> {
         let (began, at) = (clock::thread_cpu(), clock::monotonic());
+        self.pool.empty();
         self.rounds = self.rounds.wrapping_add(1);
         let ends = self.rounds.is_multiple_of(SWEEP);
         let measure = at.since(self.measured_at) >= SHORTEST_INTERVAL;

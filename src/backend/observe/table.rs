@@ -203,6 +203,7 @@ impl Table {
         let table = &mut stamped.value;
         table.processes.clear();
         table.threads.clear();
+        table.processes.reserve(self.rows.len());
         for row in &self.rows {
             table.processes.extend(row.shown().cloned());
             table.threads.extend(row.threads().shown().cloned());

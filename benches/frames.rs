@@ -17,7 +17,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use syncscope::backend::{Backend, ChildCommand, Command, Options, Topics, Update, program};
@@ -30,6 +29,7 @@ use syncscope::model::process::{Process, ProcessTable};
 use syncscope::model::{Nanos, Pid, Stamped};
 use syncscope::sys::clock;
 use syncscope::ui::app::{App, Settings};
+use syncscope::ui::painter::Painter;
 use syncscope::ui::panels::PANELS;
 
 /// How long the backend works for what the panels show.
@@ -48,16 +48,16 @@ fn main() {
     println!("{columns} × {rows}, {PROCESSES} processes, {FRAMES} frames each; milliseconds of CPU time");
     println!("{:<12} {:>9} {:>9} {:>11} {:>9} {:>9} {:>11}", "", "same p50", "p99", "bytes", "new p50", "p99", "bytes");
     let mut slowest = Nanos::ZERO;
-    for index in 0..PANELS.len() {
+    for (index, panel) in PANELS.iter().enumerate() {
         let mut stage = Stage::new(index, columns, rows, &updates);
         let same = stage.measure(|_, _| {});
         let new = stage.measure(|app, n| {
-            refresh(&updates, n).iter().for_each(|update| {
-                app.on_update(update);
-            })
+            for update in refresh(&updates, n) {
+                app.on_update(&update);
+            }
         });
         slowest = slowest.max(same.p99).max(new.p99);
-        println!("{:<12} {same} {new}", PANELS[index].name);
+        println!("{:<12} {same} {new}", panel.name);
     }
     let verdict = if slowest <= LIMIT { "met" } else { "NOT MET" };
     println!("at most {LIMIT}: {verdict}");
@@ -119,7 +119,7 @@ fn refresh(updates: &[Update], n: usize) -> Vec<Update> {
             for process in table.value.processes.iter_mut().skip(n % 7).step_by(7) {
                 let process = Arc::make_mut(process);
                 process.cpu = Some((n % 100) as f32 / 100.0);
-                process.cpu_time = process.cpu_time + Nanos::from_millis(10);
+                process.cpu_time += Nanos::from_millis(10);
             }
             Some(Update::Processes(Arc::new(table)))
         }
@@ -146,7 +146,7 @@ impl Write for Counter {
 
 struct Stage {
     app: App,
-    screen: Terminal<CrosstermBackend<Counter>>,
+    screen: Terminal<Painter<Counter>>,
     written: Counter,
 }
 
@@ -166,13 +166,12 @@ impl std::fmt::Display for Cost {
 impl Stage {
     fn new(panel: usize, columns: u16, rows: u16, updates: &[Update]) -> Self {
         let mut app = App::new(Settings { panel, ..Settings::default() }).unwrap();
-        updates.iter().for_each(|update| {
+        for update in updates {
             app.on_update(update);
-        });
+        }
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
         let written = Counter::default();
-        let screen =
-            Terminal::with_options(CrosstermBackend::new(written.clone()), TerminalOptions { viewport }).unwrap();
+        let screen = Terminal::with_options(Painter::new(written.clone()), TerminalOptions { viewport }).unwrap();
         Stage { app, screen, written }
     }
 

@@ -7,8 +7,13 @@
 //! tenths of the rows hold text that hold some once it has settled.
 //!
 //! ```text
-//! cargo bench --bench monitors [-- --turns N] [--scene a|b|c|o] [--program FILE]
+//! cargo bench --bench monitors [-- --turns N] [--scene a|b|c|o] [--others N] [--program FILE]
 //! ```
+//!
+//! Whoever else works on the machine disturbs the figures: a monitor's cost
+//! depends on how much of what it shows changes. As root, `unshare --pid --fork
+//! --mount-proc --kill-child` before the command shows all monitors the same
+//! quiet machine, which `--others` fills with so many sleeping processes.
 //!
 //! Peers that are not installed are left out, and the output says so.
 
@@ -103,7 +108,8 @@ fn main() -> Result<()> {
     for scene in SCENES.iter().filter(|scene| options.scene.is_none_or(|key| key == scene.key)) {
         let taking_part: Vec<&Monitor> = monitors.iter().filter(|m| m.scenes.contains(scene.key)).collect();
         let mut turns = vec![Vec::new(); taking_part.len()];
-        let crowd = (scene.processes + scene.threads > 0).then(|| Crowd::gather(scene.processes, scene.threads));
+        let (resting, threads) = (scene.processes + options.others, scene.threads);
+        let crowd = (resting + threads > 0).then(|| Crowd::gather(resting, threads));
         let crowd = crowd.transpose()?;
         for _ in 0..options.turns {
             for (monitor, figures) in taking_part.iter().zip(&mut turns) {
@@ -122,6 +128,8 @@ fn main() -> Result<()> {
 /// What the command line says.
 struct Options {
     turns: usize,
+    /// How many sleeping processes there are in every scene.
+    others: u32,
     scene: Option<char>,
     program: PathBuf,
 }
@@ -132,6 +140,7 @@ impl Options {
         let after = |name: &str| words.iter().position(|w| w == name).and_then(|at| words.get(at + 1));
         Options {
             turns: after("--turns").and_then(|n| n.parse().ok()).unwrap_or(3),
+            others: after("--others").and_then(|n| n.parse().ok()).unwrap_or(0),
             scene: after("--scene").and_then(|key| key.chars().next()),
             program: after("--program").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncscope")), PathBuf::from),
         }

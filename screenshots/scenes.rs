@@ -93,22 +93,6 @@ pub(crate) const SCENES: &[Scene] = &[
         steps: &[READY, Step::Keys(" "), A_WHILE],
     },
     Scene {
-        name: "detail",
-        title: "One process in depth: its descriptors with the other ends named",
-        size: (120, 40),
-        arguments: &["--panel", "processes", "--labs", "off"],
-        payments: false,
-        steps: &[
-            READY,
-            A_MOMENT,
-            Step::Keys("/syncscope"),
-            Step::Keys("\r"),
-            Step::Keys("\r"),
-            Step::Keys("l"),
-            A_MOMENT,
-        ],
-    },
-    Scene {
         name: "narrow",
         title: "The process table in a terminal of 40 by 8",
         size: (40, 8),

@@ -153,7 +153,7 @@ fn a_signal_is_sent_after_a_confirmation_to_that_process_only() {
 #[test]
 fn the_detail_names_the_other_end_of_a_pipe() {
     let mut child = Command::new("cat").arg("-").stdin(std::process::Stdio::piped()).spawn().unwrap();
-    let terminal = processes(&child.id().to_string());
+    let terminal = processes(&format!("pid:{}", child.id()));
     terminal.wait_for("cat -");
     terminal.send_keys(ENTER);
     terminal.wait_for(&format!(" {} cat", child.id()));
@@ -224,7 +224,7 @@ fn a_name_with_escape_sequences_cannot_touch_the_screen() {
     let program = directory.path().join("\x1b[2J\x1b]0;owned\x07evil");
     std::fs::copy("/bin/sleep", &program).unwrap();
     let mut child = Command::new(&program).arg("86400").spawn().unwrap();
-    let terminal = processes(&child.id().to_string());
+    let terminal = processes(&format!("pid:{}", child.id()));
     terminal.wait_for("\\x1b[2J\\x1b]0;owned\\x07evil");
     terminal.wait_for(READY);
     child.kill().unwrap();

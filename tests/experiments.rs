@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use terminal::{ENTER, Terminal};
+use terminal::{ENTER, ESCAPE, Terminal};
 
 /// How long the program's other processes may outlive it.
 const AFTERMATH: Duration = Duration::from_secs(1);
@@ -27,11 +27,11 @@ fn dashboard(panel: &str) -> Terminal {
 /// Runs a command line in the children panel.
 fn run(terminal: &Terminal, line: &str) {
     terminal.send_keys("r");
-    terminal.wait_for("NAME=VALUE");
+    terminal.wait_for("run ›");
     terminal.send_keys(line);
     terminal.wait_for(line);
     terminal.send_keys(ENTER);
-    terminal.wait_gone("NAME=VALUE");
+    terminal.wait_gone("run ›");
 }
 
 /// Quits and fails unless everything is gone.
@@ -49,9 +49,13 @@ fn a_child_runs_writes_reads_and_is_killed() {
     terminal.wait_for("hello from");
     terminal.wait_for("1 of 1 alive");
     terminal.send_keys("i");
+    terminal.wait_for("input ›");
     terminal.send_keys("and back again");
     terminal.send_keys(ENTER);
     terminal.wait_for("│ and back again");
+    // The prompt stays for the next line; the status line may show a notice.
+    terminal.send_keys(ESCAPE);
+    terminal.wait_gone("input ›");
     terminal.send_keys("k");
     terminal.wait_for("Signal to");
     terminal.send_keys(ENTER);

@@ -53,11 +53,15 @@ fn allocations(processes: i32, readings: u32) -> u64 {
     let topics = Topics { waits: true, switches: true, io: true, ..PROCESSES };
     let mut watcher = Watcher::start(tree.path(), BY_HAND, topics);
     watcher.until("the first table", |table| table.value.complete);
-    // All tables of the pool have been used once, and shares are known.
+    // Shares become known, and as many tables are in use at once as a slow face
+    // could hold: the pool has grown to its full size.
+    let mut held = Vec::new();
     for _ in 0..15 {
         std::thread::sleep(Duration::from_millis(if watcher.latest.as_ref().unwrap().seq < 5 { 110 } else { 0 }));
-        watcher.sample();
+        held.push(watcher.sample());
+        held.drain(..held.len().saturating_sub(3));
     }
+    drop(held);
     let mut seq = watcher.latest.take().unwrap().seq;
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     for _ in 0..readings {

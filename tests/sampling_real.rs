@@ -112,6 +112,27 @@ fn blocked_children_say_where() {
 }
 
 #[test]
+fn a_holder_that_ends_is_forgotten_while_the_waiter_sleeps() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let holder = || Owned(Command::new("sleep").arg("60").stdout(writer.try_clone().unwrap()).spawn().unwrap());
+    let (stays, mut ends) = (holder(), holder());
+    let waiter = Owned(Command::new("cat").stdin(reader).spawn().unwrap());
+    drop(writer);
+    let mut watcher = Watcher::start(Path::new("/proc"), OFTEN, Topics { waits: true, ..PROCESSES });
+    let holders_are = |table: &_, expected: &[Pid]| {
+        let wait = process(table, waiter.pid()).and_then(|waiter| waiter.wait.as_ref());
+        wait.is_some_and(|wait| wait.holders.iter().map(|holder| holder.pid).eq(expected.iter().copied()))
+    };
+    let (first, second) = (stays.pid().min(ends.pid()), stays.pid().max(ends.pid()));
+    let both = watcher.until("both holders", |table| holders_are(table, &[first, second]));
+    ends.0.kill().unwrap();
+    ends.0.wait().unwrap();
+    let one = watcher.until("one holder", |table| holders_are(table, &[stays.pid()]));
+    let since = |table: &_| process(table, waiter.pid()).unwrap().wait.as_ref().unwrap().since;
+    assert_eq!(since(&both), since(&one), "it is the same wait");
+}
+
+#[test]
 fn own_threads_are_listed_with_their_names() {
     let (stop, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::Builder::new().name("lazy one".to_owned()).spawn(move || wait.recv()).unwrap();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void *sleep_for_ever(void *unused) {
@@ -16,8 +17,9 @@ static void *sleep_for_ever(void *unused) {
 int main(int count, char **arguments) {
     int processes = count > 1 ? atoi(arguments[1]) : 0;
     int threads = count > 2 ? atoi(arguments[2]) : 0;
+    pid_t *children = calloc(processes + 1, sizeof *children);
     for (int i = 0; i < processes; i++) {
-        pid_t child = fork();
+        pid_t child = children[i] = fork();
         if (child < 0) return perror("fork"), 1;
         if (child == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -36,5 +38,7 @@ int main(int count, char **arguments) {
     puts("ready");
     fflush(stdout);
     while (getchar() != EOF) {}
+    for (int i = 0; i < processes; i++) kill(children[i], SIGKILL);
+    while (wait(NULL) > 0) {}
     return 0;
 }

@@ -19,8 +19,8 @@ pub(crate) struct Pty {
     /// The program, which leads its session.
     pub(crate) child: Child,
     master: Arc<File>,
-    // Keeps the terminal open after the program has ended.
-    _slave: OwnedFd,
+    /// Keeps the terminal open after the program has ended.
+    slave: OwnedFd,
     heard: Arc<Heard>,
     reader: Option<JoinHandle<()>>,
     size: (u16, u16),
@@ -67,7 +67,7 @@ impl Pty {
             let (master, heard) = (master.clone(), heard.clone());
             move || listen(&master, &heard)
         });
-        Ok(Pty { child, master, _slave: pty.slave, heard, reader: Some(reader), size: (columns, rows), started })
+        Ok(Pty { child, master, slave: pty.slave, heard, reader: Some(reader), size: (columns, rows), started })
     }
 
     /// Types.
@@ -118,7 +118,7 @@ impl Drop for Pty {
         // Wakes the reader, which is to see a last message and go.
         *self.pieces() = Vec::new();
         if let Some(reader) = self.reader.take() {
-            let _ = nix::unistd::write(&self._slave, &[LAST]);
+            let _ = nix::unistd::write(&self.slave, &[LAST]);
             let _ = reader.join();
         }
     }

@@ -101,6 +101,7 @@ pub fn follow(table: &ProcessTable, pid: Pid, tid: Pid, settled: Nanos) -> Chain
 /// Whether only the one named thread can end this wait, for sure.
 fn unbreakable(wait: &Wait, settled: Nanos) -> bool {
     !wait.timed
+        && !wait.partial
         && wait.holders.len() == 1
         && wait.holders[0].tid.is_some()
         && matches!(wait.certainty, Certainty::Certain | Certainty::Derived)

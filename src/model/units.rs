@@ -67,15 +67,16 @@ impl Nanos {
         }
     }
 
-    /// An age that stands still for a while, for columns of many: in steps of
-    /// 5 s from there on, of 10 s from a minute on, of a minute from ten on:
-    /// `4s`, `35s`, `3m10`, `25m`, `14h02`.
+    /// An age that stands still for a while, for columns of many: from 10 s on
+    /// in steps of 10 s, from a minute on of half a minute, from ten on of one:
+    /// `4s`, `30s`, `3m30`, `25m`, `14h02`.
     pub fn rough_age(self) -> String {
         let secs = self.0 / 1_000_000_000;
         let (step, whole_minutes) = match secs {
             0..5 => (1, false),
-            5..60 => (5, false),
-            60..600 => (10, false),
+            5..10 => (5, false),
+            10..60 => (10, false),
+            60..600 => (30, false),
             _ => (60, secs < 3_600),
         };
         if whole_minutes { format!("{}m", secs / 60) } else { Nanos::from_secs(secs - secs % step).age() }
@@ -213,7 +214,7 @@ mod tests {
         for (secs, text) in ages {
             assert_eq!(Nanos::from_secs(secs).age(), text);
         }
-        let rough = [(4, "4s"), (9, "5s"), (59, "55s"), (199, "3m10"), (1_559, "25m"), (50_520, "14h02")];
+        let rough = [(4, "4s"), (9, "5s"), (59, "50s"), (219, "3m30"), (1_559, "25m"), (50_520, "14h02")];
         for (secs, text) in rough {
             assert_eq!(Nanos::from_secs(secs).rough_age(), text);
         }

@@ -14,6 +14,7 @@ pub mod director;
 pub mod help;
 pub mod keymap;
 pub mod layout;
+pub mod painter;
 pub mod panels;
 pub mod run;
 pub mod store;

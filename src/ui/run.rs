@@ -2,7 +2,7 @@
 //!
 //! One thread waits for the terminal's events, one for signals; this one waits
 //! for both and for the backend's bell, and draws. A key is drawn at once;
-//! updates are drawn together, at most every [`FRAME`].
+//! updates are drawn together, at most every 33 ms.
 
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,11 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::app::{After, App};
+use super::painter::Painter;
 use crate::backend::Backend;
 use crate::sys::spawn::gate;
 
@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// that part the program must end, within [`IDLE`].
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+type Screen = Terminal<Painter<BufWriter<Stdout>>>;
 
 /// Why the dashboard ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum End {
 /// What the terminal said.
 pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
     let session = Session::enter().wrap_err("cannot set up the terminal")?;
-    let mut screen = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout())))?;
+    let mut screen = Terminal::new(Painter::new(BufWriter::with_capacity(1 << 16, stdout())))?;
     // What was on the alternate screen before is not known.
     wipe(&mut screen)?;
     let end = turn(app, backend, &mut screen);
@@ -63,8 +63,7 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let events = listen()?;
     let signals = signals()?;
     let bell = backend.bell().clone();
-    // The backend begins before there is anything to draw.
-    obey(app, backend);
+    // What is to be sampled follows from what the first, empty frame has room for.
     draw(app, screen)?;
     // The first frame is empty: the first data need not keep a distance from it.
     let mut last_frame: Option<Instant> = None;

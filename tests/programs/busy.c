@@ -1,5 +1,5 @@
 // Threads that pass one mutex around as fast as they can, and begin and end
-// meanwhile. prints: process, first and last tid looked at, address.
+// meanwhile. prints: process.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void *once(void *unused) {
 int main(void) {
     pthread_t thread;
     for (int i = 0; i < 6; i++) pthread_create(&thread, NULL, pass, NULL);
-    printf("%d %d %d %p\n", getpid(), getpid(), getpid() + 8, (void *)&mutex);
+    printf("%d\n", getpid());
     fflush(stdout);
     for (;;) {
         pthread_create(&thread, NULL, once, NULL);

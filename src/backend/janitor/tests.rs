@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 
@@ -60,10 +60,9 @@ fn at_the_end_children_end_and_names_go() {
     let children = [start(b"sleep", &sleep, b'u'), start(b"sh", &stubborn, b'u'), start(b"sleep", &sleep, b'w')];
     let mut ready = [0; 6];
     reader.read_exact(&mut ready).unwrap();
-    let begin = Instant::now();
     drop(ours);
     let signals = children.map(|child| {
-        assert!(child.pidfd.ended(Some(Duration::from_secs(20))).unwrap(), "{} lives", child.pid);
+        assert!(child.pidfd.ended(Some(Duration::from_mins(1))).unwrap(), "{} lives", child.pid);
         reap::wait(&child.pidfd).unwrap().0.signal.unwrap()
     });
     assert_eq!(signals, [libc::SIGTERM, libc::SIGKILL, libc::SIGKILL]);
@@ -71,7 +70,6 @@ fn at_the_end_children_end_and_names_go() {
     // The pipe's end: the stubborn one's own child is gone too.
     drop(writer);
     assert_eq!(reader.read(&mut ready).unwrap(), 0);
-    assert!(begin.elapsed().as_secs() < 10);
     assert!(!inner.exists() && !gone.exists() && kept.exists());
 }
 

@@ -94,10 +94,25 @@ fn read_call(task: &Task, source: &mut Source) -> Call {
 /// Whether the answer may change while the waiter sleeps: whoever holds the
 /// thing may hand it on; what was read in the middle of a hand-off may become
 /// known. Of what is named by its system call alone nothing more will be.
-pub fn depends_on_others(wait: Option<&Arc<Wait>>) -> bool {
+///
+/// Who holds the other end of a descriptor takes an index of all descriptors of
+/// the machine to tell: such waits come round together, in the round in which
+/// `ends` is said, so that the index is made once for all.
+pub fn is_to_revisit(wait: Option<&Arc<Wait>>, swept: bool, ends: bool) -> bool {
     wait.is_some_and(|wait| {
-        !wait.holders.is_empty() || (!is_settled(wait.kind) && wait.certainty != Certainty::Certain)
+        let due = if is_of_ends(wait.kind) { ends } else { swept };
+        due && (!wait.holders.is_empty() || (!is_settled(wait.kind) && wait.certainty != Certainty::Certain))
     })
+}
+
+fn is_of_ends(kind: WaitKind) -> bool {
+    use WaitKind::{
+        Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, PipeRead, PipeWrite, Poll, Select,
+        UnixAccept, UnixConnect, UnixRecv, UnixSend,
+    };
+    let streams = matches!(kind, PipeRead | PipeWrite | FifoOpen | Poll | Select | Epoll | Eventfd);
+    let unix = matches!(kind, UnixRecv | UnixSend | UnixAccept | UnixConnect);
+    streams || unix || matches!(kind, InetRecv | InetSend | InetAccept | InetConnect)
 }
 
 fn is_settled(kind: WaitKind) -> bool {
@@ -125,8 +140,11 @@ mod tests {
         ];
         for (wait, expected) in cases {
             let wait = Arc::new(wait);
-            assert_eq!(depends_on_others(Some(&wait)), expected, "{wait:?}");
+            assert!(!is_to_revisit(Some(&wait), false, false));
+            let ends = is_of_ends(wait.kind);
+            assert_eq!(is_to_revisit(Some(&wait), !ends, ends), expected, "{wait:?}");
+            assert!(!is_to_revisit(Some(&wait), ends, !ends), "not in the others' round: {wait:?}");
         }
-        assert!(!depends_on_others(None));
+        assert!(!is_to_revisit(None, true, true));
     }
 }

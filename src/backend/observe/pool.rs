@@ -19,16 +19,18 @@ pub struct Pool {
 impl Pool {
     /// An empty table that nobody else holds.
     pub fn take(&mut self) -> Arc<Stamped<ProcessTable>> {
-        let mut free = None;
-        for (at, table) in self.tables.iter_mut().enumerate() {
-            if let Some(stamped) = Arc::get_mut(table) {
-                // What only a table of the past still holds is not kept alive.
-                stamped.value.processes.clear();
-                stamped.value.threads.clear();
-                free = Some(at);
-            }
-        }
+        self.empty();
+        let free = self.tables.iter_mut().position(|table| Arc::get_mut(table).is_some());
         free.map(|at| self.tables.swap_remove(at)).unwrap_or_default()
+    }
+
+    /// Empties the tables that nobody else holds: what was in them only is not
+    /// kept for ever.
+    pub fn empty(&mut self) {
+        for stamped in self.tables.iter_mut().filter_map(Arc::get_mut) {
+            stamped.value.processes.clear();
+            stamped.value.threads.clear();
+        }
     }
 
     /// Remembers a table that is about to be published.

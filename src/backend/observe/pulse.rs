@@ -21,7 +21,7 @@ enum Method {
     /// By the CPU clock of its process.
     Clock(Pid),
     /// By its `schedstat`.
-    Schedstat(Path, Kept),
+    Schedstat(Box<(Path, Kept)>),
     /// It cannot be asked.
     None,
 }
@@ -58,7 +58,11 @@ impl Pulse {
 
     /// Of a single thread, whose directory this is.
     pub fn of_task(directory: Path, on_cpu: Option<Nanos>) -> Self {
-        Pulse { method: Method::Schedstat(directory.file("schedstat"), Kept::default()), on_cpu, runs: None }
+        Pulse {
+            method: Method::Schedstat(Box::new((directory.file("schedstat"), Kept::default()))),
+            on_cpu,
+            runs: None,
+        }
     }
 
     /// Time on a CPU so far, where that is known to the nanosecond.
@@ -84,11 +88,14 @@ impl Pulse {
                 Err(Errno::SRCH) => return Beat::Gone,
                 Err(_) => None,
             },
-            Method::Schedstat(path, file) => match source.kept(file, path) {
-                Ok(content) => parse::schedstat(content).map(|(on_cpu, runs)| (on_cpu, Some(runs))),
-                Err(Errno::SRCH) => return Beat::Gone,
-                Err(_) => None,
-            },
+            Method::Schedstat(file) => {
+                let (path, file) = &mut **file;
+                match source.kept(file, path) {
+                    Ok(content) => parse::schedstat(content).map(|(on_cpu, runs)| (on_cpu, Some(runs))),
+                    Err(Errno::SRCH) => return Beat::Gone,
+                    Err(_) => None,
+                }
+            }
             Method::None => return Beat::Ran,
         };
         let Some((on_cpu, runs)) = now else {

@@ -18,10 +18,15 @@ use super::threads::Threads;
 use crate::backend::Topics;
 use crate::model::process::{Process, ProcessTable, State, Tally};
 use crate::model::{Fault, Nanos, Pid, Stamped};
-use crate::sys::clock;
+use crate::sys::{clock, heap};
 
 /// After so many readings everything has been read again.
 const SWEEP: u32 = 10;
+
+/// So often memory that is free in between is given back; first when the copies
+/// from which the first readings were completed are no longer held.
+const TIDY: u32 = 60;
+const TIDY_FIRST: u32 = 4;
 
 /// Shares are not measured over less: the kernel's own accounting is as coarse
 /// as its tick.
@@ -91,12 +96,14 @@ impl Table {
         mut publish: impl FnMut(Published),
     ) -> Result<(), Abandoned> {
         let (began, at) = (clock::thread_cpu(), clock::monotonic());
+        self.pool.empty();
+        self.rounds = self.rounds.wrapping_add(1);
+        let ends = self.rounds.is_multiple_of(SWEEP);
         let measure = at.since(self.measured_at) >= SHORTEST_INTERVAL;
         if measure {
             self.measured_at = at;
         }
-        let round = Round { at, measure, topics };
-        self.rounds = self.rounds.wrapping_add(1);
+        let round = Round { at, measure, ends, topics };
         self.source.world.begin_scan();
         self.refusals.clear();
         self.refusals.note_hanging(skipped);
@@ -109,6 +116,9 @@ impl Table {
         self.complete(&round, skipped, progress)?;
         self.drop_the_gone();
         publish(self.publish(began, true));
+        if self.rounds % TIDY == TIDY_FIRST {
+            heap::trim();
+        }
         Ok(())
     }
 
@@ -161,7 +171,7 @@ impl Table {
     fn complete(&mut self, round: &Round, skipped: &[Skipped], progress: &Progress) -> Result<(), Abandoned> {
         for row in &mut self.rows {
             let swept = is_swept(row.pid(), self.rounds);
-            if !row.is_incomplete(swept, &round.topics) || stale_since(skipped, row.pid()).is_some() {
+            if !row.is_incomplete(swept, round) || stale_since(skipped, row.pid()).is_some() {
                 continue;
             }
             progress.enter(row.pid());
@@ -193,6 +203,7 @@ impl Table {
         let table = &mut stamped.value;
         table.processes.clear();
         table.threads.clear();
+        table.processes.reserve(self.rows.len());
         for row in &self.rows {
             table.processes.extend(row.shown().cloned());
             table.threads.extend(row.threads().shown().cloned());

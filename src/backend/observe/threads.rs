@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::blocked::{Blocked, Task, depends_on_others};
+use super::blocked::{Blocked, Task, is_to_revisit};
 use super::dating::last_ran;
 use super::parse::{self, Stat};
 use super::pulse::{Beat, Pulse, Share};
@@ -81,8 +81,9 @@ impl Threads {
     }
 
     /// Whether one of them waits for something that may change without it.
-    pub fn wait_for_others(&self) -> bool {
-        self.shown().any(|thread| depends_on_others(thread.wait.as_ref()))
+    pub fn are_to_revisit(&self, swept: bool, round: &Round) -> bool {
+        let due = round.topics.waits && (swept || round.ends);
+        due && self.shown().any(|thread| is_to_revisit(thread.wait.as_ref(), swept, round.ends))
     }
 
     /// Brings them up to date.
@@ -94,8 +95,9 @@ impl Threads {
         if self.are_due(process, &round.topics) {
             self.look(process, round, source);
         }
-        for row in self.rows.iter_mut().filter(|_| swept && round.topics.waits) {
-            if row.tid != process.pid && depends_on_others(row.shown.as_ref().and_then(|shown| shown.wait.as_ref())) {
+        for row in self.rows.iter_mut().filter(|_| round.topics.waits && (swept || round.ends)) {
+            let wait = row.shown.as_ref().and_then(|shown| shown.wait.as_ref());
+            if row.tid != process.pid && is_to_revisit(wait, swept, round.ends) {
                 row.read_blocked(process, source);
             }
         }

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, getxattr, readlinkat, statat};
+use rustix::io::Errno;
 use std::os::fd::AsRawFd;
 
 use super::ends;
@@ -28,8 +29,12 @@ pub(super) fn read(source: &Source, pid: Pid, table: &ProcessTable, world: &mut 
     let directory = source.file("fd")?;
     let mut descriptors = Vec::with_capacity(numbers.len());
     for fd in numbers {
-        let Ok(link) = readlinkat(&directory, fd.to_string(), Vec::new()) else { continue };
-        let Ok(info) = source.bytes(&format!("fdinfo/{fd}")) else { continue };
+        let link = match readlinkat(&directory, fd.to_string(), Vec::new()) {
+            Ok(link) => link,
+            Err(Errno::NOENT) => continue,
+            Err(errno) => return Err(source.errno(&format!("fd/{fd}"), errno)),
+        };
+        let Some(info) = source.bytes_if_there(&format!("fdinfo/{fd}"))? else { continue };
         let Some(info) = Info::parse(&info) else { continue };
         let kind = kind(&directory, fd, link.to_bytes());
         let descriptor = Descriptor {

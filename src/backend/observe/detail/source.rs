@@ -42,9 +42,21 @@ impl Source {
 
     /// A whole file, as bytes.
     pub(super) fn bytes(&self, name: &str) -> Section<Vec<u8>> {
+        self.read(name).map_err(|error| self.fault(name, error))
+    }
+
+    /// [`Source::bytes`], or `None` where what the file tells of is gone.
+    pub(super) fn bytes_if_there(&self, name: &str) -> Section<Option<Vec<u8>>> {
+        match self.read(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ProcError::NotFound(_)) => Ok(None),
+            Err(error) => Err(self.fault(name, error)),
+        }
+    }
+
+    fn read(&self, name: &str) -> ProcResult<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut file = self.file(name)?;
-        file.read_to_end(&mut bytes).map_err(|error| self.fault(name, ProcError::Io(error, None)))?;
+        self.process.open_relative(name)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::model::Nanos;
-use crate::model::detail::{Descriptor, DescriptorKind};
+use crate::model::detail::{Descriptor, DescriptorKind, OtherEnd};
 use crate::model::process::State;
 
 struct Reader {
@@ -27,6 +27,11 @@ impl Reader {
 
     fn read(&mut self, pid: Pid) -> ProcessDetail {
         self.world.begin_scan();
+        self.read_again(pid)
+    }
+
+    /// A reading in the same scan: with the same index of open ends.
+    fn read_again(&mut self, pid: Pid) -> ProcessDetail {
         read(&self.root, pid, &ProcessTable::default(), &mut self.users, &mut self.world)
     }
 
@@ -143,7 +148,9 @@ fn other_ends_are_named() {
     let mut child = cat();
     let (pid, own) = (child.id() as Pid, std::process::id() as Pid);
     let mut reader = Reader::of(Path::new("/proc"));
-    let writer = child.stdin.as_ref().unwrap().as_raw_fd();
+    // Taken out: waiting for the child would close it.
+    let stdin = child.stdin.take().unwrap();
+    let writer = stdin.as_raw_fd();
     // Between fork and exec the child still holds a copy of our end too.
     let detail = reader.read_until(pid, |detail| {
         let ready = |d: &Descriptor| d.fd == 0 && d.other_ends.len() == 1;
@@ -151,6 +158,14 @@ fn other_ends_are_named() {
             && detail.descriptors.as_ref().is_ok_and(|all| all.iter().any(ready))
     });
     let end = &descriptor(&detail, 0).other_ends[0];
+    // A pipe that the index of this scan does not know yet; it is read anew
+    // once it is half a second old.
+    let (late_reader, late_writer) = std::io::pipe().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let knows = |end: &OtherEnd| (end.pid, end.fd) == (own, late_writer.as_raw_fd());
+    while !descriptor(&reader.read_again(own), late_reader.as_raw_fd()).other_ends.iter().any(knows) {
+        assert!(Instant::now() < deadline, "the other end of the new pipe is never found");
+    }
     assert_eq!((end.pid, end.fd, &*end.role), (own, writer, "writes"));
     assert!(!end.name.is_empty());
     let detail = reader.read(own);
@@ -159,7 +174,8 @@ fn other_ends_are_named() {
     child.kill().unwrap();
     child.wait().unwrap();
     // The index may still know the child; its end is gone all the same.
-    assert!(descriptor(&reader.read(own), writer).other_ends.is_empty());
+    assert!(descriptor(&reader.read_again(own), writer).other_ends.is_empty());
+    drop(stdin);
 }
 
 #[test]

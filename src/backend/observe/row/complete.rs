@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Round, Row, edit};
 use crate::backend::Topics;
-use crate::backend::observe::blocked::{Blocked, Task, depends_on_others};
+use crate::backend::observe::blocked::{Blocked, Task, is_to_revisit};
 use crate::backend::observe::dating::last_ran;
 use crate::backend::observe::parse;
 use crate::backend::observe::pulse::Pulse;
@@ -17,7 +17,8 @@ use crate::sys::proc_read::Path;
 
 impl Row {
     /// Whether [`Row::complete`] has anything to do.
-    pub fn is_incomplete(&self, swept: bool, topics: &Topics) -> bool {
+    pub fn is_incomplete(&self, swept: bool, round: &Round) -> bool {
+        let topics = &round.topics;
         let Some(shown) = &self.shown else { return false };
         let have = &self.have;
         !(have.uid && have.cmdline)
@@ -25,8 +26,9 @@ impl Row {
             || (topics.switches && !have.switches)
             || (topics.io && !have.io)
             || self.threads.are_due(shown, topics)
-            || (swept
-                && (self.cmdline_aged || depends_on_others(shown.wait.as_ref()) || self.threads.wait_for_others()))
+            || (swept && self.cmdline_aged)
+            || (topics.waits && is_to_revisit(shown.wait.as_ref(), swept, round.ends))
+            || self.threads.are_to_revisit(swept, round)
             || self.is_outdated(topics)
     }
 
@@ -51,7 +53,7 @@ impl Row {
             self.complete_cmdline(&mut shown, source);
         }
         self.prime_main_pulse(&shown, topics, source);
-        if topics.waits && (!self.have.blocked || (swept && depends_on_others(shown.wait.as_ref()))) {
+        if topics.waits && (!self.have.blocked || is_to_revisit(shown.wait.as_ref(), swept, round.ends)) {
             self.complete_blocked(&mut shown, source);
         }
         if topics.switches && !self.have.switches {

@@ -30,6 +30,8 @@ pub struct Round {
     pub at: Nanos,
     /// Whether shares and rates are measured: enough time has passed.
     pub measure: bool,
+    /// Whether waits at the ends of pipes and sockets are looked at again.
+    pub ends: bool,
     /// What is watched.
     pub topics: Topics,
 }

@@ -1,6 +1,6 @@
 //! The files a process maps: which C library one is, and the names in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub struct Module {
     runtime: Option<Runtime>,
     path: Arc<str>,
     names: HashMap<u64, Option<Symbol>>,
+    by_start: BTreeMap<u64, Symbol>,
 }
 
 impl Module {
@@ -61,13 +62,24 @@ impl Module {
 
     /// The symbols at these addresses of the file's own numbering.
     pub fn symbols(&mut self, addresses: &[u64]) -> Vec<Option<Symbol>> {
-        let mut new: Vec<u64> = addresses.iter().copied().filter(|at| !self.names.contains_key(at)).collect();
-        if !new.is_empty() {
-            if self.names.len() + new.len() > NAMES {
-                self.names.clear();
-                new = addresses.to_vec();
+        if self.names.len() + addresses.len() > NAMES {
+            self.names.clear();
+            self.by_start.clear();
+        }
+        // Locks of one array, calls in one function: what covers the one mostly
+        // covers the next, and reading the table again is dear.
+        for &at in addresses {
+            let below = self.by_start.range(..=at).next_back().map(|(_, symbol)| symbol);
+            if let Some(symbol) = below.filter(|symbol| at - symbol.address < symbol.size)
+                && !self.names.contains_key(&at)
+            {
+                self.names.insert(at, Some(symbol.clone()));
             }
+        }
+        let new: Vec<u64> = addresses.iter().copied().filter(|at| !self.names.contains_key(at)).collect();
+        if !new.is_empty() {
             let answers = self.elf.as_ref().map_or_else(|| vec![None; new.len()], |elf| elf.symbols(&new));
+            self.by_start.extend(answers.iter().flatten().map(|symbol| (symbol.address, symbol.clone())));
             self.names.extend(new.into_iter().zip(answers));
         }
         addresses.iter().map(|at| self.names.get(at).cloned().flatten()).collect()
@@ -112,6 +124,7 @@ impl Modules {
             runtime: None,
             path: mapping.name.clone(),
             names: HashMap::new(),
+            by_start: BTreeMap::new(),
         }))
     }
 }

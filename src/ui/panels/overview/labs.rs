@@ -14,7 +14,7 @@ use crate::model::units::{grouped, si};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, distribution, frame, text};
+use crate::ui::widgets::{bar, distribution, frame, lanes, text};
 
 fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
     for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
@@ -122,7 +122,31 @@ pub(super) fn locks(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let width = usize::from(inside.width);
     match progress.filter(|p| p.subject.is_some() && !matches!(p.state, LabState::Failed(_))) {
         None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
-        Some(progress) => draw_lines(screen, inside, lock_lines(progress, width, look)),
+        Some(progress) => {
+            let lines = lock_lines(progress, width, look);
+            let used = (lines.len() as u16).min(inside.height);
+            draw_lines(screen, inside, lines);
+            lanes_below(screen, Rect { y: inside.y + used, height: inside.height - used, ..inside }, progress, look);
+        }
+    }
+}
+
+/// A recent stretch of time, one lane a thread, where there is room for all.
+fn lanes_below(screen: &mut Frame<'_>, place: Rect, progress: &LockProgress, look: &Look<'_>) {
+    const NAME: u16 = 4;
+    let Some(lanes) = &progress.lanes else { return };
+    let rows = lanes.threads.len() as u16 + 2;
+    if place.height < rows || place.width < NAME + 20 {
+        return;
+    }
+    let heading = format!("a recent stretch of {}", lanes.span.precise());
+    let buffer = screen.buffer_mut();
+    buffer.set_stringn(place.x, place.y + 1, heading, usize::from(place.width), look.style(Role::Heading));
+    for (thread, lane) in lanes.threads.iter().enumerate() {
+        let y = place.y + 2 + thread as u16;
+        buffer.set_string(place.x, y, format!("t{thread}"), look.style(Role::Dim));
+        let row = Rect { x: place.x + NAME, y, width: place.width - NAME, height: 1 };
+        lanes::draw(buffer, row, lane, lanes.span, look.theme);
     }
 }
 
@@ -145,13 +169,12 @@ fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Lin
             dim(format!(" {:>8}", si(*count as f64))),
         ])
     }));
-    for invariant in &progress.invariants {
-        let (role, verdict) = if invariant.violations > 0 { (Role::Danger, "violated") } else { (Role::Faint, "held") };
-        lines.push(Line::styled(
-            format!("{}: {} checked, {verdict}", invariant.name, grouped(invariant.checked)),
-            look.style(role),
-        ));
-    }
+    let checked = progress.invariants.iter().map(|i| i.checked).max().unwrap_or(0);
+    let (role, words) = match progress.invariants.iter().map(|i| i.violations).sum::<u64>() {
+        0 => (Role::Dim, format!("mutual exclusion held, {} checked", grouped(checked))),
+        n => (Role::Danger, format!("mutual exclusion violated {} times", grouped(n))),
+    };
+    lines.push(Line::styled(words, look.style(role)));
     lines
 }
 
@@ -172,38 +195,58 @@ pub(super) fn ordering(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
 fn ordering_lines(progress: &LitmusProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();
     let judges: Vec<&str> = progress.test.judgements.iter().map(|j| j.model.as_str()).collect();
-    let label = progress.outcomes.iter().map(|o| short_state(&o.state).len()).max().unwrap_or(0).max(3);
-    let bar_width = width.saturating_sub(label + 22 + judges.iter().map(|j| j.len() + 1).sum::<usize>()).clamp(4, 30);
-    let mut lines = vec![Line::from(vec![
-        Span::styled(text::left("", label + bar_width + 8), look.style(Role::Heading)),
-        Span::styled(format!("{:>9}   ", "seen"), look.style(Role::Heading)),
-        Span::styled(judges.join(" "), look.style(Role::Heading)),
-    ])];
-    lines.extend(progress.outcomes.iter().map(|o| outcome_line(o, seen, label, bar_width, &judges, look)));
+    let columns = Columns::fit(progress, &judges, width);
+    let mut lines = vec![Line::styled(columns.heading(&judges), look.style(Role::Heading))];
+    lines.extend(progress.outcomes.iter().map(|o| outcome_line(o, seen, &columns, &judges, look)));
+    lines.push(Line::default());
+    lines.push(Line::from(vec![
+        Span::styled(si(progress.rate), look.style(Role::Strong)),
+        Span::styled(" distinct witnesses a second", look.style(Role::Dim)),
+    ]));
     if let Some(alarm) = progress.alarms.iter().flatten().next() {
         lines.push(Line::styled(format!("outside the hardware's model: {alarm}"), look.style(Role::Danger)));
     }
     lines
 }
 
-fn outcome_line(
-    outcome: &Outcome,
-    seen: u64,
-    label: usize,
-    bar_width: usize,
-    judges: &[&str],
-    look: &Look<'_>,
-) -> Line<'static> {
+/// Columns of the screen: the state, the bar of its share, its count where
+/// there is room; then the verdicts.
+struct Columns {
+    state: usize,
+    bar: usize,
+    count: usize,
+}
+
+impl Columns {
+    fn fit(progress: &LitmusProgress, judges: &[&str], width: usize) -> Self {
+        let state = progress.outcomes.iter().map(|o| short_state(&o.state).len()).max().unwrap_or(0).max(3);
+        // A gap, the share in percent, a gap, and the verdicts.
+        let fixed = state + 1 + 7 + 2 + judges.iter().map(|j| j.len() + 1).sum::<usize>();
+        let room = width.saturating_sub(fixed);
+        let count = if room >= 13 { 9 } else { 0 };
+        Columns { state, bar: room.saturating_sub(count).min(30), count }
+    }
+
+    fn heading(&self, judges: &[&str]) -> String {
+        let share = text::right("seen", self.bar + 8 + self.count);
+        format!("{}{share}  {}", text::left("", self.state), judges.join(" "))
+    }
+}
+
+fn outcome_line(outcome: &Outcome, seen: u64, columns: &Columns, judges: &[&str], look: &Look<'_>) -> Line<'static> {
     let share = outcome.count as f64 / seen.max(1) as f64;
     let role = if outcome.target { Role::Strong } else { Role::Text };
     let fill = if outcome.target { Role::Accent } else { Role::Dim };
     let mut spans = vec![
-        Span::styled(text::left(&short_state(&outcome.state), label), look.style(role)),
+        Span::styled(text::left(&short_state(&outcome.state), columns.state), look.style(role)),
         Span::raw(" "),
-        Span::styled(bar::text(share, bar_width), look.style(fill)),
-        Span::styled(format!(" {:>5}%", format!("{:.1}", share * 100.0)), look.style(role)),
-        Span::styled(format!("{:>9}   ", si(outcome.count as f64)), look.style(Role::Dim)),
+        Span::styled(bar::text(share, columns.bar), look.style(fill)),
+        Span::styled(format!("{:>6}%", format!("{:.1}", share * 100.0)), look.style(role)),
     ];
+    if columns.count > 0 {
+        spans.push(Span::styled(text::right(&si(outcome.count as f64), columns.count), look.style(Role::Dim)));
+    }
+    spans.push(Span::raw("  "));
     for (judge, allowed) in judges.iter().zip(&outcome.allowed) {
         let (glyph, role) = if *allowed { ("✓", Role::Good) } else { ("✗", Role::Faint) };
         spans.push(Span::styled(text::left(glyph, judge.len() + 1), look.style(role)));

@@ -62,6 +62,8 @@ impl Geometry {
 impl Processes {
     pub(super) fn draw_table(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let inside = frame::draw_lines(screen, area, &self.title(look), &self.note(look), false, look.theme);
+        // Before there is a table already: what is sampled depends on the columns.
+        self.measure(inside);
         let Some(stamped) = &look.store.processes else {
             Line::styled("reading the process table …", look.style(Role::Dim))
                 .render(first_row(inside), screen.buffer_mut());

@@ -22,23 +22,23 @@ fn main() {
     let janitor = janitor::ensure().unwrap();
     let bare = || {
         let mut child = command().spawn().unwrap();
-        Box::new(move || _ = child.wait().unwrap()) as Box<dyn FnOnce()>
+        end(move || child.wait().unwrap())
     };
     let forked = || {
         let mut command = command();
         // SAFETY: does nothing.
         unsafe { command.pre_exec(|| Ok(())) };
         let mut child = command.spawn().unwrap();
-        Box::new(move || _ = child.wait().unwrap()) as Box<dyn FnOnce()>
+        end(move || child.wait().unwrap())
     };
     let request = Spawn { program: b"/bin/true", stdio: [spawn::Stdio::Null; 3], ..Spawn::default() };
     let ours = || {
         let child = janitor.spawn(&request, janitor::Role::User).unwrap();
-        Box::new(move || _ = reap::wait(&*child.pidfd).unwrap()) as Box<dyn FnOnce()>
+        end(move || reap::wait(&*child.pidfd).unwrap())
     };
     let alone = || {
         let child = spawn::spawn(&request).unwrap();
-        Box::new(move || _ = reap::wait(&child.pidfd).unwrap()) as Box<dyn FnOnce()>
+        end(move || reap::wait(&child.pidfd).unwrap())
     };
     println!("{:>9} {:>12} {:>22} {:>22} {:>22}", "resident", "Command", "with the janitor", "without", "pre_exec");
     for size in SIZES_MB {
@@ -50,6 +50,13 @@ fn main() {
         drop(ballast);
     }
     println!("medians of {ROUNDS}; the first ratio is of the call alone, the second until the child is reaped");
+}
+
+/// What is left to do: to reap the child.
+fn end<T>(reap: impl FnOnce() -> T + 'static) -> Box<dyn FnOnce()> {
+    Box::new(move || {
+        reap();
+    })
 }
 
 fn command() -> Command {

@@ -15,7 +15,6 @@ pub mod limits;
 pub mod memory;
 pub mod names;
 pub mod packet;
-pub mod patience;
 pub mod pidfd;
 pub mod proc_read;
 pub mod proc_tree;

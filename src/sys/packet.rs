@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 /// One end.
@@ -49,6 +50,15 @@ impl PacketSocket {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Whether a message, or the end of the stream, can be received at once.
+    ///
+    /// # Errors
+    /// Whatever poll(2) says.
+    pub fn has_message(&self) -> io::Result<bool> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        Ok(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now))? > 0)
     }
 
     /// Waits for a message.

@@ -15,17 +15,19 @@
 //! g  + name    this name is gone
 //! ```
 //!
-//! A child that ends is forgotten by itself, its pidfd says so. What it leaves
-//! running then was its own affair, as with a shell.
+//! A child that ends is forgotten, its pidfd says so. What it leaves running
+//! then was its own affair, as with a shell. Messages are heard when the
+//! program nudges, once for a few dozen of them, or is gone.
 
 mod serve;
 mod sweep;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
+use rustix::event::{EventfdFlags, eventfd};
 
 use self::serve::message;
 pub use self::serve::serve;
@@ -64,6 +66,9 @@ pub struct Janitor {
 #[derive(Debug)]
 struct State {
     socket: Arc<PacketSocket>,
+    /// An eventfd: there is something to hear.
+    nudge: OwnedFd,
+    unheard: u32,
     process: Spawned,
     /// What a successor would have to know.
     children: Vec<(Role, Weak<Pidfd>)>,
@@ -71,6 +76,9 @@ struct State {
     /// When `children` is to be swept of those that ended.
     sweep_at: usize,
 }
+
+/// How many messages may wait unheard.
+const UNHEARD: u32 = 32;
 
 static JANITOR: OnceLock<Janitor> = OnceLock::new();
 static STARTING: Mutex<()> = Mutex::new(());
@@ -87,9 +95,8 @@ pub fn ensure() -> Result<&'static Janitor, Fault> {
     if let Some(janitor) = JANITOR.get() {
         return Ok(janitor);
     }
-    let (socket, process) = start()?;
-    let state = State { socket: Arc::new(socket), process, children: Vec::new(), names: Vec::new(), sweep_at: 64 };
-    Ok(JANITOR.get_or_init(|| Janitor { state: Mutex::new(state) }))
+    let state = Mutex::new(start()?);
+    Ok(JANITOR.get_or_init(|| Janitor { state }))
 }
 
 /// The janitor's process id, where it runs: a process of ours that is no
@@ -148,7 +155,10 @@ impl Janitor {
             other => other,
         }?;
         let child = Child { pid: spawned.pid, pidfd: Arc::new(spawned.pidfd) };
-        self.state.lock().remember(role, &child.pidfd);
+        let mut state = self.state.lock();
+        state.remember(role, &child.pidfd);
+        state.sent_one();
+        drop(state);
         Ok(child)
     }
 
@@ -170,8 +180,7 @@ impl Janitor {
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let socket = self.state.lock().socket.clone();
-        socket.send(bytes, None)
+        self.state.lock().send(bytes, None)
     }
 
     /// Starts a successor where somebody has killed the janitor, and tells it
@@ -181,18 +190,42 @@ impl Janitor {
         if reap::try_wait(&state.process.pidfd) == Ok(None) {
             return true;
         }
-        let Ok((socket, process)) = start() else { return false };
-        let told_children = state.children.iter().filter_map(|(role, pidfd)| Some((*role, pidfd.upgrade()?)));
-        let mut told = told_children.map(|(role, pidfd)| socket.send(&[message(role)], Some(pidfd.as_fd())));
-        let children_told = told.all(|sent| sent.is_ok());
-        let mut told = state.names.iter().map(|name| socket.send(&[b"n", name.to_bytes().as_slice()].concat(), None));
-        let names_told = told.all(|sent| sent.is_ok());
-        (state.socket, state.process) = (Arc::new(socket), process);
-        children_told && names_told
+        let Ok(mut next) = start() else { return false };
+        let mut told = true;
+        for (role, pidfd) in std::mem::take(&mut state.children) {
+            if let Some(alive) = pidfd.upgrade() {
+                told &= next.send(&[message(role)], Some(alive.as_fd())).is_ok();
+                next.children.push((role, pidfd));
+            }
+        }
+        for name in std::mem::take(&mut state.names) {
+            told &= next.send(&[b"n", name.to_bytes().as_slice()].concat(), None).is_ok();
+            next.names.push(name);
+        }
+        *state = next;
+        told
     }
 }
 
 impl State {
+    fn send(&mut self, message: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.socket.send(message, fd)?;
+        self.sent_one();
+        Ok(())
+    }
+
+    /// Counts a message; now and then the janitor is to hear them. It must be
+    /// often enough for the socket, which holds some 250, and for the limit of
+    /// descriptors on their way (`RLIMIT_NOFILE`, unix(7)).
+    fn sent_one(&mut self) {
+        self.unheard += 1;
+        if self.unheard >= UNHEARD {
+            self.unheard = 0;
+            // It cannot be full: the janitor takes the whole count.
+            let _ = rustix::io::write(&self.nudge, &1u64.to_ne_bytes());
+        }
+    }
+
     fn remember(&mut self, role: Role, pidfd: &Arc<Pidfd>) {
         if self.children.len() >= self.sweep_at {
             self.children.retain(|(_, pidfd)| pidfd.strong_count() > 0);
@@ -217,25 +250,27 @@ const DEAF_TO: [i32; 10] = [
     libc::SIGUSR2,
 ];
 
-fn start() -> Result<(PacketSocket, Spawned), Fault> {
+fn start() -> Result<State, Fault> {
     let fault = |error: String| {
         Fault::new("janitor", format!("cannot start it: {error}"))
             .hint("without it nothing could clean up after a crash, so no child is started")
     };
     let (ours, theirs) = PacketSocket::pair().map_err(|error| fault(error.to_string()))?;
+    let nudge = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| fault(error.to_string()))?;
     let args = program::janitor_args();
     let request = Spawn {
         program: program::file(),
         arg0: Some("syncscope".as_ref()),
         args: &args,
         cwd: Some("/".as_ref()),
-        stdio: [Stdio::Fd(theirs.as_fd()), Stdio::Null, Stdio::Null],
+        stdio: [Stdio::Fd(theirs.as_fd()), Stdio::Null, Stdio::Fd(nudge.as_fd())],
         group: Group::Session,
         ignore: &DEAF_TO,
         ..Spawn::default()
     };
     let process = spawn(&request).map_err(|error| fault(error.to_string()))?;
-    Ok((ours, process))
+    let socket = Arc::new(ours);
+    Ok(State { socket, nudge, unheard: 0, process, children: Vec::new(), names: Vec::new(), sweep_at: 64 })
 }
 
 #[cfg(test)]

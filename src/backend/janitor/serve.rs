@@ -1,21 +1,19 @@
 //! The janitor's process.
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::sweep::{self, Root};
 use super::{Name, Role};
 use crate::sys::limits;
 use crate::sys::packet::{Packet, PacketSocket};
-use crate::sys::patience;
 use crate::sys::pidfd::Pidfd;
 
 /// Longer than any path.
 const LONGEST: usize = 8 << 10;
-const SOCKET: u64 = 0;
 
 pub(super) fn message(role: Role) -> u8 {
     match role {
@@ -34,13 +32,10 @@ pub fn serve() -> io::Result<()> {
     limits::raise_nofile();
     let _ = rustix::thread::set_name(c"syncscope");
     let socket = PacketSocket::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut charge =
-        Charge { epoll: epoll::create(CreateFlags::CLOEXEC)?, children: HashMap::new(), names: Vec::new() };
-    // A child that announces itself should go on, not make room for us.
-    patience::set(true);
+    let mut charge = Charge::default();
     let listened = charge.listen(&socket);
-    patience::set(false);
-    sweep::end_all(charge.children.into_values().collect());
+    charge.forget_the_ended();
+    sweep::end_all(charge.children);
     // What was made last goes first: a socket, then its directory.
     for name in charge.names.iter().rev() {
         // Somebody else may have removed it, or we may no longer be allowed.
@@ -50,46 +45,50 @@ pub fn serve() -> io::Result<()> {
 }
 
 /// What the janitor answers for.
+#[derive(Default)]
 struct Charge {
-    epoll: OwnedFd,
-    children: HashMap<u64, Root>,
+    children: Vec<Root>,
     names: Vec<Name>,
 }
 
 impl Charge {
     /// Listens until the program is gone.
+    ///
+    /// Messages lie in the socket until the program nudges (our standard
+    /// error is the eventfd), or is gone: poll(2) without `POLLIN` wakes for
+    /// the end of the stream only. Woken by each message, the janitor would
+    /// compete for the CPU with the child that sent it, just while the program
+    /// waits for that child.
     fn listen(&mut self, socket: &PacketSocket) -> io::Result<()> {
-        epoll::add(&self.epoll, socket, EventData::new_u64(SOCKET), EventFlags::IN)?;
-        let mut events: [Event; 64] = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
+        let nudge = rustix::stdio::stderr();
         let mut buffer = vec![0; LONGEST];
-        let mut next = SOCKET + 1;
         loop {
-            let count = match epoll::wait(&self.epoll, &mut events[..], None) {
+            let mut both = [PollFd::new(socket, PollFlags::empty()), PollFd::from_borrowed_fd(nudge, PollFlags::IN)];
+            match poll(&mut both, None) {
                 Err(rustix::io::Errno::INTR) => continue,
                 other => other?,
             };
-            for event in &events[..count] {
-                if event.data.u64() != SOCKET {
-                    self.children.remove(&event.data.u64());
-                    continue;
-                }
+            if both[1].revents().contains(PollFlags::IN) {
+                rustix::io::read(nudge, &mut [0; 8])?;
+            }
+            // The end of the stream stands behind what was sent before it.
+            let gone = both[0].revents().contains(PollFlags::HUP);
+            while gone || socket.has_message()? {
                 let packet = socket.receive(&mut buffer)?;
                 if packet.length == 0 {
                     return Ok(());
                 }
-                self.hear(&buffer[..packet.length], packet, next)?;
-                next += 1;
+                self.hear(&buffer[..packet.length], packet);
             }
+            self.forget_the_ended();
         }
     }
 
-    fn hear(&mut self, body: &[u8], packet: Packet, token: u64) -> io::Result<()> {
+    fn hear(&mut self, body: &[u8], packet: Packet) {
         match (body[0], packet.fd) {
             (kind @ (b'u' | b'w'), Some(fd)) => {
                 let role = if kind == b'u' { Role::User } else { Role::Worker };
-                let pidfd = Pidfd::from(fd);
-                epoll::add(&self.epoll, &pidfd, EventData::new_u64(token), EventFlags::IN)?;
-                self.children.insert(token, Root { role, pidfd });
+                self.children.push(Root { role, pidfd: Pidfd::from(fd) });
             }
             (b'n', None) => self.names.extend(Name::from_bytes(&body[1..])),
             (b'g', None) => {
@@ -100,6 +99,9 @@ impl Charge {
             // they do not mean.
             _ => {}
         }
-        Ok(())
+    }
+
+    fn forget_the_ended(&mut self) {
+        self.children.retain(|child| !matches!(child.pidfd.ended(Some(Duration::ZERO)), Ok(true)));
     }
 }

@@ -240,7 +240,7 @@ mod tests {
         let mut worker = Worker::idle("test").unwrap();
         assert!(worker.hear::<String>(Duration::ZERO).unwrap().is_none());
         worker.tell(&"this is no job", &[]).unwrap();
-        let fault = worker.hear::<String>(Duration::from_secs(10)).unwrap_err();
+        let fault = worker.hear::<String>(Duration::from_mins(1)).unwrap_err();
         assert!(fault.what.ends_with("ended early: exit code 101"), "{fault}");
         let used = worker.cpu_time();
         assert!(used > Nanos::ZERO);

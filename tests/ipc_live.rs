@@ -16,12 +16,13 @@ type Seen = Arc<Stamped<IpcProgress>>;
 
 fn main() {
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("all transports advance together", all_transports_advance_together),
         ("settings change while it runs", settings_change_while_it_runs),
         ("stopping works at once, also when a worker hangs", stopping_works_at_once),
         ("a dead worker is named and the others go on", a_dead_worker_is_named),
         ("a stopped worker is named and the others go on", a_stopped_worker_is_named),
+        ("a wake-up that comes late ends no worker", a_late_wake_up_ends_no_worker),
         ("bursts cost little and say what they cost", bursts_cost_little),
         ("what is unknown fails in its own line", what_is_unknown_fails_in_its_own_line),
     ];
@@ -193,6 +194,23 @@ fn a_stopped_worker_is_named() {
     println!("    named after {:?}", stopped.elapsed());
     let points = seen.value.series[0].throughput.len();
     lab.until("the others go on", |progress| progress.series[0].throughput.len() > points);
+}
+
+/// The kernel announces a message after it has queued it: the announcement may
+/// find a worker that has read the message and is at work already.
+fn a_late_wake_up_ends_no_worker() {
+    let mut lab = Lab::run(spec());
+    let seen = lab.until_measured("all measured");
+    let points: Vec<usize> = seen.value.series.iter().map(|s| s.throughput.len()).collect();
+    let before = workers();
+    for _ in 0..200 {
+        before.iter().for_each(|pid| kill(Pid::from_raw(*pid), Signal::SIGIO).unwrap());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    lab.until("all go on", |progress| {
+        progress.series.iter().zip(&points).all(|(s, n)| measured(s) && s.throughput.len() > n + 3)
+    });
+    assert_eq!(workers(), before, "the same workers");
 }
 
 fn bursts_cost_little() {

@@ -2,20 +2,21 @@
 //!
 //! The changed cells become runs of one look. Where every glyph is one column
 //! wide their order is free, so they are written look by look: saying a colour
-//! of 24 bits takes some twenty bytes, moving the cursor eight. What a space
-//! would look like if it were a letter is not said at all.
+//! of 24 bits takes some twenty bytes, moving the cursor four to eight. What a
+//! space would look like if it were a letter is not said at all.
 //!
 //! ```text
 //! frame     AGE 10s … FOR 10s        written   moves and ages of all rows in the
 //!           AGE 10s … FOR 10s                  one look, then those of the other
 //! ```
 //!
-//! Control sequences: ECMA-48, CUP, CUF and SGR; colours: xterm's `ctlseqs`.
+//! Control sequences: ECMA-48, CUP, CUF, CUD and SGR; colours: xterm's `ctlseqs`.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
-use ratatui::buffer::Cell;
+use ratatui::buffer::Cell as Glyph;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
@@ -36,6 +37,11 @@ const MODIFIERS: [(Modifier, u8); 9] = [
     (Modifier::CROSSED_OUT, 9),
 ];
 
+/// Moves the cursor to the left, by a column.
+const BACKSPACE: u8 = 0x08;
+/// More of them are longer than saying where to go.
+const STEPS: u16 = 4;
+
 /// What a cell looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Look {
@@ -45,7 +51,7 @@ struct Look {
 }
 
 impl Look {
-    fn of(cell: &Cell) -> Self {
+    fn of(cell: &Glyph) -> Self {
         Look { modifiers: cell.modifier, ink: cell.fg, ground: cell.bg }
     }
 
@@ -115,6 +121,8 @@ pub struct Painter<W: Write> {
     text: String,
     out: Vec<u8>,
     cursor_hidden: bool,
+    /// How wide the terminal was when it was asked last; 0 where it was not.
+    columns: Cell<u16>,
 }
 
 impl<W: Write> Painter<W> {
@@ -126,11 +134,12 @@ impl<W: Write> Painter<W> {
             text: String::new(),
             out: Vec::new(),
             cursor_hidden: false,
+            columns: Cell::default(),
         }
     }
 
     /// Gathers the runs; true where every glyph is one column wide.
-    fn gather<'a>(&mut self, cells: impl Iterator<Item = (u16, u16, &'a Cell)>) -> bool {
+    fn gather<'a>(&mut self, cells: impl Iterator<Item = (u16, u16, &'a Glyph)>) -> bool {
         self.runs.clear();
         self.text.clear();
         let mut all_narrow = true;
@@ -153,16 +162,22 @@ impl<W: Write> Painter<W> {
         all_narrow
     }
 
-    /// Writes the runs. Steps to the right count from where the cursor stands,
-    /// which is known only behind `narrow` glyphs.
+    /// Writes the runs. Steps count from where the cursor stands, which is known
+    /// only behind `narrow` glyphs.
     fn compose(&mut self, narrow: bool) {
-        let out = &mut self.out;
+        let (out, columns) = (&mut self.out, self.columns.get());
         out.clear();
         let (mut look, mut at) = (Look::default(), None);
         for run in &self.runs {
             match at {
                 Some((x, y)) if (x, y) == (run.x, run.y) => {}
                 Some((x, y)) if narrow && y == run.y && x < run.x => sequence(out, &[run.x - x], b'C'),
+                // To the row below; not from the right edge, where terminals
+                // differ in what a step back means.
+                Some((x, y)) if narrow && y + 1 == run.y && x < columns && (run.x..=run.x + STEPS).contains(&x) => {
+                    out.extend_from_slice(b"\x1b[B");
+                    out.extend((run.x..x).map(|_| BACKSPACE));
+                }
                 _ => sequence(out, &[run.y + 1, run.x + 1], b'H'),
             }
             change(out, look, run.look);
@@ -238,7 +253,7 @@ impl Numbers {
 impl<W: Write> Backend for Painter<W> {
     type Error = io::Error;
 
-    fn draw<'a, I: Iterator<Item = (u16, u16, &'a Cell)>>(&mut self, content: I) -> io::Result<()> {
+    fn draw<'a, I: Iterator<Item = (u16, u16, &'a Glyph)>>(&mut self, content: I) -> io::Result<()> {
         let narrow = self.gather(content);
         if narrow {
             // Stable: within a look, from the top down.
@@ -280,7 +295,9 @@ impl<W: Write> Backend for Painter<W> {
     }
 
     fn size(&self) -> io::Result<Size> {
-        self.terminal.size()
+        let size = self.terminal.size()?;
+        self.columns.set(size.width);
+        Ok(size)
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {

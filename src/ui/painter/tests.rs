@@ -11,6 +11,7 @@ const AREA: Rect = Rect { x: 0, y: 0, width: 12, height: 4 };
 fn written(before: &Buffer, after: &Buffer) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut painter = Painter::new(&mut bytes);
+    painter.columns.set(AREA.width);
     painter.draw(before.diff(after).into_iter()).unwrap();
     bytes
 }

@@ -72,9 +72,9 @@ pub(crate) fn lines(c: char, x: f32, y: f32) -> Option<Vec<Stroke>> {
         return special(c, x, y);
     }
     let (middle_x, middle_y) = (x + WIDTH / 2.0, y + HEIGHT / 2.0);
-    let ends = [(middle_x, y), (x + WIDTH, middle_y), (middle_x, y + HEIGHT), (x, middle_y)];
+    let ends = [(middle_x, y, true), (x + WIDTH, middle_y, false), (middle_x, y + HEIGHT, true), (x, middle_y, false)];
     let mut strokes = Vec::new();
-    for ((end_x, end_y), weight) in ends.into_iter().zip(arms) {
+    for ((end_x, end_y, vertical), weight) in ends.into_iter().zip(arms) {
         let width = match weight {
             b'1' => LIGHT,
             b'2' => HEAVY,
@@ -82,7 +82,6 @@ pub(crate) fn lines(c: char, x: f32, y: f32) -> Option<Vec<Stroke>> {
             _ => continue,
         };
         // A little beyond the middle, so that corners are filled.
-        let vertical = end_x == middle_x;
         let beyond = width / 2.0 * if vertical { (middle_y - end_y).signum() } else { (middle_x - end_x).signum() };
         let offsets: &[f32] = if *weight == b'3' { &[-2.0, 2.0] } else { &[0.0] };
         for offset in offsets {

@@ -204,7 +204,9 @@ fn a_late_wake_up_ends_no_worker() {
     let points: Vec<usize> = seen.value.series.iter().map(|s| s.throughput.len()).collect();
     let before = workers();
     for _ in 0..200 {
-        before.iter().for_each(|pid| kill(Pid::from_raw(*pid), Signal::SIGIO).unwrap());
+        for pid in &before {
+            kill(Pid::from_raw(*pid), Signal::SIGIO).unwrap();
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
     lab.until("all go on", |progress| {

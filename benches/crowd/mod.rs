@@ -5,9 +5,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 /// A crowd; dropping it ends all of it.
 pub(crate) struct Crowd {
     first: Child,
@@ -36,7 +33,9 @@ impl Crowd {
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.first.id().cast_signed()), Signal::SIGKILL);
+        // The first buries the others: where this is the init of a pid namespace,
+        // nobody else would.
+        drop(self.first.stdin.take());
         let _ = self.first.wait();
     }
 }

@@ -72,6 +72,7 @@ fn gather() -> Vec<Update> {
         processes: true,
         threads: true,
         waits: true,
+        graph: true,
         switches: true,
         io: true,
         detail: Some(own),

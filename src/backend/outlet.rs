@@ -10,6 +10,7 @@ use super::update::Update;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
 use crate::model::detail::ProcessDetail;
+use crate::model::graph::WaitGraph;
 use crate::model::litmus::LitmusProgress;
 use crate::model::lock::LockProgress;
 use crate::model::process::ProcessTable;
@@ -31,6 +32,7 @@ impl<T> Default for Slot<T> {
 struct Slots {
     system: Slot<SystemSample>,
     processes: Slot<ProcessTable>,
+    graph: Slot<WaitGraph>,
     detail: Slot<ProcessDetail>,
     children: Slot<Children>,
     ipc: Slot<IpcProgress>,
@@ -68,6 +70,7 @@ impl Outlet {
         match update {
             Update::System(value) => drop(self.slots.system.0.force_push(value)),
             Update::Processes(value) => drop(self.slots.processes.0.force_push(value)),
+            Update::Graph(value) => drop(self.slots.graph.0.force_push(value)),
             Update::Detail(value) => drop(self.slots.detail.0.force_push(value)),
             Update::Children(value) => drop(self.slots.children.0.force_push(value)),
             Update::Ipc(value) => drop(self.slots.ipc.0.force_push(value)),
@@ -97,6 +100,7 @@ impl Inlet {
         let slots = &self.slots;
         slots.system.0.pop().map(Update::System).map(&mut each);
         slots.processes.0.pop().map(Update::Processes).map(&mut each);
+        slots.graph.0.pop().map(Update::Graph).map(&mut each);
         slots.detail.0.pop().map(Update::Detail).map(&mut each);
         slots.children.0.pop().map(Update::Children).map(&mut each);
         slots.ipc.0.pop().map(Update::Ipc).map(&mut each);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::channel::{IpcProgress, IpcSpec};
 use crate::model::child::{ChildId, ChildSpec, Children};
 use crate::model::detail::ProcessDetail;
+use crate::model::graph::WaitGraph;
 use crate::model::lab::LabCommand;
 use crate::model::litmus::{LitmusProgress, LitmusSpec};
 use crate::model::lock::{LockProgress, LockSpec};
@@ -27,6 +28,8 @@ pub struct Topics {
     pub threads: bool,
     /// What each of them waits for.
     pub waits: bool,
+    /// Who waits for whom, and the deadlocks; takes the threads and their waits.
+    pub graph: bool,
     /// Context switches of each.
     pub switches: bool,
     /// I/O of each.
@@ -99,6 +102,8 @@ pub enum Update {
     System(Arc<Stamped<SystemSample>>),
     /// The process table.
     Processes(Arc<Stamped<ProcessTable>>),
+    /// Who waits for whom in that table.
+    Graph(Arc<Stamped<WaitGraph>>),
     /// One process in depth.
     Detail(Arc<Stamped<ProcessDetail>>),
     /// The supervised children.

@@ -6,14 +6,17 @@
 
 pub mod config;
 pub mod dashboard;
+pub mod deadlocks;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;
 pub mod ps;
 pub mod run;
 pub mod shell;
+pub mod why;
 pub mod worker;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -61,6 +64,10 @@ pub enum Subcommand {
     Run(run::Args),
     /// Print one reading of the process table, with what each process waits for
     Ps(ps::Args),
+    /// Say what processes wait for, who holds it, and what those wait for in turn
+    Why(why::Args),
+    /// Find every deadlock on the machine
+    Deadlocks(deadlocks::Args),
     /// Measure transports between real processes
     Ipc(ipc::Args),
     /// Measure locks under contention
@@ -91,6 +98,8 @@ pub fn main() -> ExitCode {
         None => dashboard::run(&cli.dashboard),
         Some(Subcommand::Run(args)) => run::run(&args),
         Some(Subcommand::Ps(args)) => ps::run(&args),
+        Some(Subcommand::Why(args)) => why::run(&args),
+        Some(Subcommand::Deadlocks(args)) => deadlocks::run(&args),
         Some(Subcommand::Ipc(args)) => ipc::run(&args),
         Some(Subcommand::Lock(args)) => lock::run(&args),
         Some(Subcommand::Litmus(args)) => litmus::run(&args),
@@ -106,4 +115,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether whoever read the output has seen enough.
+fn is_broken_pipe(printed: &io::Result<()>) -> bool {
+    printed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The outcome of what has been printed, even to somebody who stopped reading.
+fn unless_broken_pipe(printed: io::Result<()>, outcome: Outcome) -> color_eyre::Result<Outcome> {
+    if is_broken_pipe(&printed) {
+        return Ok(outcome);
+    }
+    Ok(printed.map(|()| outcome)?)
 }

@@ -1,6 +1,6 @@
 //! `syncscope ps`.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,11 +57,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         (_, true) => Format::Csv,
         _ => Format::Text { width: stdout.is_terminal().then(terminal_width).flatten() },
     };
-    match print(&mut BufWriter::new(stdout), &table, args.threads, format) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Done),
-        other => Ok(other.map(|()| Outcome::Done)?),
-    }
+    super::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
 }
 
 /// Two readings, so that CPU shares are figures; the second with the waits.

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod child;
 pub mod detail;
 pub mod fault;
+pub mod graph;
 pub mod histogram;
 pub mod lab;
 pub mod litmus;

@@ -121,6 +121,22 @@ impl WaitKind {
     }
 }
 
+impl WaitKind {
+    /// Whether it is a lock: somebody holds it whenever somebody waits for it.
+    pub fn is_lock(self) -> bool {
+        use WaitKind::{
+            Flock, Lease, OfdLock, ParkingLot, PosixLock, PthreadMutex, PthreadMutexPi, PthreadMutexRobust,
+            PthreadMutexRobustPi, PthreadOnce, PthreadRwlockRead, PthreadRwlockWrite, RustMutex, RustOnce,
+            RustRwlockRead, RustRwlockWrite,
+        };
+        let mutex =
+            matches!(self, PthreadMutex | PthreadMutexPi | PthreadMutexRobust | PthreadMutexRobustPi | RustMutex);
+        let shared = matches!(self, PthreadRwlockRead | PthreadRwlockWrite | RustRwlockRead | RustRwlockWrite);
+        let once = matches!(self, PthreadOnce | RustOnce | ParkingLot);
+        mutex || shared || once || matches!(self, Flock | PosixLock | OfdLock | Lease)
+    }
+}
+
 /// How sure a wait edge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,3 +8,4 @@ pub mod lock;
 pub mod ps;
 pub mod run;
 pub mod wait;
+pub mod why;

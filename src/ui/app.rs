@@ -319,7 +319,8 @@ impl App {
 
     /// Tells the backend what is on the screen, where that has changed.
     fn watch(&mut self) {
-        let topics = self.panels[self.current].topics();
+        // A deadlock is told wherever the person is.
+        let topics = Topics { graph: true, ..self.panels[self.current].topics() };
         if self.watched != Some(topics) {
             self.watched = Some(topics);
             // One that has not gone out yet is out of date.

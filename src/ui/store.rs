@@ -8,6 +8,7 @@ use crate::backend::Update;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
 use crate::model::detail::ProcessDetail;
+use crate::model::graph::WaitGraph;
 use crate::model::litmus::LitmusProgress;
 use crate::model::lock::LockProgress;
 use crate::model::process::ProcessTable;
@@ -40,6 +41,8 @@ pub struct Store {
     pub system: Latest<SystemSample>,
     /// The process table.
     pub processes: Latest<ProcessTable>,
+    /// Who waits for whom.
+    pub graph: Latest<WaitGraph>,
     /// The process in depth.
     pub detail: Latest<ProcessDetail>,
     /// The supervised children.
@@ -69,6 +72,7 @@ impl Store {
                 self.system = Some(sample);
             }
             Update::Processes(table) => self.processes = Some(table),
+            Update::Graph(graph) => self.graph = Some(graph),
             Update::Detail(detail) => self.detail = Some(detail),
             Update::Children(children) => self.children = Some(children),
             Update::Ipc(progress) => self.ipc = Some(progress),

@@ -167,8 +167,16 @@ impl Watcher {
 }
 
 /// Processes only.
-pub const PROCESSES: Topics =
-    Topics { system: false, processes: true, threads: false, waits: false, switches: false, io: false, detail: None };
+pub const PROCESSES: Topics = Topics {
+    system: false,
+    processes: true,
+    threads: false,
+    waits: false,
+    graph: false,
+    switches: false,
+    io: false,
+    detail: None,
+};
 
 /// A refresh that never comes: the test samples itself.
 pub const BY_HAND: Duration = Duration::from_hours(1);

@@ -7,11 +7,13 @@
 
 pub mod births;
 pub mod blocked;
+pub mod chains;
 pub mod dating;
 pub mod detail;
 pub mod endpoints;
 pub mod faults;
 pub mod file_locks;
+pub mod graph;
 pub mod inet;
 pub mod parse;
 pub mod pool;
@@ -21,6 +23,7 @@ pub mod row;
 pub mod sampler;
 pub mod signal;
 pub mod source;
+pub mod survey;
 pub mod system;
 pub mod table;
 pub mod target;

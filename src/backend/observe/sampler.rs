@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::ArrayQueue;
 
+use super::chains::Chains;
 use super::faults::explain;
 use super::progress::{Abandoned, EndMark, Progress, Skipped};
 use super::source::Source;
+use super::survey::Surveyor;
 use super::system::SystemSampler;
 use super::table::{Published, Table};
 use super::{detail, signal};
@@ -28,6 +30,7 @@ const SHORTEST_REFRESH: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub struct Numbers {
     system: AtomicU64,
+    graph: AtomicU64,
     detail: AtomicU64,
 }
 
@@ -75,7 +78,7 @@ impl Seat {
             }
             None => Table::new(source),
         };
-        let sampler = Sampler { seat: self, table, system: None, last: None };
+        let sampler = Sampler { seat: self, table, chains: Chains::default(), system: None, last: None };
         // Replaced: whoever replaced this thread goes on.
         let _: Result<(), Abandoned> = sampler.run();
     }
@@ -84,6 +87,7 @@ impl Seat {
 struct Sampler {
     seat: Seat,
     table: Table,
+    chains: Chains,
     /// Made when the machine is watched first: it costs a while.
     system: Option<SystemSampler>,
     /// The last table, in which details look up names.
@@ -151,7 +155,10 @@ impl Sampler {
 
     fn sample(&mut self) -> Result<(), Abandoned> {
         self.seat.skipped.retain(|skipped| !skipped.progress.ended());
-        let watched = self.seat.watched;
+        let mut watched = self.seat.watched;
+        if watched.graph {
+            (watched.processes, watched.threads, watched.waits) = (true, true, true);
+        }
         let mut system_due = watched.system;
         if watched.processes || watched.threads || watched.waits || watched.switches || watched.io {
             let Seat { outlet, latest, progress, skipped, numbers, .. } = &self.seat;
@@ -167,6 +174,9 @@ impl Sampler {
                 }
             })?;
         }
+        if watched.graph {
+            self.sample_graph()?;
+        }
         if system_due {
             let root = self.table.source().root().clone();
             sample_system(&mut self.system, &root, &self.seat.numbers, &self.seat.outlet);
@@ -175,6 +185,16 @@ impl Sampler {
             Some(pid) if !self.seat.skipped.iter().any(|skipped| skipped.pid == pid) => self.sample_detail(pid),
             _ => Ok(()),
         }
+    }
+
+    fn sample_graph(&mut self) -> Result<(), Abandoned> {
+        let Some(table) = &self.last else { return Ok(()) };
+        let began = clock::thread_cpu();
+        let root = self.table.source().root().clone();
+        let open = || Surveyor::new(Source::new(root));
+        let graph = self.chains.update(table, open, &self.seat.progress)?;
+        self.seat.outlet.publish(Update::Graph(stamp(graph, began, &self.seat.numbers.graph)));
+        Ok(())
     }
 
     fn sample_detail(&mut self, pid: Pid) -> Result<(), Abandoned> {
@@ -209,6 +229,7 @@ fn gains(before: Topics, now: Topics) -> bool {
         || (now.processes && !before.processes)
         || (now.threads && !before.threads)
         || (now.waits && !before.waits)
+        || (now.graph && !before.graph)
         || (now.switches && !before.switches)
         || (now.io && !before.io)
         || (now.detail.is_some() && now.detail != before.detail)

@@ -18,9 +18,13 @@ use crate::model::{Nanos, Pid, text};
 use crate::sys::clock;
 use crate::sys::proc_read::{Kept, Path};
 
-/// The watched threads of one process; none of a process with only one.
+/// The watched threads of one process; none of a process with only one, which
+/// most are.
 #[derive(Debug, Default)]
-pub struct Threads {
+pub struct Threads(Option<Box<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
     rows: Vec<ThreadRow>,
     tids: Vec<Pid>,
     /// Whether the process ran since they were looked at.
@@ -50,23 +54,26 @@ impl Threads {
     /// Takes over those of the last table of a sampler that hangs.
     pub fn resume(threads: &[Arc<Thread>], at: Nanos) -> Self {
         let rows = threads.iter().map(|thread| ThreadRow::resume(thread.clone(), at)).collect();
-        Threads { rows, due: true, ..Threads::default() }
+        Threads(Some(Box::new(Watched { rows, due: true, ..Watched::default() })))
     }
 
     /// All of them, by thread id.
     pub fn shown(&self) -> impl Iterator<Item = &Arc<Thread>> {
-        self.rows.iter().filter_map(|row| row.shown.as_ref())
+        self.0.iter().flat_map(|watched| &watched.rows).filter_map(|row| row.shown.as_ref())
     }
 
     /// The process ran: any of its threads may have.
     pub fn process_ran(&mut self) {
-        self.due = true;
+        if let Some(watched) = &mut self.0 {
+            watched.due = true;
+        }
     }
 
     /// The process did not run in this interval, so none of its threads did.
     pub fn rest(&mut self, at: Nanos) {
-        self.measured_at = at;
-        for row in &mut self.rows {
+        let Some(watched) = &mut self.0 else { return };
+        watched.measured_at = at;
+        for row in &mut watched.rows {
             row.measure(row.pulse.on_cpu(), at);
         }
     }
@@ -74,9 +81,9 @@ impl Threads {
     /// Whether they have to be looked at.
     pub fn are_due(&self, process: &Process, topics: &Topics) -> bool {
         if topics.threads && process.threads > 1 {
-            self.due || self.rows.is_empty() || (self.waits, self.switches) != (topics.waits, topics.switches)
+            self.0.as_ref().is_none_or(|watched| watched.are_due(topics))
         } else {
-            !self.rows.is_empty()
+            self.0.is_some()
         }
     }
 
@@ -89,10 +96,20 @@ impl Threads {
     /// Brings them up to date.
     pub fn refresh(&mut self, process: &Process, swept: bool, round: &Round, source: &mut Source) {
         if !round.topics.threads || process.threads <= 1 {
-            self.rows.clear();
+            self.0 = None;
             return;
         }
-        if self.are_due(process, &round.topics) {
+        self.0.get_or_insert_default().refresh(process, swept, round, source);
+    }
+}
+
+impl Watched {
+    fn are_due(&self, topics: &Topics) -> bool {
+        self.due || self.rows.is_empty() || (self.waits, self.switches) != (topics.waits, topics.switches)
+    }
+
+    fn refresh(&mut self, process: &Process, swept: bool, round: &Round, source: &mut Source) {
+        if self.are_due(&round.topics) {
             self.look(process, round, source);
         }
         for row in self.rows.iter_mut().filter(|_| round.topics.waits && (swept || round.ends)) {

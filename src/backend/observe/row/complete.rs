@@ -98,7 +98,7 @@ impl Row {
         } else if self.main_pulse.is_none() {
             let mut pulse = Pulse::of_task(Path::thread(self.pid, self.pid), None);
             pulse.look(source);
-            self.main_pulse = Some(pulse);
+            self.main_pulse = Some(Box::new(pulse));
         }
     }
 

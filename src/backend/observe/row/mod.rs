@@ -78,14 +78,15 @@ pub struct Row {
     shown: Option<Arc<Process>>,
     pulse: Pulse,
     /// Of the main thread alone, asked only where there are others.
-    main_pulse: Option<Pulse>,
+    main_pulse: Option<Box<Pulse>>,
     share: Share,
     /// Since when the main thread is known not to have run.
     still_since: Nanos,
     /// Whether that is as early as can be known.
     dated: bool,
     stat: Kept,
-    comm: Vec<u8>,
+    /// The name as the kernel writes it, where it is not shown as it is.
+    comm: Box<[u8]>,
     image: [u64; 3],
     have: Have,
     /// Whether it ran since its command line was read.
@@ -108,7 +109,7 @@ impl Row {
             still_since: Nanos::ZERO,
             dated: false,
             stat: Kept::default(),
-            comm: Vec::new(),
+            comm: Box::default(),
             image: [0; 3],
             have: Have::default(),
             cmdline_aged: false,
@@ -261,10 +262,10 @@ impl Row {
         if shown.threads != stat.threads && !self.pulse.counts_all_threads() {
             self.share.restart();
         }
-        if self.comm != stat.comm || shown.name.is_empty() {
-            self.comm.clear();
-            self.comm.extend_from_slice(stat.comm);
+        if shown.name.as_bytes() != stat.comm && (*self.comm != *stat.comm || shown.name.is_empty()) {
             edit(shown).name = text::visible_arc(&parse::unescape(stat.comm));
+            let as_it_is = shown.name.as_bytes() == stat.comm;
+            self.comm = if as_it_is { Box::default() } else { stat.comm.into() };
             self.have.cmdline = false;
         }
         let (rss, virt) = (units.pages(stat.rss_pages), Bytes(stat.virt));

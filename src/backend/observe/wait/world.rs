@@ -24,6 +24,9 @@ use crate::sys::procroot::ProcRoot;
 const ENDS_LAST: Nanos = Nanos(3_000_000_000);
 /// An index this young is not read anew for what it lacks.
 const ENDS_FRESH: Nanos = Nanos(500_000_000);
+/// So many memory maps are kept: those of the process at hand and of those it
+/// shares locks with.
+const MAPS: usize = 32;
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -154,6 +157,9 @@ impl World {
         let mut content = Vec::new();
         let read = self.root.read_into(&format!("{pid}/maps"), &mut content);
         let maps = read.is_ok().then(|| Arc::new(Maps::parse(&content)));
+        if self.maps.len() == MAPS {
+            self.maps.clear();
+        }
         self.maps.insert(pid, maps.clone());
         maps
     }

@@ -175,6 +175,7 @@ impl Panel for Processes {
             processes: true,
             threads: self.how.threads,
             waits: shows("WAITS FOR") || shows("CALL") || shows("WCHAN") || detail.is_some(),
+            graph: false,
             switches: shows("SWITCHES"),
             io: shows("READ/s"),
             detail,

@@ -1,0 +1,312 @@
+//! The AND/OR wait-for graph: who can still go on, and who never can.
+//!
+//! ```text
+//! thread ──waits for──► all of / any of ──► thread
+//!                                       └─► process ──any of its threads──► …
+//! ```
+//!
+//! Who can go on is the least set that holds whoever waits for nobody and is
+//! closed under "everybody it waits for is in it" (AND) or "somebody is" (OR).
+//! It is computed twice. The wide set takes everybody in who *may* be able to
+//! go on: what is hidden counts as able. Who is not even in that set is stuck
+//! for ever, and the strongly connected parts of the stuck are the deadlocks.
+//! The narrow set takes in only who is *seen* to be able; between the two, the
+//! answer is unknown.
+//!
+//! Knapp, "Deadlock detection in distributed databases", ACM Computing Surveys
+//! 19(4), 1987 (the AND-OR model); Tarjan, "Depth-first search and linear graph
+//! algorithms", SIAM J. Comput. 1(2), 1972.
+
+use std::collections::HashMap;
+
+use crate::model::Pid;
+use crate::model::graph::{Deadlock, ThreadId, Verdict};
+use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+
+/// A thread and what it waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'w> {
+    /// Which.
+    pub id: ThreadId,
+    /// What it waits for; `None` while it runs.
+    pub wait: Option<&'w Wait>,
+    /// Whether it has ended: it will do nothing more.
+    pub ended: bool,
+    /// Whether it is known to have been in this very wait all along, while all
+    /// others were read. One that may have moved on since may do anything.
+    pub settled: bool,
+}
+
+/// What has been found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Analysis {
+    /// Of each node, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// By their first thread.
+    pub deadlocks: Vec<Deadlock>,
+}
+
+/// Who can go on among `nodes`, which hold all threads of each process that is
+/// in them at all.
+pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
+    let graph = Graph::new(nodes);
+    let may = graph.able(nodes, Reading::Wide);
+    let seen = graph.able(nodes, Reading::Narrow);
+    let mut verdicts: Vec<Verdict> = (0..nodes.len())
+        .map(|at| match nodes[at].wait {
+            _ if !may[at] => Verdict::Stuck,
+            None => Verdict::Running,
+            Some(_) if seen[at] => Verdict::Waiting,
+            Some(_) => Verdict::Unknown,
+        })
+        .collect();
+    let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
+    Analysis { verdicts, deadlocks }
+}
+
+/// How what cannot be seen is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It may be able to act.
+    Wide,
+    /// It is not seen to be able.
+    Narrow,
+}
+
+/// The nodes as numbers: the threads first, then the processes that hold
+/// something as a whole.
+struct Graph {
+    /// Whom each waits for, without repetition.
+    to: Vec<Vec<usize>>,
+    /// Who waits for each.
+    from: Vec<Vec<usize>>,
+    /// Whether each waits for somebody who is not among the nodes.
+    stranger: Vec<bool>,
+}
+
+impl Graph {
+    fn new(nodes: &[Node<'_>]) -> Self {
+        let mut number: HashMap<(Pid, Option<Pid>), usize> =
+            nodes.iter().enumerate().map(|(at, node)| ((node.id.pid, Some(node.id.tid)), at)).collect();
+        let mut threads: HashMap<Pid, Vec<usize>> = HashMap::new();
+        for (at, node) in nodes.iter().enumerate() {
+            threads.entry(node.id.pid).or_default().push(at);
+        }
+        let mut to: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+        let mut stranger = vec![false; nodes.len()];
+        for (at, node) in nodes.iter().enumerate() {
+            for holder in node.wait.map_or(&[][..], |wait| &wait.holders) {
+                let key = (holder.pid, holder.tid);
+                let known = number.get(&key).copied().or_else(|| {
+                    let own = threads.get(&holder.pid).filter(|_| holder.tid.is_none())?;
+                    // One that has ended does nothing more; all of them: it is
+                    // on its way out, which is an act.
+                    let alive: Vec<usize> = own.iter().copied().filter(|&thread| !nodes[thread].ended).collect();
+                    stranger.push(alive.is_empty());
+                    to.push(alive);
+                    number.insert(key, to.len() - 1);
+                    Some(to.len() - 1)
+                });
+                match known {
+                    Some(holder) => to[at].push(holder),
+                    None => stranger[at] = true,
+                }
+            }
+            to[at].sort_unstable();
+            to[at].dedup();
+        }
+        let mut from = vec![Vec::new(); to.len()];
+        for (at, onward) in to.iter().enumerate() {
+            for &holder in onward {
+                from[holder].push(at);
+            }
+        }
+        Graph { to, from, stranger }
+    }
+
+    /// Who is able to go on. Each edge is walked at most once.
+    fn able(&self, nodes: &[Node<'_>], reading: Reading) -> Vec<bool> {
+        // How many of those that it waits for must still turn out to be able.
+        let mut missing: Vec<usize> = (0..self.to.len())
+            .map(|at| {
+                let stranger = self.stranger[at];
+                let Some(node) = nodes.get(at) else { return usize::from(!stranger) };
+                need(node, self.to[at].len(), stranger, reading)
+            })
+            .collect();
+        let mut able: Vec<bool> = missing.iter().map(|&missing| missing == 0).collect();
+        let mut new: Vec<usize> = (0..able.len()).filter(|&at| able[at]).collect();
+        while let Some(at) = new.pop() {
+            for &waiter in &self.from[at] {
+                missing[waiter] = missing[waiter].saturating_sub(1);
+                if missing[waiter] == 0 && !std::mem::replace(&mut able[waiter], true) {
+                    new.push(waiter);
+                }
+            }
+        }
+        able
+    }
+
+    /// The strongly connected parts of those that are not able, and who is
+    /// behind each.
+    fn deadlocks(&self, nodes: &[Node<'_>], may: &[bool], verdicts: &mut [Verdict]) -> Vec<Deadlock> {
+        let mut found = Vec::new();
+        for part in self.strong_parts(may) {
+            let loops = part.len() > 1 || part.iter().any(|&at| self.to[at].contains(&at));
+            let mut threads: Vec<usize> = part.iter().copied().filter(|&at| at < nodes.len()).collect();
+            if !loops || threads.is_empty() {
+                continue;
+            }
+            threads.sort_unstable_by_key(|&at| nodes[at].id);
+            for &at in &threads {
+                verdicts[at] = Verdict::Deadlocked;
+            }
+            let certainties = threads.iter().filter_map(|&at| nodes[at].wait.map(|wait| wait.certainty));
+            found.push(Deadlock {
+                cycle: self.walk(&threads, &part, nodes.len()).into_iter().map(|at| nodes[at].id).collect(),
+                stuck: self.behind(&part, may, nodes),
+                certainty: certainties.max().unwrap_or(Certainty::Unknown),
+            });
+        }
+        found.sort_unstable_by(|a, b| a.cycle.cmp(&b.cycle));
+        found
+    }
+
+    /// The threads of a part in the order in which one waits for the next, from
+    /// the first on; where it is more than one loop, the others behind.
+    fn walk(&self, threads: &[usize], part: &[usize], nodes: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = Vec::with_capacity(threads.len());
+        let mut seen = vec![false; part.iter().max().map_or(0, |last| last + 1)];
+        for &start in threads {
+            let mut at = Some(start);
+            while let Some(here) = at.filter(|&here| !std::mem::replace(&mut seen[here], true)) {
+                if here < nodes {
+                    order.push(here);
+                }
+                at = self.to[here].iter().copied().find(|&next| part.binary_search(&next).is_ok() && !seen[next]);
+            }
+        }
+        order
+    }
+
+    /// A part and all who are stuck behind it, by id.
+    fn behind(&self, part: &[usize], may: &[bool], nodes: &[Node<'_>]) -> Vec<ThreadId> {
+        let mut reached = vec![false; self.to.len()];
+        let mut new: Vec<usize> = part.to_vec();
+        for &at in part {
+            reached[at] = true;
+        }
+        while let Some(at) = new.pop() {
+            for &waiter in &self.from[at] {
+                if !may[waiter] && !std::mem::replace(&mut reached[waiter], true) {
+                    new.push(waiter);
+                }
+            }
+        }
+        let mut ids: Vec<ThreadId> = (0..nodes.len()).filter(|&at| reached[at]).map(|at| nodes[at].id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Tarjan's algorithm among those that are not able, with a stack of its own:
+    /// a chain may be longer than a thread's. Each part is sorted.
+    fn strong_parts(&self, may: &[bool]) -> Vec<Vec<usize>> {
+        const NEW: usize = usize::MAX;
+        let count = self.to.len();
+        let (mut index, mut low) = (vec![NEW; count], vec![0; count]);
+        let mut on_stack = vec![false; count];
+        let (mut stack, mut parts, mut next) = (Vec::new(), Vec::new(), 0);
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        for root in (0..count).filter(|&at| !may[at]) {
+            if index[root] != NEW {
+                continue;
+            }
+            path.push((root, 0));
+            while let Some(&mut (at, ref mut edge)) = path.last_mut() {
+                if *edge == 0 && index[at] == NEW {
+                    (index[at], low[at]) = (next, next);
+                    next += 1;
+                    stack.push(at);
+                    on_stack[at] = true;
+                }
+                let onward = self.to[at].get(*edge).copied();
+                *edge += 1;
+                match onward {
+                    Some(holder) if may[holder] => {}
+                    Some(holder) if index[holder] == NEW => path.push((holder, 0)),
+                    Some(holder) if on_stack[holder] => low[at] = low[at].min(index[holder]),
+                    Some(_) => {}
+                    None => {
+                        path.pop();
+                        if let Some(&(before, _)) = path.last() {
+                            low[before] = low[before].min(low[at]);
+                        }
+                        if low[at] == index[at] {
+                            let from = stack.iter().rposition(|&other| other == at).unwrap_or(0);
+                            let mut part = stack.split_off(from);
+                            for &member in &part {
+                                on_stack[member] = false;
+                            }
+                            part.sort_unstable();
+                            parts.push(part);
+                        }
+                    }
+                }
+            }
+        }
+        parts
+    }
+}
+
+/// How many of the `known` it waits for must be able before it is; 0 where it is
+/// able whatever they are, `usize::MAX` where it never is.
+fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usize {
+    let Some(wait) = node.wait else { return 0 };
+    if wait.timed || !node.settled {
+        return 0;
+    }
+    let named = known > 0 || stranger;
+    if wait.orphaned && !named {
+        return usize::MAX;
+    }
+    match reading {
+        Reading::Wide => {
+            match wait.mode {
+                _ if !named || wait.certainty == Certainty::Unknown => 0,
+                Mode::Any if wait.partial || stranger => 0,
+                // Whoever is hidden may act; those that are seen must as well.
+                Mode::All => known,
+                Mode::Any => 1,
+            }
+        }
+        Reading::Narrow => match wait.mode {
+            _ if !named => {
+                if is_event(wait.kind) && wait.certainty != Certainty::Unknown {
+                    0
+                } else {
+                    usize::MAX
+                }
+            }
+            Mode::All if stranger || wait.partial => usize::MAX,
+            Mode::All => known,
+            Mode::Any => 1,
+        },
+    }
+}
+
+/// Whether a wait of this kind ends by something that happens, which nobody in
+/// particular must do. The others have a holder, seen or not.
+fn is_event(kind: WaitKind) -> bool {
+    use WaitKind::{
+        Disk, Epoll, Eventfd, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll, PosixMq,
+        PthreadBarrier, PthreadCond, RustCondvar, RustPark, Select, Semaphore, Signal, Sleep, SysvMsg, SysvSem,
+        TtyRead, UnixAccept, UnixConnect,
+    };
+    let threads = matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
+    let streams = matches!(kind, InetAccept | InetConnect | InetRecv | InetSend | UnixAccept | UnixConnect | TtyRead);
+    let several = matches!(kind, Poll | Select | Epoll | IoUring | PosixMq | SysvMsg | SysvSem);
+    threads || streams || several || matches!(kind, Disk | Sleep | Other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! What threads wait for, read at one time, followed to whoever must act, and
+//! confirmed where the answer is "never".
+//!
+//! ```text
+//! asked for ─► all threads of each ─► their waits ─► the processes of the holders ─► …
+//!                                                       │ nobody new
+//!                                              who may never go on?
+//!                                                       │ those only
+//!                                  every fact once more; has any of them run meanwhile?
+//! ```
+//!
+//! All first readings lie before all second ones. A thread that was not put on
+//! a CPU between its two readings, and of which both say the same, was blocked
+//! in that wait at the moment between; if that holds for all threads of a loop,
+//! the loop stood at that moment, and nobody in it has been able to act since.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::blocked::{Blocked, Task};
+use super::dating::last_ran;
+use super::faults::explain;
+use super::graph::{Analysis, Node, analyse};
+use super::parse::{self, Stat};
+use super::progress::{Abandoned, Progress};
+use super::source::Source;
+use crate::model::graph::{GraphThread, Scanned, ThreadId, Unreadable, WaitGraph};
+use crate::model::process::State;
+use crate::model::wait::Wait;
+use crate::model::{Nanos, Pid, text};
+use crate::sys::clock;
+use crate::sys::proc_read::Path;
+use crate::sys::procroot::ProcRoot;
+
+/// Opens a proc file system for [`why`] and [`deadlocks`].
+///
+/// # Errors
+/// Where it cannot be opened.
+pub fn open(root: &FilePath) -> Result<Surveyor, Errno> {
+    Ok(Surveyor::new(Source::new(Arc::new(ProcRoot::open(root)?))))
+}
+
+/// What is read of a thread.
+#[derive(Debug)]
+struct Seen {
+    process: Arc<str>,
+    thread: Arc<str>,
+    state: State,
+    kernel: bool,
+    started: Nanos,
+    /// Changes whenever the thread gets a CPU; `None` where the kernel does not
+    /// count.
+    turns: Option<u64>,
+    wait: Option<Arc<Wait>>,
+    settled: bool,
+}
+
+impl Seen {
+    fn ended(&self) -> bool {
+        matches!(self.state, State::Zombie | State::Dead)
+    }
+}
+
+/// Reads waits and follows them.
+#[derive(Debug)]
+pub struct Surveyor {
+    source: Source,
+    threads: BTreeMap<ThreadId, Seen>,
+    processes: BTreeSet<Pid>,
+    unreadable: Vec<Unreadable>,
+    /// Where it says what it reads, for whoever looks after a reading that
+    /// hangs.
+    progress: Arc<Progress>,
+    abandoned: Option<Abandoned>,
+}
+
+impl Surveyor {
+    /// One that reads from `source`.
+    pub fn new(source: Source) -> Self {
+        Surveyor {
+            source,
+            threads: BTreeMap::new(),
+            processes: BTreeSet::new(),
+            unreadable: Vec::new(),
+            progress: Arc::default(),
+            abandoned: None,
+        }
+    }
+
+    /// As [`Surveyor::why`], by a thread that is looked after.
+    ///
+    /// # Errors
+    /// [`Abandoned`] where a reading hung so long that another thread has taken
+    /// over.
+    pub fn why_watched(&mut self, pids: &[Pid], progress: &Arc<Progress>) -> Result<WaitGraph, Abandoned> {
+        self.progress.clone_from(progress);
+        let graph = self.why(pids);
+        self.abandoned.map_or(Ok(graph), Err)
+    }
+
+    /// The threads of these processes, and every other thread on a chain from
+    /// them. A number may also be that of a thread.
+    pub fn why(&mut self, pids: &[Pid]) -> WaitGraph {
+        let began = self.begin();
+        let mut asked = BTreeSet::new();
+        for &pid in pids {
+            match process_of(&self.source, pid) {
+                Ok(process) => drop(asked.insert(process)),
+                Err(error) => self.unreadable.push(Unreadable { pid, why: absent(error) }),
+            }
+        }
+        self.follow(asked.iter().copied().collect());
+        let analysis = self.analyse();
+        let wanted = self.on_chains(|id| asked.contains(&id.pid));
+        self.graph(&analysis, &wanted, began)
+    }
+
+    /// Every thread of the machine that can never go on.
+    ///
+    /// # Errors
+    /// Where the processes cannot be listed.
+    pub fn deadlocks(&mut self) -> Result<WaitGraph, Errno> {
+        let began = self.begin();
+        let mut pids = Vec::new();
+        self.source.list_processes(&mut pids)?;
+        self.follow(pids);
+        let analysis = self.analyse();
+        let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
+        let wanted = stuck.map(|(id, _)| *id).collect();
+        Ok(self.graph(&analysis, &wanted, began))
+    }
+
+    fn begin(&mut self) -> Nanos {
+        self.threads.clear();
+        self.processes.clear();
+        self.unreadable.clear();
+        self.source.world.precise(true);
+        self.source.world.begin_scan();
+        clock::monotonic()
+    }
+
+    /// Reads these processes, and those of whoever their threads wait for.
+    fn follow(&mut self, mut queue: Vec<Pid>) {
+        while let Some(pid) = queue.pop().filter(|_| self.abandoned.is_none()) {
+            if !self.processes.insert(pid) {
+                continue;
+            }
+            self.progress.enter(pid);
+            let read = self.read_process(pid);
+            self.abandoned = self.progress.leave().err();
+            if let Err(error) = read {
+                self.unreadable.push(Unreadable { pid, why: absent(error) });
+                continue;
+            }
+            let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
+            let holders = self.threads.range(range).filter_map(|(_, seen)| seen.wait.as_ref()).flat_map(|w| &w.holders);
+            queue.extend(holders.map(|holder| holder.pid).filter(|pid| !self.processes.contains(pid)));
+        }
+    }
+
+    fn read_process(&mut self, pid: Pid) -> Result<(), Errno> {
+        let mut tids = Vec::new();
+        self.source.list_threads(pid, &mut tids)?;
+        let mut process: Arc<str> = Arc::from("");
+        let (mut found, mut refused) = (false, None);
+        for tid in tids {
+            match self.read_thread(pid, tid, &process) {
+                Ok((seen, denied)) => {
+                    if tid == pid {
+                        process = seen.process.clone();
+                    }
+                    found = true;
+                    refused = refused.or(denied);
+                    self.threads.insert(ThreadId { pid, tid }, seen);
+                }
+                // It has ended since it was listed.
+                Err(Errno::NOENT | Errno::SRCH) => {}
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match refused {
+            Some(error) => {
+                let what = "what its threads wait for cannot be read";
+                let why = format!("{what} ({}): run as root or with CAP_SYS_PTRACE", explain(error));
+                self.unreadable.push(Unreadable { pid, why });
+                Ok(())
+            }
+            None if !found => Err(Errno::SRCH),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a thread; with why its system call may not be read.
+    fn read_thread(&mut self, pid: Pid, tid: Pid, process: &Arc<str>) -> Result<(Seen, Option<Errno>), Errno> {
+        let directory = Path::thread(pid, tid);
+        // Before the wait: whoever runs in between is found out.
+        let turns = turns(&mut self.source, &directory);
+        let units = self.source.units;
+        let stat = Stat::parse(self.source.once(&directory.file("stat"))?).ok_or(Errno::INVAL)?;
+        let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
+        let thread = text::visible_arc(&parse::unescape(stat.comm));
+        let process = if tid == pid { thread.clone() } else { process.clone() };
+        let blocked = self.blocked(ThreadId { pid, tid }, state, kernel);
+        let seen = Seen { process, thread, state, kernel, started, turns, wait: blocked.wait, settled: true };
+        Ok((seen, blocked.denied))
+    }
+
+    fn blocked(&mut self, id: ThreadId, state: State, kernel: bool) -> Blocked {
+        let directory = Path::thread(id.pid, id.tid);
+        let task = Task { pid: id.pid, tid: id.tid, directory, state, kernel };
+        let mut blocked = Blocked::read(&task, Nanos::ZERO, &mut self.source);
+        // When it began is told at the end, and only of those that are shown.
+        if let Some(wait) = blocked.wait.as_mut().filter(|wait| wait.since == Some(Nanos::ZERO)) {
+            Arc::make_mut(wait).since = None;
+        }
+        blocked
+    }
+
+    /// Who can go on; whoever seems unable to is read once more.
+    fn analyse(&mut self) -> Analysis {
+        let first = analyse(&self.nodes());
+        let candidates: Vec<ThreadId> = self
+            .threads
+            .keys()
+            .zip(&first.verdicts)
+            .filter(|(_, verdict)| verdict.is_for_ever())
+            .map(|(id, _)| *id)
+            .collect();
+        if candidates.is_empty() {
+            return first;
+        }
+        self.source.world.begin_scan();
+        for id in candidates {
+            if self.abandoned.is_some() {
+                break;
+            }
+            self.progress.enter(id.pid);
+            self.confirm(id);
+            self.abandoned = self.progress.leave().err();
+        }
+        analyse(&self.nodes())
+    }
+
+    fn confirm(&mut self, id: ThreadId) {
+        let Some((state, kernel)) = self.threads.get(&id).map(|seen| (seen.state, seen.kernel)) else { return };
+        let again = self.blocked(id, state, kernel).wait;
+        let turns = turns(&mut self.source, &Path::thread(id.pid, id.tid));
+        if let Some(seen) = self.threads.get_mut(&id) {
+            let same = turns.is_some() && turns == seen.turns && is_same(seen.wait.as_deref(), again.as_deref());
+            seen.settled = same;
+            seen.wait = again;
+        }
+    }
+
+    fn nodes(&self) -> Vec<Node<'_>> {
+        self.threads
+            .iter()
+            .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
+            .collect()
+    }
+
+    /// The threads that are asked for and all on chains from them.
+    fn on_chains(&self, asked: impl Fn(&ThreadId) -> bool) -> BTreeSet<ThreadId> {
+        let mut wanted: BTreeSet<ThreadId> = self.threads.keys().filter(|id| asked(id)).copied().collect();
+        let mut queue: Vec<ThreadId> = wanted.iter().copied().collect();
+        while let Some(id) = queue.pop() {
+            let Some(wait) = self.threads.get(&id).and_then(|seen| seen.wait.as_ref()) else { continue };
+            for holder in &wait.holders {
+                let tids = holder.tid.map_or(0..=Pid::MAX, |tid| tid..=tid);
+                let range =
+                    ThreadId { pid: holder.pid, tid: *tids.start() }..=ThreadId { pid: holder.pid, tid: *tids.end() };
+                for (&next, _) in self.threads.range(range) {
+                    if wanted.insert(next) {
+                        queue.push(next);
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    fn graph(&mut self, analysis: &Analysis, wanted: &BTreeSet<ThreadId>, began: Nanos) -> WaitGraph {
+        let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
+        let mut threads = Vec::with_capacity(wanted.len());
+        for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
+            if !wanted.contains(id) {
+                continue;
+            }
+            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none()) {
+                let directory = Path::thread(id.pid, id.tid);
+                Arc::make_mut(wait).since = last_ran(&directory, seen.started, &mut self.source);
+            }
+            let Seen { process, thread, state, wait, .. } = seen;
+            let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
+            threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
+        }
+        let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
+        WaitGraph {
+            threads,
+            deadlocks: analysis.deadlocks.iter().filter(shown).cloned().collect(),
+            unreadable: std::mem::take(&mut self.unreadable),
+            scanned,
+            took: clock::monotonic().since(began),
+        }
+    }
+}
+
+/// Whether two readings tell of the same wait; they may word it differently.
+fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return false };
+    let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.partial, wait.orphaned);
+    let who = |wait: &Wait| wait.holders.iter().copied().collect::<BTreeSet<_>>();
+    what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
+}
+
+/// How often the task got a CPU; where the kernel does not count that, how
+/// often it gave one up or lost it.
+fn turns(source: &mut Source, directory: &Path) -> Option<u64> {
+    let counted = source.once(&directory.file("schedstat")).ok().and_then(|content| {
+        let count = str::from_utf8(content).ok()?.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()?;
+        (count > 0).then_some(count)
+    });
+    counted.or_else(|| {
+        let switches = parse::switches(source.once(&directory.file("status")).ok()?)?;
+        Some(switches.voluntary + switches.involuntary)
+    })
+}
+
+/// The process that a number stands for: of a process, or of one of its threads.
+fn process_of(source: &Source, pid: Pid) -> Result<Pid, Errno> {
+    let mut status = Vec::new();
+    source.root().read_into(&format!("{pid}/status"), &mut status)?;
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"));
+    let number = line.and_then(|line| str::from_utf8(line).ok()?.trim().parse().ok());
+    Ok(number.unwrap_or(pid))
+}
+
+fn absent(error: Errno) -> String {
+    match error {
+        Errno::NOENT => "there is no such process".to_owned(),
+        Errno::SRCH => "it has ended while it was read".to_owned(),
+        error => explain(error),
+    }
+}

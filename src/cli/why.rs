@@ -1,0 +1,89 @@
+//! `syncscope why PID…`: the wait chains of processes, and of all they wait for.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use color_eyre::eyre::bail;
+
+use super::Outcome;
+use crate::backend::observe::survey::{self, Surveyor};
+use crate::model::Pid;
+use crate::model::graph::WaitGraph;
+use crate::report::why;
+use crate::sys::clock;
+
+/// The options of `why`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The processes to explain; the number of a thread stands for its process
+    #[arg(required = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pids: Vec<Pid>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+    /// Read again every second, until interrupted or all of them have ended
+    #[arg(long)]
+    watch: bool,
+    /// Read this proc file system
+    #[arg(long, value_name = "DIR", default_value = "/proc", hide = true)]
+    proc: PathBuf,
+}
+
+/// Between two readings of `--watch`.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Does it.
+///
+/// # Errors
+/// What could not be done, as a sentence.
+pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    let mut surveyor = open(&args.proc)?;
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    let clears = args.watch && !args.json && io::stdout().is_terminal();
+    let mut outcome = Outcome::Done;
+    for round in 0_u64.. {
+        let graph = surveyor.why(&args.pids);
+        if graph.threads.is_empty() {
+            if round > 0 {
+                // They have ended: what was seen last stands.
+                return Ok(outcome);
+            }
+            let reasons: Vec<String> =
+                graph.unreadable.iter().map(|process| format!("{}: {}", process.pid, process.why)).collect();
+            bail!("{}", reasons.join("; "));
+        }
+        outcome = if graph.has_stuck() { Outcome::Found } else { Outcome::Done };
+        let printed = print(&mut stdout, &graph, args, clears);
+        if !args.watch || super::is_broken_pipe(&printed) {
+            return super::unless_broken_pipe(printed, outcome);
+        }
+        printed?;
+        std::thread::sleep(INTERVAL);
+    }
+    Ok(outcome)
+}
+
+pub(super) fn open(root: &std::path::Path) -> color_eyre::Result<Surveyor> {
+    match survey::open(root) {
+        Ok(surveyor) => Ok(surveyor),
+        Err(error) => bail!("{}: cannot open the proc file system: {}", root.display(), io::Error::from(error)),
+    }
+}
+
+fn print(out: &mut impl Write, graph: &WaitGraph, args: &Args, clears: bool) -> io::Result<()> {
+    let at = clock::monotonic();
+    if args.json {
+        return why::json(out, graph, at, false);
+    }
+    if clears {
+        // Home, and nothing below.
+        out.write_all(b"\x1b[H\x1b[J")?;
+    }
+    let mut asked: Vec<Pid> = Vec::new();
+    for &pid in &args.pids {
+        let process = graph.threads.iter().find(|thread| thread.id.pid == pid || thread.id.tid == pid);
+        asked.extend(process.map(|thread| thread.id.pid).filter(|pid| !asked.contains(pid)));
+    }
+    why::text(out, graph, &asked, at)
+}

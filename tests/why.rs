@@ -1,0 +1,201 @@
+//! `syncscope why` and `syncscope deadlocks` on real programs, compared with
+//! what those declare of themselves.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "waits/target.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod target;
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use target::Target;
+
+/// What a program says of its own threads.
+#[derive(Debug, Default)]
+struct Truth {
+    cycle: BTreeSet<i64>,
+    stuck: BTreeSet<i64>,
+    free: BTreeSet<i64>,
+}
+
+impl Truth {
+    fn of(target: &mut Target) -> Self {
+        let mut truth = Truth::default();
+        loop {
+            let line = target.line();
+            let mut words = line.split_ascii_whitespace();
+            let set = match words.next() {
+                Some("cycle") => &mut truth.cycle,
+                Some("stuck") => &mut truth.stuck,
+                Some("free") => &mut truth.free,
+                _ => return truth,
+            };
+            set.extend(words.map(|word| word.parse::<i64>().unwrap()));
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = i64> {
+        self.cycle.iter().chain(&self.stuck).chain(&self.free).copied()
+    }
+}
+
+fn syncscope(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_syncscope")).args(arguments).output().unwrap()
+}
+
+fn why(pid: i32) -> (Value, i32) {
+    let output = syncscope(&["why", &pid.to_string(), "--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    (value, output.status.code().unwrap())
+}
+
+fn verdict(answer: &Value, tid: i64) -> &str {
+    let threads = answer["threads"].as_array().unwrap();
+    threads.iter().find(|thread| thread["tid"] == tid).map_or("absent", |thread| thread["verdict"].as_str().unwrap())
+}
+
+fn tids(list: &Value) -> BTreeSet<i64> {
+    list.as_array().unwrap().iter().map(|id| id["tid"].as_i64().unwrap()).collect()
+}
+
+/// Asks until the answer satisfies `test`: a program needs a moment to get into
+/// its state.
+fn until(pid: i32, test: impl Fn(&Value) -> bool) -> (Value, i32) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (answer, code) = why(pid);
+        if test(&answer) {
+            return (answer, code);
+        }
+        assert!(Instant::now() < deadline, "{answer:#}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_deadlock(kind: &str, more: &[&str]) {
+    let mut target = Target::program("chains.c", &["-pthread"], &[&[kind], more].concat());
+    let truth = Truth::of(&mut target);
+    let all_stuck = |answer: &Value| {
+        let dead = truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked");
+        dead && truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck")
+    };
+    let (answer, code) = until(target.pid(), all_stuck);
+    assert_eq!(code, 1, "what was looked for was found");
+    let deadlocks = answer["deadlocks"].as_array().unwrap();
+    assert_eq!(deadlocks.len(), 1, "{answer:#}");
+    assert_eq!(tids(&deadlocks[0]["cycle"]), truth.cycle);
+    assert_eq!(tids(&deadlocks[0]["stuck"]), truth.cycle.union(&truth.stuck).copied().collect());
+    assert!(truth.free.iter().all(|&tid| verdict(&answer, tid) == "waiting"), "{answer:#}");
+    let text = deadlocks[0]["text"].as_str().unwrap();
+    assert!(truth.cycle.iter().all(|tid| text.contains(&format!("thread {tid} "))), "{text}");
+    // The scan of the machine finds the same one.
+    let scan = syncscope(&["deadlocks", "--json"]);
+    let found: Value = serde_json::from_slice(&scan.stdout).unwrap();
+    let same = |dead: &Value| tids(&dead["cycle"]) == truth.cycle;
+    assert!(found["deadlocks"].as_array().unwrap().iter().any(same), "{found:#}");
+    assert_eq!(scan.status.code(), Some(1));
+    // And people are told too.
+    let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
+    assert!(told.contains("DEADLOCK"), "{told}");
+}
+
+fn is_none(kind: &str, expected: &str) {
+    let mut target = Target::program("chains.c", &["-pthread"], &[kind]);
+    let truth = Truth::of(&mut target);
+    let blocked = |answer: &Value| truth.all().all(|tid| verdict(answer, tid) == expected);
+    for _ in 0..5 {
+        let (answer, code) = until(target.pid(), blocked);
+        assert_eq!((code, answer["deadlocks"].as_array().unwrap().len()), (0, 0), "{answer:#}");
+    }
+}
+
+#[test]
+fn two_locks_taken_in_opposite_order() {
+    is_deadlock("locks", &[]);
+}
+
+#[test]
+fn two_processes_that_each_read_what_only_the_other_could_write() {
+    is_deadlock("pipes", &[]);
+}
+
+#[test]
+fn a_parent_that_waits_for_a_child_before_it_reads_its_output() {
+    is_deadlock("wait", &[]);
+}
+
+#[test]
+fn a_process_that_holds_the_only_write_end_of_the_pipe_it_reads() {
+    is_deadlock("own", &[]);
+}
+
+#[test]
+fn two_files_locked_in_opposite_order() {
+    let folder = tempfile::tempdir().unwrap();
+    is_deadlock("files", &[folder.path().to_str().unwrap()]);
+}
+
+#[test]
+fn a_time_out_in_the_loop_ends_it() {
+    is_none("timed", "waiting");
+}
+
+#[test]
+fn a_third_holder_of_an_end_may_end_the_wait() {
+    is_none("third", "waiting");
+}
+
+#[test]
+fn an_end_that_is_in_flight_is_unknown_not_dead() {
+    is_none("hidden", "unknown");
+}
+
+#[test]
+fn a_lock_whose_holder_died_is_stuck_without_a_loop() {
+    let mut target = Target::program("chains.c", &["-pthread"], &["orphan"]);
+    let truth = Truth::of(&mut target);
+    let (answer, code) = until(target.pid(), |answer| truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck"));
+    assert_eq!((code, answer["deadlocks"].as_array().unwrap().len()), (1, 0), "{answer:#}");
+    assert_eq!(answer["threads"][0]["wait"]["orphaned"], true);
+}
+
+#[test]
+fn what_cannot_be_answered_is_said_in_a_sentence() {
+    let nobody = syncscope(&["why", "4194303"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    let told = String::from_utf8(nobody.stderr).unwrap();
+    assert!(told.contains("4194303") && told.contains("no such process") && told.lines().count() == 1, "{told}");
+    // One of two can be answered.
+    let own = std::process::id().to_string();
+    let half = syncscope(&["why", "4194303", &own]);
+    assert!(matches!(half.status.code(), Some(0 | 1)), "{half:?}");
+    assert!(String::from_utf8(half.stdout).unwrap().contains("no such process"));
+    for wrong in ["0", "-1", "x", ""] {
+        assert_eq!(syncscope(&["why", "--", wrong]).status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(syncscope(&["deadlocks", "--proc", "/nowhere"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_zombie_is_told_as_what_it_is() {
+    let mut child = Command::new("true").spawn().unwrap();
+    let (answer, _) = until(child.id() as i32, |answer| answer["threads"][0]["state"] == "Z");
+    assert!(answer["threads"][0]["wait"].is_null());
+    let told = String::from_utf8(syncscope(&["why", &child.id().to_string()]).stdout).unwrap();
+    child.wait().unwrap();
+    assert!(told.contains("zombie"), "{told}");
+}
+
+#[test]
+fn the_number_of_a_thread_stands_for_its_process() {
+    let mut target = Target::program("chains.c", &["-pthread"], &["timed"]);
+    let truth = Truth::of(&mut target);
+    let tid = *truth.free.last().unwrap();
+    let (answer, _) = why(tid as i32);
+    assert_eq!(answer["threads"][0]["pid"], target.pid());
+    assert_eq!(answer["threads"].as_array().unwrap().len(), 5);
+}

@@ -15,6 +15,7 @@ pub mod faults;
 pub mod file_locks;
 pub mod graph;
 pub mod inet;
+pub mod names;
 pub mod parse;
 pub mod pool;
 pub mod progress;

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::io::Errno;
 
 use super::dating::SchedulerClock;
+use super::names::Names;
 use super::parse::Units;
 use super::users::Users;
 use super::wait::World;
@@ -41,6 +42,8 @@ pub struct Source {
     pub users: Users,
     /// Kernel symbols.
     pub symbols: Symbols,
+    /// Names and arguments.
+    pub names: Names,
 }
 
 impl Source {
@@ -57,6 +60,7 @@ impl Source {
             world: World::new(root.clone()),
             users: Users::default(),
             symbols: Symbols::default(),
+            names: Names::default(),
             root,
         }
     }
@@ -123,7 +127,8 @@ impl Source {
         if length == 0 {
             return Ok(Arc::from([]));
         }
-        let arguments = content[..length].split(|&b| b == 0).map(text::visible_arc);
+        let names = &mut self.names;
+        let arguments = content[..length].split(|&b| b == 0).map(|argument| names.get(argument));
         Ok(arguments.chain(cut.then(|| Arc::from("…"))).collect())
     }
 

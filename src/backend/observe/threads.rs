@@ -7,14 +7,15 @@ use rustix::io::Errno;
 
 use super::blocked::{Blocked, Task, is_to_revisit};
 use super::dating::last_ran;
-use super::parse::{self, Stat};
+use super::names::Names;
+use super::parse::{self, Stat, Units};
 use super::pulse::{Beat, Pulse, Share};
 use super::row::{Round, edit};
 use super::source::Source;
 use super::table::reconcile;
 use crate::backend::Topics;
 use crate::model::process::{Process, State, Switches, Thread};
-use crate::model::{Nanos, Pid, text};
+use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::{Kept, Path};
 
@@ -45,7 +46,8 @@ struct ThreadRow {
     still_since: Nanos,
     dated: bool,
     stat: Kept,
-    comm: Vec<u8>,
+    /// The name as the kernel writes it, where it is not shown as it is.
+    comm: Box<[u8]>,
     have_blocked: bool,
     have_switches: bool,
 }
@@ -153,7 +155,7 @@ impl ThreadRow {
             still_since: Nanos::ZERO,
             dated: false,
             stat: Kept::default(),
-            comm: Vec::new(),
+            comm: Box::default(),
             have_blocked: false,
             have_switches: false,
         }
@@ -216,15 +218,22 @@ impl ThreadRow {
     fn read_stat(&mut self, pid: Pid, source: &mut Source) -> bool {
         let units = source.units;
         let path = Path::thread(pid, self.tid).file("stat");
-        let Ok(content) = source.kept(&mut self.stat, &path) else { return false };
-        let Some(stat) = Stat::parse(content) else { return self.shown.is_some() };
+        let mut names = std::mem::take(&mut source.names);
+        let read = source.kept(&mut self.stat, &path).map(Stat::parse);
+        let known =
+            read.map(|stat| stat.map_or(self.shown.is_some(), |stat| self.take_stat(pid, &stat, units, &mut names)));
+        source.names = names;
+        known.unwrap_or(false)
+    }
+
+    fn take_stat(&mut self, pid: Pid, stat: &Stat<'_>, units: Units, names: &mut Names) -> bool {
         let (started, cpu_time) = (units.ticks(stat.start_ticks), units.ticks(stat.cpu_ticks));
         let cpu_time = self.pulse.on_cpu().unwrap_or(cpu_time);
         let shown = self.shown.get_or_insert_with(|| Arc::new(unread(pid, self.tid)));
-        if self.comm != stat.comm || shown.name.is_empty() {
-            self.comm.clear();
-            self.comm.extend_from_slice(stat.comm);
-            edit(shown).name = text::visible_arc(&parse::unescape(stat.comm));
+        if shown.name.as_bytes() != stat.comm && (*self.comm != *stat.comm || shown.name.is_empty()) {
+            edit(shown).name = names.get(&parse::unescape(stat.comm));
+            let as_it_is = shown.name.as_bytes() == stat.comm;
+            self.comm = if as_it_is { Box::default() } else { stat.comm.into() };
         }
         let now = (stat.state, cpu_time, started, stat.last_cpu);
         if (shown.state, shown.cpu_time, shown.started, shown.last_cpu) != now {

@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::names::Names;
 use super::parse::{self, Stat};
 use super::pulse::{Beat, Pulse, Share};
 use super::source::Source;
 use super::threads::Threads;
 use crate::backend::Topics;
 use crate::model::process::{Process, State};
-use crate::model::{Bytes, Nanos, Pid, text};
+use crate::model::{Bytes, Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::{Kept, Path};
 
@@ -226,6 +227,7 @@ impl Row {
             self.ran(at, source);
         }
         let (mut kept, mut owner) = (std::mem::take(&mut self.stat), None);
+        let mut names = std::mem::take(&mut source.names);
         // Only who runs is worth a descriptor.
         let content = if self.is_new() {
             source.once_with_owner(&path, &mut owner)
@@ -235,13 +237,15 @@ impl Row {
             source.kept(&mut kept, &path)
         };
         match content.map(Stat::parse) {
-            Ok(Some(stat)) => self.take_stat(&stat, units, (!swept && round.measure).then_some(at)),
+            Ok(Some(stat)) => {
+                self.take_stat(&stat, units, &mut names, (!swept && round.measure).then_some(at));
+            }
             // Torn: what was known stands until the next reading.
             Ok(None) => {}
             Err(Errno::SRCH | Errno::NOENT) => self.fate = Fate::Gone,
             Err(error) => self.denied.stat = Some(error),
         }
-        self.stat = kept;
+        (self.stat, source.names) = (kept, names);
         if let (Some(uid), Some(shown)) = (owner, &mut self.shown) {
             let process = edit(shown);
             (process.uid, process.user) = (uid, source.users.name(uid));
@@ -249,7 +253,7 @@ impl Row {
     }
 
     /// Takes over what `stat` says; its share is measured where `at` is given.
-    fn take_stat(&mut self, stat: &Stat<'_>, units: parse::Units, at: Option<Nanos>) {
+    fn take_stat(&mut self, stat: &Stat<'_>, units: parse::Units, names: &mut Names, at: Option<Nanos>) {
         self.denied.stat = None;
         let started = units.ticks(stat.start_ticks);
         if self.shown.as_ref().is_some_and(|shown| shown.started != started) {
@@ -263,7 +267,7 @@ impl Row {
             self.share.restart();
         }
         if shown.name.as_bytes() != stat.comm && (*self.comm != *stat.comm || shown.name.is_empty()) {
-            edit(shown).name = text::visible_arc(&parse::unescape(stat.comm));
+            edit(shown).name = names.get(&parse::unescape(stat.comm));
             let as_it_is = shown.name.as_bytes() == stat.comm;
             self.comm = if as_it_is { Box::default() } else { stat.comm.into() };
             self.have.cmdline = false;

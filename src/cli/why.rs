@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::backend::observe::survey::{self, Surveyor};
 use crate::model::Pid;
 use crate::model::graph::WaitGraph;
-use crate::report::why;
+use crate::report::{chains, why};
 use crate::sys::clock;
 
 /// The options of `why`.
@@ -85,5 +85,5 @@ fn print(out: &mut impl Write, graph: &WaitGraph, args: &Args, clears: bool) -> 
         let process = graph.threads.iter().find(|thread| thread.id.pid == pid || thread.id.tid == pid);
         asked.extend(process.map(|thread| thread.id.pid).filter(|pid| !asked.contains(pid)));
     }
-    why::text(out, graph, &asked, at)
+    chains::explain(out, graph, &asked, at)
 }

@@ -20,13 +20,14 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::blocked::{Blocked, Task};
+use super::blocked::read_call;
 use super::dating::last_ran;
 use super::faults::explain;
 use super::graph::{Analysis, Node, analyse};
 use super::parse::{self, Stat};
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
+use super::wait::{self, Call, Facts};
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Unreadable, WaitGraph};
 use crate::model::process::State;
 use crate::model::wait::Wait;
@@ -43,6 +44,9 @@ pub fn open(root: &FilePath) -> Result<Surveyor, Errno> {
     Ok(Surveyor::new(Source::new(Arc::new(ProcRoot::open(root)?))))
 }
 
+/// A thread that runs again and again is not followed for ever.
+const ATTEMPTS: usize = 3;
+
 /// What is read of a thread.
 #[derive(Debug)]
 struct Seen {
@@ -54,6 +58,8 @@ struct Seen {
     /// Changes whenever the thread gets a CPU; `None` where the kernel does not
     /// count.
     turns: Option<u64>,
+    call: Call,
+    wchan: Option<Arc<str>>,
     wait: Option<Arc<Wait>>,
     settled: bool,
 }
@@ -113,7 +119,7 @@ impl Surveyor {
             }
         }
         self.follow(asked.iter().copied().collect());
-        let analysis = self.analyse();
+        let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
         self.graph(&analysis, &wanted, began)
     }
@@ -127,7 +133,7 @@ impl Surveyor {
         let mut pids = Vec::new();
         self.source.list_processes(&mut pids)?;
         self.follow(pids);
-        let analysis = self.analyse();
+        let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
         let wanted = stuck.map(|(id, _)| *id).collect();
         Ok(self.graph(&analysis, &wanted, began))
@@ -138,6 +144,7 @@ impl Surveyor {
         self.processes.clear();
         self.unreadable.clear();
         self.source.world.precise(true);
+        self.source.world.vouch();
         self.source.world.begin_scan();
         clock::monotonic()
     }
@@ -165,15 +172,18 @@ impl Surveyor {
         let mut tids = Vec::new();
         self.source.list_threads(pid, &mut tids)?;
         let mut process: Arc<str> = Arc::from("");
-        let (mut found, mut refused) = (false, None);
+        let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
         for tid in tids {
-            match self.read_thread(pid, tid, &process) {
-                Ok((seen, denied)) => {
+            match self.look(pid, tid) {
+                Ok(mut seen) => {
                     if tid == pid {
-                        process = seen.process.clone();
+                        process = seen.thread.clone();
                     }
-                    found = true;
-                    refused = refused.or(denied);
+                    if let Call::Unreadable(error) = seen.call {
+                        refused = refused.or(Some(error));
+                    }
+                    seen.process = process.clone();
+                    found.push(ThreadId { pid, tid });
                     self.threads.insert(ThreadId { pid, tid }, seen);
                 }
                 // It has ended since it was listed.
@@ -181,6 +191,8 @@ impl Surveyor {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
+        self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
+        self.decode(pid, &found);
         match refused {
             Some(error) => {
                 let what = "what its threads wait for cannot be read";
@@ -188,39 +200,54 @@ impl Surveyor {
                 self.unreadable.push(Unreadable { pid, why });
                 Ok(())
             }
-            None if !found => Err(Errno::SRCH),
+            None if found.is_empty() => Err(Errno::SRCH),
             None => Ok(()),
         }
     }
 
-    /// Reads a thread; with why its system call may not be read.
-    fn read_thread(&mut self, pid: Pid, tid: Pid, process: &Arc<str>) -> Result<(Seen, Option<Errno>), Errno> {
+    /// What a thread does; not yet what it waits for.
+    fn look(&mut self, pid: Pid, tid: Pid) -> Result<Seen, Errno> {
         let directory = Path::thread(pid, tid);
-        // Before the wait: whoever runs in between is found out.
+        // First: whoever runs from here on is found out.
         let turns = turns(&mut self.source, &directory);
-        let units = self.source.units;
-        let stat = Stat::parse(self.source.once(&directory.file("stat"))?).ok_or(Errno::INVAL)?;
+        let (units, source) = (self.source.units, &mut self.source);
+        let stat = Stat::parse(source.once(&directory.file("stat"))?).ok_or(Errno::INVAL)?;
         let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
         let thread = text::visible_arc(&parse::unescape(stat.comm));
-        let process = if tid == pid { thread.clone() } else { process.clone() };
-        let blocked = self.blocked(ThreadId { pid, tid }, state, kernel);
-        let seen = Seen { process, thread, state, kernel, started, turns, wait: blocked.wait, settled: true };
-        Ok((seen, blocked.denied))
-    }
-
-    fn blocked(&mut self, id: ThreadId, state: State, kernel: bool) -> Blocked {
-        let directory = Path::thread(id.pid, id.tid);
-        let task = Task { pid: id.pid, tid: id.tid, directory, state, kernel };
-        let mut blocked = Blocked::read(&task, Nanos::ZERO, &mut self.source);
-        // When it began is told at the end, and only of those that are shown.
-        if let Some(wait) = blocked.wait.as_mut().filter(|wait| wait.since == Some(Nanos::ZERO)) {
-            Arc::make_mut(wait).since = None;
+        let (mut call, mut wchan) = (Call::Running, None);
+        if !matches!(state, State::Running | State::Zombie | State::Dead) {
+            call = if kernel { Call::Outside } else { read_call(&directory, source) };
+            // Every futex wait sleeps at the same place.
+            let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
+            if !is_futex && call != Call::Running {
+                let content = source.once(&directory.file("wchan")).map(<[u8]>::to_vec);
+                wchan = content.ok().and_then(|content| source.symbols.get(&content));
+            }
         }
-        blocked
+        let process = Arc::from("");
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, wait: None, settled: true })
     }
 
-    /// Who can go on; whoever seems unable to is read once more.
-    fn analyse(&mut self) -> Analysis {
+    /// What these threads of one process wait for.
+    fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
+        let threads = &self.threads;
+        let sleepers = ids.iter().filter_map(|id| match &threads.get(id)?.call {
+            Call::Blocked { call, sp, .. } => Some((*sp, (call.number == libc::SYS_futex).then_some(call.args[0]))),
+            _ => None,
+        });
+        let world = &mut self.source.world;
+        world.read_ahead(pid, sleepers);
+        for id in ids {
+            let Some(seen) = self.threads.get_mut(id).filter(|seen| seen.call != Call::Running) else { continue };
+            let (state, call, wchan) = (seen.state, &seen.call, seen.wchan.as_deref().unwrap_or_default());
+            let facts = Facts { pid, tid: id.tid, state, call, wchan, since: None };
+            seen.wait = wait::decode(&facts, world).map(Arc::new);
+        }
+    }
+
+    /// Who can go on; whoever seems unable to is read once more. Where `all` are
+    /// shown, it is also made sure that the others were not read on the move.
+    fn analyse(&mut self, all: bool) -> Analysis {
         let first = analyse(&self.nodes());
         let candidates: Vec<ThreadId> = self
             .threads
@@ -229,30 +256,67 @@ impl Surveyor {
             .filter(|(_, verdict)| verdict.is_for_ever())
             .map(|(id, _)| *id)
             .collect();
-        if candidates.is_empty() {
-            return first;
+        if all && self.catch_up(&candidates) {
+            return self.analyse_again(&candidates);
         }
+        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+    }
+
+    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
         self.source.world.begin_scan();
-        for id in candidates {
+        for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
             if self.abandoned.is_some() {
                 break;
             }
-            self.progress.enter(id.pid);
-            self.confirm(id);
+            self.progress.enter(own[0].pid);
+            self.confirm(own);
             self.abandoned = self.progress.leave().err();
         }
         analyse(&self.nodes())
     }
 
-    fn confirm(&mut self, id: ThreadId) {
-        let Some((state, kernel)) = self.threads.get(&id).map(|seen| (seen.state, seen.kernel)) else { return };
-        let again = self.blocked(id, state, kernel).wait;
-        let turns = turns(&mut self.source, &Path::thread(id.pid, id.tid));
-        if let Some(seen) = self.threads.get_mut(&id) {
-            let same = turns.is_some() && turns == seen.turns && is_same(seen.wait.as_deref(), again.as_deref());
-            seen.settled = same;
-            seen.wait = again;
+    /// Reads the waits of threads of one process once more.
+    fn confirm(&mut self, ids: &[ThreadId]) {
+        let before: Vec<Option<Arc<Wait>>> =
+            ids.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
+        self.decode(ids[0].pid, ids);
+        for (id, before) in ids.iter().zip(before) {
+            let turns = turns(&mut self.source, &Path::thread(id.pid, id.tid));
+            if let Some(seen) = self.threads.get_mut(id) {
+                let unmoved = turns.is_some() && turns == seen.turns;
+                seen.settled = unmoved && is_same(before.as_deref(), seen.wait.as_deref());
+            }
         }
+    }
+
+    /// Reads those threads anew that have moved on while they were read, but for
+    /// the `candidates`, sorted by id; whether there were any.
+    fn catch_up(&mut self, candidates: &[ThreadId]) -> bool {
+        for attempt in 0..ATTEMPTS {
+            let is_other = |id: &ThreadId| candidates.binary_search(id).is_err();
+            let waiting = self.threads.iter().filter(|(id, seen)| seen.wait.is_some() && is_other(id));
+            let waiting: Vec<(ThreadId, Option<u64>)> = waiting.map(|(id, seen)| (*id, seen.turns)).collect();
+            let mut moved = false;
+            for (id, before) in waiting {
+                if turns(&mut self.source, &Path::thread(id.pid, id.tid)) == before {
+                    continue;
+                }
+                moved = true;
+                let process = self.threads.get(&id).map(|seen| seen.process.clone());
+                match self.look(id.pid, id.tid) {
+                    Ok(seen) => {
+                        let process = process.unwrap_or_default();
+                        self.threads.insert(id, Seen { process, ..seen });
+                        self.decode(id.pid, &[id]);
+                    }
+                    Err(_) => drop(self.threads.remove(&id)),
+                }
+            }
+            if !moved {
+                return attempt > 0;
+            }
+        }
+        true
     }
 
     fn nodes(&self) -> Vec<Node<'_>> {
@@ -289,7 +353,7 @@ impl Surveyor {
             if !wanted.contains(id) {
                 continue;
             }
-            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none()) {
+            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel) {
                 let directory = Path::thread(id.pid, id.tid);
                 Arc::make_mut(wait).since = last_ran(&directory, seen.started, &mut self.source);
             }

@@ -10,6 +10,7 @@
 //! link and the place in the kernel, a word's value and the caller's name); a
 //! wait that none of them is sure of stays `futex` or `other`.
 
+mod ahead;
 mod calls;
 mod descriptor;
 mod epoll;

@@ -1,7 +1,7 @@
 // The least that must be read to prove a deadlock of all threads of a process:
-// `loop PID`. Of each thread how often it ran, its state and its system call;
-// then the memory of all locks and stacks at once; then, a second time, that
-// memory and how often each ran. Decides nothing.
+// `loop PID`. The map of its memory; of each thread how often it ran, its state and its system call;
+// then the memory of all locks and stacks at once; then, a second time, that of
+// the locks and how often each ran. Decides nothing.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,7 +37,11 @@ int main(int argc, char **argv) {
         tids[count++] = atoi(entry->d_name);
     }
     closedir(folder);
-    struct iovec *remote = calloc(2 * count + 2, sizeof *remote);
+    snprintf(path, sizeof path, "/proc/%s/maps", argv[1]);
+    int maps = open(path, O_RDONLY | O_CLOEXEC);
+    while (read(maps, text, sizeof text) > 0) {}
+    close(maps);
+    struct iovec *locks = calloc(count + 1, sizeof *locks), *stacks = calloc(count + 1, sizeof *stacks);
     char *memory = malloc((1024 + 128) * (size_t)(count + 1));
     int ranges = 0;
     for (int i = 0; i < count; i++) {
@@ -47,14 +51,15 @@ int main(int argc, char **argv) {
         unsigned long number, args[6], sp, pc;
         if (sscanf(text, "%lu %lx %lx %lx %lx %lx %lx %lx %lx", &number, args, args + 1, args + 2, args + 3, args + 4,
                    args + 5, &sp, &pc) != 9 || number != 202) continue;
-        remote[ranges++] = (struct iovec){(void *)(args[0] - 64), 128};
-        remote[ranges++] = (struct iovec){(void *)sp, 1024};
+        locks[ranges] = (struct iovec){(void *)(args[0] - 64), 128};
+        stacks[ranges++] = (struct iovec){(void *)sp, 1024};
     }
-    for (int pass = 0; pass < 2; pass++) {
+    struct iovec *passes[3] = {locks, stacks, locks};
+    for (int pass = 0; pass < 3; pass++) {
         for (int from = 0; from < ranges; from += 1024) {
             int now = ranges - from < 1024 ? ranges - from : 1024;
             struct iovec local = {memory, (size_t)(1024 + 128) * (count + 1)};
-            process_vm_readv(atoi(argv[1]), &local, 1, remote + from, now, 0);
+            process_vm_readv(atoi(argv[1]), &local, 1, passes[pass] + from, now, 0);
         }
     }
     for (int i = 0; i < count; i++) slurp(argv[1], tids[i], "schedstat");

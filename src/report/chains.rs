@@ -1,6 +1,7 @@
 //! Wait chains as a person reads them: the deadlocks, and a tree for each
 //! thread.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -8,7 +9,7 @@ use super::wait::lasted;
 use super::why::{holders, relation, what};
 use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
 use crate::model::process::State;
-use crate::model::wait::{Certainty, Holder, Mode, Wait};
+use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
 /// Prints what is found of these processes: the deadlocks first, then a tree
@@ -115,9 +116,10 @@ fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
     let mut order: Vec<&GraphThread> = threads.iter().collect();
     let since = |thread: &GraphThread| thread.wait.as_ref().and_then(|wait| wait.since).unwrap_or(Nanos(u64::MAX));
     order.sort_by_key(|thread| (thread.verdict, since(thread), thread.id));
+    let mut known: HashMap<Likeness<'_>, usize> = HashMap::new();
     for thread in order {
-        let alike = groups.iter_mut().find(|group| is_alike(group[0], thread));
-        match alike {
+        let group = *known.entry(likeness(thread)).or_insert(groups.len());
+        match groups.get_mut(group) {
             Some(group) => group.push(thread),
             None => groups.push(vec![thread]),
         }
@@ -125,16 +127,12 @@ fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
     groups
 }
 
-fn is_alike(one: &GraphThread, other: &GraphThread) -> bool {
-    let same_state = (one.verdict, one.state) == (other.verdict, other.state);
-    same_state
-        && match (&one.wait, &other.wait) {
-            (None, None) => true,
-            (Some(one), Some(other)) => {
-                one.holders == other.holders && one.kind == other.kind && one.resource == other.resource
-            }
-            _ => false,
-        }
+/// What threads have in common that are told of together.
+type Likeness<'g> = (Verdict, State, Option<(WaitKind, &'g str, &'g [Holder])>);
+
+fn likeness(thread: &GraphThread) -> Likeness<'_> {
+    let wait = thread.wait.as_deref().map(|wait| (wait.kind, &*wait.resource, &*wait.holders));
+    (thread.verdict, thread.state, wait)
 }
 
 /// A tree of hops as it is printed.

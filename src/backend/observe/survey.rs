@@ -15,12 +15,13 @@
 //! the loop stood at that moment, and nobody in it has been able to act since.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::blocked::read_call;
+use super::blocked::call_in;
 use super::dating::last_ran;
 use super::faults::explain;
 use super::graph::{Analysis, Node, analyse};
@@ -171,10 +172,11 @@ impl Surveyor {
     fn read_process(&mut self, pid: Pid) -> Result<(), Errno> {
         let mut tids = Vec::new();
         self.source.list_threads(pid, &mut tids)?;
+        let tasks = self.tasks(pid)?;
         let mut process: Arc<str> = Arc::from("");
         let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
         for tid in tids {
-            match self.look(pid, tid) {
+            match self.look(&tasks, tid) {
                 Ok(mut seen) => {
                     if tid == pid {
                         process = seen.thread.clone();
@@ -192,7 +194,7 @@ impl Surveyor {
             }
         }
         self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
-        self.decode(pid, &found);
+        self.decode(pid, &found, true);
         match refused {
             Some(error) => {
                 let what = "what its threads wait for cannot be read";
@@ -205,22 +207,27 @@ impl Surveyor {
         }
     }
 
+    /// The directory of a process's threads.
+    fn tasks(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        self.source.directory(&Path::process(pid).file("task"))
+    }
+
     /// What a thread does; not yet what it waits for.
-    fn look(&mut self, pid: Pid, tid: Pid) -> Result<Seen, Errno> {
-        let directory = Path::thread(pid, tid);
+    fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
         // First: whoever runs from here on is found out.
-        let turns = turns(&mut self.source, &directory);
+        let turns = turns(&mut self.source, tasks, tid);
+        let own = Path::process(tid);
         let (units, source) = (self.source.units, &mut self.source);
-        let stat = Stat::parse(source.once(&directory.file("stat"))?).ok_or(Errno::INVAL)?;
+        let stat = Stat::parse(source.once_in(tasks, &own.file("stat"))?).ok_or(Errno::INVAL)?;
         let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
         let thread = text::visible_arc(&parse::unescape(stat.comm));
         let (mut call, mut wchan) = (Call::Running, None);
         if !matches!(state, State::Running | State::Zombie | State::Dead) {
-            call = if kernel { Call::Outside } else { read_call(&directory, source) };
+            call = if kernel { Call::Outside } else { call_in(source.once_in(tasks, &own.file("syscall"))) };
             // Every futex wait sleeps at the same place.
             let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
             if !is_futex && call != Call::Running {
-                let content = source.once(&directory.file("wchan")).map(<[u8]>::to_vec);
+                let content = source.once_in(tasks, &own.file("wchan")).map(<[u8]>::to_vec);
                 wchan = content.ok().and_then(|content| source.symbols.get(&content));
             }
         }
@@ -228,11 +235,14 @@ impl Surveyor {
         Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, wait: None, settled: true })
     }
 
-    /// What these threads of one process wait for.
-    fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
+    /// What these threads of one process wait for; where they are in their code
+    /// is read only with their `stacks`.
+    fn decode(&mut self, pid: Pid, ids: &[ThreadId], stacks: bool) {
         let threads = &self.threads;
         let sleepers = ids.iter().filter_map(|id| match &threads.get(id)?.call {
-            Call::Blocked { call, sp, .. } => Some((*sp, (call.number == libc::SYS_futex).then_some(call.args[0]))),
+            Call::Blocked { call, sp, .. } => {
+                Some((stacks.then_some(*sp), (call.number == libc::SYS_futex).then_some(call.args[0])))
+            }
             _ => None,
         });
         let world = &mut self.source.world;
@@ -279,9 +289,10 @@ impl Surveyor {
     fn confirm(&mut self, ids: &[ThreadId]) {
         let before: Vec<Option<Arc<Wait>>> =
             ids.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
-        self.decode(ids[0].pid, ids);
+        self.decode(ids[0].pid, ids, false);
+        let tasks = self.tasks(ids[0].pid);
         for (id, before) in ids.iter().zip(before) {
-            let turns = turns(&mut self.source, &Path::thread(id.pid, id.tid));
+            let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid));
             if let Some(seen) = self.threads.get_mut(id) {
                 let unmoved = turns.is_some() && turns == seen.turns;
                 seen.settled = unmoved && is_same(before.as_deref(), seen.wait.as_deref());
@@ -297,19 +308,13 @@ impl Surveyor {
             let waiting = self.threads.iter().filter(|(id, seen)| seen.wait.is_some() && is_other(id));
             let waiting: Vec<(ThreadId, Option<u64>)> = waiting.map(|(id, seen)| (*id, seen.turns)).collect();
             let mut moved = false;
-            for (id, before) in waiting {
-                if turns(&mut self.source, &Path::thread(id.pid, id.tid)) == before {
-                    continue;
-                }
-                moved = true;
-                let process = self.threads.get(&id).map(|seen| seen.process.clone());
-                match self.look(id.pid, id.tid) {
-                    Ok(seen) => {
-                        let process = process.unwrap_or_default();
-                        self.threads.insert(id, Seen { process, ..seen });
-                        self.decode(id.pid, &[id]);
+            for own in waiting.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
+                let Ok(tasks) = self.tasks(own[0].0.pid) else { continue };
+                for (id, before) in own {
+                    if turns(&mut self.source, &tasks, id.tid) != *before {
+                        moved = true;
+                        self.look_again(&tasks, *id);
                     }
-                    Err(_) => drop(self.threads.remove(&id)),
                 }
             }
             if !moved {
@@ -317,6 +322,18 @@ impl Surveyor {
             }
         }
         true
+    }
+
+    fn look_again(&mut self, tasks: &OwnedFd, id: ThreadId) {
+        let process = self.threads.get(&id).map(|seen| seen.process.clone()).unwrap_or_default();
+        self.source.world.has_run(id.pid, id.tid);
+        match self.look(tasks, id.tid) {
+            Ok(seen) => {
+                self.threads.insert(id, Seen { process, ..seen });
+                self.decode(id.pid, &[id], true);
+            }
+            Err(_) => drop(self.threads.remove(&id)),
+        }
     }
 
     fn nodes(&self) -> Vec<Node<'_>> {
@@ -382,13 +399,14 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
 
 /// How often the task got a CPU; where the kernel does not count that, how
 /// often it gave one up or lost it.
-fn turns(source: &mut Source, directory: &Path) -> Option<u64> {
-    let counted = source.once(&directory.file("schedstat")).ok().and_then(|content| {
+fn turns(source: &mut Source, tasks: &OwnedFd, tid: Pid) -> Option<u64> {
+    let own = Path::process(tid);
+    let counted = source.once_in(tasks, &own.file("schedstat")).ok().and_then(|content| {
         let count = str::from_utf8(content).ok()?.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()?;
         (count > 0).then_some(count)
     });
     counted.or_else(|| {
-        let switches = parse::switches(source.once(&directory.file("status")).ok()?)?;
+        let switches = parse::switches(source.once_in(tasks, &own.file("status")).ok()?)?;
         Some(switches.voluntary + switches.involuntary)
     })
 }

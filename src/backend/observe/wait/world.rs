@@ -64,6 +64,8 @@ pub struct World {
     precise: bool,
     vouched: bool,
     ahead: Ahead,
+    /// Where threads are in their code that are not known to have run since.
+    sites: HashMap<SiteKey, Arc<CallSite>>,
     /// The threads of the process at hand, but for its main thread.
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
@@ -93,6 +95,7 @@ impl World {
             precise: false,
             vouched: false,
             ahead: Ahead::default(),
+            sites: HashMap::new(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
             maps: HashMap::new(),
@@ -134,10 +137,16 @@ impl World {
         self.precise
     }
 
-    /// Whoever asks finds out by other means whether a thread has moved on while
-    /// it was read: decoders need not.
+    /// From now on whoever asks finds out by other means whether a thread has
+    /// moved on while it was read, also since an earlier scan: decoders need not.
     pub fn vouch(&mut self) {
         self.vouched = true;
+        self.sites.clear();
+    }
+
+    /// Forgets where a thread was in its code: it has run.
+    pub fn has_run(&mut self, pid: Pid, tid: Pid) {
+        self.sites.retain(|(of, thread, ..), _| (*of, *thread) != (pid, tid));
     }
 
     /// These threads of a process, in ascending order, have just been read. One
@@ -148,10 +157,10 @@ impl World {
 
     /// Reads memory of a process ahead: for threads that sleep with these stack
     /// pointers, on futexes at these addresses.
-    pub fn read_ahead(&mut self, pid: Pid, sleepers: impl Iterator<Item = (u64, Option<u64>)>) {
+    pub fn read_ahead(&mut self, pid: Pid, sleepers: impl Iterator<Item = (Option<u64>, Option<u64>)>) {
         let mut ranges = Vec::new();
         for (stack, futex) in sleepers {
-            ranges.push((stack, DEPTH));
+            ranges.extend(stack.map(|pointer| (pointer, DEPTH)));
             ranges.extend(futex.map(|address| (address.saturating_sub(AROUND), 2 * AROUND as usize)));
         }
         self.ahead = Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(pid, ranges, buffer));
@@ -228,7 +237,13 @@ impl World {
         if let Some((_, site)) = self.site.as_ref().filter(|(known, _)| *known == key) {
             return site.clone();
         }
+        if let Some(site) = self.sites.get(&key) {
+            return Some(site.clone());
+        }
         let site = self.read_call_site(facts.pid, sp, pc).map(Arc::new);
+        if let Some(site) = site.as_ref().filter(|_| self.vouched) {
+            self.sites.insert(key, site.clone());
+        }
         self.site = Some((key, site.clone()));
         site
     }
@@ -250,7 +265,7 @@ impl World {
         let mut bytes = vec![0; length];
         self.memory(pid, sp, &mut bytes).ok()?;
         let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
-        let executable = |address: u64| maps.find(address.wrapping_sub(1)).is_some_and(|m| m.execute && m.read);
+        let executable = |address: u64| maps.is_code(address.wrapping_sub(1));
         let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];

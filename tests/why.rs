@@ -199,3 +199,27 @@ fn the_number_of_a_thread_stands_for_its_process() {
     assert_eq!(answer["threads"][0]["pid"], target.pid());
     assert_eq!(answer["threads"].as_array().unwrap().len(), 5);
 }
+
+#[test]
+fn threads_of_a_pid_namespace_have_their_numbers_outside() {
+    if !nix::unistd::geteuid().is_root() {
+        return println!("skipped: only root may make a pid namespace without a user namespace");
+    }
+    let program = target::build("chains.c", &["-pthread"]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child"]).arg(program).arg("locks");
+    let mut target = Target::start(&mut command);
+    let truth = Truth::of(&mut target);
+    let (answer, _) = until(target.pid(), |answer| !answer["deadlocks"].as_array().unwrap().is_empty());
+    let cycle = &answer["deadlocks"][0]["cycle"];
+    assert_eq!(tids(cycle).len(), truth.cycle.len());
+    for id in cycle.as_array().unwrap() {
+        let (pid, tid) = (&id["pid"], &id["tid"]);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).unwrap();
+        let inside =
+            status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap().split_ascii_whitespace().last();
+        assert!(truth.cycle.contains(&inside.unwrap().parse().unwrap()), "{tid} is {inside:?} inside");
+    }
+    // One thread of the namespace's first process can still end it.
+    assert_eq!(verdict(&answer, i64::from(target.pid())), "waiting");
+}

@@ -168,6 +168,11 @@ impl Tree<'_> {
         let last = wait.holders.is_empty() && !wait.orphaned;
         let rule = if last { "└" } else { "│" };
         writeln!(out, "{indent}{rule} waits for {}{}", what(wait), manner(wait, self.at))?;
+        if let Some(reason) =
+            wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
+        {
+            writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+        }
         if wait.orphaned {
             return writeln!(out, "{indent}└ held by nobody any more: its holder is gone, it will never be released");
         }

@@ -17,11 +17,14 @@
 //! 5x, 41 5x     push of others, as many as the row says are saved
 //! ```
 //!
-//! Any other prologue ends the walk as incomplete: no frame is guessed.
+//! Any other prologue ends the walk as incomplete, and so does a return address
+//! that does not stand behind a call: no frame is guessed.
 
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection, X86_64,
 };
+
+use super::stack::{LONGEST_CALL, ends_in_call};
 
 /// So many frames are followed.
 pub const FRAMES: usize = 256;
@@ -138,7 +141,11 @@ impl FrameTable {
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { cfa, caller: None });
         }
-        let mut caller = Registers::new(cfa, restored(X86_64::RA)??);
+        let returns_to = restored(X86_64::RA)??;
+        let mut code = [0; LONGEST_CALL];
+        let is_call = read(returns_to.checked_sub(LONGEST_CALL as u64)?, &mut code) && ends_in_call(code);
+        is_call.then_some(())?;
+        let mut caller = Registers::new(cfa, returns_to);
         for number in (0..REGISTERS as u16).filter(|&number| number != X86_64::RSP.0) {
             // What a call may change is not known behind it.
             let kept = matches!(number, 3 | 6 | 12..=15);

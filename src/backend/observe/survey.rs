@@ -378,6 +378,7 @@ impl Surveyor {
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
+        self.unreadable.sort_by_key(|process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {
             threads,

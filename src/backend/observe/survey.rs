@@ -28,7 +28,7 @@ use super::graph::{Analysis, Node, analyse};
 use super::parse::{self, Stat};
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
-use super::wait::{self, Call, Facts};
+use super::wait::{self, Around, Call, Facts};
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Unreadable, WaitGraph};
 use crate::model::process::State;
 use crate::model::wait::Wait;
@@ -61,11 +61,21 @@ struct Seen {
     turns: Option<u64>,
     call: Call,
     wchan: Option<Arc<str>>,
+    /// The memory around the futex that it sleeps on, as its wait was told from.
+    lock: Option<Around>,
     wait: Option<Arc<Wait>>,
     settled: bool,
 }
 
 impl Seen {
+    /// The address of the futex that it sleeps on.
+    fn futex(&self) -> Option<u64> {
+        match &self.call {
+            Call::Blocked { call, .. } if call.number == libc::SYS_futex => Some(call.args[0]),
+            _ => None,
+        }
+    }
+
     fn ended(&self) -> bool {
         matches!(self.state, State::Zombie | State::Dead)
     }
@@ -194,7 +204,7 @@ impl Surveyor {
             }
         }
         self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
-        self.decode(pid, &found, true);
+        self.decode(pid, &found);
         match refused {
             Some(error) => {
                 let what = "what its threads wait for cannot be read";
@@ -232,18 +242,16 @@ impl Surveyor {
             }
         }
         let process = Arc::from("");
-        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, wait: None, settled: true })
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled: true })
     }
 
-    /// What these threads of one process wait for; where they are in their code
-    /// is read only with their `stacks`.
-    fn decode(&mut self, pid: Pid, ids: &[ThreadId], stacks: bool) {
+    /// What these threads of one process wait for.
+    fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
         let threads = &self.threads;
-        let sleepers = ids.iter().filter_map(|id| match &threads.get(id)?.call {
-            Call::Blocked { call, sp, .. } => {
-                Some((stacks.then_some(*sp), (call.number == libc::SYS_futex).then_some(call.args[0])))
-            }
-            _ => None,
+        let sleepers = ids.iter().filter_map(|id| {
+            let seen = threads.get(id)?;
+            let Call::Blocked { sp, .. } = seen.call else { return None };
+            Some((Some(sp), seen.futex()))
         });
         let world = &mut self.source.world;
         world.read_ahead(pid, sleepers);
@@ -252,6 +260,7 @@ impl Surveyor {
             let (state, call, wchan) = (seen.state, &seen.call, seen.wchan.as_deref().unwrap_or_default());
             let facts = Facts { pid, tid: id.tid, state, call, wchan, since: None };
             seen.wait = wait::decode(&facts, world).map(Arc::new);
+            seen.lock = seen.futex().and_then(|address| world.around(pid, address));
         }
     }
 
@@ -285,19 +294,36 @@ impl Surveyor {
         analyse(&self.nodes())
     }
 
-    /// Reads the waits of threads of one process once more.
+    /// Reads the waits of threads of one process once more. A lock whose memory
+    /// is the same byte for byte says the same as before, where neither who
+    /// waits nor who holds it has run meanwhile.
     fn confirm(&mut self, ids: &[ThreadId]) {
+        let pid = ids[0].pid;
+        let threads = &self.threads;
+        let futexes = ids.iter().filter_map(|id| threads.get(id)?.futex());
+        self.source.world.read_ahead(pid, futexes.map(|address| (None, Some(address))));
+        let changed: Vec<ThreadId> = ids.iter().copied().filter(|id| !self.is_same_lock(*id)).collect();
         let before: Vec<Option<Arc<Wait>>> =
-            ids.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
-        self.decode(ids[0].pid, ids, false);
-        let tasks = self.tasks(ids[0].pid);
-        for (id, before) in ids.iter().zip(before) {
-            let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid));
+            changed.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
+        self.decode(pid, &changed);
+        for (id, before) in changed.iter().zip(before) {
             if let Some(seen) = self.threads.get_mut(id) {
-                let unmoved = turns.is_some() && turns == seen.turns;
-                seen.settled = unmoved && is_same(before.as_deref(), seen.wait.as_deref());
+                seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
             }
         }
+        let tasks = self.tasks(pid);
+        for id in ids {
+            let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid));
+            if let Some(seen) = self.threads.get_mut(id) {
+                seen.settled &= turns.is_some() && turns == seen.turns;
+            }
+        }
+    }
+
+    fn is_same_lock(&self, id: ThreadId) -> bool {
+        let Some(seen) = self.threads.get(&id) else { return false };
+        let now = seen.futex().and_then(|address| self.source.world.around(id.pid, address));
+        now.is_some() && now == seen.lock
     }
 
     /// Reads those threads anew that have moved on while they were read, but for
@@ -326,11 +352,10 @@ impl Surveyor {
 
     fn look_again(&mut self, tasks: &OwnedFd, id: ThreadId) {
         let process = self.threads.get(&id).map(|seen| seen.process.clone()).unwrap_or_default();
-        self.source.world.has_run(id.pid, id.tid);
         match self.look(tasks, id.tid) {
             Ok(seen) => {
                 self.threads.insert(id, Seen { process, ..seen });
-                self.decode(id.pid, &[id], true);
+                self.decode(id.pid, &[id]);
             }
             Err(_) => drop(self.threads.remove(&id)),
         }
@@ -378,6 +403,7 @@ impl Surveyor {
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
+        self.unreadable.sort_by_key(|process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {
             threads,

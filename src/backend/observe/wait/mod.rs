@@ -52,7 +52,7 @@ mod fixture;
 
 pub use facts::{Call, Facts};
 pub use task::read_task;
-pub use world::World;
+pub use world::{Around, World};
 
 use crate::model::process::State;
 use crate::model::wait::{Wait, WaitKind};

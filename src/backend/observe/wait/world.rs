@@ -30,6 +30,9 @@ const ENDS_FRESH: Nanos = Nanos(500_000_000);
 const MAPS: usize = 32;
 /// A lock has its fields so near to the word that is waited for.
 const AROUND: u64 = 64;
+
+/// The memory around a futex.
+pub type Around = [u8; 2 * AROUND as usize];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -64,8 +67,6 @@ pub struct World {
     precise: bool,
     vouched: bool,
     ahead: Ahead,
-    /// Where threads are in their code that are not known to have run since.
-    sites: HashMap<SiteKey, Arc<CallSite>>,
     /// The threads of the process at hand, but for its main thread.
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
@@ -95,7 +96,6 @@ impl World {
             precise: false,
             vouched: false,
             ahead: Ahead::default(),
-            sites: HashMap::new(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
             maps: HashMap::new(),
@@ -138,15 +138,9 @@ impl World {
     }
 
     /// From now on whoever asks finds out by other means whether a thread has
-    /// moved on while it was read, also since an earlier scan: decoders need not.
+    /// moved on while it was read: decoders need not.
     pub fn vouch(&mut self) {
         self.vouched = true;
-        self.sites.clear();
-    }
-
-    /// Forgets where a thread was in its code: it has run.
-    pub fn has_run(&mut self, pid: Pid, tid: Pid) {
-        self.sites.retain(|(of, thread, ..), _| (*of, *thread) != (pid, tid));
     }
 
     /// These threads of a process, in ascending order, have just been read. One
@@ -164,6 +158,13 @@ impl World {
             ranges.extend(futex.map(|address| (address.saturating_sub(AROUND), 2 * AROUND as usize)));
         }
         self.ahead = Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(pid, ranges, buffer));
+    }
+
+    /// What has been [read ahead](World::read_ahead) around the futex at
+    /// `address`: all that a lock says of itself.
+    pub fn around(&self, pid: Pid, address: u64) -> Option<Around> {
+        let mut bytes = [0; 2 * AROUND as usize];
+        self.ahead.fill(pid, address.saturating_sub(AROUND), &mut bytes).then_some(bytes)
     }
 
     /// Fills `buffer` with memory of a process, all or nothing.
@@ -237,13 +238,7 @@ impl World {
         if let Some((_, site)) = self.site.as_ref().filter(|(known, _)| *known == key) {
             return site.clone();
         }
-        if let Some(site) = self.sites.get(&key) {
-            return Some(site.clone());
-        }
         let site = self.read_call_site(facts.pid, sp, pc).map(Arc::new);
-        if let Some(site) = site.as_ref().filter(|_| self.vouched) {
-            self.sites.insert(key, site.clone());
-        }
         self.site = Some((key, site.clone()));
         site
     }

@@ -62,7 +62,7 @@ fn name_sharers(world: &World, lock: &FileLock, path: &[u8], wait: &mut Wait) {
     let mut found: Vec<(Pid, i32)> = Vec::new();
     let mut failed = 0;
     let unreadable =
-        endpoints::with_name(&world.root, path, |pid, fd| match descriptor_holds(&world.root, pid, fd, lock) {
+        endpoints::with_name(&world.root, path, |pid, tid, fd| match descriptor_holds(&world.root, pid, tid, fd, lock) {
             Ok(true) => found.push((pid, fd)),
             Ok(false) | Err(Errno::NOENT | Errno::SRCH) => {}
             Err(_) => failed += 1,

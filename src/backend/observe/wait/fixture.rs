@@ -35,6 +35,7 @@ pub(super) struct Tables {
     memory: BTreeMap<(Pid, u64), u8>,
     names: BTreeMap<u64, String>,
     runtime: Option<Runtime>,
+    pub(super) shared_memory: Vec<(Pid, Pid)>,
 }
 
 #[derive(Debug)]
@@ -50,6 +51,11 @@ impl Source for Fake {
             }
         }
         Ok(())
+    }
+
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        let tables = self.0.lock().unwrap();
+        Some(tables.shared_memory.contains(&(one, other)))
     }
 
     fn code(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
@@ -170,6 +176,15 @@ impl Machine {
     pub(super) fn world(&self) -> World {
         let root = Arc::new(ProcRoot::open(self.directory.path()).unwrap());
         World::with_source(root, Box::new(Fake(self.tables.clone())))
+    }
+
+    /// What a world that names every holder makes of the thread.
+    pub(super) fn decode_precisely(&self) -> Option<Wait> {
+        let call = Call::parse(self.syscall.as_bytes()).unwrap();
+        let facts = Facts { pid: PID, tid: TID, state: self.state, call: &call, wchan: self.wchan, since: None };
+        let mut world = self.world();
+        world.precise(true);
+        decode(&facts, &mut world)
     }
 
     /// What the registry makes of the thread.

@@ -7,7 +7,7 @@ use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
 use crate::backend::observe::target::stack::Code;
 use crate::model::Pid;
-use crate::sys::memory;
+use crate::sys::{kcmp, memory};
 use crate::sys::procroot::ProcRoot;
 
 /// Reads what is really there.
@@ -28,6 +28,10 @@ impl Live {
 impl Source for Live {
     fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno> {
         if self.real { memory::read_many(pid, ranges, buffer) } else { Err(Errno::NOSYS) }
+    }
+
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        self.real.then(|| kcmp::share_memory(one, other).ok()).flatten()
     }
 
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {

@@ -10,7 +10,9 @@
 //! link and the place in the kernel, a word's value and the caller's name); a
 //! wait that none of them is sure of stays `futex` or `other`.
 
+mod any_of;
 mod calls;
+mod caught;
 mod descriptor;
 mod epoll;
 mod facts;
@@ -24,8 +26,10 @@ mod live;
 mod other;
 mod owner;
 mod parking_lot;
+mod peer;
 mod pipe;
 mod poll;
+mod posix_mq;
 mod pthread_mutex;
 mod pthread_rwlock;
 mod pthread_sync;
@@ -38,9 +42,11 @@ mod shared;
 mod sleep;
 mod socket;
 mod stopped;
+mod sysv;
 mod task;
 mod thread_join;
 mod unreadable;
+mod vfork;
 mod waitpid;
 mod world;
 
@@ -91,6 +97,10 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,
+    &vfork::Vfork,
+    &sysv::Semaphore,
+    &sysv::Message,
+    &posix_mq::PosixMq,
     &sleep::Sleep,
     &poll::Poll,
     &select::Select,

@@ -5,10 +5,10 @@
 //! namespace. Where the other end of a connection is on this machine, whoever
 //! has it open can end the wait.
 
-use super::descriptor::{Others, Target};
+use super::descriptor::Target;
+use super::peer::{Socket, holders_of, local_peer, socket};
 use super::{Decoder, Facts, World};
-use crate::backend::observe::endpoints::End;
-use crate::backend::observe::inet::{self, InetSocket};
+use crate::backend::observe::inet::InetSocket;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::sys::diag::{LISTENING, UnixSocket};
 
@@ -63,7 +63,7 @@ impl Decoder for Unix {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let socket = *world.ends().ok()?.unix_socket(inode)?;
+        let Some(Socket::Unix(socket)) = socket(facts, world, inode) else { return None };
         let (kind, fits) = match act {
             Act::Receive => (WaitKind::UnixRecv, socket.state != LISTENING),
             Act::Send => (WaitKind::UnixSend, socket.state != LISTENING),
@@ -106,8 +106,7 @@ impl Decoder for Inet {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let all = inet::sockets_of(&world.root, facts.pid);
-        let socket = *all.iter().find(|socket| socket.inode == inode)?;
+        let Some(Socket::Inet(socket)) = socket(facts, world, inode) else { return None };
         let kind = match act {
             Act::Receive if !socket.listens() => WaitKind::InetRecv,
             Act::Send if !socket.listens() => WaitKind::InetSend,
@@ -127,7 +126,7 @@ impl Decoder for Inet {
         match act {
             Act::Accept => nobody(&mut wait, "any client may connect"),
             Act::Connect => nobody(&mut wait, &format!("{remote} has not answered yet")),
-            Act::Receive | Act::Send => match local_peer(&all, &socket) {
+            Act::Receive | Act::Send => match local_peer(facts, world, &socket) {
                 Some(peer) => {
                     wait.evidence.push(format!("its peer is here: socket {}", peer.inode));
                     name_peer(facts, world, peer.inode, &mut wait);
@@ -150,30 +149,9 @@ fn socket_call(facts: &Facts<'_>, world: &World) -> Option<(Act, i32, u64)> {
     }
 }
 
-/// The other end of a TCP connection within the same tables.
-fn local_peer<'a>(all: &'a [InetSocket], socket: &InetSocket) -> Option<&'a InetSocket> {
-    let is_peer = |other: &&InetSocket| {
-        other.tcp && socket.tcp && other.inode != 0 && other.local == socket.remote && other.remote == socket.local
-    };
-    all.iter().find(is_peer).filter(|_| socket.remote.port != 0)
-}
-
 /// Names who has the socket with this inode open.
 fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
-    let mut others = open(world, peer, false);
-    if others.as_ref().is_none_or(|others| others.ends.is_empty()) {
-        others = open(world, peer, true);
-    }
-    others.unwrap_or_default().name(facts, "its peer", wait);
-}
-
-fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
-    let index = if anew { world.new_ends() } else { world.ends() }.ok()?;
-    let unreadable = index.unreadable().len();
-    let mut ends: Vec<End> = index.of_socket(inode).to_vec();
-    let link = format!("socket:[{inode}]");
-    ends.retain(|end| super::descriptor::is_link(world, end.pid, end.fd, &link));
-    Some(Others { ends, unreadable })
+    holders_of(world, peer).name(facts, world, "its peer", wait);
 }
 
 fn nobody(wait: &mut Wait, why: &str) {

@@ -114,7 +114,7 @@ fn fits(facts: &Facts<'_>, world: &mut World, which: Which, child: Pid) -> bool 
             let own = group_of(facts, world, facts.pid);
             own.is_some() && group_of(facts, world, child) == own
         }
-        Which::Pidfd(fd) => pid_of(facts, world, fd) == Some(child),
+        Which::Pidfd(fd) => process_of_pidfd(facts, world, fd) == Some(child),
     }
 }
 
@@ -125,7 +125,7 @@ fn group_of(facts: &Facts<'_>, world: &mut World, pid: Pid) -> Option<Pid> {
 }
 
 /// The process behind a pidfd, which its fdinfo tells in our numbering.
-fn pid_of(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Pid> {
+pub(super) fn process_of_pidfd(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Pid> {
     let mut content = Vec::new();
     world.root.read_into(&format!("{}/task/{}/fdinfo/{fd}", facts.pid, facts.tid), &mut content).ok()?;
     str::from_utf8(&content).ok()?.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())

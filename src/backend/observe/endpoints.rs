@@ -171,6 +171,13 @@ impl Ends {
         self.unix_sockets().as_ref().ok()?.get(&inode)
     }
 
+    /// The Unix socket that listens at this path: the lower half of its inode, and
+    /// its device as the kernel numbers it.
+    pub fn unix_listener(&self, bound: (u32, u32)) -> Option<&diag::UnixSocket> {
+        let mut all = self.unix_sockets().as_ref().ok()?.values();
+        all.find(|socket| socket.state == diag::LISTENING && socket.bound == Some(bound))
+    }
+
     /// Why the kernel does not tell of Unix sockets, if so.
     pub fn unix_fault(&self) -> Option<&str> {
         self.unix_sockets().as_ref().err().map(String::as_str)

@@ -186,3 +186,96 @@ fn add(facts: &Facts<'_>, pid: crate::model::Pid, what: &str, wait: &mut Wait) {
         wait.evidence.push(format!("process {pid}{own} {what}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::{DATA, Machine, PID};
+    use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
+
+    /// Thread 101 polls fd 4, a pipe, and fd 5, a connection on this machine;
+    /// process 200 has the pipe, 300 the connection's other end.
+    fn machine(timeout: &str) -> Machine {
+        let machine = Machine::new(&format!("7 {DATA:#x} 0x2 {timeout} 0x0 0x0 0x0"), "do_poll");
+        machine.set_words(DATA, &[4, 1, 5, 1]);
+        machine.link("100/task/101/fd/4", "pipe:[7]");
+        machine.link("100/task/101/fd/5", "socket:[8]");
+        machine.write(
+            "100/net/tcp",
+            "header\n0: 0100007F:1538 0100007F:C350 01 0:0 0:0 0 0 0 8 1\n1: 0100007F:C350 0100007F:1538 01 0:0 0:0 0 0 0 9 1\n",
+        );
+        machine.process(200, &[200]);
+        machine.link("200/fd/1", "pipe:[7]");
+        machine.process(300, &[300]);
+        machine.link("300/fd/3", "socket:[9]");
+        machine
+    }
+
+    fn holders(wait: &Wait) -> Vec<i32> {
+        wait.holders.iter().map(|holder| holder.pid).collect()
+    }
+
+    const FOREVER: &str = "0xffffffff";
+
+    #[test]
+    fn whoever_has_any_other_end_is_named() {
+        let wait = machine(FOREVER).decode_precisely().unwrap();
+        assert_eq!((wait.kind, holders(&wait)), (WaitKind::Poll, vec![200, 300]));
+        assert_eq!((wait.partial, wait.timed, wait.certainty), (false, false, Certainty::Derived), "{wait:#?}");
+        assert!(machine("0x5").decode_precisely().unwrap().timed);
+    }
+
+    #[test]
+    fn a_table_of_all_processes_looks_for_nobody() {
+        let wait = machine(FOREVER).decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+    }
+
+    #[test]
+    fn one_descriptor_that_anybody_can_make_ready_hides_the_rest() {
+        for link in ["anon_inode:[eventfd]", "anon_inode:[timerfd]", "/dev/pts/3", "socket:[77]", "pipe:[78]"] {
+            let machine = machine(FOREVER);
+            std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
+            machine.link("100/task/101/fd/5", link);
+            let wait = machine.decode_precisely().unwrap();
+            assert_eq!((holders(&wait), wait.partial), (vec![200], true), "{link} {wait:#?}");
+        }
+        let machine = machine(FOREVER);
+        std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
+        assert!(machine.decode_precisely().unwrap().partial, "not open any more");
+    }
+
+    #[test]
+    fn a_handler_may_end_the_wait() {
+        for (mask, own, partial) in
+            [("0000000000000000", true, false), ("0000000000000002", false, false), ("0000000000000002", true, true), ("0000000000004000", false, true)]
+        {
+            let machine = machine(FOREVER);
+            machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\nSigCgt:\t{mask}\n"));
+            if own {
+                machine.link("100/fd/6", "pipe:[7]");
+            }
+            let wait = machine.decode_precisely().unwrap();
+            assert_eq!(wait.partial, partial, "{mask} {own} {wait:#?}");
+            assert_eq!(wait.holders.contains(&Holder { pid: PID, tid: None }), own);
+        }
+    }
+
+    #[test]
+    fn epoll_goes_by_what_was_registered_not_by_the_number() {
+        let epoll = |inode: &str, threads: &[i32]| {
+            let machine = Machine::new("232 0x9 0x0 0x10 0xffffffff 0x0 0x0", "ep_poll");
+            std::fs::remove_dir_all(machine.directory.path().join("100/task/100")).unwrap();
+            machine.process(PID, threads);
+            machine.link("100/task/101/fd/4", "pipe:[31]");
+            machine.write("100/task/101/fdinfo/9", &format!("pos:\t0\ntfd: 4 events: 19 data: 4 pos:0 ino:{inode} sdev:e\n"));
+            machine.process(200, &[200]);
+            machine.link("200/fd/1", "pipe:[31]");
+            machine.decode_precisely().unwrap()
+        };
+        let wait = epoll("1f", &[101]);
+        assert_eq!((wait.kind, holders(&wait), wait.partial), (WaitKind::Epoll, vec![200], false), "{wait:#?}");
+        let replaced = epoll("2a", &[101]);
+        assert!(replaced.holders.is_empty() && replaced.partial, "{replaced:#?}");
+        assert!(epoll("1f", &[101, 102]).partial, "another thread may change the set");
+    }
+}

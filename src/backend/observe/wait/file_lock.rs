@@ -46,7 +46,7 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
 }
 
 /// A POSIX lock belongs to the process that took it.
-fn name_process(world: &World, lock: &FileLock, wait: &mut Wait) {
+pub(super) fn name_process(world: &World, lock: &FileLock, wait: &mut Wait) {
     match lock.pid.filter(|&pid| pid > 0 && world.has_thread(pid, pid)) {
         Some(pid) => {
             push(wait, pid);

@@ -11,7 +11,7 @@ use super::{Call, Facts, World, decode};
 use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::Code;
-use crate::model::Pid;
+use crate::model::{Nanos, Pid};
 use crate::model::process::State;
 use crate::model::wait::Wait;
 use crate::sys::procroot::ProcRoot;
@@ -36,6 +36,7 @@ pub(super) struct Tables {
     names: BTreeMap<u64, String>,
     runtime: Option<Runtime>,
     pub(super) shared_memory: Vec<(Pid, Pid)>,
+    pub(super) socket_limit: Option<Nanos>,
 }
 
 #[derive(Debug)]
@@ -56,6 +57,10 @@ impl Source for Fake {
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         let tables = self.0.lock().unwrap();
         Some(tables.shared_memory.contains(&(one, other)))
+    }
+
+    fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: bool) -> Option<Nanos> {
+        self.0.lock().unwrap().socket_limit
     }
 
     fn code(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {

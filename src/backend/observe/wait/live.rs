@@ -1,14 +1,16 @@
 //! Memory and names of real processes.
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::world::Source;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
 use crate::backend::observe::target::stack::Code;
-use crate::model::Pid;
-use crate::sys::{kcmp, memory};
+use crate::model::{Nanos, Pid};
+use crate::sys::pidfd::Pidfd;
 use crate::sys::procroot::ProcRoot;
+use crate::sys::{kcmp, memory};
 
 /// Reads what is really there.
 #[derive(Debug)]
@@ -32,6 +34,18 @@ impl Source for Live {
 
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         self.real.then(|| kcmp::share_memory(one, other).ok()).flatten()
+    }
+
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+        if !self.real {
+            return None;
+        }
+        // A copy for the moment of asking: the target is not stopped, and its
+        // own descriptor stays what it is.
+        let socket = Pidfd::open(pid).and_then(|process| process.copy_of(fd)).ok()?;
+        let which = if receives { Timeout::Recv } else { Timeout::Send };
+        let limit = socket_timeout(&socket, which).ok()??;
+        Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {

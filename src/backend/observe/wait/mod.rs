@@ -10,6 +10,7 @@
 //! link and the place in the kernel, a word's value and the caller's name); a
 //! wait that none of them is sure of stays `futex` or `other`.
 
+mod anonymous;
 mod any_of;
 mod calls;
 mod caught;
@@ -22,10 +23,12 @@ mod futex;
 mod glibc;
 mod kernel_mutex;
 mod kernel_object;
+mod lease;
 mod live;
 mod other;
 mod owner;
 mod parking_lot;
+mod path;
 mod peer;
 mod pipe;
 mod poll;
@@ -109,6 +112,9 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &kernel_object::Eventfd,
     &kernel_object::Signal,
     &kernel_object::FifoOpen,
+    &lease::Lease,
+    &anonymous::AnonymousRead,
+    &anonymous::IoUring,
     &futex::Futex,
     &other::Other,
 ];

@@ -45,6 +45,9 @@ pub(super) trait Source: Debug + Send {
     /// Whether two processes share their memory; `None` where that is not told.
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
 
+    /// The time-out of a socket; `None` for none, or where that is not told.
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
+
     /// Names the code that ends directly before each address.
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code>;
 
@@ -459,6 +462,12 @@ impl World {
     /// execve(2); `None` where the kernel does not tell.
     pub(super) fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         self.source.shares_memory(one, other)
+    }
+
+    /// The time-out that a process has set on its socket for receiving, else for
+    /// sending; looked for only where the answer shall be precise.
+    pub(super) fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+        self.precise.then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
     /// The file locks of this scan.

@@ -216,6 +216,17 @@ pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, Pid, i3
     })
 }
 
+/// As [`with_name`], among the descriptors of one process only; false where it
+/// may not be read.
+pub fn with_name_in(root: &ProcRoot, pid: Pid, path: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> bool {
+    let name = last_part(path);
+    descriptors_of(root, pid, |_, tid, fd, link| {
+        if link.starts_with(b"/") && last_part(link) == name {
+            each(pid, tid, fd);
+        }
+    })
+}
+
 /// The open ends of a named pipe, found by its device and inode among the
 /// descriptors whose link has the same last part; and who may not be read.
 ///
@@ -296,17 +307,18 @@ fn each_descriptor(root: &ProcRoot, mut each: impl FnMut(&OwnedFd, (Pid, Pid), i
 /// of one process; false where it may not be read.
 fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
     let mut tables = Tables::new(root, pid);
-    let readable = match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
-        // Its main thread may have ended before others: it has none left.
-        Ok(count) => {
-            if count > 0 {
-                tables.seen.push(pid);
+    let readable =
+        match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
+            // Its main thread may have ended before others: it has none left.
+            Ok(count) => {
+                if count > 0 {
+                    tables.seen.push(pid);
+                }
+                true
             }
-            true
-        }
-        Err(Errno::ACCESS | Errno::PERM) => return !may_hold_descriptors(root, pid),
-        Err(_) => true,
-    };
+            Err(Errno::ACCESS | Errno::PERM) => return !may_hold_descriptors(root, pid),
+            Err(_) => true,
+        };
     for tid in tables.others() {
         let _ = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
             each(directory, tid, fd, link);
@@ -347,7 +359,8 @@ impl<'r> Tables<'r> {
     fn others(mut self) -> Vec<Pid> {
         let task = format!("{}/task", self.pid);
         // A directory has a link for each thread in it, and two of its own.
-        let threads = statat(self.root.directory(), task.as_str(), AtFlags::empty()).map_or(0, |status| status.st_nlink);
+        let threads =
+            statat(self.root.directory(), task.as_str(), AtFlags::empty()).map_or(0, |status| status.st_nlink);
         if threads <= 3 || !self.root.is_real() {
             return Vec::new();
         }

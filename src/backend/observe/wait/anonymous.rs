@@ -1,8 +1,8 @@
-//! Waits on what has no name: `timerfd`, `inotify`, `fanotify`, io_uring.
+//! Waits on what has no name: `timerfd`, `inotify`, `fanotify`, `io_uring`.
 //!
 //! ```text
-//! read(timerfd)             in timerfd_read_iter       until it expires
-//! read(inotify, fanotify)   in inotify_read, …         until a file changes
+//! read(timerfd)             in timerfd_read_iter, do_wait_intr_irq   until it expires
+//! read(inotify, fanotify)   in inotify_read, wait_woken               until a file changes
 //! io_uring_enter(ring, submit, wanted, flags, …)       in io_cqring_wait
 //! ```
 
@@ -19,7 +19,7 @@ const ENTER_EXT_ARG: u64 = 1 << 3;
 #[derive(Debug)]
 pub(super) struct AnonymousRead;
 
-/// A wait for completions of an io_uring.
+/// A wait for completions of an `io_uring`.
 #[derive(Debug)]
 pub(super) struct IoUring;
 
@@ -42,12 +42,13 @@ impl Decoder for AnonymousRead {
         let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
         let fd = args[0] as i32;
         let Ok(Target::Anonymous(name)) = Target::of(facts, world, fd) else { return None };
-        let what = match &*name {
-            "timerfd" => "the timer to expire",
-            "inotify" | "fanotify" => "a watched file to change",
+        // Newer kernels only tell the function that both kinds sleep in.
+        let (what, places): (_, &[&str]) = match &*name {
+            "timerfd" => ("the timer to expire", &["timerfd", "do_wait_intr_irq"]),
+            "inotify" | "fanotify" => ("a watched file to change", &["inotify", "fanotify", "wait_woken"]),
             _ => return None,
         };
-        if !facts.has_wchan() || !facts.wchan.contains(&*name) {
+        if !facts.has_wchan() || !facts.may_sleep_in(places) {
             return None;
         }
         let mut wait = Wait::new(WaitKind::Other, format!("{what}: {name} (fd {fd})"));
@@ -91,7 +92,7 @@ impl Decoder for IoUring {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let args = facts.call_in(&[libc::SYS_io_uring_enter])?;
-        if args[2] & 0xffff_ffff == 0 || !facts.has_wchan() || !facts.may_sleep_in(&["io_cqring_wait"]) {
+        if args[2] as u32 == 0 || !facts.has_wchan() || !facts.may_sleep_in(&["io_cqring_wait"]) {
             return None;
         }
         let ring = if args[3] & ENTER_REGISTERED_RING != 0 {
@@ -128,10 +129,15 @@ mod tests {
         let timer = read("timerfd_read_iter", "anon_inode:[timerfd]");
         assert_eq!((&*timer.resource, timer.timed), ("the timer to expire: timerfd (fd 3)", true));
         let watch = read("inotify_read", "anon_inode:inotify");
-        assert_eq!((&*watch.resource, watch.timed, watch.partial), ("a watched file to change: inotify (fd 3)", false, true));
-        for (wchan, link) in
-            [("eventfd_read", "anon_inode:[timerfd]"), ("inotify_read", "anon_inode:[timerfd]"), ("0", "anon_inode:inotify")]
-        {
+        assert_eq!(
+            (&*watch.resource, watch.timed, watch.partial),
+            ("a watched file to change: inotify (fd 3)", false, true)
+        );
+        for (wchan, link) in [
+            ("eventfd_read", "anon_inode:[timerfd]"),
+            ("inotify_read", "anon_inode:[timerfd]"),
+            ("0", "anon_inode:inotify"),
+        ] {
             assert!(read(wchan, link).resource.starts_with("read("), "{wchan} {link}");
         }
     }

@@ -106,7 +106,8 @@ enum Act {
 fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others, &'static str), Act> {
     let fd = one.fd;
     let unseen = |why: &str| Act::Unseen(format!("fd {fd}: {why}"));
-    let target = Target::of(facts, world, fd).map_err(|error| unseen(&format!("what it is cannot be read: {error}")))?;
+    let target =
+        Target::of(facts, world, fd).map_err(|error| unseen(&format!("what it is cannot be read: {error}")))?;
     if let (Some(inode), Target::Pipe(now) | Target::Socket(now)) = (one.inode, &target)
         && inode != *now
     {
@@ -143,11 +144,14 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
     }
 }
 
+/// Who of those that have a pipe open, and what they have, in words.
+type Side = (fn(Access) -> bool, &'static str);
+
 /// Which end of a pipe must act, by what the descriptor may do and what is
 /// awaited of it.
-fn side(facts: &Facts<'_>, world: &World, one: Watched) -> Option<(fn(Access) -> bool, &'static str)> {
-    const WRITERS: (fn(Access) -> bool, &str) = (|access| access.write, "the write end");
-    const READERS: (fn(Access) -> bool, &str) = (|access| access.read, "the read end");
+fn side(facts: &Facts<'_>, world: &World, one: Watched) -> Option<Side> {
+    const WRITERS: Side = (|access| access.write, "the write end");
+    const READERS: Side = (|access| access.read, "the read end");
     let own = endpoints::access_of_path(&world.root, &format!("{}/task/{}/fd/{}", facts.pid, facts.tid, one.fd));
     match (own.read, own.write) {
         (true, false) => Some(WRITERS),
@@ -246,9 +250,12 @@ mod tests {
 
     #[test]
     fn a_handler_may_end_the_wait() {
-        for (mask, own, partial) in
-            [("0000000000000000", true, false), ("0000000000000002", false, false), ("0000000000000002", true, true), ("0000000000004000", false, true)]
-        {
+        for (mask, own, partial) in [
+            ("0000000000000000", true, false),
+            ("0000000000000002", false, false),
+            ("0000000000000002", true, true),
+            ("0000000000004000", false, true),
+        ] {
             let machine = machine(FOREVER);
             machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\nSigCgt:\t{mask}\n"));
             if own {
@@ -267,7 +274,10 @@ mod tests {
             std::fs::remove_dir_all(machine.directory.path().join("100/task/100")).unwrap();
             machine.process(PID, threads);
             machine.link("100/task/101/fd/4", "pipe:[31]");
-            machine.write("100/task/101/fdinfo/9", &format!("pos:\t0\ntfd: 4 events: 19 data: 4 pos:0 ino:{inode} sdev:e\n"));
+            machine.write(
+                "100/task/101/fdinfo/9",
+                &format!("pos:\t0\ntfd: 4 events: 19 data: 4 pos:0 ino:{inode} sdev:e\n"),
+            );
             machine.process(200, &[200]);
             machine.link("200/fd/1", "pipe:[31]");
             machine.decode_precisely().unwrap()

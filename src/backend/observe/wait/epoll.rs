@@ -52,6 +52,9 @@ impl Decoder for Epoll {
             wait.partial = true;
             wait.evidence.push("another thread of the process may change what it watches".to_owned());
         }
+        if world.is_precise() {
+            wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
+        }
         Some(wait)
     }
 }

@@ -8,12 +8,12 @@ use rustix::io::Errno;
 
 use super::world::Source;
 use super::{Call, Facts, World, decode};
-use crate::backend::observe::target::maps::Maps;
+use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::Code;
-use crate::model::{Nanos, Pid};
 use crate::model::process::State;
 use crate::model::wait::Wait;
+use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 
 /// Where the made-up process keeps its code, its data and its stack.
@@ -36,6 +36,7 @@ pub(super) struct Tables {
     names: BTreeMap<u64, String>,
     runtime: Option<Runtime>,
     pub(super) shared_memory: Vec<(Pid, Pid)>,
+    pub(super) go: bool,
     pub(super) socket_limit: Option<Nanos>,
 }
 
@@ -61,6 +62,10 @@ impl Source for Fake {
 
     fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: bool) -> Option<Nanos> {
         self.0.lock().unwrap().socket_limit
+    }
+
+    fn is_go(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        self.0.lock().unwrap().go
     }
 
     fn code(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {

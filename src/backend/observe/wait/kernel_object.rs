@@ -141,7 +141,7 @@ impl Decoder for FifoOpen {
             return None;
         }
         let for_whom = if flags & libc::O_ACCMODE == libc::O_WRONLY { "a reader" } else { "a writer" };
-        let name = path::string(facts, world, address).map(|name| visible(&name)).unwrap_or_else(|| "a FIFO".to_owned());
+        let name = path::string(facts, world, address).map_or_else(|| "a FIFO".to_owned(), |name| visible(&name));
         Some(nobody(facts, WaitKind::FifoOpen, format!("{for_whom} of FIFO {name}")))
     }
 }

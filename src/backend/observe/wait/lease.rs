@@ -52,7 +52,9 @@ impl Decoder for Lease {
             }
             _ => Vec::new(),
         };
-        leases.iter().for_each(|lease| name_process(world, lease, &mut wait));
+        for lease in &leases {
+            name_process(world, lease, &mut wait);
+        }
         wait.mode = if wait.holders.len() > 1 { Mode::All } else { Mode::Any };
         if leases.is_empty() {
             wait.certainty = Certainty::Unknown;

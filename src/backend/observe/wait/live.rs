@@ -48,6 +48,10 @@ impl Source for Live {
         Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
+        self.modules.of(root, pid, mapping).is_some_and(|module| module.is_go())
+    }
+
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
         let mut code: Vec<Code> = addresses.iter().map(|&address| unnamed(maps, address)).collect();
         for index in 0..code.len() {

@@ -20,6 +20,7 @@ mod facts;
 mod file_lock;
 mod flock;
 mod futex;
+mod futex_waitv;
 mod glibc;
 mod kernel_mutex;
 mod kernel_object;
@@ -116,6 +117,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &anonymous::AnonymousRead,
     &anonymous::IoUring,
     &futex::Futex,
+    &futex_waitv::FutexWaitv,
     &other::Other,
 ];
 

@@ -53,7 +53,9 @@ impl Decoder for Semaphore {
             WaitKind::SysvSem,
             match what {
                 Some((number, 0)) => format!("semaphore {number} of set {id} to be zero"),
-                Some((number, change)) => format!("semaphore {number} of set {id} to be at least {}", -i32::from(change)),
+                Some((number, change)) => {
+                    format!("semaphore {number} of set {id} to be at least {}", -i32::from(change))
+                }
                 None => format!("a semaphore of set {id}"),
             },
         );
@@ -121,9 +123,7 @@ fn operations(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Opt
     let count = (1..=READ).contains(&count).then_some(count)?;
     let mut bytes = vec![0; count as usize * 6];
     world.memory(facts.pid, address, &mut bytes).ok()?;
-    let one = |chunk: &[u8]| {
-        (u16::from_ne_bytes([chunk[0], chunk[1]]), i16::from_ne_bytes([chunk[2], chunk[3]]))
-    };
+    let one = |chunk: &[u8]| (u16::from_ne_bytes([chunk[0], chunk[1]]), i16::from_ne_bytes([chunk[2], chunk[3]]));
     Some(bytes.chunks_exact(6).map(one).collect())
 }
 

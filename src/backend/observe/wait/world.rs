@@ -12,7 +12,7 @@ use super::{Call, Facts};
 use crate::backend::observe::endpoints::{Ends, inode_in};
 use crate::backend::observe::file_locks::FileLocks;
 use crate::backend::observe::inet::InetSockets;
-use crate::backend::observe::target::maps::Maps;
+use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -47,6 +47,9 @@ pub(super) trait Source: Debug + Send {
 
     /// The time-out of a socket; `None` for none, or where that is not told.
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
+
+    /// Whether the file behind a mapping is a program of Go.
+    fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool;
 
     /// Names the code that ends directly before each address.
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code>;
@@ -175,6 +178,18 @@ impl World {
         }
         self.maps.insert(pid, maps.clone());
         maps
+    }
+
+    /// The runtime of the process, where it schedules threads or objects of its
+    /// own on those of the kernel: what one of these waits for tells little.
+    pub(super) fn managed_runtime(&mut self, pid: Pid) -> Option<&'static str> {
+        let maps = self.maps(pid)?;
+        if maps.all().iter().any(|mapping| mapping.name.ends_with("/libjvm.so")) {
+            return Some("a Java virtual machine (libjvm.so): its threads and monitors are its own, jstack tells them");
+        }
+        let program = maps.all().iter().find(|mapping| mapping.file.is_some())?;
+        let is_go = self.source.is_go(&self.root, pid, program);
+        is_go.then_some("a Go program (.go.buildinfo): its goroutines are not its threads, SIGQUIT makes it tell them")
     }
 
     /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,

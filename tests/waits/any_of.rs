@@ -90,12 +90,21 @@ fn a_vfork_parent_waits_for_the_child_that_has_its_memory() {
     assert_eq!((&wait.holders[..], wait.partial, wait.certainty), (&[process(other)][..], false, Certainty::Certain));
 }
 
+/// A killed program leaves its System V objects behind: they have no owner.
+fn remove(kind: &str, wait: &Wait) {
+    let number = |word: &&str| *word != "1" && word.bytes().all(|byte| byte.is_ascii_digit());
+    let id = wait.resource.split(' ').find(number).unwrap_or("1");
+    assert!(Command::new("ipcrm").args([kind, id]).status().unwrap().success(), "{wait:#?}");
+}
+
 #[test]
 fn queues_and_semaphores_name_nobody_but_who_has_them_open() {
     let (wait, other) = wait_of("sem", WaitKind::SysvSem);
     assert!(wait.holders.is_empty() && wait.partial && !wait.timed, "{wait:#?} {other}");
     assert!(wait.resource.starts_with("semaphore 1 of set ") && wait.resource.ends_with("at least 1"), "{wait:#?}");
+    remove("-s", &wait);
     let (wait, _) = wait_of("msg", WaitKind::SysvMsg);
+    remove("-q", &wait);
     assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
     let (wait, other) = wait_of("mq", WaitKind::PosixMq);
     assert_eq!((&wait.holders[..], wait.partial), (&[process(other)][..], true), "{wait:#?}");

@@ -77,6 +77,7 @@ pub struct World {
     pub root: Arc<ProcRoot>,
     source: Box<dyn Source>,
     precise: bool,
+    thorough: bool,
     vouched: bool,
     ahead: Ahead,
     /// The threads of the process at hand, but for its main thread.
@@ -108,6 +109,7 @@ impl World {
             root,
             source,
             precise: false,
+            thorough: false,
             vouched: false,
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
@@ -146,6 +148,17 @@ impl World {
         if precise {
             self.ends = None;
         }
+    }
+
+    /// Whether even what hardly ever is shall be looked for: somebody is about to
+    /// be told that a thread can never go on.
+    pub fn thorough(&mut self, thorough: bool) {
+        self.thorough = thorough;
+    }
+
+    /// Whether [`World::thorough`] was asked for.
+    pub fn is_thorough(&self) -> bool {
+        self.thorough
     }
 
     /// Whether [`World::precise`] was asked for.

@@ -212,7 +212,7 @@ mod tests {
         machine.process(200, &[200]);
         machine.process(300, &[300]);
         machine.write("300/status", "NSpid:\t300\nTracerPid:\t101\n");
-        let call = Call::parse(b"61 0xffffffffffffffff 0x0 0x0 0x0 0x0 0x0").unwrap();
+        let call = Call::parse(b"61 0xffffffffffffffff 0x0 0x0 0x0 0x0 0x0 0x7f00 0x7f00").unwrap();
         let facts = Facts { pid: 100, tid: 101, state: State::Sleeping, call: &call, wchan: "do_wait", since: None };
         let mut world = machine.world();
         world.precise(true);

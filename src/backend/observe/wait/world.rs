@@ -39,6 +39,17 @@ pub type Around = [u8; 2 * AROUND as usize];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
+/// At what cost questions are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// What is dear is left out, and said to be.
+    Cheap,
+    /// Every holder that can be found is named.
+    Precise,
+    /// Even what hardly ever is is looked for.
+    Thorough,
+}
+
 /// A thread's process, id, stack pointer and program counter.
 type SiteKey = (Pid, Pid, u64, u64);
 
@@ -76,8 +87,7 @@ pub struct World {
     /// The proc file system.
     pub root: Arc<ProcRoot>,
     source: Box<dyn Source>,
-    precise: bool,
-    thorough: bool,
+    effort: Effort,
     vouched: bool,
     ahead: Ahead,
     /// The threads of the process at hand, but for its main thread.
@@ -108,8 +118,7 @@ impl World {
         World {
             root,
             source,
-            precise: false,
-            thorough: false,
+            effort: Effort::Cheap,
             vouched: false,
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
@@ -134,7 +143,7 @@ impl World {
         self.inet.clear();
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
-        if self.precise {
+        if self.is_precise() {
             self.ends = None;
         }
         self.ends_outdated |= self.ends.as_ref().is_some_and(old);
@@ -144,7 +153,7 @@ impl World {
     /// holder that can be found, at whatever cost. Without, a decoder leaves out
     /// what is dear, and says so.
     pub fn precise(&mut self, precise: bool) {
-        self.precise = precise;
+        self.effort = if precise { Effort::Precise } else { Effort::Cheap };
         if precise {
             self.ends = None;
         }
@@ -153,17 +162,19 @@ impl World {
     /// Whether even what hardly ever is shall be looked for: somebody is about to
     /// be told that a thread can never go on.
     pub fn thorough(&mut self, thorough: bool) {
-        self.thorough = thorough;
+        if self.is_precise() {
+            self.effort = if thorough { Effort::Thorough } else { Effort::Precise };
+        }
     }
 
     /// Whether [`World::thorough`] was asked for.
     pub fn is_thorough(&self) -> bool {
-        self.thorough
+        self.effort == Effort::Thorough
     }
 
     /// Whether [`World::precise`] was asked for.
     pub fn is_precise(&self) -> bool {
-        self.precise
+        self.effort >= Effort::Precise
     }
 
     /// From now on whoever asks finds out by other means whether a thread has

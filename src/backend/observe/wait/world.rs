@@ -581,9 +581,10 @@ impl World {
     }
 
     /// The time-out that a process has set on its socket for receiving, else for
-    /// sending; looked for only where the answer shall be precise.
+    /// sending; looked for only before somebody is called stuck, since it takes a
+    /// copy of the descriptor for a moment.
     pub(super) fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
-        self.precise.then(|| self.source.socket_limit(pid, fd, receives)).flatten()
+        self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
     /// The file locks of this scan.

@@ -92,12 +92,12 @@ fn grid(area: Rect) -> Option<Grid> {
     if area.height < 15 || area.width < 66 {
         return None;
     }
-    let upper = (area.height * 3 / 10).clamp(5, 14);
-    let middle = (area.height * 3 / 10).clamp(5, 20);
+    let upper = (area.height * 3 / 10).clamp(5, 12);
+    let middle = (area.height * 3 / 10).clamp(5, 16);
     let row = |y: u16, height: u16| Rect { y: area.y + y, height, ..area };
     let (a, b, c) = (row(0, upper), row(upper, middle), row(upper + middle, area.height - upper - middle));
     let labs = columns(c, &[1, 1, 1]);
-    let [waiting, children] = columns(b, &[1, 1]);
+    let [waiting, children] = columns(b, &[3, 2]);
     let (history, machine, busiest) = if area.width >= 100 {
         let [history, machine, busiest] = columns(a, &[1, 1, 1]);
         (history, Some(machine), busiest)

@@ -90,7 +90,7 @@ pub fn sentence(deadlock: &Deadlock, graph: &WaitGraph) -> String {
         let _ = write!(text, "{} ({} of {})", id.tid, thread.thread, thread.process);
         if let Some(wait) = &thread.wait {
             let _ = write!(text, " waits for {}", what(wait));
-            let _ = write!(text, ", {} {}", relation(wait), holders(wait, graph));
+            let _ = write!(text, ", {} {}", wait.relation(), holders(wait, graph));
         }
     }
     text
@@ -103,20 +103,6 @@ fn what(wait: &Wait) -> String {
         "" => words.to_owned(),
         resource if resource.starts_with(words) => resource.to_owned(),
         resource => format!("{words}: {resource}"),
-    }
-}
-
-/// What the holders of a wait are to it.
-fn relation(wait: &Wait) -> &'static str {
-    use crate::model::wait::WaitKind;
-    match wait.kind {
-        WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
-        WaitKind::Ptrace => "traced by",
-        kind if kind.is_lock() => "held by",
-        _ => match wait.mode {
-            Mode::All => "for all of",
-            Mode::Any => "at the other end",
-        },
     }
 }
 
@@ -323,7 +309,7 @@ impl Tree<'_> {
         }
         if wait.holders.len() > FOLLOWED {
             let more = wait.holders.len() - FOLLOWED;
-            writeln!(out, "{indent}└ {} {more} more", relation(wait))?;
+            writeln!(out, "{indent}└ {} {more} more", wait.relation())?;
         }
         self.path.pop();
         Ok(())
@@ -347,7 +333,7 @@ impl Tree<'_> {
             Mode::Any if wait.holders.len() > 1 => " (any of them)",
             _ => "",
         };
-        write!(out, "{indent}{arm} {}{ways} {name}", relation(wait))?;
+        write!(out, "{indent}{arm} {}{ways} {name}", wait.relation())?;
         if self.path.contains(&id) {
             return writeln!(out, ", above: the loop closes");
         }
@@ -419,7 +405,7 @@ fn draw_deadlock(out: &mut impl Write, deadlock: &Deadlock, graph: &WaitGraph, a
         for fact in &wait.evidence {
             writeln!(out, "  │      · {fact}")?;
         }
-        writeln!(out, "  │    {} {}", relation(wait), holders(wait, graph))?;
+        writeln!(out, "  │    {} {}", wait.relation(), holders(wait, graph))?;
     }
     writeln!(out, "  └─── and so on for ever")?;
     let behind = deadlock.stuck.len().saturating_sub(count);

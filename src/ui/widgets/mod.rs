@@ -13,3 +13,4 @@ pub mod rows;
 pub mod signals;
 pub mod spark;
 pub mod text;
+pub mod wait_graph;

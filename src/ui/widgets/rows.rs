@@ -33,9 +33,7 @@ pub fn fit(mut line: Line<'static>, width: usize) -> Line<'static> {
     if let Some(cut) = cut {
         line.spans.truncate(cut + 1);
         if let Some(last) = line.spans.last_mut() {
-            let kept = text::fit(&last.content, room.saturating_sub(1));
-            let kept = kept.trim_end_matches(['…', ' ']).to_owned();
-            *last = Span::styled(if room == 0 { String::new() } else { format!("{kept}…") }, last.style);
+            *last = Span::styled(text::fit(&format!("{}…", last.content), room), last.style);
         }
     }
     line
@@ -55,7 +53,7 @@ mod tests {
     fn a_cut_shows_wherever_it_falls() {
         assert_eq!(cut(&["abc", " 12345"], 9), "abc 12345");
         assert_eq!(cut(&["abc", " 12345"], 8), "abc 123…");
-        assert_eq!(cut(&["abc", " 12345", " x"], 9), "abc 123…");
+        assert_eq!(cut(&["abc", " 12345", " x"], 9), "abc 1234…");
         assert_eq!(cut(&["abc", "12345"], 3), "ab…");
         assert_eq!(cut(&["abc", "12345"], 1), "…");
         assert_eq!(cut(&["进程", "进程"], 7), "进程进…");

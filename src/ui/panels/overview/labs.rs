@@ -12,8 +12,8 @@ use crate::model::lock::LockProgress;
 use crate::model::units::{grouped, si};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Look;
-use crate::ui::theme::Role;
 use crate::ui::panels::ordering::why;
+use crate::ui::theme::Role;
 use crate::ui::widgets::lines::{self, Curve};
 use crate::ui::widgets::ridges::{self, Ridge};
 use crate::ui::widgets::{bar, distribution, frame, lanes, rows, text};
@@ -147,9 +147,10 @@ fn ipc_lines(progress: &IpcProgress, width: usize, look: &Look<'_>) -> Vec<Line<
         }
         Line::from(spans)
     };
-    let heading = match trips {
-        true => format!("{}{:>12} {:>8}", text::left("", 12 + bar_width), "one way", "p50"),
-        false => format!("{}{:>10}", text::left("", 12), "one way"),
+    let heading = if trips {
+        format!("{}{:>12} {:>8}", text::left("", 12 + bar_width), "one way", "p50")
+    } else {
+        format!("{}{:>10}", text::left("", 12), "one way")
     };
     let mut lines = vec![Line::styled(heading, look.style(Role::Heading))];
     lines.extend(progress.series.iter().enumerate().map(line));
@@ -336,7 +337,13 @@ impl Columns {
     }
 }
 
-fn outcome_line(outcome: &Outcome, seen: u64, columns: &Columns, judges: &[Judge<'_>], look: &Look<'_>) -> Line<'static> {
+fn outcome_line(
+    outcome: &Outcome,
+    seen: u64,
+    columns: &Columns,
+    judges: &[Judge<'_>],
+    look: &Look<'_>,
+) -> Line<'static> {
     let share = outcome.count as f64 / seen.max(1) as f64;
     let role = if outcome.target { Role::Strong } else { Role::Text };
     let fill = if outcome.target { Role::Accent } else { Role::Dim };

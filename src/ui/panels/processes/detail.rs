@@ -22,6 +22,7 @@ use crate::model::wait::Wait;
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
 use crate::ui::panels::Look;
+use crate::ui::panels::waits::UNSEEN;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, text};
 
@@ -186,6 +187,9 @@ fn wait_line(wait: &Wait, table: &ProcessTable, look: &Look<'_>) -> Line<'static
         let holders: Vec<String> = wait.holders.iter().map(|h| holder_text(*h, table)).collect();
         spans.push(Span::styled(" · held by ", look.style(Role::Dim)));
         spans.push(Span::styled(holders.join(", "), look.style(Role::Strong)));
+    }
+    if wait.partial {
+        spans.push(Span::styled(format!(" · {UNSEEN}"), look.style(Role::Warn)));
     }
     spans.push(Span::styled(format!(" · {:?}", wait.certainty).to_lowercase(), look.style(Role::Faint)));
     Line::from(spans)

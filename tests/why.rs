@@ -199,3 +199,53 @@ fn the_number_of_a_thread_stands_for_its_process() {
     assert_eq!(answer["threads"][0]["pid"], target.pid());
     assert_eq!(answer["threads"].as_array().unwrap().len(), 5);
 }
+
+#[test]
+fn threads_of_a_pid_namespace_have_their_numbers_outside() {
+    if !nix::unistd::geteuid().is_root() {
+        return println!("skipped: only root may make a pid namespace without a user namespace");
+    }
+    let program = target::build("chains.c", &["-pthread"]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child"]).arg(program).arg("locks");
+    let mut target = Target::start(&mut command);
+    let truth = Truth::of(&mut target);
+    let (answer, _) = until(target.pid(), |answer| !answer["deadlocks"].as_array().unwrap().is_empty());
+    let cycle = &answer["deadlocks"][0]["cycle"];
+    assert_eq!(tids(cycle).len(), truth.cycle.len());
+    for id in cycle.as_array().unwrap() {
+        let (pid, tid) = (&id["pid"], &id["tid"]);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).unwrap();
+        let inside =
+            status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap().split_ascii_whitespace().last();
+        assert!(truth.cycle.contains(&inside.unwrap().parse().unwrap()), "{tid} is {inside:?} inside");
+    }
+    // One thread of the namespace's first process can still end it.
+    assert_eq!(verdict(&answer, i64::from(target.pid())), "waiting");
+}
+
+#[test]
+fn watching_goes_on_until_it_is_interrupted_or_nothing_is_left() {
+    use std::io::{BufRead, BufReader};
+    let watch = |pid: i32| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+        command.args(["why", "--watch", "--json", &pid.to_string()]).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for _ in 0..2 {
+            let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            assert_eq!(answer["threads"][0]["pid"], pid);
+        }
+        (child, lines)
+    };
+    let mut target = Target::program("chains.c", &["-pthread"], &["timed"]);
+    Truth::of(&mut target);
+    let (mut interrupted, _lines) = watch(target.pid());
+    let id = nix::unistd::Pid::from_raw(interrupted.id() as i32);
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(interrupted.wait().unwrap().code(), Some(130));
+    let (mut left_alone, lines) = watch(target.pid());
+    drop(target);
+    lines.for_each(|line| drop(line.unwrap()));
+    assert_eq!(left_alone.wait().unwrap().code(), Some(0));
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use color_eyre::eyre::bail;
 
 use super::Outcome;
-use crate::report::why;
+use crate::report::{chains, why};
 use crate::sys::clock;
 
 /// The options of `deadlocks`.
@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let mut stdout = BufWriter::new(io::stdout().lock());
     let at = clock::monotonic();
     let printed =
-        if args.json { why::json(&mut stdout, &graph, at, true) } else { why::text_scan(&mut stdout, &graph, at) };
+        if args.json { why::json(&mut stdout, &graph, at, true) } else { chains::scan(&mut stdout, &graph, at) };
     let outcome = if graph.has_stuck() { Outcome::Found } else { Outcome::Done };
     super::unless_broken_pipe(printed, outcome)
 }

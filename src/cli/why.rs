@@ -4,13 +4,16 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use color_eyre::eyre::bail;
+use color_eyre::eyre::{WrapErr, bail};
+use crossbeam_channel::{Receiver, bounded, never};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::Outcome;
 use crate::backend::observe::survey::{self, Surveyor};
 use crate::model::Pid;
 use crate::model::graph::WaitGraph;
-use crate::report::why;
+use crate::report::{chains, why};
 use crate::sys::clock;
 
 /// The options of `why`.
@@ -39,6 +42,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What could not be done, as a sentence.
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let mut surveyor = open(&args.proc)?;
+    let interrupted = if args.watch { interruptions()? } else { never() };
     let mut stdout = BufWriter::new(io::stdout().lock());
     let clears = args.watch && !args.json && io::stdout().is_terminal();
     let mut outcome = Outcome::Done;
@@ -59,9 +63,27 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
             return super::unless_broken_pipe(printed, outcome);
         }
         printed?;
-        std::thread::sleep(INTERVAL);
+        if interrupted.recv_timeout(INTERVAL).is_ok() {
+            return Ok(Outcome::Interrupted);
+        }
     }
     Ok(outcome)
+}
+
+/// One message for each Ctrl-C or SIGTERM.
+fn interruptions() -> color_eyre::Result<Receiver<()>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).wrap_err("cannot listen for signals")?;
+    let (told, interrupted) = bounded(1);
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                // One that has not been taken yet is enough.
+                let _ = told.try_send(());
+            }
+        })
+        .wrap_err("cannot start a thread")?;
+    Ok(interrupted)
 }
 
 pub(super) fn open(root: &std::path::Path) -> color_eyre::Result<Surveyor> {
@@ -85,5 +107,5 @@ fn print(out: &mut impl Write, graph: &WaitGraph, args: &Args, clears: bool) -> 
         let process = graph.threads.iter().find(|thread| thread.id.pid == pid || thread.id.tid == pid);
         asked.extend(process.map(|thread| thread.id.pid).filter(|pid| !asked.contains(pid)));
     }
-    why::text(out, graph, &asked, at)
+    chains::explain(out, graph, &asked, at)
 }

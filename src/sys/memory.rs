@@ -38,6 +38,42 @@ pub fn read_many(pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result
     whole(got, wanted)
 }
 
+/// The most ranges that one call takes, `IOV_MAX`.
+const AT_ONCE: usize = 1024;
+
+/// Reads many ranges in as few system calls as possible, each for itself: says
+/// which of them could be read. `buffer` takes them one behind the other; what
+/// could not be read leaves its part of it as it was.
+pub fn read_each(pid: Pid, ranges: &[(u64, usize)], mut buffer: &mut [u8]) -> Vec<bool> {
+    let mut done = vec![false; ranges.len()];
+    let mut next = 0;
+    while next < ranges.len() {
+        let now = &ranges[next..ranges.len().min(next + AT_ONCE)];
+        let remote: Vec<_> = now.iter().map(|&(address, len)| RemoteIoVec { base: address as usize, len }).collect();
+        let length: usize = now.iter().map(|(_, length)| length).sum();
+        let Some(room) = buffer.get_mut(..length) else { return done };
+        let got = process_vm_readv(nix::unistd::Pid::from_raw(pid), &mut [IoSliceMut::new(room)], &remote);
+        let mut left = match got {
+            Ok(count) => count,
+            Err(Errno::EFAULT) => 0,
+            Err(_) => return done,
+        };
+        let mut passed = 0;
+        for &(_, length) in now {
+            done[next] = length <= left;
+            next += 1;
+            passed += length;
+            if length > left {
+                // The kernel stops at the first that it cannot read.
+                break;
+            }
+            left -= length;
+        }
+        buffer = &mut buffer[passed..];
+    }
+    done
+}
+
 fn whole(got: nix::Result<usize>, wanted: usize) -> Result<(), rustix::io::Errno> {
     match got {
         Ok(count) if count == wanted => Ok(()),
@@ -66,5 +102,20 @@ mod tests {
         assert_eq!(both, [5, 6, 1, 2, 3, 4]);
         assert_eq!(read(pid, 8, &mut one), Err(rustix::io::Errno::FAULT));
         assert_eq!(read_many(pid, &[(8, 1)], &mut one), Err(rustix::io::Errno::INVAL));
+    }
+
+    #[test]
+    fn of_many_ranges_each_that_is_mapped_is_read() {
+        let pid = std::process::id() as Pid;
+        let value = [7_u8; 3];
+        let at = value.as_ptr() as u64;
+        let ranges: Vec<(u64, usize)> = (0..2_500).map(|n| if n % 7 == 3 { (8, 2) } else { (at, 3) }).collect();
+        let mut buffer = vec![0; ranges.iter().map(|(_, length)| length).sum()];
+        let done = read_each(pid, &ranges, &mut buffer);
+        assert!(done.iter().enumerate().all(|(n, done)| *done == (n % 7 != 3)));
+        let sum: usize = buffer.iter().map(|byte| usize::from(*byte)).sum();
+        assert_eq!(sum, done.iter().filter(|done| **done).count() * 21);
+        assert_eq!(read_each(pid, &[(8, 1), (16, 1)], &mut [0; 2]), [false, false]);
+        assert_eq!(read_each(-1, &ranges[..1], &mut [0; 3]), [false]);
     }
 }

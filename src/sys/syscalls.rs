@@ -4,13 +4,27 @@
 //! `scripts/syscall.tbl` for aarch64) up to Linux 6.18. A table is a few runs
 //! of consecutive numbers: the first number, and the names from there on.
 
+use std::sync::OnceLock;
+
 /// Runs of consecutive system calls.
 type Table = &'static [(i64, &'static str)];
 
 /// The name of system call `number` on the architecture this program was built
 /// for; `None` for one that is not known.
 pub fn name(number: i64) -> Option<&'static str> {
-    look_up(NATIVE, number)
+    static NAMES: OnceLock<Vec<&str>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| by_number(NATIVE));
+    names.get(usize::try_from(number).ok()?).copied().filter(|name| !name.is_empty())
+}
+
+/// The names by number; empty where there is none.
+fn by_number(table: Table) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for (first, names) in table {
+        all.resize(*first as usize, "");
+        all.extend(names.split_ascii_whitespace());
+    }
+    all
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -19,11 +33,6 @@ const NATIVE: Table = X86_64;
 const NATIVE: Table = AARCH64;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const NATIVE: Table = &[];
-
-fn look_up(table: Table, number: i64) -> Option<&'static str> {
-    let (first, names) = table.iter().rev().find(|(first, _)| *first <= number)?;
-    names.split_ascii_whitespace().nth(usize::try_from(number - first).ok()?)
-}
 
 #[cfg(any(target_arch = "x86_64", test))]
 const X86_64: Table = &[
@@ -150,7 +159,8 @@ mod tests {
             (AARCH64, i64::MAX, None),
         ];
         for (table, number, expected) in cases {
-            assert_eq!(look_up(table, number), expected, "{number}");
+            let name = usize::try_from(number).ok().and_then(|at| by_number(table).get(at).copied());
+            assert_eq!(name.filter(|name| !name.is_empty()), expected, "{number}");
         }
     }
 

@@ -57,7 +57,7 @@ impl Blocked {
         if task.has_no_wait() {
             return Blocked::default();
         }
-        let call = if task.kernel { Call::Outside } else { read_call(task, source) };
+        let call = if task.kernel { Call::Outside } else { call_in(source.once(&task.directory.file("syscall"))) };
         if call == Call::Running || call == Call::Unreadable(Errno::SRCH) {
             return Blocked::default();
         }
@@ -83,8 +83,9 @@ impl Blocked {
     }
 }
 
-fn read_call(task: &Task, source: &mut Source) -> Call {
-    match source.once(&task.directory.file("syscall")) {
+/// The system call as a task's `syscall` file tells it.
+pub fn call_in(content: Result<&[u8], Errno>) -> Call {
+    match content {
         // What no parser understands is no figure to show.
         Ok(content) => Call::parse(content).unwrap_or(Call::Unreadable(Errno::INVAL)),
         Err(error) => Call::Unreadable(error),

@@ -44,11 +44,14 @@ impl SchedulerClock {
 /// was too short a while ago.
 pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option<Nanos> {
     let now = clock::monotonic();
+    let age = clock::boottime().since(started);
+    if age <= least_distance(now) {
+        return None;
+    }
     let mut scheduler_clock = source.scheduler_clock;
     let here = scheduler_clock.now(now, || exec_start(&Path::top("thread-self"), source));
     source.scheduler_clock = scheduler_clock;
     let distance = here?.since(exec_start(directory, source)?);
-    let age = clock::boottime().since(started);
     (distance > least_distance(now) && distance <= age).then(|| now - distance)
 }
 

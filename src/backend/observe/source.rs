@@ -1,10 +1,10 @@
 //! What reading a task needs: the proc root, the buffer, the descriptor
 //! budget, the units, and the tables that turn numbers into shared names.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 
 use super::dating::SchedulerClock;
@@ -84,6 +84,24 @@ impl Source {
     /// Those of [`read_once`].
     pub fn once(&mut self, path: &Path) -> Result<&[u8], Errno> {
         read_once(self.root.directory().as_fd(), path, &mut self.buffer)
+    }
+
+    /// Opens a directory, to read several files in it by [`Source::once_in`]:
+    /// then the way to it is walked once.
+    ///
+    /// # Errors
+    /// Whatever openat(2) says.
+    pub fn directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(self.root.directory(), path.as_c_str(), flags, Mode::empty())
+    }
+
+    /// Reads a small file below `directory`.
+    ///
+    /// # Errors
+    /// Those of [`read_once`].
+    pub fn once_in(&mut self, directory: &OwnedFd, path: &Path) -> Result<&[u8], Errno> {
+        read_once(directory.as_fd(), path, &mut self.buffer)
     }
 
     /// Reads a small file and says who owns it.

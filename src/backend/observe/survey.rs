@@ -15,18 +15,20 @@
 //! the loop stood at that moment, and nobody in it has been able to act since.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::blocked::{Blocked, Task};
+use super::blocked::call_in;
 use super::dating::last_ran;
 use super::faults::explain;
 use super::graph::{Analysis, Node, analyse};
 use super::parse::{self, Stat};
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
+use super::wait::{self, Around, Call, Facts};
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Unreadable, WaitGraph};
 use crate::model::process::State;
 use crate::model::wait::Wait;
@@ -43,6 +45,9 @@ pub fn open(root: &FilePath) -> Result<Surveyor, Errno> {
     Ok(Surveyor::new(Source::new(Arc::new(ProcRoot::open(root)?))))
 }
 
+/// A thread that runs again and again is not followed for ever.
+const ATTEMPTS: usize = 3;
+
 /// What is read of a thread.
 #[derive(Debug)]
 struct Seen {
@@ -54,11 +59,23 @@ struct Seen {
     /// Changes whenever the thread gets a CPU; `None` where the kernel does not
     /// count.
     turns: Option<u64>,
+    call: Call,
+    wchan: Option<Arc<str>>,
+    /// The memory around the futex that it sleeps on, as its wait was told from.
+    lock: Option<Around>,
     wait: Option<Arc<Wait>>,
     settled: bool,
 }
 
 impl Seen {
+    /// The address of the futex that it sleeps on.
+    fn futex(&self) -> Option<u64> {
+        match &self.call {
+            Call::Blocked { call, .. } if call.number == libc::SYS_futex => Some(call.args[0]),
+            _ => None,
+        }
+    }
+
     fn ended(&self) -> bool {
         matches!(self.state, State::Zombie | State::Dead)
     }
@@ -113,7 +130,7 @@ impl Surveyor {
             }
         }
         self.follow(asked.iter().copied().collect());
-        let analysis = self.analyse();
+        let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
         self.graph(&analysis, &wanted, began)
     }
@@ -127,7 +144,7 @@ impl Surveyor {
         let mut pids = Vec::new();
         self.source.list_processes(&mut pids)?;
         self.follow(pids);
-        let analysis = self.analyse();
+        let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
         let wanted = stuck.map(|(id, _)| *id).collect();
         Ok(self.graph(&analysis, &wanted, began))
@@ -138,6 +155,7 @@ impl Surveyor {
         self.processes.clear();
         self.unreadable.clear();
         self.source.world.precise(true);
+        self.source.world.vouch();
         self.source.world.begin_scan();
         clock::monotonic()
     }
@@ -164,16 +182,20 @@ impl Surveyor {
     fn read_process(&mut self, pid: Pid) -> Result<(), Errno> {
         let mut tids = Vec::new();
         self.source.list_threads(pid, &mut tids)?;
+        let tasks = self.tasks(pid)?;
         let mut process: Arc<str> = Arc::from("");
-        let (mut found, mut refused) = (false, None);
+        let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
         for tid in tids {
-            match self.read_thread(pid, tid, &process) {
-                Ok((seen, denied)) => {
+            match self.look(&tasks, tid) {
+                Ok(mut seen) => {
                     if tid == pid {
-                        process = seen.process.clone();
+                        process = seen.thread.clone();
                     }
-                    found = true;
-                    refused = refused.or(denied);
+                    if let Call::Unreadable(error) = seen.call {
+                        refused = refused.or(Some(error));
+                    }
+                    seen.process = process.clone();
+                    found.push(ThreadId { pid, tid });
                     self.threads.insert(ThreadId { pid, tid }, seen);
                 }
                 // It has ended since it was listed.
@@ -181,6 +203,8 @@ impl Surveyor {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
+        self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
+        self.decode(pid, &found);
         match refused {
             Some(error) => {
                 let what = "what its threads wait for cannot be read";
@@ -188,39 +212,61 @@ impl Surveyor {
                 self.unreadable.push(Unreadable { pid, why });
                 Ok(())
             }
-            None if !found => Err(Errno::SRCH),
+            None if found.is_empty() => Err(Errno::SRCH),
             None => Ok(()),
         }
     }
 
-    /// Reads a thread; with why its system call may not be read.
-    fn read_thread(&mut self, pid: Pid, tid: Pid, process: &Arc<str>) -> Result<(Seen, Option<Errno>), Errno> {
-        let directory = Path::thread(pid, tid);
-        // Before the wait: whoever runs in between is found out.
-        let turns = turns(&mut self.source, &directory);
-        let units = self.source.units;
-        let stat = Stat::parse(self.source.once(&directory.file("stat"))?).ok_or(Errno::INVAL)?;
+    /// The directory of a process's threads.
+    fn tasks(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        self.source.directory(&Path::process(pid).file("task"))
+    }
+
+    /// What a thread does; not yet what it waits for.
+    fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
+        // First: whoever runs from here on is found out.
+        let turns = turns(&mut self.source, tasks, tid);
+        let own = Path::process(tid);
+        let (units, source) = (self.source.units, &mut self.source);
+        let stat = Stat::parse(source.once_in(tasks, &own.file("stat"))?).ok_or(Errno::INVAL)?;
         let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
         let thread = text::visible_arc(&parse::unescape(stat.comm));
-        let process = if tid == pid { thread.clone() } else { process.clone() };
-        let blocked = self.blocked(ThreadId { pid, tid }, state, kernel);
-        let seen = Seen { process, thread, state, kernel, started, turns, wait: blocked.wait, settled: true };
-        Ok((seen, blocked.denied))
-    }
-
-    fn blocked(&mut self, id: ThreadId, state: State, kernel: bool) -> Blocked {
-        let directory = Path::thread(id.pid, id.tid);
-        let task = Task { pid: id.pid, tid: id.tid, directory, state, kernel };
-        let mut blocked = Blocked::read(&task, Nanos::ZERO, &mut self.source);
-        // When it began is told at the end, and only of those that are shown.
-        if let Some(wait) = blocked.wait.as_mut().filter(|wait| wait.since == Some(Nanos::ZERO)) {
-            Arc::make_mut(wait).since = None;
+        let (mut call, mut wchan) = (Call::Running, None);
+        if !matches!(state, State::Running | State::Zombie | State::Dead) {
+            call = if kernel { Call::Outside } else { call_in(source.once_in(tasks, &own.file("syscall"))) };
+            // Every futex wait sleeps at the same place.
+            let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
+            if !is_futex && call != Call::Running {
+                let content = source.once_in(tasks, &own.file("wchan")).map(<[u8]>::to_vec);
+                wchan = content.ok().and_then(|content| source.symbols.get(&content));
+            }
         }
-        blocked
+        let process = Arc::from("");
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled: true })
     }
 
-    /// Who can go on; whoever seems unable to is read once more.
-    fn analyse(&mut self) -> Analysis {
+    /// What these threads of one process wait for.
+    fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
+        let threads = &self.threads;
+        let sleepers = ids.iter().filter_map(|id| {
+            let seen = threads.get(id)?;
+            let Call::Blocked { sp, .. } = seen.call else { return None };
+            Some((Some(sp), seen.futex()))
+        });
+        let world = &mut self.source.world;
+        world.read_ahead(pid, sleepers);
+        for id in ids {
+            let Some(seen) = self.threads.get_mut(id).filter(|seen| seen.call != Call::Running) else { continue };
+            let (state, call, wchan) = (seen.state, &seen.call, seen.wchan.as_deref().unwrap_or_default());
+            let facts = Facts { pid, tid: id.tid, state, call, wchan, since: None };
+            seen.wait = wait::decode(&facts, world).map(Arc::new);
+            seen.lock = seen.futex().and_then(|address| world.around(pid, address));
+        }
+    }
+
+    /// Who can go on; whoever seems unable to is read once more. Where `all` are
+    /// shown, it is also made sure that the others were not read on the move.
+    fn analyse(&mut self, all: bool) -> Analysis {
         let first = analyse(&self.nodes());
         let candidates: Vec<ThreadId> = self
             .threads
@@ -229,29 +275,89 @@ impl Surveyor {
             .filter(|(_, verdict)| verdict.is_for_ever())
             .map(|(id, _)| *id)
             .collect();
-        if candidates.is_empty() {
-            return first;
+        if all && self.catch_up(&candidates) {
+            return self.analyse_again(&candidates);
         }
+        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+    }
+
+    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
         self.source.world.begin_scan();
-        for id in candidates {
+        for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
             if self.abandoned.is_some() {
                 break;
             }
-            self.progress.enter(id.pid);
-            self.confirm(id);
+            self.progress.enter(own[0].pid);
+            self.confirm(own);
             self.abandoned = self.progress.leave().err();
         }
         analyse(&self.nodes())
     }
 
-    fn confirm(&mut self, id: ThreadId) {
-        let Some((state, kernel)) = self.threads.get(&id).map(|seen| (seen.state, seen.kernel)) else { return };
-        let again = self.blocked(id, state, kernel).wait;
-        let turns = turns(&mut self.source, &Path::thread(id.pid, id.tid));
-        if let Some(seen) = self.threads.get_mut(&id) {
-            let same = turns.is_some() && turns == seen.turns && is_same(seen.wait.as_deref(), again.as_deref());
-            seen.settled = same;
-            seen.wait = again;
+    /// Reads the waits of threads of one process once more. A lock whose memory
+    /// is the same byte for byte says the same as before, where neither who
+    /// waits nor who holds it has run meanwhile.
+    fn confirm(&mut self, ids: &[ThreadId]) {
+        let pid = ids[0].pid;
+        let threads = &self.threads;
+        let futexes = ids.iter().filter_map(|id| threads.get(id)?.futex());
+        self.source.world.read_ahead(pid, futexes.map(|address| (None, Some(address))));
+        let changed: Vec<ThreadId> = ids.iter().copied().filter(|id| !self.is_same_lock(*id)).collect();
+        let before: Vec<Option<Arc<Wait>>> =
+            changed.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
+        self.decode(pid, &changed);
+        for (id, before) in changed.iter().zip(before) {
+            if let Some(seen) = self.threads.get_mut(id) {
+                seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
+            }
+        }
+        let tasks = self.tasks(pid);
+        for id in ids {
+            let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid));
+            if let Some(seen) = self.threads.get_mut(id) {
+                seen.settled &= turns.is_some() && turns == seen.turns;
+            }
+        }
+    }
+
+    fn is_same_lock(&self, id: ThreadId) -> bool {
+        let Some(seen) = self.threads.get(&id) else { return false };
+        let now = seen.futex().and_then(|address| self.source.world.around(id.pid, address));
+        now.is_some() && now == seen.lock
+    }
+
+    /// Reads those threads anew that have moved on while they were read, but for
+    /// the `candidates`, sorted by id; whether there were any.
+    fn catch_up(&mut self, candidates: &[ThreadId]) -> bool {
+        for attempt in 0..ATTEMPTS {
+            let is_other = |id: &ThreadId| candidates.binary_search(id).is_err();
+            let waiting = self.threads.iter().filter(|(id, seen)| seen.wait.is_some() && is_other(id));
+            let waiting: Vec<(ThreadId, Option<u64>)> = waiting.map(|(id, seen)| (*id, seen.turns)).collect();
+            let mut moved = false;
+            for own in waiting.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
+                let Ok(tasks) = self.tasks(own[0].0.pid) else { continue };
+                for (id, before) in own {
+                    if turns(&mut self.source, &tasks, id.tid) != *before {
+                        moved = true;
+                        self.look_again(&tasks, *id);
+                    }
+                }
+            }
+            if !moved {
+                return attempt > 0;
+            }
+        }
+        true
+    }
+
+    fn look_again(&mut self, tasks: &OwnedFd, id: ThreadId) {
+        let process = self.threads.get(&id).map(|seen| seen.process.clone()).unwrap_or_default();
+        match self.look(tasks, id.tid) {
+            Ok(seen) => {
+                self.threads.insert(id, Seen { process, ..seen });
+                self.decode(id.pid, &[id]);
+            }
+            Err(_) => drop(self.threads.remove(&id)),
         }
     }
 
@@ -289,7 +395,7 @@ impl Surveyor {
             if !wanted.contains(id) {
                 continue;
             }
-            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none()) {
+            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel) {
                 let directory = Path::thread(id.pid, id.tid);
                 Arc::make_mut(wait).since = last_ran(&directory, seen.started, &mut self.source);
             }
@@ -297,6 +403,7 @@ impl Surveyor {
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
+        self.unreadable.sort_by_key(|process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {
             threads,
@@ -318,13 +425,14 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
 
 /// How often the task got a CPU; where the kernel does not count that, how
 /// often it gave one up or lost it.
-fn turns(source: &mut Source, directory: &Path) -> Option<u64> {
-    let counted = source.once(&directory.file("schedstat")).ok().and_then(|content| {
+fn turns(source: &mut Source, tasks: &OwnedFd, tid: Pid) -> Option<u64> {
+    let own = Path::process(tid);
+    let counted = source.once_in(tasks, &own.file("schedstat")).ok().and_then(|content| {
         let count = str::from_utf8(content).ok()?.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()?;
         (count > 0).then_some(count)
     });
     counted.or_else(|| {
-        let switches = parse::switches(source.once(&directory.file("status")).ok()?)?;
+        let switches = parse::switches(source.once_in(tasks, &own.file("status")).ok()?)?;
         Some(switches.voluntary + switches.involuntary)
     })
 }

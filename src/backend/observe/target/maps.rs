@@ -50,6 +50,8 @@ pub struct Mapping {
 #[derive(Clone, Debug, Default)]
 pub struct Maps {
     all: Vec<Mapping>,
+    /// Where code stands, by address.
+    code: Vec<Range<u64>>,
 }
 
 impl Maps {
@@ -63,7 +65,14 @@ impl Maps {
             let mapping = parse_line(line, before);
             all.extend(mapping);
         }
-        Maps { all }
+        let code = all.iter().filter(|m| m.execute && m.read).map(|m| m.range.clone()).collect();
+        Maps { all, code }
+    }
+
+    /// Whether `address` is in code that may be read.
+    pub fn is_code(&self, address: u64) -> bool {
+        let after = self.code.partition_point(|range| range.end <= address);
+        self.code.get(after).is_some_and(|range| range.contains(&address))
     }
 
     /// The mapping that holds `address`.

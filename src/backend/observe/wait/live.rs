@@ -30,6 +30,10 @@ impl Source for Live {
         if self.real { memory::read_many(pid, ranges, buffer) } else { Err(Errno::NOSYS) }
     }
 
+    fn memory_each(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
+        if self.real { memory::read_each(pid, ranges, buffer) } else { vec![false; ranges.len()] }
+    }
+
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
         let mut code: Vec<Code> = addresses.iter().map(|&address| unnamed(maps, address)).collect();
         for index in 0..code.len() {

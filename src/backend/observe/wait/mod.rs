@@ -10,6 +10,7 @@
 //! link and the place in the kernel, a word's value and the caller's name); a
 //! wait that none of them is sure of stays `futex` or `other`.
 
+mod ahead;
 mod calls;
 mod descriptor;
 mod epoll;
@@ -51,7 +52,7 @@ mod fixture;
 
 pub use facts::{Call, Facts};
 pub use task::read_task;
-pub use world::World;
+pub use world::{Around, World};
 
 use crate::model::process::State;
 use crate::model::wait::{Wait, WaitKind};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
+use super::ahead::Ahead;
 use super::live::Live;
 use super::{Call, Facts};
 use crate::backend::observe::endpoints::Ends;
@@ -27,6 +28,11 @@ const ENDS_FRESH: Nanos = Nanos(500_000_000);
 /// So many memory maps are kept: those of the process at hand and of those it
 /// shares locks with.
 const MAPS: usize = 32;
+/// A lock has its fields so near to the word that is waited for.
+const AROUND: u64 = 64;
+
+/// The memory around a futex.
+pub type Around = [u8; 2 * AROUND as usize];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -38,6 +44,12 @@ type SiteKey = (Pid, Pid, u64, u64);
 pub(super) trait Source: Debug + Send {
     /// Fills `buffer` with the memory at these ranges, one behind the other.
     fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno>;
+
+    /// Fills `buffer` with those of these ranges that can be read, and says
+    /// which.
+    fn memory_each(&self, _pid: Pid, ranges: &[(u64, usize)], _buffer: &mut [u8]) -> Vec<bool> {
+        vec![false; ranges.len()]
+    }
 
     /// Names the code that ends directly before each address.
     fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code>;
@@ -53,6 +65,12 @@ pub struct World {
     pub root: Arc<ProcRoot>,
     source: Box<dyn Source>,
     precise: bool,
+    vouched: bool,
+    ahead: Ahead,
+    /// The threads of the process at hand, but for its main thread.
+    threads: (Pid, Vec<Pid>),
+    /// Which addresses of a process are those behind a call.
+    returns: HashMap<(Pid, u64), bool>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     /// Where the thread at hand is in its code: several decoders ask.
@@ -76,6 +94,10 @@ impl World {
             root,
             source,
             precise: false,
+            vouched: false,
+            ahead: Ahead::default(),
+            threads: (0, Vec::new()),
+            returns: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
             site: None,
@@ -89,6 +111,8 @@ impl World {
     pub fn begin_scan(&mut self) {
         self.maps.clear();
         self.levels.clear();
+        self.returns.clear();
+        self.ahead = Ahead::default();
         self.file_locks = None;
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
@@ -113,11 +137,44 @@ impl World {
         self.precise
     }
 
+    /// From now on whoever asks finds out by other means whether a thread has
+    /// moved on while it was read: decoders need not.
+    pub fn vouch(&mut self) {
+        self.vouched = true;
+    }
+
+    /// These threads of a process, in ascending order, have just been read. One
+    /// of them that ends meanwhile is noticed by whoever vouches.
+    pub fn saw_threads(&mut self, pid: Pid, tids: Vec<Pid>) {
+        self.threads = (pid, tids);
+    }
+
+    /// Reads memory of a process ahead: for threads that sleep with these stack
+    /// pointers, on futexes at these addresses.
+    pub fn read_ahead(&mut self, pid: Pid, sleepers: impl Iterator<Item = (Option<u64>, Option<u64>)>) {
+        let mut ranges = Vec::new();
+        for (stack, futex) in sleepers {
+            ranges.extend(stack.map(|pointer| (pointer, DEPTH)));
+            ranges.extend(futex.map(|address| (address.saturating_sub(AROUND), 2 * AROUND as usize)));
+        }
+        self.ahead = Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(pid, ranges, buffer));
+    }
+
+    /// What has been [read ahead](World::read_ahead) around the futex at
+    /// `address`: all that a lock says of itself.
+    pub fn around(&self, pid: Pid, address: u64) -> Option<Around> {
+        let mut bytes = [0; 2 * AROUND as usize];
+        self.ahead.fill(pid, address.saturating_sub(AROUND), &mut bytes).then_some(bytes)
+    }
+
     /// Fills `buffer` with memory of a process, all or nothing.
     ///
     /// # Errors
     /// As [`memory::read`](crate::sys::memory::read).
     pub fn memory(&self, pid: Pid, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+        if self.ahead.fill(pid, address, buffer) {
+            return Ok(());
+        }
         self.source.memory(pid, &[(address, buffer.len())], buffer)
     }
 
@@ -203,7 +260,7 @@ impl World {
         let mut bytes = vec![0; length];
         self.memory(pid, sp, &mut bytes).ok()?;
         let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
-        let executable = |address: u64| maps.find(address.wrapping_sub(1)).is_some_and(|m| m.execute && m.read);
+        let executable = |address: u64| maps.is_code(address.wrapping_sub(1));
         let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
@@ -240,7 +297,20 @@ impl World {
     }
 
     /// Those of `candidates` that stand behind a call instruction.
-    fn after_calls(&self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
+    fn after_calls(&mut self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
+        if !self.vouched {
+            return self.read_after_calls(pid, candidates);
+        }
+        let mut new: Vec<u64> = candidates.to_vec();
+        new.retain(|at| !self.returns.contains_key(&(pid, *at)));
+        if !new.is_empty() {
+            let found = self.read_after_calls(pid, &new);
+            self.returns.extend(new.iter().map(|at| ((pid, *at), found.contains(at))));
+        }
+        candidates.iter().copied().filter(|at| self.returns.get(&(pid, *at)) == Some(&true)).collect()
+    }
+
+    fn read_after_calls(&self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
         let ranges: Vec<_> = candidates.iter().map(|at| (at - LONGEST_CALL as u64, LONGEST_CALL)).collect();
         let mut code = vec![0; candidates.len() * LONGEST_CALL];
         if self.source.memory(pid, &ranges, &mut code).is_err() {
@@ -259,6 +329,9 @@ impl World {
     /// Whether the thread is still in the very system call of the facts: same
     /// number, arguments, stack pointer and program counter.
     pub fn still_there(&self, facts: &Facts<'_>) -> bool {
+        if self.vouched {
+            return true;
+        }
         let mut content = Vec::new();
         let path = format!("{}/task/{}/syscall", facts.pid, facts.tid);
         self.root.read_into(&path, &mut content).is_ok() && Call::parse(&content).as_ref() == Some(facts.call)
@@ -275,6 +348,10 @@ impl World {
 
     /// Whether `tid` is a living thread of process `pid`.
     pub fn has_thread(&self, pid: Pid, tid: Pid) -> bool {
+        let (known, tids) = &self.threads;
+        if self.vouched && *known == pid && tid != pid && tids.binary_search(&tid).is_ok() {
+            return true;
+        }
         let path = format!("{pid}/task/{tid}");
         if statat(self.root.directory(), path.as_str(), AtFlags::empty()).is_err() {
             return false;

@@ -1,0 +1,302 @@
+//! Wait chains as a person reads them: the deadlocks, and a tree for each
+//! thread.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::wait::lasted;
+use super::why::{holders, what};
+use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
+use crate::model::process::State;
+use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+use crate::model::{Nanos, Pid};
+
+/// Prints what is found of these processes: the deadlocks first, then a tree
+/// for every other thread.
+///
+/// ```text
+/// payments  pid 4121  3 threads: 2 deadlocked, 1 stuck
+///
+///   main  tid 4121  stuck
+///   │ waits for join: the end of thread 4130, for 3m12s
+///   └ which is worker-1  tid 4130  deadlocked
+/// ```
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn explain(out: &mut impl Write, graph: &WaitGraph, asked: &[Pid], at: Nanos) -> io::Result<()> {
+    deadlocks(out, graph, at)?;
+    let mut apart = !graph.deadlocks.is_empty();
+    for &pid in asked {
+        let threads = graph.threads_of(pid);
+        if threads.is_empty() {
+            continue;
+        }
+        if std::mem::replace(&mut apart, true) {
+            writeln!(out)?;
+        }
+        heading(out, threads)?;
+        for group in groups(threads).iter().filter(|group| group[0].verdict != Verdict::Deadlocked) {
+            writeln!(out)?;
+            Tree { graph, at, path: Vec::new() }.top(out, group)?;
+        }
+    }
+    for Unreadable { pid, why } in &graph.unreadable {
+        writeln!(out, "{pid}: {why}")?;
+    }
+    out.flush()
+}
+
+fn deadlocks(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+    for (number, deadlock) in graph.deadlocks.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        draw_deadlock(out, deadlock, graph, at)?;
+    }
+    Ok(())
+}
+
+/// Prints what a scan of the whole machine found.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+    deadlocks(out, graph, at)?;
+    let alone = |thread: &&GraphThread| thread.verdict == Verdict::Stuck && graph.deadlock_of(thread.id).is_none();
+    let orphans: Vec<&GraphThread> = graph.threads.iter().filter(alone).collect();
+    if !orphans.is_empty() {
+        if !graph.deadlocks.is_empty() {
+            writeln!(out)?;
+        }
+        writeln!(out, "STUCK FOR EVER, without a loop:")?;
+        for thread in orphans {
+            writeln!(out)?;
+            Tree { graph, at, path: Vec::new() }.top(out, &[thread])?;
+        }
+    }
+    let Scanned { processes, threads } = graph.scanned;
+    if graph.has_stuck() {
+        writeln!(out)?;
+    } else {
+        writeln!(out, "no deadlock among what can be seen")?;
+    }
+    writeln!(out, "looked at {processes} processes with {threads} threads in {}", graph.took)?;
+    if !graph.unreadable.is_empty() {
+        writeln!(
+            out,
+            "{} of the processes could not be read in full: {}",
+            graph.unreadable.len(),
+            graph.unreadable[0].why
+        )?;
+    }
+    out.flush()
+}
+
+fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
+    let pid = threads[0].id.pid;
+    let mut counts: Vec<(Verdict, usize)> = Vec::new();
+    for thread in threads {
+        match counts.iter_mut().find(|(verdict, _)| *verdict == thread.verdict) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((thread.verdict, 1)),
+        }
+    }
+    counts.sort_unstable();
+    let words: Vec<String> = counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.word())).collect();
+    let plural = if threads.len() == 1 { "" } else { "s" };
+    writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))
+}
+
+/// The threads, worst and longest first; those that wait for the same thing
+/// which nobody in particular holds stand together.
+fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
+    let mut groups: Vec<Vec<&GraphThread>> = Vec::new();
+    let mut order: Vec<&GraphThread> = threads.iter().collect();
+    let since = |thread: &GraphThread| thread.wait.as_ref().and_then(|wait| wait.since).unwrap_or(Nanos(u64::MAX));
+    order.sort_by_key(|thread| (thread.verdict, since(thread), thread.id));
+    let mut known: HashMap<Likeness<'_>, usize> = HashMap::new();
+    for thread in order {
+        let group = *known.entry(likeness(thread)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(thread),
+            None => groups.push(vec![thread]),
+        }
+    }
+    groups
+}
+
+/// What threads have in common that are told of together.
+type Likeness<'g> = (Verdict, State, Option<(WaitKind, &'g str, &'g [Holder])>);
+
+fn likeness(thread: &GraphThread) -> Likeness<'_> {
+    let wait = thread.wait.as_deref().map(|wait| (wait.kind, &*wait.resource, &*wait.holders));
+    (thread.verdict, thread.state, wait)
+}
+
+/// A tree of hops as it is printed.
+struct Tree<'g> {
+    graph: &'g WaitGraph,
+    at: Nanos,
+    /// The threads from the top to here.
+    path: Vec<ThreadId>,
+}
+
+/// Deeper chains are cut: nobody reads them.
+const DEEPEST: usize = 40;
+/// So many holders of one wait are followed.
+const FOLLOWED: usize = 3;
+
+impl Tree<'_> {
+    fn top(&mut self, out: &mut impl Write, group: &[&GraphThread]) -> io::Result<()> {
+        let thread = group[0];
+        let also = match group.len() {
+            1 => String::new(),
+            count => {
+                let tids: Vec<String> = group[1..].iter().take(4).map(|other| other.id.tid.to_string()).collect();
+                let dots = if count > 5 { ", …" } else { "" };
+                format!("  and {} like it: {}{dots}", count - 1, tids.join(", "))
+            }
+        };
+        writeln!(out, "  {}  tid {}  {}{also}", thread.thread, thread.id.tid, state_words(thread))?;
+        self.below(out, thread, "  ")
+    }
+
+    fn below(&mut self, out: &mut impl Write, thread: &GraphThread, indent: &str) -> io::Result<()> {
+        let Some(wait) = &thread.wait else { return Ok(()) };
+        let last = wait.holders.is_empty() && !wait.orphaned;
+        let rule = if last { "└" } else { "│" };
+        writeln!(out, "{indent}{rule} waits for {}{}", what(wait), manner(wait, self.at))?;
+        if let Some(reason) =
+            wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
+        {
+            writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+        }
+        if wait.orphaned {
+            return writeln!(out, "{indent}└ held by nobody any more: its holder is gone, it will never be released");
+        }
+        self.path.push(thread.id);
+        for (number, holder) in wait.holders.iter().take(FOLLOWED).enumerate() {
+            let is_last = number + 1 == wait.holders.len();
+            self.hop(out, wait, *holder, indent, is_last)?;
+        }
+        if wait.holders.len() > FOLLOWED {
+            let more = wait.holders.len() - FOLLOWED;
+            writeln!(out, "{indent}└ {} {more} more", wait.relation())?;
+        }
+        self.path.pop();
+        Ok(())
+    }
+
+    fn hop(&mut self, out: &mut impl Write, wait: &Wait, holder: Holder, indent: &str, last: bool) -> io::Result<()> {
+        let (arm, onward) = if last { ("└", format!("{indent}  ")) } else { ("├", format!("{indent}│ ")) };
+        let tid = holder.tid.unwrap_or(holder.pid);
+        let id = ThreadId { pid: holder.pid, tid };
+        let known = self.graph.thread(id);
+        let own = self.path.last().is_some_and(|waiter| waiter.pid == holder.pid);
+        let name = match (known, holder.tid) {
+            (Some(thread), Some(_)) if own => format!("{}  tid {tid}", thread.thread),
+            (Some(thread), Some(_)) => format!("{}  tid {tid} of {} (pid {})", thread.thread, thread.process, id.pid),
+            (Some(thread), None) => format!("{}  pid {}", thread.process, holder.pid),
+            (None, Some(_)) => format!("thread {tid} of process {}", holder.pid),
+            (None, None) => format!("process {}", holder.pid),
+        };
+        let ways = match wait.mode {
+            Mode::All if wait.holders.len() > 1 => " (all must act)",
+            Mode::Any if wait.holders.len() > 1 => " (any of them)",
+            _ => "",
+        };
+        write!(out, "{indent}{arm} {}{ways} {name}", wait.relation())?;
+        if self.path.contains(&id) {
+            return writeln!(out, ", above: a loop");
+        }
+        let Some(thread) = known else { return writeln!(out, ", which could not be read") };
+        writeln!(out, "  {}", state_words(thread))?;
+        if thread.verdict == Verdict::Deadlocked {
+            // It has been told in full.
+            return Ok(());
+        }
+        if self.path.len() >= DEEPEST {
+            return writeln!(out, "{onward}└ … and further");
+        }
+        self.below(out, thread, &onward)
+    }
+}
+
+fn state_words(thread: &GraphThread) -> String {
+    match (thread.verdict, thread.state) {
+        (Verdict::Running, State::Running) => "running".to_owned(),
+        (Verdict::Running, State::Zombie) => "has ended, its parent has not yet asked how (zombie)".to_owned(),
+        (Verdict::Running, State::Sleeping | State::Disk) => "on its way".to_owned(),
+        (Verdict::Running, state) => state.word().to_owned(),
+        (verdict, _) => verdict.word().to_owned(),
+    }
+}
+
+/// `, with a time-out, for 3m12s, inferred`.
+fn manner(wait: &Wait, at: Nanos) -> String {
+    let mut text = String::new();
+    if wait.timed {
+        text.push_str(", with a time-out");
+    }
+    if let Some(lasted) = lasted(wait, at) {
+        let _ = write!(text, ", for {}", lasted.age());
+    }
+    text.push_str(match wait.certainty {
+        Certainty::Certain => "",
+        Certainty::Derived => ", derived",
+        Certainty::Inferred => ", inferred",
+        Certainty::Unknown => ", not certain",
+    });
+    let nobody = wait.holders.is_empty() && !wait.orphaned;
+    if let Some(reason) = wait.evidence.last().filter(|_| nobody && (wait.kind.is_lock() || unknown(wait))) {
+        let _ = write!(text, "; {reason}");
+    }
+    text
+}
+
+fn unknown(wait: &Wait) -> bool {
+    wait.certainty == Certainty::Unknown
+}
+
+fn draw_deadlock(out: &mut impl Write, deadlock: &Deadlock, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+    let certainty = match deadlock.certainty {
+        Certainty::Certain => "certain",
+        Certainty::Derived => "derived",
+        Certainty::Inferred => "inferred",
+        Certainty::Unknown => "not certain",
+    };
+    let count = deadlock.cycle.len();
+    let words = if count == 1 { "one thread that waits for itself".to_owned() } else { format!("{count} threads") };
+    writeln!(out, "DEADLOCK ({certainty}): {words}")?;
+    let shown: Vec<&GraphThread> = deadlock.cycle.iter().filter_map(|id| graph.thread(*id)).collect();
+    for (number, thread) in shown.iter().enumerate() {
+        let rule = if number == 0 { "┌▶" } else { "│ " };
+        writeln!(
+            out,
+            "  {rule} {}  tid {} of {} (pid {})",
+            thread.thread, thread.id.tid, thread.process, thread.id.pid
+        )?;
+        let Some(wait) = &thread.wait else { continue };
+        writeln!(out, "  │    waits for {}{}", what(wait), manner(wait, at))?;
+        for fact in &wait.evidence {
+            writeln!(out, "  │      · {fact}")?;
+        }
+        writeln!(out, "  │    {} {}", wait.relation(), holders(wait, graph))?;
+    }
+    writeln!(out, "  └─── and so on for ever")?;
+    let behind = deadlock.stuck.len().saturating_sub(count);
+    if behind > 0 {
+        let tids: Vec<String> = deadlock
+            .stuck
+            .iter()
+            .filter(|id| !deadlock.cycle.contains(id))
+            .take(8)
+            .map(|id| id.tid.to_string())
+            .collect();
+        let dots = if behind > 8 { ", …" } else { "" };
+        writeln!(out, "  stuck behind it: {behind} more ({}{dots})", tids.join(", "))?;
+    }
+    Ok(())
+}

@@ -9,6 +9,9 @@
 
 use crate::model::graph::{Deadlock, ThreadId, WaitGraph};
 
+/// What is to be done about it.
+const WORD: &str = "DEADLOCK – press 3";
+
 /// Which deadlocks there are, and which of them were looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Alarm {
@@ -63,7 +66,14 @@ impl Alarm {
             n => format!(" and {n} more"),
         };
         let tids = tids.join(" ⇄ ");
-        Some(format!("DEADLOCK – press 3: {tids} ({}){others}", first.process))
+        Some(format!("{WORD}: {tids} ({}){others}", first.process))
+    }
+
+    /// The same with less and less said, for where there is little room.
+    pub fn texts(&self) -> Vec<String> {
+        let Some(whole) = self.text() else { return Vec::new() };
+        let without_name = whole.rfind(" (").map(|end| whole[..end].to_owned());
+        std::iter::once(whole).chain(without_name).chain([WORD.to_owned()]).collect()
     }
 }
 

@@ -206,10 +206,11 @@ impl App {
             self.led_here = None;
         }
         match global {
-            Global::Back => match self.led_here.take() {
-                Some(panel) => self.open(panel, None),
-                None => return After::Nothing,
-            },
+            Global::Back => {
+                if let Some(panel) = self.led_here.take() {
+                    self.open(panel, None);
+                }
+            }
             Global::Panel(number) => self.open(number - 1, None),
             Global::Next => self.open((self.current + 1) % PANELS.len(), None),
             Global::Previous => self.open((self.current + PANELS.len() - 1) % PANELS.len(), None),
@@ -362,9 +363,10 @@ impl App {
         if info.name == "waits" && frozen.is_none() {
             self.alarm.look();
         }
-        let alarm = self.alarm.text();
+        let alarm = self.alarm.texts();
         // Beside the tabs where it fits; it is worth the status line elsewhere.
-        let beside = alarm.as_deref().filter(|text| frozen.is_none() && layout::fits(parts.tabs, self.current, text));
+        let fits = |text: &&String| frozen.is_none() && layout::fits(parts.tabs, self.current, text);
+        let beside = alarm.iter().find(fits).map(String::as_str);
         let banner = frozen.as_deref().map(|text| (text, Role::Marked)).or(beside.map(|text| (text, Role::Danger)));
         self.tab_hits = layout::tabs(screen, parts.tabs, self.current, banner, &self.theme);
         let panel = &mut self.panels[self.current];
@@ -375,7 +377,7 @@ impl App {
             own.insert(0, Hint { keys, short: PANELS[back].name, long: "back to the panel that led here" });
         }
         let notice_look = Look { now: self.settings.clock.now().0, ..look };
-        match alarm.as_deref().filter(|_| beside.is_none()) {
+        match alarm.first().filter(|_| beside.is_none()) {
             Some(text) => layout::alarm_line(screen, parts.status, text, &self.theme),
             None => layout::status_line(screen, parts.status, &own, &global, self.store.notices.back(), &notice_look),
         }

@@ -14,6 +14,7 @@
 
 mod labs;
 mod machine;
+mod outcomes;
 mod tasks;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -65,7 +66,7 @@ impl Panel for Overview {
         tasks::children(screen, grid.children, look);
         labs::ipc(screen, grid.labs[0], look);
         labs::locks(screen, grid.labs[1], look);
-        labs::ordering(screen, grid.labs[2], look);
+        outcomes::draw(screen, grid.labs[2], look);
     }
 
     fn on_key(&mut self, key: &KeyEvent, _look: &Look<'_>) -> Reaction {

@@ -49,7 +49,7 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "The process table with what each process waits for",
         size: (120, 40),
         arguments: &["--panel", "processes", "--labs", "off"],
-        payments: false,
+        payments: true,
         steps: &[READY, A_MOMENT],
     },
     Scene {

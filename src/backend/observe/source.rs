@@ -104,14 +104,6 @@ impl Source {
         read_once(directory.as_fd(), path, &mut self.buffer)
     }
 
-    /// As [`Source::kept`], below `directory`.
-    ///
-    /// # Errors
-    /// Those of [`Kept::read`].
-    pub fn kept_in(&mut self, directory: &OwnedFd, file: &mut Kept, path: &Path) -> Result<&[u8], Errno> {
-        file.read(directory.as_fd(), path, &self.budget, &mut self.buffer)
-    }
-
     /// Reads a small file and says who owns it.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ use crate::model::process::State;
 use crate::model::wait::Wait;
 use crate::model::{Nanos, Pid, text};
 use crate::sys::clock;
-use crate::sys::proc_read::{Kept, Path};
+use crate::sys::proc_read::Path;
 use crate::sys::procroot::ProcRoot;
 
 /// Opens a proc file system for [`why`] and [`deadlocks`].
@@ -59,8 +59,6 @@ struct Seen {
     /// Changes whenever the thread gets a CPU; `None` where the kernel does not
     /// count.
     turns: Option<u64>,
-    /// Where that stands; it is looked up twice.
-    counter: Kept,
     call: Call,
     wchan: Option<Arc<str>>,
     /// The memory around the futex that it sleeps on, as its wait was told from.
@@ -228,8 +226,7 @@ impl Surveyor {
     /// What a thread does; not yet what it waits for.
     fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
         // First: whoever runs from here on is found out.
-        let mut counter = Kept::default();
-        let turns = turns(&mut self.source, tasks, tid, &mut counter);
+        let turns = turns(&mut self.source, tasks, tid);
         let own = Path::process(tid);
         let (units, source) = (self.source.units, &mut self.source);
         let stat = Stat::parse(source.once_in(tasks, &own.file("stat"))?).ok_or(Errno::INVAL)?;
@@ -246,20 +243,7 @@ impl Surveyor {
             }
         }
         let process = Arc::from("");
-        Ok(Seen {
-            process,
-            thread,
-            state,
-            kernel,
-            started,
-            turns,
-            counter,
-            call,
-            wchan,
-            lock: None,
-            wait: None,
-            settled: true,
-        })
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled: true })
     }
 
     /// What these threads of one process wait for.
@@ -331,9 +315,8 @@ impl Surveyor {
         }
         let tasks = self.tasks(pid);
         for id in ids {
+            let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid));
             if let Some(seen) = self.threads.get_mut(id) {
-                let counter = &mut seen.counter;
-                let turns = tasks.as_ref().ok().and_then(|tasks| turns(&mut self.source, tasks, id.tid, counter));
                 seen.settled &= turns.is_some() && turns == seen.turns;
             }
         }
@@ -356,8 +339,7 @@ impl Surveyor {
             for own in waiting.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
                 let Ok(tasks) = self.tasks(own[0].0.pid) else { continue };
                 for (id, before) in own {
-                    let Some(seen) = self.threads.get_mut(id) else { continue };
-                    if turns(&mut self.source, &tasks, id.tid, &mut seen.counter) != *before {
+                    if turns(&mut self.source, &tasks, id.tid) != *before {
                         moved = true;
                         self.look_again(&tasks, *id);
                     }
@@ -445,9 +427,9 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
 
 /// How often the task got a CPU; where the kernel does not count that, how
 /// often it gave one up or lost it.
-fn turns(source: &mut Source, tasks: &OwnedFd, tid: Pid, counter: &mut Kept) -> Option<u64> {
+fn turns(source: &mut Source, tasks: &OwnedFd, tid: Pid) -> Option<u64> {
     let own = Path::process(tid);
-    let counted = source.kept_in(tasks, counter, &own.file("schedstat")).ok().and_then(|content| {
+    let counted = source.once_in(tasks, &own.file("schedstat")).ok().and_then(|content| {
         let count = str::from_utf8(content).ok()?.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()?;
         (count > 0).then_some(count)
     });

@@ -37,7 +37,7 @@ use crate::sys::clock;
 use crate::sys::proc_read::Path;
 use crate::sys::procroot::ProcRoot;
 
-/// Opens a proc file system for [`why`] and [`deadlocks`].
+/// Opens a proc file system, to ask [`Surveyor::why`] and [`Surveyor::deadlocks`].
 ///
 /// # Errors
 /// Where it cannot be opened.

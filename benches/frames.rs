@@ -22,10 +22,12 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use syncscope::backend::{Backend, ChildCommand, Command, Options, Topics, Update, program};
 use syncscope::model::channel::IpcSpec;
 use syncscope::model::child::ChildSpec;
+use syncscope::model::graph::{Deadlock, GraphThread, ThreadId, Verdict, WaitGraph};
 use syncscope::model::lab::LabCommand;
 use syncscope::model::litmus::LitmusSpec;
 use syncscope::model::lock::LockSpec;
-use syncscope::model::process::{Process, ProcessTable};
+use syncscope::model::process::{Process, ProcessTable, State};
+use syncscope::model::wait::{Certainty, Holder, Wait, WaitKind};
 use syncscope::model::{Nanos, Pid, Stamped};
 use syncscope::sys::clock;
 use syncscope::ui::app::{App, Settings};
@@ -96,8 +98,15 @@ fn gather() -> Vec<Update> {
         });
     }
     for update in &mut latest {
-        if let Update::Processes(table) = update {
-            *update = Update::Processes(Arc::new(Stamped { value: crowded(&table.value), ..(**table).clone() }));
+        match update {
+            Update::Processes(table) => {
+                let value = crowded(&table.value);
+                *update = Update::Processes(Arc::new(Stamped { value, ..(**table).clone() }));
+            }
+            Update::Graph(graph) => {
+                *update = Update::Graph(Arc::new(Stamped { value: tangled(), ..(**graph).clone() }));
+            }
+            _ => {}
         }
     }
     latest
@@ -112,6 +121,35 @@ fn crowded(table: &ProcessTable) -> ProcessTable {
     ProcessTable { processes, threads: Vec::new(), tally, ..table.clone() }
 }
 
+/// A deadlock of 100 threads, and a chain for every other process.
+fn tangled() -> WaitGraph {
+    const RING: Pid = 100;
+    let thread = |pid: Pid| {
+        let to = if pid <= RING { pid % RING + 1 } else { (pid - 1).max(1) };
+        let mut wait = Wait::new(WaitKind::PthreadMutex, format!("mutex [heap] +{pid:#x}"));
+        wait.holders = vec![Holder { pid: to, tid: Some(to) }];
+        wait.evidence = vec![format!("owner word = {to}"), "kind = 0x0 (normal)".to_owned()];
+        wait.since = Some(Nanos(pid as u64));
+        let waits = pid <= RING || pid % 2 == 0;
+        GraphThread {
+            id: ThreadId { pid, tid: pid },
+            process: Arc::from("payments"),
+            thread: Arc::from("worker"),
+            state: State::Sleeping,
+            wait: waits.then(|| Arc::new(wait)),
+            verdict: match waits {
+                true if pid <= RING => Verdict::Deadlocked,
+                true => Verdict::Waiting,
+                false => Verdict::Running,
+            },
+        }
+    };
+    let cycle: Vec<ThreadId> = (1..=RING).map(|pid| ThreadId { pid, tid: pid }).collect();
+    let deadlock = Deadlock { cycle: cycle.clone(), stuck: cycle, certainty: Certainty::Certain };
+    let threads = (1..=PROCESSES as Pid).map(thread).collect();
+    WaitGraph { threads, deadlocks: vec![deadlock], ..WaitGraph::default() }
+}
+
 /// The process table and the machine once more, with other figures.
 fn refresh(updates: &[Update], n: usize) -> Vec<Update> {
     let renew = |update: &Update| match update {
@@ -124,7 +162,7 @@ fn refresh(updates: &[Update], n: usize) -> Vec<Update> {
             }
             Some(Update::Processes(Arc::new(table)))
         }
-        Update::System(_) => Some(update.clone()),
+        Update::System(_) | Update::Graph(_) => Some(update.clone()),
         _ => None,
     };
     updates.iter().filter_map(renew).collect()

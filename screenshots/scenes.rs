@@ -49,7 +49,7 @@ pub(crate) const SCENES: &[Scene] = &[
         title: "The process table with what each process waits for",
         size: (120, 40),
         arguments: &["--panel", "processes", "--labs", "off"],
-        payments: false,
+        payments: true,
         steps: &[READY, A_MOMENT],
     },
     Scene {
@@ -74,7 +74,7 @@ pub(crate) const SCENES: &[Scene] = &[
         size: (120, 40),
         arguments: &["--panel", "ipc"],
         payments: false,
-        steps: &[READY, Step::Keys("\r"), A_WHILE],
+        steps: &[READY, Step::Keys("s"), A_WHILE],
     },
     Scene {
         name: "locks",
@@ -82,7 +82,7 @@ pub(crate) const SCENES: &[Scene] = &[
         size: (120, 40),
         arguments: &["--panel", "locks"],
         payments: false,
-        steps: &[READY, Step::Keys(" "), A_WHILE],
+        steps: &[READY, Step::Keys("s"), A_WHILE],
     },
     Scene {
         name: "ordering",
@@ -90,7 +90,7 @@ pub(crate) const SCENES: &[Scene] = &[
         size: (120, 40),
         arguments: &["--panel", "ordering"],
         payments: false,
-        steps: &[READY, Step::Keys(" "), A_WHILE],
+        steps: &[READY, Step::Keys("s"), A_WHILE],
     },
     Scene {
         name: "narrow",

@@ -176,6 +176,8 @@ fn it_serves_every_size() {
             terminal.resize(columns, rows);
         }
         if columns >= 40 && rows >= 8 {
+            // This one has a frame at any size.
+            terminal.send_keys("2");
             terminal.wait_until(&format!("a frame down to the corner of {columns}x{rows}"), |screen| {
                 let corner = screen.cell(rows - 2, columns - 1);
                 corner.is_some_and(|cell| cell.contents() == "╯")

@@ -103,10 +103,10 @@ fn children_end_with_the_program_even_if_it_is_killed() {
 fn the_ipc_lab_measures() {
     let terminal = dashboard("ipc");
     terminal.wait_for("idle");
-    terminal.send_keys(ENTER);
+    terminal.send_keys("s");
     terminal.wait_for("measuring");
     terminal.wait_for("B/s");
-    terminal.send_keys(ENTER);
+    terminal.send_keys("s");
     terminal.wait_for("stopped");
     leave(terminal);
 }
@@ -115,10 +115,10 @@ fn the_ipc_lab_measures() {
 fn the_lock_lab_contends_and_checks() {
     let terminal = dashboard("locks");
     terminal.wait_for("stopped");
-    terminal.send_keys(" ");
+    terminal.send_keys("s");
     terminal.wait_for("running");
     terminal.wait_for("0 violated");
-    terminal.send_keys(" ");
+    terminal.send_keys("s");
     terminal.wait_for("stopped");
     leave(terminal);
 }
@@ -127,18 +127,18 @@ fn the_lock_lab_contends_and_checks() {
 fn the_ordering_lab_counts_outcomes() {
     let terminal = dashboard("ordering");
     terminal.wait_for("start/stop");
-    terminal.send_keys(" ");
+    terminal.send_keys("s");
     terminal.wait_for("running");
     // Rates that have reached thousands.
     terminal.wait_for(" k/s");
-    terminal.send_keys(" ");
+    terminal.send_keys("s");
     terminal.wait_gone("running");
     leave(terminal);
 }
 
 #[test]
 fn killed_in_the_middle_of_a_measurement_it_leaves_no_worker() {
-    for (panel, key) in [("ipc", ENTER), ("locks", " "), ("ordering", " ")] {
+    for (panel, key) in [("ipc", "s"), ("locks", "s"), ("ordering", "s")] {
         let mut terminal = dashboard(panel);
         terminal.send_keys(key);
         terminal.wait_until("a worker besides the program and its janitor", |_| terminal.mark.carriers().len() > 2);

@@ -2,6 +2,8 @@
 //! themselves declare.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "waits/any_of.rs"]
+mod any_of;
 #[path = "waits/kernel.rs"]
 mod kernel;
 #[path = "waits/locks.rs"]

@@ -81,7 +81,8 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     let truth = Truth::of(&mut target);
     let all_stuck = |answer: &Value| {
         let dead = truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked");
-        dead && truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck")
+        let free = truth.free.iter().all(|&tid| verdict(answer, tid) == "waiting");
+        dead && free && truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck")
     };
     let (answer, code) = until(target.pid(), all_stuck);
     assert_eq!(code, 1, "what was looked for was found");
@@ -89,7 +90,6 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     assert_eq!(deadlocks.len(), 1, "{answer:#}");
     assert_eq!(tids(&deadlocks[0]["cycle"]), truth.cycle);
     assert_eq!(tids(&deadlocks[0]["stuck"]), truth.cycle.union(&truth.stuck).copied().collect());
-    assert!(truth.free.iter().all(|&tid| verdict(&answer, tid) == "waiting"), "{answer:#}");
     let text = deadlocks[0]["text"].as_str().unwrap();
     assert!(truth.cycle.iter().all(|tid| text.contains(&format!("thread {tid} "))), "{text}");
     // The scan of the machine finds the same one.

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod dashboard;
 pub mod deadlocks;
+mod existing;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;
@@ -92,7 +93,16 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Usage errors exit with 2, `--help` and `--version` with 0.
-        Err(error) => error.exit(),
+        Err(error) => {
+            let exists =
+                existing::after(error.kind(), std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+            if let Some(exists) = exists {
+                let _ = error.print();
+                eprintln!("{exists}");
+                return ExitCode::from(2);
+            }
+            error.exit()
+        }
     };
     let done = match cli.subcommand {
         None => dashboard::run(&cli.dashboard),

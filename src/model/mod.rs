@@ -4,7 +4,6 @@
 //! [`Bytes`]; text from outside has passed [`text::visible`] before it gets
 //! into any of these types, so that every face can print it as it is.
 
-pub mod chain;
 pub mod channel;
 pub mod child;
 pub mod detail;

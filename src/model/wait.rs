@@ -219,4 +219,17 @@ impl Wait {
             orphaned: false,
         }
     }
+
+    /// What the holders are to it: `held by`, `traced by`.
+    pub fn relation(&self) -> &'static str {
+        match self.kind {
+            WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
+            WaitKind::Ptrace => "traced by",
+            kind if kind.is_lock() => "held by",
+            _ => match self.mode {
+                Mode::All => "for all of",
+                Mode::Any => "at the other end",
+            },
+        }
+    }
 }

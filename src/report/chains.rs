@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::wait::lasted;
-use super::why::{holders, relation, what};
+use super::why::{holders, what};
 use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
 use crate::model::process::State;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
@@ -183,7 +183,7 @@ impl Tree<'_> {
         }
         if wait.holders.len() > FOLLOWED {
             let more = wait.holders.len() - FOLLOWED;
-            writeln!(out, "{indent}└ {} {more} more", relation(wait))?;
+            writeln!(out, "{indent}└ {} {more} more", wait.relation())?;
         }
         self.path.pop();
         Ok(())
@@ -207,7 +207,7 @@ impl Tree<'_> {
             Mode::Any if wait.holders.len() > 1 => " (any of them)",
             _ => "",
         };
-        write!(out, "{indent}{arm} {}{ways} {name}", relation(wait))?;
+        write!(out, "{indent}{arm} {}{ways} {name}", wait.relation())?;
         if self.path.contains(&id) {
             return writeln!(out, ", above: a loop");
         }
@@ -283,7 +283,7 @@ fn draw_deadlock(out: &mut impl Write, deadlock: &Deadlock, graph: &WaitGraph, a
         for fact in &wait.evidence {
             writeln!(out, "  │      · {fact}")?;
         }
-        writeln!(out, "  │    {} {}", relation(wait), holders(wait, graph))?;
+        writeln!(out, "  │    {} {}", wait.relation(), holders(wait, graph))?;
     }
     writeln!(out, "  └─── and so on for ever")?;
     let behind = deadlock.stuck.len().saturating_sub(count);

@@ -90,7 +90,7 @@ pub fn sentence(deadlock: &Deadlock, graph: &WaitGraph) -> String {
         let _ = write!(text, "{} ({} of {})", id.tid, thread.thread, thread.process);
         if let Some(wait) = &thread.wait {
             let _ = write!(text, " waits for {}", what(wait));
-            let _ = write!(text, ", {} {}", relation(wait), holders(wait, graph));
+            let _ = write!(text, ", {} {}", wait.relation(), holders(wait, graph));
         }
     }
     text
@@ -103,20 +103,6 @@ pub(super) fn what(wait: &Wait) -> String {
         "" => words.to_owned(),
         resource if resource.starts_with(words) => resource.to_owned(),
         resource => format!("{words}: {resource}"),
-    }
-}
-
-/// What the holders of a wait are to it.
-pub(super) fn relation(wait: &Wait) -> &'static str {
-    use crate::model::wait::WaitKind;
-    match wait.kind {
-        WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
-        WaitKind::Ptrace => "traced by",
-        kind if kind.is_lock() => "held by",
-        _ => match wait.mode {
-            Mode::All => "for all of",
-            Mode::Any => "at the other end",
-        },
     }
 }
 

@@ -15,6 +15,11 @@ pub fn boottime() -> Nanos {
     read(ClockId::Boottime)
 }
 
+/// `CLOCK_REALTIME`: since 1970, set by people and servers.
+pub fn realtime() -> Nanos {
+    read(ClockId::Realtime)
+}
+
 /// CPU time used by the calling thread so far.
 pub fn thread_cpu() -> Nanos {
     read(ClockId::ThreadCPUTime)

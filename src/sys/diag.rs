@@ -22,8 +22,12 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+const UDIAG_SHOW_VFS: u32 = 2;
 const UDIAG_SHOW_PEER: u32 = 4;
+const UDIAG_SHOW_RQLEN: u32 = 16;
+const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_PEER: u16 = 2;
+const UNIX_DIAG_RQLEN: u16 = 4;
 const HEADER: usize = 16;
 const ANSWER: usize = 16;
 
@@ -41,6 +45,12 @@ pub struct UnixSocket {
     pub kind: u8,
     /// `TCP_ESTABLISHED` 1, [`LISTENING`] 10, unconnected 7.
     pub state: u8,
+    /// The path that it is bound to: the lower half of its inode, and the
+    /// device as the kernel numbers it (major × 2²⁰ + minor).
+    pub bound: Option<(u32, u32)>,
+    /// Of one that listens: connections not yet accepted, and how many there may
+    /// be before another has to wait.
+    pub queue: Option<(u32, u32)>,
 }
 
 /// All Unix sockets of this network namespace.
@@ -65,7 +75,7 @@ fn request() -> [u8; HEADER + 24] {
     bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     bytes[16] = AddressFamily::UNIX.as_raw() as u8;
     bytes[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
-    bytes[28..32].copy_from_slice(&UDIAG_SHOW_PEER.to_ne_bytes());
+    bytes[28..32].copy_from_slice(&(UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN).to_ne_bytes());
     // No cookie: any socket.
     bytes[32..40].copy_from_slice(&[0xff; 8]);
     bytes
@@ -98,20 +108,25 @@ fn parse(mut bytes: &[u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
 
 fn answer(bytes: &[u8]) -> Option<UnixSocket> {
     let inode = u64::from(u32_at(bytes, 4)?);
-    let mut peer = None;
+    let (mut peer, mut bound, mut queue) = (None, None, None);
     let mut attributes = bytes.get(ANSWER..)?;
     while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
         let length = usize::from(length);
         if length < 4 {
             break;
         }
-        if kind == UNIX_DIAG_PEER {
+        let pair = || u32_at(attributes, 4).zip(u32_at(attributes, 8));
+        match kind {
+            UNIX_DIAG_VFS => bound = pair(),
             // Zero stands for a peer that is gone or not yet accepted.
-            peer = u32_at(attributes, 4).map(u64::from).filter(|&inode| inode != 0);
+            UNIX_DIAG_PEER => peer = u32_at(attributes, 4).map(u64::from).filter(|&inode| inode != 0),
+            UNIX_DIAG_RQLEN => queue = pair(),
+            _ => {}
         }
         attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
     }
-    Some(UnixSocket { inode, peer, kind: *bytes.get(1)?, state: *bytes.get(2)? })
+    let (kind, state) = (*bytes.get(1)?, *bytes.get(2)?);
+    Some(UnixSocket { inode, peer, kind, state, bound, queue: queue.filter(|_| state == LISTENING) })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid as RawPid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{
+    Pid as RawPid, PidfdFlags, PidfdGetfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, waitid,
+};
 
 use super::clock;
 use crate::model::{Nanos, Pid};
@@ -30,6 +32,17 @@ impl Pidfd {
         // Zero and negative numbers mean groups elsewhere; never here.
         let pid = if pid > 0 { RawPid::from_raw(pid) } else { None };
         rustix::process::pidfd_open(pid.ok_or(Errno::INVAL)?, PidfdFlags::empty()).map(Pidfd)
+    }
+
+    /// A copy of descriptor `fd` of the process (`pidfd_getfd(2)`): both stand for
+    /// the same open file.
+    ///
+    /// # Errors
+    /// `EPERM` without the permission to read its memory, `EBADF` where the
+    /// descriptor is not open, `ESRCH` where the process is gone, `ENOSYS` before
+    /// Linux 5.6.
+    pub fn copy_of(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        rustix::process::pidfd_getfd(&self.0, fd, PidfdGetfdFlags::empty())
     }
 
     /// Sends a signal, 1 to 64, the real-time signals among them.

@@ -7,9 +7,10 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, Mou
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::alarm::Alarm;
 use super::director::{Bursts, Director};
 use super::help::Help;
-use super::keymap::{GLOBAL, Global, hints, lookup};
+use super::keymap::{GLOBAL, Global, Hint, hints, lookup};
 use super::panels::{Effect, Look, PANELS, Panel, Reaction};
 use super::store::Store;
 use super::theme::{Depth, Role, THEMES, Theme};
@@ -95,6 +96,9 @@ pub struct App {
     frozen: Option<(Nanos, Nanos)>,
     help: Option<Help>,
     director: Director,
+    alarm: Alarm,
+    /// The panel that led to this one.
+    led_here: Option<usize>,
     watched: Option<Topics>,
     outbox: Vec<Command>,
     tab_hits: Vec<Rect>,
@@ -115,6 +119,8 @@ impl App {
             frozen: None,
             help: None,
             director: Director::new(settings.bursts),
+            alarm: Alarm::default(),
+            led_here: None,
             watched: None,
             outbox: Vec::new(),
             tab_hits: Vec::new(),
@@ -148,8 +154,9 @@ impl App {
     /// Takes an update in. While frozen, samples are let go; results are not.
     /// Returns whether the screen may have changed.
     pub fn on_update(&mut self, update: &Update) -> bool {
+        let alarmed = matches!(update, Update::Graph(graph) if self.alarm.hear(&graph.value));
         if self.frozen.is_some() && !Store::is_result(update) {
-            return false;
+            return alarmed;
         }
         self.store.apply(update.clone(), self.now());
         for panel in &mut self.panels {
@@ -195,7 +202,15 @@ impl App {
     }
 
     fn on_global(&mut self, global: Global) -> After {
+        if matches!(global, Global::Panel(_) | Global::Next | Global::Previous) {
+            self.led_here = None;
+        }
         match global {
+            Global::Back => {
+                if let Some(panel) = self.led_here.take() {
+                    self.open(panel, None);
+                }
+            }
             Global::Panel(number) => self.open(number - 1, None),
             Global::Next => self.open((self.current + 1) % PANELS.len(), None),
             Global::Previous => self.open((self.current + PANELS.len() - 1) % PANELS.len(), None),
@@ -226,6 +241,7 @@ impl App {
         if mouse.kind == MouseEventKind::Down(MouseButton::Left) {
             let at = Position::new(mouse.column, mouse.row);
             if let Some(tab) = self.tab_hits.iter().position(|r| r.contains(at)) {
+                self.led_here = None;
                 self.open(tab, None);
                 return After::Draw;
             }
@@ -257,6 +273,7 @@ impl App {
                 Effect::Notice(text) => self.store.notice(self.now(), text, false),
                 Effect::Open { panel, pid } => {
                     if let Some(index) = PANELS.iter().position(|p| p.name == panel) {
+                        self.led_here = Some(self.current);
                         self.open(index, pid);
                     }
                 }
@@ -343,12 +360,27 @@ impl App {
         screen.buffer_mut().set_style(area, look.style(Role::Text));
         layout::system_bar(screen, parts.bar, &look);
         let frozen = self.frozen.map(|(since, _)| format!("FROZEN {} – z goes on", self.now().since(since).age()));
-        self.tab_hits = layout::tabs(screen, parts.tabs, self.current, frozen.as_deref(), &self.theme);
+        if info.name == "waits" && frozen.is_none() {
+            self.alarm.look();
+        }
+        let alarm = self.alarm.texts();
+        // Beside the tabs where it fits; it is worth the status line elsewhere.
+        let fits = |text: &&String| frozen.is_none() && layout::fits(parts.tabs, self.current, text);
+        let beside = alarm.iter().find(fits).map(String::as_str);
+        let banner = frozen.as_deref().map(|text| (text, Role::Marked)).or(beside.map(|text| (text, Role::Danger)));
+        self.tab_hits = layout::tabs(screen, parts.tabs, self.current, banner, &self.theme);
         let panel = &mut self.panels[self.current];
         panel.draw(screen, parts.panel, &look);
-        let (own, global) = (panel.hints(), hints(GLOBAL));
+        let (mut own, global) = (panel.hints(), hints(GLOBAL));
+        if let Some(back) = self.led_here {
+            let keys = "Bksp".to_owned();
+            own.insert(0, Hint { keys, short: PANELS[back].name, long: "back to the panel that led here" });
+        }
         let notice_look = Look { now: self.settings.clock.now().0, ..look };
-        layout::status_line(screen, parts.status, &own, &global, self.store.notices.back(), &notice_look);
+        match alarm.first().filter(|_| beside.is_none()) {
+            Some(text) => layout::alarm_line(screen, parts.status, text, &self.theme),
+            None => layout::status_line(screen, parts.status, &own, &global, self.store.notices.back(), &notice_look),
+        }
         if let Some(help) = &mut self.help {
             help.draw(screen, area, info, &own, &global, &self.theme);
         }

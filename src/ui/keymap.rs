@@ -101,6 +101,8 @@ pub enum Global {
     Next,
     /// The panel before.
     Previous,
+    /// Back to the panel from which this one was opened.
+    Back,
     /// Stop or go on taking new data in.
     Freeze,
     /// Switch the overview's labs off or on.
@@ -132,6 +134,7 @@ pub const GLOBAL: &[Binding<Global>] = &[
     bind(&[key('7')], Global::Panel(7), "", "ordering lab"),
     bind(&[code(KeyCode::Tab)], Global::Next, "", "next panel"),
     bind(&[code(KeyCode::BackTab)], Global::Previous, "", "previous panel"),
+    bind(&[code(KeyCode::Backspace)], Global::Back, "", "back to the panel that led here"),
     bind(&[key('z')], Global::Freeze, "freeze", "freeze the screen, and go on again"),
     bind(&[key('L')], Global::Labs, "", "switch the overview's labs off and on"),
     bind(&[key('T')], Global::Theme, "", "next theme"),

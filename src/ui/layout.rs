@@ -11,8 +11,10 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
 
 use super::director::Bursts;
 use super::keymap::Hint;
@@ -174,12 +176,18 @@ fn own_group(sample: &SystemSample, look: &Look<'_>) -> Vec<Span<'static>> {
 
 /// Draws the tabs, and returns where each can be clicked. Where all names do
 /// not fit, the others show their number only.
-pub fn tabs(screen: &mut Frame<'_>, area: Rect, current: usize, banner: Option<&str>, theme: &Theme) -> Vec<Rect> {
+pub fn tabs(
+    screen: &mut Frame<'_>,
+    area: Rect,
+    current: usize,
+    banner: Option<(&str, Role)>,
+    theme: &Theme,
+) -> Vec<Rect> {
     let mut hits = Vec::with_capacity(PANELS.len());
     if area.is_empty() {
         return hits;
     }
-    let banner_width = banner.map_or(0, |b| b.chars().count() as u16 + 3);
+    let banner_width = banner.map_or(0, |(text, _)| text.width() as u16 + 3);
     let full: usize = PANELS.iter().map(|p| p.title.len() + 5).sum();
     let names = full + usize::from(banner_width) <= usize::from(area.width);
     let mut x = area.x;
@@ -198,14 +206,34 @@ pub fn tabs(screen: &mut Frame<'_>, area: Rect, current: usize, banner: Option<&
         hits.push(Rect { x, y: area.y, width, height: 1 });
         x += width + u16::from(names);
     }
-    if let Some(banner) = banner {
+    if let Some((banner, role)) = banner {
         let text = format!(" {banner} ");
-        let width = text.chars().count() as u16;
+        let width = text.width() as u16;
         if x + width <= area.right() {
-            screen.buffer_mut().set_string(area.right() - width, area.y, text, theme.style(Role::Marked));
+            screen.buffer_mut().set_string(area.right() - width, area.y, text, loud(role, theme));
         }
     }
     hits
+}
+
+/// Whether a banner fits beside the tabs, these being as short as they can be.
+pub fn fits(area: Rect, current: usize, banner: &str) -> bool {
+    let tabs = PANELS.len() * 3 + PANELS.get(current).map_or(0, |panel| panel.title.len() + 1);
+    tabs + banner.width() + 3 <= usize::from(area.width)
+}
+
+/// The look of what must be seen.
+fn loud(role: Role, theme: &Theme) -> Style {
+    let style = theme.style(role);
+    if role == Role::Marked { style } else { style.add_modifier(Modifier::BOLD | Modifier::REVERSED) }
+}
+
+/// Draws an alarm instead of the status line.
+pub fn alarm_line(screen: &mut Frame<'_>, area: Rect, text: &str, theme: &Theme) {
+    if !area.is_empty() {
+        let text = super::widgets::text::left(&format!(" {text}"), usize::from(area.width));
+        screen.buffer_mut().set_string(area.x, area.y, text, loud(Role::Danger, theme));
+    }
 }
 
 /// Draws the status line: a notice while it is fresh, else what can be done

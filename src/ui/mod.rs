@@ -8,8 +8,10 @@
 //! [`run`](mod@run) owns the terminal and the loop, [`app`] the state, and each
 //! panel its own view. The drawing thread does no I/O and takes no lock.
 
+pub mod alarm;
 pub mod app;
 pub mod ascii;
+pub mod chains;
 pub mod director;
 pub mod help;
 pub mod keymap;

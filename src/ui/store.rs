@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::chains::{self, Chains};
 use crate::backend::Update;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
@@ -43,6 +44,8 @@ pub struct Store {
     pub processes: Latest<ProcessTable>,
     /// Who waits for whom.
     pub graph: Latest<WaitGraph>,
+    /// Its chains, the worst and oldest first.
+    pub chains: Chains,
     /// The process in depth.
     pub detail: Latest<ProcessDetail>,
     /// The supervised children.
@@ -72,7 +75,10 @@ impl Store {
                 self.system = Some(sample);
             }
             Update::Processes(table) => self.processes = Some(table),
-            Update::Graph(graph) => self.graph = Some(graph),
+            Update::Graph(graph) => {
+                self.chains = chains::chains(&graph.value).into();
+                self.graph = Some(graph);
+            }
             Update::Detail(detail) => self.detail = Some(detail),
             Update::Children(children) => self.children = Some(children),
             Update::Ipc(progress) => self.ipc = Some(progress),

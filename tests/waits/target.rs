@@ -115,6 +115,7 @@ pub(crate) fn read(pid: i32, tid: i32) -> Option<Wait> {
     let root = Arc::new(ProcRoot::open(Path::new("/proc")).unwrap());
     let mut world = World::new(root);
     world.precise(true);
+    world.thorough(true);
     read_task(pid, tid, &mut world).ok().flatten()
 }
 

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use super::source::is_own_namespace;
 use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
-use crate::sys::{clock, diag};
+use crate::sys::{clock, diag, kcmp};
 
 /// How a descriptor may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,10 @@ pub struct Access {
 pub struct End {
     /// The process that has it.
     pub pid: Pid,
+    /// The thread in whose table of descriptors it is: the main thread, but for
+    /// a thread with a table of its own (`CLONE_FILES` left out), or where the
+    /// main thread has ended.
+    pub tid: Pid,
     /// Its descriptor.
     pub fd: i32,
     /// What it may do there.
@@ -167,6 +171,13 @@ impl Ends {
         self.unix_sockets().as_ref().ok()?.get(&inode)
     }
 
+    /// The Unix socket that listens at this path: the lower half of its inode, and
+    /// its device as the kernel numbers it.
+    pub fn unix_listener(&self, bound: (u32, u32)) -> Option<&diag::UnixSocket> {
+        let mut all = self.unix_sockets().as_ref().ok()?.values();
+        all.find(|socket| socket.state == diag::LISTENING && socket.bound == Some(bound))
+    }
+
     /// Why the kernel does not tell of Unix sockets, if so.
     pub fn unix_fault(&self) -> Option<&str> {
         self.unix_sockets().as_ref().err().map(String::as_str)
@@ -191,16 +202,27 @@ impl Ends {
     }
 }
 
-/// Calls `each` with process and descriptor of every descriptor whose link has
+/// Calls `each` with process, thread and number of every descriptor whose link has
 /// the same last part as `path`; returns the processes that may not be read.
 ///
 /// # Errors
 /// Where the proc file system itself cannot be listed.
-pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, i32)) -> Result<Vec<Pid>, Errno> {
+pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> Result<Vec<Pid>, Errno> {
     let name = last_part(path);
-    each_descriptor(root, |_, pid, fd, link| {
+    each_descriptor(root, |_, (pid, tid), fd, link| {
         if link.starts_with(b"/") && last_part(link) == name {
-            each(pid, fd);
+            each(pid, tid, fd);
+        }
+    })
+}
+
+/// As [`with_name`], among the descriptors of one process only; false where it
+/// may not be read.
+pub fn with_name_in(root: &ProcRoot, pid: Pid, path: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> bool {
+    let name = last_part(path);
+    descriptors_of(root, pid, |_, tid, fd, link| {
+        if link.starts_with(b"/") && last_part(link) == name {
+            each(pid, tid, fd);
         }
     })
 }
@@ -213,7 +235,7 @@ pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, i32)) -
 pub fn of_fifo(root: &ProcRoot, path: &[u8], device: u64, inode: u64) -> Result<(Vec<End>, Vec<Pid>), Errno> {
     let name = last_part(path);
     let mut ends = Vec::new();
-    let unreadable = each_descriptor(root, |directory, pid, fd, link| {
+    let unreadable = each_descriptor(root, |directory, table, fd, link| {
         // Only a link of that name is followed: following others could wait
         // for a file server that does not answer.
         if !link.starts_with(b"/") || last_part(link) != name {
@@ -222,10 +244,31 @@ pub fn of_fifo(root: &ProcRoot, path: &[u8], device: u64, inode: u64) -> Result<
         let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
         let is_fifo = FileType::from_raw_mode(status.st_mode) == FileType::Fifo;
         if is_fifo && (status.st_dev, status.st_ino) == (device, inode) {
-            ends.push(End { pid, fd, access: access_of(directory, fd) });
+            ends.push(End { pid: table.0, tid: table.1, fd, access: access_of(directory, fd) });
         }
     })?;
     Ok((ends, unreadable))
+}
+
+/// Who has the same file open as the descriptor whose link is at `own` below the
+/// root, and leads to `path`.
+///
+/// # Errors
+/// Where that descriptor or the proc file system cannot be read.
+pub fn of_file(root: &ProcRoot, path: &[u8], own: &str) -> Result<Vec<End>, Errno> {
+    let same = statat(root.directory(), own, AtFlags::empty())?;
+    let name = last_part(path);
+    let mut ends = Vec::new();
+    each_descriptor(root, |directory, (pid, tid), fd, link| {
+        if !link.starts_with(b"/") || last_part(link) != name {
+            return;
+        }
+        let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
+        if (status.st_dev, status.st_ino) == (same.st_dev, same.st_ino) {
+            ends.push(End { pid, tid, fd, access: access_of(directory, fd) });
+        }
+    })?;
+    Ok(ends)
 }
 
 /// The last part of a path, without the kernel's remark that it is deleted.
@@ -237,12 +280,12 @@ fn last_part(path: &[u8]) -> &[u8] {
 impl Holder {
     fn read(root: &ProcRoot, pid: Pid, ran: Option<Nanos>) -> Self {
         let (mut pipes, mut sockets) = (Vec::new(), Vec::new());
-        let readable = descriptors_of(root, pid, |directory, fd, link| {
+        let readable = descriptors_of(root, pid, |directory, tid, fd, link| {
             if let Some(inode) = inode_in(link, b"pipe:[") {
                 let access = access_of(directory, fd);
-                pipes.push((inode, End { pid, fd, access }));
+                pipes.push((inode, End { pid, tid, fd, access }));
             } else if let Some(inode) = inode_in(link, b"socket:[") {
-                sockets.push((inode, End { pid, fd, access: Access { read: true, write: true } }));
+                sockets.push((inode, End { pid, tid, fd, access: Access { read: true, write: true } }));
             }
         });
         pipes.shrink_to_fit();
@@ -251,34 +294,102 @@ impl Holder {
     }
 }
 
-/// Calls `each` with the directory, pid, number and link of every descriptor of
-/// every process; returns the processes that may not be read.
-fn each_descriptor(root: &ProcRoot, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> Result<Vec<Pid>, Errno> {
+/// Calls `each` with the directory, process and thread, number and link of every
+/// descriptor of every process; returns the processes that may not be read.
+fn each_descriptor(root: &ProcRoot, mut each: impl FnMut(&OwnedFd, (Pid, Pid), i32, &[u8])) -> Result<Vec<Pid>, Errno> {
     let mut pids = Vec::new();
     numbers(root.directory(), ".", &mut pids)?;
-    pids.retain(|&pid| !descriptors_of(root, pid, |directory, fd, link| each(directory, pid, fd, link)));
+    pids.retain(|&pid| !descriptors_of(root, pid, |directory, tid, fd, link| each(directory, (pid, tid), fd, link)));
     Ok(pids)
 }
 
-/// Calls `each` with the directory, number and link of every descriptor of one
-/// process; false where it may not be read.
-fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, i32, &[u8])) -> bool {
+/// Calls `each` with the directory, thread, number and link of every descriptor
+/// of one process; false where it may not be read.
+fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
+    let mut tables = Tables::new(root, pid);
+    let readable =
+        match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
+            // Its main thread may have ended before others: it has none left.
+            Ok(count) => {
+                if count > 0 {
+                    tables.seen.push(pid);
+                }
+                true
+            }
+            Err(Errno::ACCESS | Errno::PERM) => return !may_hold_descriptors(root, pid),
+            Err(_) => true,
+        };
+    for tid in tables.others() {
+        let _ = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
+            each(directory, tid, fd, link);
+        });
+    }
+    readable
+}
+
+/// Calls `each` for the descriptors in one directory; how many there are.
+fn descriptors_in(root: &ProcRoot, path: &str, mut each: impl FnMut(&OwnedFd, i32, &[u8])) -> Result<usize, Errno> {
     let mut open = Vec::new();
     let mut link = [0; 512];
-    let path = format!("{pid}/fd");
-    let directory = openat(root.directory(), path.as_str(), DIRECTORY, Mode::empty());
-    let listed = directory.and_then(|directory| numbers(&directory, ".", &mut open).map(|()| directory));
-    match listed {
-        Ok(directory) => {
-            for fd in open {
-                if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
-                    each(&directory, fd, &link[..length]);
-                }
-            }
-            true
+    let directory = openat(root.directory(), path, DIRECTORY, Mode::empty())?;
+    numbers(&directory, ".", &mut open)?;
+    for &fd in &open {
+        if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
+            each(&directory, fd, &link[..length]);
         }
-        Err(Errno::ACCESS | Errno::PERM) => !may_hold_descriptors(root, pid),
-        Err(_) => true,
+    }
+    Ok(open.len())
+}
+
+/// The tables of descriptors of one process: mostly one, that all its threads
+/// share.
+struct Tables<'r> {
+    root: &'r ProcRoot,
+    pid: Pid,
+    /// Threads with different tables, all of which are known.
+    seen: Vec<Pid>,
+}
+
+impl<'r> Tables<'r> {
+    fn new(root: &'r ProcRoot, pid: Pid) -> Self {
+        Tables { root, pid, seen: Vec::new() }
+    }
+
+    /// The first thread of each further table.
+    fn others(mut self) -> Vec<Pid> {
+        let task = format!("{}/task", self.pid);
+        // A directory has a link for each thread in it, and two of its own.
+        let threads =
+            statat(self.root.directory(), task.as_str(), AtFlags::empty()).map_or(0, |status| status.st_nlink);
+        if threads <= 3 || !self.root.is_real() {
+            return Vec::new();
+        }
+        let (mut tids, mut others) = (Vec::new(), Vec::new());
+        let _ = numbers(self.root.directory(), &task, &mut tids);
+        tids.sort_unstable();
+        for tid in tids {
+            if self.seen.iter().all(|&known| kcmp::share_descriptors(known, tid) == Ok(false)) {
+                self.seen.push(tid);
+                others.push(tid);
+            }
+        }
+        others
+    }
+}
+
+/// Whether what the link at `path` below the root leads to is a FIFO. Only a
+/// link to a path that says so itself may be followed without waiting for a file
+/// server: this one belongs to a thread that waits for it.
+pub(super) fn is_fifo(root: &ProcRoot, path: &str) -> bool {
+    statat(root.directory(), path, AtFlags::empty())
+        .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Fifo)
+}
+
+/// What the descriptor whose link is at `path` below the root may be used for.
+pub(super) fn access_of_path(root: &ProcRoot, path: &str) -> Access {
+    match statat(root.directory(), path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(status) => Access { read: status.st_mode & 0o400 != 0, write: status.st_mode & 0o200 != 0 },
+        Err(_) => Access { read: false, write: false },
     }
 }
 

@@ -145,14 +145,15 @@ pub fn of_descriptor(fdinfo: &[u8]) -> Vec<FileLock> {
     text.lines().filter_map(|line| parse_line(line.strip_prefix("lock:")?, 0)).collect()
 }
 
-/// Whether descriptor `fd` of process `pid` holds `lock`.
+/// Whether descriptor `fd` of thread `tid` of process `pid` holds `lock`.
 ///
 /// # Errors
 /// `EACCES` or `EPERM` without permission; `ENOENT` or `ESRCH` where the process
 /// or the descriptor is gone.
-pub fn descriptor_holds(root: &ProcRoot, pid: Pid, fd: i32, lock: &FileLock) -> Result<bool, Errno> {
+pub fn descriptor_holds(root: &ProcRoot, pid: Pid, tid: Pid, fd: i32, lock: &FileLock) -> Result<bool, Errno> {
     let mut content = Vec::new();
-    root.read_into(&format!("{pid}/fdinfo/{fd}"), &mut content)?;
+    let table = if tid == pid { format!("{pid}") } else { format!("{pid}/task/{tid}") };
+    root.read_into(&format!("{table}/fdinfo/{fd}"), &mut content)?;
     let same = |held: &FileLock| {
         let range = (held.start, held.end) == (lock.start, lock.end);
         // The kernel keeps who took it with the lock, whoever has it now.

@@ -8,10 +8,12 @@
 //!
 //! Addresses are words in the machine's byte order, in hexadecimal.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::Pid;
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
 use crate::sys::procroot::ProcRoot;
 
 /// `TCP_LISTEN`.
@@ -69,6 +71,45 @@ pub fn sockets_of(root: &ProcRoot, pid: Pid) -> Vec<InetSocket> {
         }
     }
     all
+}
+
+/// The internet sockets of one network namespace, to be looked up in.
+#[derive(Debug)]
+pub struct InetSockets {
+    at: Nanos,
+    by_inode: HashMap<u64, InetSocket>,
+    /// Of TCP, by own address and the other's; only those that a process has.
+    by_pair: HashMap<(Address, Address), InetSocket>,
+}
+
+impl InetSockets {
+    /// Reads those of the namespace of process `pid`.
+    pub fn read(root: &ProcRoot, pid: Pid) -> Self {
+        let at = clock::monotonic();
+        let all: Vec<InetSocket> = sockets_of(root, pid).into_iter().filter(|socket| socket.inode != 0).collect();
+        InetSockets {
+            at,
+            by_pair: all.iter().filter(|s| s.tcp).map(|socket| ((socket.local, socket.remote), *socket)).collect(),
+            by_inode: all.into_iter().map(|socket| (socket.inode, socket)).collect(),
+        }
+    }
+
+    /// When they were read, on `CLOCK_MONOTONIC`.
+    pub fn at(&self) -> Nanos {
+        self.at
+    }
+
+    /// The socket with this inode.
+    pub fn of_inode(&self, inode: u64) -> Option<&InetSocket> {
+        self.by_inode.get(&inode)
+    }
+
+    /// The other end of a TCP connection, if it is in the same namespace and
+    /// some process has it.
+    pub fn peer_of(&self, socket: &InetSocket) -> Option<&InetSocket> {
+        let connected = socket.tcp && socket.remote.port != 0;
+        self.by_pair.get(&(socket.remote, socket.local)).filter(|_| connected)
+    }
 }
 
 fn parse_line(line: &str, tcp: bool) -> Option<InetSocket> {

@@ -37,7 +37,7 @@ use crate::sys::clock;
 use crate::sys::proc_read::Path;
 use crate::sys::procroot::ProcRoot;
 
-/// Opens a proc file system for [`why`] and [`deadlocks`].
+/// Opens a proc file system, to ask [`Surveyor::why`] and [`Surveyor::deadlocks`].
 ///
 /// # Errors
 /// Where it cannot be opened.
@@ -155,6 +155,7 @@ impl Surveyor {
         self.processes.clear();
         self.unreadable.clear();
         self.source.world.precise(true);
+        self.source.world.thorough(false);
         self.source.world.vouch();
         self.source.world.begin_scan();
         clock::monotonic()
@@ -282,6 +283,7 @@ impl Surveyor {
     }
 
     fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
+        self.source.world.thorough(true);
         self.source.world.begin_scan();
         for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
             if self.abandoned.is_some() {

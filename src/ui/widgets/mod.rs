@@ -9,6 +9,8 @@ pub mod lanes;
 pub mod lines;
 pub mod prompt;
 pub mod ridges;
+pub mod rows;
 pub mod signals;
 pub mod spark;
 pub mod text;
+pub mod wait_graph;

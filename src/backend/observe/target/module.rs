@@ -60,6 +60,11 @@ impl Module {
         self.elf.as_ref().is_some_and(Elf::has_symbols)
     }
 
+    /// Whether the program was made by the Go compiler, which leaves a section.
+    pub fn is_go(&self) -> bool {
+        self.elf.as_ref().is_some_and(|elf| elf.section(".go.buildinfo").is_some())
+    }
+
     /// The symbols at these addresses of the file's own numbering.
     pub fn symbols(&mut self, addresses: &[u64]) -> Vec<Option<Symbol>> {
         if self.names.len() + addresses.len() > NAMES {

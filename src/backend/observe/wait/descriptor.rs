@@ -3,9 +3,9 @@
 use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::caught::{Caught, caught};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
-use crate::model::Pid;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait};
 
@@ -81,7 +81,7 @@ pub(super) struct Others {
 impl Others {
     /// Names the processes as the holders of an any-of wait. `role` says what
     /// they have: `the write end`.
-    pub(super) fn name(&self, facts: &Facts<'_>, role: &str, wait: &mut Wait) {
+    pub(super) fn name(&self, facts: &Facts<'_>, world: &World, role: &str, wait: &mut Wait) {
         for end in &self.ends {
             let holder = Holder { pid: end.pid, tid: None };
             if !wait.holders.contains(&holder) {
@@ -97,16 +97,25 @@ impl Others {
                 "no process that may be read has {role} open: it is hidden, for instance in flight in a socket message"
             ));
         }
+        // Its own end: the usual way to wait for a signal, whose handler writes.
+        if self.ends.iter().any(|end| end.pid == facts.pid) && caught(world, facts.pid) != Caught::Nothing {
+            wait.partial = true;
+            wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
+        }
         if self.unreadable > 0 {
             wait.partial = true;
             wait.certainty = wait.certainty.max(Certainty::Derived);
-            wait.evidence.push(format!(
-                "the descriptors of {} processes may not be read, any of them may have it open too: run as root or \
-                 with CAP_SYS_PTRACE",
-                self.unreadable
-            ));
+            wait.evidence.push(unreadable(self.unreadable));
         }
     }
+}
+
+/// That there are processes which may have an end unseen.
+pub(super) fn unreadable(processes: usize) -> String {
+    format!(
+        "the descriptors of {processes} processes may not be read, any of them may have it open too: run as root or \
+         with CAP_SYS_PTRACE"
+    )
 }
 
 /// Who has the anonymous pipe open with the access that `wanted` asks for.
@@ -130,14 +139,18 @@ fn still_open(
     let index = if anew { world.new_ends()? } else { world.ends()? };
     let unreadable = index.unreadable().len();
     let mut ends: Vec<End> = index.of_pipe(inode).iter().filter(|end| wanted(end.access)).copied().collect();
-    ends.retain(|end| is_link(world, end.pid, end.fd, link));
+    ends.retain(|end| is_end(world, end, link));
     Ok(Others { ends, unreadable })
 }
 
 /// Whether a descriptor still is what the index says.
-pub(super) fn is_link(world: &World, pid: Pid, fd: i32, link: &str) -> bool {
+pub(super) fn is_end(world: &World, end: &End, link: &str) -> bool {
     let mut buffer = [0; 64];
-    let path = format!("{pid}/fd/{fd}");
+    let path = if end.tid == end.pid {
+        format!("{}/fd/{}", end.pid, end.fd)
+    } else {
+        format!("{}/task/{}/fd/{}", end.pid, end.tid, end.fd)
+    };
     readlinkat_raw(world.root.directory(), path.as_str(), &mut buffer[..])
         .is_ok_and(|length| &buffer[..length] == link.as_bytes())
 }

@@ -5,9 +5,9 @@
 //! fdinfo of epfd:  tfd:        5 events:       19 data: …
 //! ```
 
-use super::poll::any_of;
+use super::any_of::{self, READABLE, WRITABLE, Watched};
 use super::{Decoder, Facts, World};
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 /// A thread that waits for events.
 #[derive(Debug)]
@@ -40,26 +40,47 @@ impl Decoder for Epoll {
         let resource = match watched.as_deref() {
             None => format!("epoll (fd {fd})"),
             Some([]) => format!("epoll (fd {fd}) without descriptors"),
-            Some(all) => any_of(facts, world, all.iter().copied()),
+            Some(all) => any_of::resource(facts, world, all),
         };
         let mut wait = Wait::new(WaitKind::Epoll, resource);
         wait.timed = if by_pointer { args[3] != 0 } else { !(args[3] as i32).is_negative() };
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
-        let count = watched.map_or_else(|| "unknown".to_owned(), |all| all.len().to_string());
+        let count = watched.as_ref().map_or_else(|| "unknown".to_owned(), |all| all.len().to_string());
         wait.evidence.push(format!("epoll fd {fd} has {count} descriptors registered"));
+        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
+        // Unlike a poll, what it watches can be changed meanwhile.
+        if world.is_precise() && has_other_threads(facts, world) {
+            wait.partial = true;
+            wait.evidence.push("another thread of the process may change what it watches".to_owned());
+        }
+        if world.is_precise() {
+            wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
+        }
         Some(wait)
     }
 }
 
+fn has_other_threads(facts: &Facts<'_>, world: &World) -> bool {
+    let threads = world.numbers_in(&format!("{}/task", facts.pid));
+    threads.iter().any(|&tid| tid != facts.tid && world.has_thread(facts.pid, tid))
+}
+
 /// The descriptors registered, as their numbers were then; `None` where the
 /// kernel does not tell.
-fn descriptors(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Vec<i32>> {
+fn descriptors(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Vec<Watched>> {
     let mut content = Vec::new();
     world.root.read_into(&format!("{}/task/{}/fdinfo/{fd}", facts.pid, facts.tid), &mut content).ok()?;
-    let text = str::from_utf8(&content).ok()?;
-    let number = |line: &str| line.strip_prefix("tfd:")?.split_ascii_whitespace().next()?.parse().ok();
-    Some(text.lines().filter_map(number).collect())
+    Some(str::from_utf8(&content).ok()?.lines().filter_map(registered).collect())
+}
+
+/// `tfd:        5 events:       19 data: 5  pos:0 ino:1f4 sdev:9`, numbers in
+/// hexadecimal but for the first.
+fn registered(line: &str) -> Option<Watched> {
+    let mut fields = line.strip_prefix("tfd:")?.split_ascii_whitespace();
+    let fd = fields.next()?.parse().ok()?;
+    let mut after = |key: &str| fields.find(|field| *field == key).and_then(|_| fields.next());
+    let events = after("events:").and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(READABLE | WRITABLE);
+    let inode = fields.find_map(|field| u64::from_str_radix(field.strip_prefix("ino:")?, 16).ok());
+    Some(Watched { fd, events, inode })
 }
 
 #[cfg(test)]

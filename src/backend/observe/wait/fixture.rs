@@ -8,12 +8,12 @@ use rustix::io::Errno;
 
 use super::world::Source;
 use super::{Call, Facts, World, decode};
-use crate::backend::observe::target::maps::Maps;
+use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::Code;
-use crate::model::Pid;
 use crate::model::process::State;
 use crate::model::wait::Wait;
+use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 
 /// Where the made-up process keeps its code, its data and its stack.
@@ -35,6 +35,9 @@ pub(super) struct Tables {
     memory: BTreeMap<(Pid, u64), u8>,
     names: BTreeMap<u64, String>,
     runtime: Option<Runtime>,
+    pub(super) shared_memory: Vec<(Pid, Pid)>,
+    pub(super) go: bool,
+    pub(super) socket_limit: Option<Nanos>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,19 @@ impl Source for Fake {
             }
         }
         Ok(())
+    }
+
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        let tables = self.0.lock().unwrap();
+        Some(tables.shared_memory.contains(&(one, other)))
+    }
+
+    fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: bool) -> Option<Nanos> {
+        self.0.lock().unwrap().socket_limit
+    }
+
+    fn is_go(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        self.0.lock().unwrap().go
     }
 
     fn code(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
@@ -170,6 +186,15 @@ impl Machine {
     pub(super) fn world(&self) -> World {
         let root = Arc::new(ProcRoot::open(self.directory.path()).unwrap());
         World::with_source(root, Box::new(Fake(self.tables.clone())))
+    }
+
+    /// What a world that names every holder makes of the thread.
+    pub(super) fn decode_precisely(&self) -> Option<Wait> {
+        let call = Call::parse(self.syscall.as_bytes()).unwrap();
+        let facts = Facts { pid: PID, tid: TID, state: self.state, call: &call, wchan: self.wchan, since: None };
+        let mut world = self.world();
+        world.precise(true);
+        decode(&facts, &mut world)
     }
 
     /// What the registry makes of the thread.

@@ -103,6 +103,7 @@ impl Decoder for Futex {
         if let Some(site) = world.call_site(facts) {
             wait.evidence.push(route(&site));
         }
+        wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
         wait.evidence.push("no layout of a known lock fits: the holder cannot be named".to_owned());
         Some(wait)
     }
@@ -122,4 +123,26 @@ pub(super) fn route(site: &CallSite) -> String {
         text.push_str(&names[..names.len().min(3)].join(", "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::{DATA, Machine};
+    use crate::model::wait::WaitKind;
+
+    #[test]
+    fn a_runtime_with_threads_of_its_own_is_named_and_not_followed() {
+        let says = |machine: &Machine, text: &str| {
+            let wait = machine.decode().unwrap();
+            assert!(wait.kind == WaitKind::Futex && wait.holders.is_empty());
+            wait.evidence.iter().any(|line| line.contains(text))
+        };
+        let machine = Machine::futex(0x80, 0, 0);
+        machine.set_words(DATA, &[0]);
+        assert!(!says(&machine, "Go") && !says(&machine, "Java"));
+        machine.tables.lock().unwrap().go = true;
+        assert!(says(&machine, "a Go program"));
+        machine.write("100/maps", "700000001000-700000002000 r-xp 00001000 fd:00 12 /opt/jvm/lib/server/libjvm.so\n");
+        assert!(says(&machine, "a Java virtual machine"));
+    }
 }

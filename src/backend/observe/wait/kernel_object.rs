@@ -9,7 +9,7 @@
 //! ```
 
 use super::descriptor::Target;
-use super::{Decoder, Facts, World};
+use super::{Decoder, Facts, World, path};
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
@@ -135,17 +135,13 @@ impl Decoder for FifoOpen {
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
-        let (path, flags) = match facts.blocked()?.number {
-            libc::SYS_open => facts.call_in(&[libc::SYS_open]).map(|args| (args[0], args[1]))?,
-            libc::SYS_openat => facts.call_in(&[libc::SYS_openat]).map(|args| (args[1], args[2]))?,
-            _ => return None,
-        };
+        let path::Open { address, flags, .. } = path::Open::of(facts, world)?;
         // An open that waits for a disk or a server is no FIFO's.
         if !facts.has_wchan() || !facts.may_sleep_in(&["wait_for_partner", "fifo_open"]) {
             return None;
         }
-        let for_whom = if flags as i32 & libc::O_ACCMODE == libc::O_WRONLY { "a reader" } else { "a writer" };
-        let name = text(facts, world, path).unwrap_or_else(|| "a FIFO".to_owned());
+        let for_whom = if flags & libc::O_ACCMODE == libc::O_WRONLY { "a reader" } else { "a writer" };
+        let name = path::string(facts, world, address).map_or_else(|| "a FIFO".to_owned(), |name| visible(&name));
         Some(nobody(facts, WaitKind::FifoOpen, format!("{for_whom} of FIFO {name}")))
     }
 }
@@ -175,22 +171,6 @@ fn signals(facts: &Facts<'_>, world: &World, address: u64) -> String {
         1..=4 => names.join(" or "),
         more => format!("any of {more} signals"),
     }
-}
-
-/// A string in the thread's memory, read by pieces that do not cross a page.
-fn text(facts: &Facts<'_>, world: &World, mut address: u64) -> Option<String> {
-    let mut bytes = Vec::new();
-    while bytes.len() < 4096 {
-        let mut piece = vec![0; (256 - address % 256) as usize];
-        world.memory(facts.pid, address, &mut piece).ok()?;
-        if let Some(end) = piece.iter().position(|&byte| byte == 0) {
-            bytes.extend_from_slice(&piece[..end]);
-            return Some(visible(&bytes));
-        }
-        address += piece.len() as u64;
-        bytes.extend(piece);
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Memory and names of real processes.
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::world::Source;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
 use crate::backend::observe::target::stack::Code;
-use crate::model::Pid;
-use crate::sys::memory;
+use crate::model::{Nanos, Pid};
+use crate::sys::pidfd::Pidfd;
 use crate::sys::procroot::ProcRoot;
+use crate::sys::{kcmp, memory};
 
 /// Reads what is really there.
 #[derive(Debug)]
@@ -28,6 +30,26 @@ impl Live {
 impl Source for Live {
     fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno> {
         if self.real { memory::read_many(pid, ranges, buffer) } else { Err(Errno::NOSYS) }
+    }
+
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        self.real.then(|| kcmp::share_memory(one, other).ok()).flatten()
+    }
+
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+        if !self.real {
+            return None;
+        }
+        // A copy for the moment of asking: the target is not stopped, and its
+        // own descriptor stays what it is.
+        let socket = Pidfd::open(pid).and_then(|process| process.copy_of(fd)).ok()?;
+        let which = if receives { Timeout::Recv } else { Timeout::Send };
+        let limit = socket_timeout(&socket, which).ok()??;
+        Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
+        self.modules.of(root, pid, mapping).is_some_and(|module| module.is_go())
     }
 
     fn memory_each(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {

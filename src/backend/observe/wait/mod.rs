@@ -11,22 +11,30 @@
 //! wait that none of them is sure of stays `futex` or `other`.
 
 mod ahead;
+mod anonymous;
+mod any_of;
 mod calls;
+mod caught;
 mod descriptor;
 mod epoll;
 mod facts;
 mod file_lock;
 mod flock;
 mod futex;
+mod futex_waitv;
 mod glibc;
 mod kernel_mutex;
 mod kernel_object;
+mod lease;
 mod live;
 mod other;
 mod owner;
 mod parking_lot;
+mod path;
+mod peer;
 mod pipe;
 mod poll;
+mod posix_mq;
 mod pthread_mutex;
 mod pthread_rwlock;
 mod pthread_sync;
@@ -39,9 +47,11 @@ mod shared;
 mod sleep;
 mod socket;
 mod stopped;
+mod sysv;
 mod task;
 mod thread_join;
 mod unreadable;
+mod vfork;
 mod waitpid;
 mod world;
 
@@ -92,6 +102,10 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &pipe::PipeRead,
     &pipe::PipeWrite,
     &waitpid::Waitpid,
+    &vfork::Vfork,
+    &sysv::Semaphore,
+    &sysv::Message,
+    &posix_mq::PosixMq,
     &sleep::Sleep,
     &poll::Poll,
     &select::Select,
@@ -100,7 +114,11 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &kernel_object::Eventfd,
     &kernel_object::Signal,
     &kernel_object::FifoOpen,
+    &lease::Lease,
+    &anonymous::AnonymousRead,
+    &anonymous::IoUring,
     &futex::Futex,
+    &futex_waitv::FutexWaitv,
     &other::Other,
 ];
 

@@ -1,6 +1,8 @@
 //! Any wait that no decoder before has taken: the system call's name and its
 //! arguments in words.
 
+use rustix::io::Errno;
+
 use super::calls::render;
 use super::{Call, Decoder, Facts, World};
 use crate::model::process::State;
@@ -43,6 +45,38 @@ impl Decoder for Other {
         if facts.has_wchan() {
             wait.evidence.push(format!("sleeps in {}", facts.wchan));
         }
+        if kind == WaitKind::Disk {
+            wait.evidence.push(match kernel_stack(facts, world) {
+                Ok(frames) => format!("in the kernel: {}", frames.join(" ← ")),
+                Err(error) => format!("its kernel stack cannot be read ({error}): root may"),
+            });
+        }
         Some(wait)
+    }
+}
+
+/// The innermost functions of the kernel that it is in; only root may know.
+fn kernel_stack(facts: &Facts<'_>, world: &World) -> Result<Vec<String>, Errno> {
+    let mut content = Vec::new();
+    world.root.read_into(&format!("{}/task/{}/stack", facts.pid, facts.tid), &mut content)?;
+    let text = String::from_utf8_lossy(&content);
+    // [<0>] folio_wait_bit_common+0x13d/0x340
+    let name = |line: &str| Some(line.split_ascii_whitespace().nth(1)?.split('+').next()?.to_owned());
+    let frames: Vec<String> = text.lines().filter_map(name).take(6).collect();
+    if frames.is_empty() { Err(Errno::NODATA) } else { Ok(frames) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::observe::wait::fixture::Machine;
+
+    #[test]
+    fn a_wait_for_a_disk_shows_where_in_the_kernel_it_is() {
+        let machine = Machine { state: State::Disk, ..Machine::new("74 0x3 0x0 0x0 0x0 0x0 0x0", "folio_wait_bit") };
+        let says = |text: &str| machine.decode().unwrap().evidence.iter().any(|line| line.contains(text));
+        assert!(says("its kernel stack cannot be read"));
+        machine.write("100/task/101/stack", "[<0>] folio_wait_bit_common+0x13d/0x340\n[<0>] do_fsync+0x1/0x2\n");
+        assert!(says("in the kernel: folio_wait_bit_common ← do_fsync"));
     }
 }

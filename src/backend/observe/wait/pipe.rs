@@ -94,13 +94,13 @@ fn decode_pipe(
     } else {
         format!("blocked on fd {fd}; where in the kernel is not told")
     });
-    name(facts, others, role, &mut wait);
+    name(facts, world, others, role, &mut wait);
     Some(wait)
 }
 
-fn name(facts: &Facts<'_>, others: Result<Others, Errno>, role: &str, wait: &mut Wait) {
+fn name(facts: &Facts<'_>, world: &World, others: Result<Others, Errno>, role: &str, wait: &mut Wait) {
     match others {
-        Ok(others) => others.name(facts, role, wait),
+        Ok(others) => others.name(facts, world, role, wait),
         Err(error) => {
             wait.certainty = Certainty::Unknown;
             wait.partial = true;

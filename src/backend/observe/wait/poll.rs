@@ -5,14 +5,12 @@
 //! struct pollfd: fd 4, events 2, revents 2
 //! ```
 
-use super::descriptor::words;
+use super::any_of::{self, Watched};
 use super::sleep::timespec;
 use super::{Decoder, Facts, World};
 use crate::model::Nanos;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
-/// More descriptors than this are counted, not named.
-const NAMED: usize = 4;
 /// More than this are not read.
 const READ: u64 = 4096;
 
@@ -52,12 +50,11 @@ impl Decoder for Poll {
         let watched = descriptors(facts, world, args[0], args[1]);
         let mut wait = Wait::new(WaitKind::Poll, resource(facts, world, watched.as_deref(), args[1]));
         wait.timed = limit.is_some();
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
         wait.evidence.push(match limit {
             Some(limit) => format!("polls {} descriptors for at most {limit}", args[1]),
             None => format!("polls {} descriptors without a time-out", args[1]),
         });
+        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
         Some(wait)
     }
 }
@@ -76,16 +73,8 @@ fn resumed(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     Some(wait)
 }
 
-/// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
-pub(super) fn any_of(facts: &Facts<'_>, world: &World, fds: impl ExactSizeIterator<Item = i32>) -> String {
-    let more = fds.len().saturating_sub(NAMED);
-    let names: Vec<String> = fds.take(NAMED).map(|fd| words(facts, world, fd)).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(" or "))
-}
-
 /// The descriptors and events asked for; `None` where they cannot be read.
-fn descriptors(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Option<Vec<(i32, i16)>> {
+fn descriptors(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Option<Vec<Watched>> {
     if count == 0 || count > READ {
         return (count == 0).then(Vec::new);
     }
@@ -93,17 +82,17 @@ fn descriptors(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Op
     world.memory(facts.pid, address, &mut bytes).ok()?;
     let entry = |chunk: &[u8]| {
         let fd = i32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-        (fd, i16::from_ne_bytes([chunk[4], chunk[5]]))
+        Watched { fd, events: u32::from(u16::from_ne_bytes([chunk[4], chunk[5]])), inode: None }
     };
     // A negative number stands for an entry to be left out.
-    Some(bytes.chunks_exact(8).map(entry).filter(|(fd, _)| *fd >= 0).collect())
+    Some(bytes.chunks_exact(8).map(entry).filter(|one| one.fd >= 0).collect())
 }
 
-fn resource(facts: &Facts<'_>, world: &World, watched: Option<&[(i32, i16)]>, count: u64) -> String {
+fn resource(facts: &Facts<'_>, world: &World, watched: Option<&[Watched]>, count: u64) -> String {
     match watched {
         None => format!("{count} descriptors"),
         Some([]) => "nothing but a time-out or a signal".to_owned(),
-        Some(all) => any_of(facts, world, all.iter().map(|(fd, _)| *fd)),
+        Some(all) => any_of::resource(facts, world, all),
     }
 }
 

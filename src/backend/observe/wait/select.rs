@@ -6,9 +6,9 @@
 //! a set: one bit a descriptor, up to `count`
 //! ```
 
-use super::poll::any_of;
+use super::any_of::{self, READABLE, WRITABLE, Watched};
 use super::{Decoder, Facts, World};
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 /// More than the largest set of the C library are not read.
 const READ: u64 = 65_536;
@@ -41,33 +41,36 @@ impl Decoder for Select {
         let resource = match watched.as_deref() {
             None => "descriptors".to_owned(),
             Some([]) => "nothing but a time-out or a signal".to_owned(),
-            Some(all) => any_of(facts, world, all.iter().copied()),
+            Some(all) => any_of::resource(facts, world, all),
         };
         let mut wait = Wait::new(WaitKind::Select, resource);
         wait.timed = args[4] != 0;
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
-        let count = watched.map_or_else(|| "unreadable sets of".to_owned(), |all| all.len().to_string());
+        let count = watched.as_ref().map_or_else(|| "unreadable sets of".to_owned(), |all| all.len().to_string());
         let limit = if wait.timed { "with a time-out" } else { "without a time-out" };
         wait.evidence.push(format!("selects among {count} descriptors {limit}"));
+        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
         Some(wait)
     }
 }
 
 /// The descriptors in any of the three sets; `None` where they cannot be read.
-fn descriptors(facts: &Facts<'_>, world: &World, args: &[u64; 6]) -> Option<Vec<i32>> {
+fn descriptors(facts: &Facts<'_>, world: &World, args: &[u64; 6]) -> Option<Vec<Watched>> {
     let count = args[0] & 0xffff_ffff;
     if count > READ {
         return None;
     }
-    let mut union = vec![0; count.div_ceil(64) as usize * 8];
-    for &address in args[1..4].iter().filter(|&&address| address != 0) {
-        let mut set = vec![0; union.len()];
+    let mut events = vec![0; count as usize];
+    let mut watched = vec![false; count as usize];
+    for (&address, bits) in args[1..4].iter().zip([READABLE, WRITABLE, 0]).filter(|(address, _)| **address != 0) {
+        let mut set = vec![0; count.div_ceil(64) as usize * 8];
         world.memory(facts.pid, address, &mut set).ok()?;
-        union.iter_mut().zip(set).for_each(|(all, byte)| *all |= byte);
+        for fd in (0..count as usize).filter(|fd| set[fd / 8] >> (fd % 8) & 1 != 0) {
+            events[fd] |= bits;
+            watched[fd] = true;
+        }
     }
-    let is_set = |fd: &i32| union[*fd as usize / 8] >> (fd % 8) & 1 != 0;
-    Some((0..count as i32).filter(is_set).collect())
+    let one = |fd: usize| Watched { fd: fd as i32, events: events[fd], inode: None };
+    Some((0..count as usize).filter(|&fd| watched[fd]).map(one).collect())
 }
 
 #[cfg(test)]

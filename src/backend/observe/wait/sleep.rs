@@ -7,7 +7,9 @@
 
 use super::{Decoder, Facts, World};
 use crate::model::Nanos;
+use crate::model::process::BlockedCall;
 use crate::model::wait::{Wait, WaitKind};
+use crate::sys::clock;
 
 const TIMER_ABSTIME: u64 = 1;
 
@@ -47,6 +49,7 @@ impl Decoder for Sleep {
         };
         let mut wait = Wait::new(WaitKind::Sleep, resource);
         wait.timed = true;
+        wait.evidence.extend(left(facts, world, call));
         if facts.has_wchan() {
             wait.evidence.push(format!("sleeps in {}", facts.wchan));
         }
@@ -75,6 +78,29 @@ fn moment(facts: &Facts<'_>, world: &World, clock: i32, address: u64) -> String 
         }
         None => format!("sleep until a moment of {name}"),
     }
+}
+
+/// What is left of a sleep until a moment. Of a span only its length is known:
+/// not when it began. `None` in another time namespace, whose clocks differ.
+fn left(facts: &Facts<'_>, world: &World, call: &BlockedCall) -> Option<String> {
+    if call.number != libc::SYS_clock_nanosleep || call.args[1] & TIMER_ABSTIME == 0 || !world.root.is_real() {
+        return None;
+    }
+    let clock = call.args[0] as i32;
+    let now = match clock {
+        libc::CLOCK_REALTIME => clock::realtime(),
+        libc::CLOCK_MONOTONIC | libc::CLOCK_BOOTTIME if other_clocks(facts, world) => return None,
+        libc::CLOCK_MONOTONIC => clock::monotonic(),
+        libc::CLOCK_BOOTTIME => clock::boottime(),
+        _ => return None,
+    };
+    let until = timespec(facts, world, call.args[2])?;
+    Some(format!("{} are left", until.since(now)))
+}
+
+fn other_clocks(facts: &Facts<'_>, world: &World) -> bool {
+    let link = |of: &str| std::fs::read_link(world.root.path().join(of).join("ns/time")).ok();
+    link(&facts.pid.to_string()) != link("self")
 }
 
 /// A `struct timespec` in the thread's memory.

@@ -5,10 +5,10 @@
 //! namespace. Where the other end of a connection is on this machine, whoever
 //! has it open can end the wait.
 
-use super::descriptor::{Others, Target};
-use super::{Decoder, Facts, World};
-use crate::backend::observe::endpoints::End;
-use crate::backend::observe::inet::{self, InetSocket};
+use super::descriptor::Target;
+use super::peer::{Socket, holders_of, local_peer, socket};
+use super::{Decoder, Facts, World, path};
+use crate::backend::observe::inet::InetSocket;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::sys::diag::{LISTENING, UnixSocket};
 
@@ -63,7 +63,7 @@ impl Decoder for Unix {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let socket = *world.ends().ok()?.unix_socket(inode)?;
+        let Some(Socket::Unix(socket)) = socket(facts, world, inode) else { return None };
         let (kind, fits) = match act {
             Act::Receive => (WaitKind::UnixRecv, socket.state != LISTENING),
             Act::Send => (WaitKind::UnixSend, socket.state != LISTENING),
@@ -75,13 +75,14 @@ impl Decoder for Unix {
         }
         let mut wait = Wait::new(kind, format!("Unix socket {inode} (fd {fd})"));
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
+        set_timed(facts, world, act, fd, &mut wait);
         match (act, socket) {
             (Act::Receive | Act::Send, UnixSocket { peer: Some(peer), .. }) => {
                 wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
                 name_peer(facts, world, peer, &mut wait);
             }
             (Act::Accept, _) => nobody(&mut wait, "any client may connect"),
-            (Act::Connect, _) => nobody(&mut wait, "the server's queue is full; the kernel does not tell which server"),
+            (Act::Connect, _) => name_server(facts, world, &mut wait),
             _ => nobody(&mut wait, "the kernel names no peer: anybody may send to it, or the peer is not accepted yet"),
         }
         Some(wait)
@@ -106,8 +107,7 @@ impl Decoder for Inet {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let all = inet::sockets_of(&world.root, facts.pid);
-        let socket = *all.iter().find(|socket| socket.inode == inode)?;
+        let Some(Socket::Inet(socket)) = socket(facts, world, inode) else { return None };
         let kind = match act {
             Act::Receive if !socket.listens() => WaitKind::InetRecv,
             Act::Send if !socket.listens() => WaitKind::InetSend,
@@ -124,10 +124,11 @@ impl Decoder for Inet {
         };
         let mut wait = Wait::new(kind, resource);
         wait.evidence.push(format!("fd {fd} is {protocol} socket {inode}"));
+        set_timed(facts, world, act, fd, &mut wait);
         match act {
             Act::Accept => nobody(&mut wait, "any client may connect"),
             Act::Connect => nobody(&mut wait, &format!("{remote} has not answered yet")),
-            Act::Receive | Act::Send => match local_peer(&all, &socket) {
+            Act::Receive | Act::Send => match local_peer(facts, world, &socket) {
                 Some(peer) => {
                     wait.evidence.push(format!("its peer is here: socket {}", peer.inode));
                     name_peer(facts, world, peer.inode, &mut wait);
@@ -150,30 +151,47 @@ fn socket_call(facts: &Facts<'_>, world: &World) -> Option<(Act, i32, u64)> {
     }
 }
 
-/// The other end of a TCP connection within the same tables.
-fn local_peer<'a>(all: &'a [InetSocket], socket: &InetSocket) -> Option<&'a InetSocket> {
-    let is_peer = |other: &&InetSocket| {
-        other.tcp && socket.tcp && other.inode != 0 && other.local == socket.remote && other.remote == socket.local
-    };
-    all.iter().find(is_peer).filter(|_| socket.remote.port != 0)
+/// Names who could accept the connection: whoever has the socket open that
+/// listens at the path of the call.
+fn name_server(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
+    let server = listener(facts, world);
+    match server {
+        Some(UnixSocket { inode, queue, .. }) => {
+            let full = queue.map_or_else(String::new, |(now, most)| format!(": {now} wait to be accepted, of {most}"));
+            wait.evidence.push(format!("the server is socket {inode}{full}"));
+            holders_of(world, inode).name(facts, world, "the server's socket", wait);
+        }
+        None => nobody(wait, "the server's queue is full; which server it is cannot be told"),
+    }
+}
+
+/// The Unix socket that listens at the path in the call's `struct sockaddr_un`:
+/// family 2, path up to 108.
+fn listener(facts: &Facts<'_>, world: &mut World) -> Option<UnixSocket> {
+    let [_, address, length, ..] = *facts.call_in(&[libc::SYS_connect])?;
+    let mut bytes = vec![0; length.min(110) as usize];
+    world.memory(facts.pid, address, &mut bytes).ok()?;
+    let path = bytes.get(2..).filter(|path| path.first().is_some_and(|&first| first != 0))?;
+    let path = path.split(|&byte| byte == 0).next()?;
+    let status = path::status(facts, world, libc::AT_FDCWD, path)?;
+    let bound = (status.st_ino as u32, path::device(&status));
+    world.ends().ok()?.unix_listener(bound).copied()
+}
+
+/// Whether the socket itself has a time-out for this (`SO_RCVTIMEO`,
+/// `SO_SNDTIMEO`), which no argument of the call tells.
+fn set_timed(facts: &Facts<'_>, world: &World, act: Act, fd: i32, wait: &mut Wait) {
+    let receives = matches!(act, Act::Receive | Act::Accept);
+    if let Some(limit) = world.socket_limit(facts.pid, fd, receives) {
+        wait.timed = true;
+        let option = if receives { "SO_RCVTIMEO" } else { "SO_SNDTIMEO" };
+        wait.evidence.push(format!("the socket's {option} is {limit}"));
+    }
 }
 
 /// Names who has the socket with this inode open.
 fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
-    let mut others = open(world, peer, false);
-    if others.as_ref().is_none_or(|others| others.ends.is_empty()) {
-        others = open(world, peer, true);
-    }
-    others.unwrap_or_default().name(facts, "its peer", wait);
-}
-
-fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
-    let index = if anew { world.new_ends() } else { world.ends() }.ok()?;
-    let unreadable = index.unreadable().len();
-    let mut ends: Vec<End> = index.of_socket(inode).to_vec();
-    let link = format!("socket:[{inode}]");
-    ends.retain(|end| super::descriptor::is_link(world, end.pid, end.fd, &link));
-    Some(Others { ends, unreadable })
+    holders_of(world, peer).name(facts, world, "its peer", wait);
 }
 
 fn nobody(wait: &mut Wait, why: &str) {

@@ -58,14 +58,12 @@ impl Decoder for Waitpid {
             return Some(wait);
         };
         let matching: Vec<Pid> = children.into_iter().filter(|&child| fits(facts, world, which, child)).collect();
-        if matching.is_empty() {
-            name_tracees(facts, world, which, &mut wait);
-        }
-        for pid in matching {
-            wait.holders.push(Holder { pid, tid: None });
-        }
+        wait.holders.extend(matching.into_iter().map(|pid| Holder { pid, tid: None }));
         if !wait.holders.is_empty() {
             wait.evidence.push(format!("the kernel lists as its children: {}", list(&wait.holders)));
+        }
+        if wait.holders.is_empty() || world.is_thorough() {
+            name_tracees(facts, world, which, &mut wait);
         }
         Some(wait)
     }
@@ -114,7 +112,7 @@ fn fits(facts: &Facts<'_>, world: &mut World, which: Which, child: Pid) -> bool 
             let own = group_of(facts, world, facts.pid);
             own.is_some() && group_of(facts, world, child) == own
         }
-        Which::Pidfd(fd) => pid_of(facts, world, fd) == Some(child),
+        Which::Pidfd(fd) => process_of_pidfd(facts, world, fd) == Some(child),
     }
 }
 
@@ -125,7 +123,7 @@ fn group_of(facts: &Facts<'_>, world: &mut World, pid: Pid) -> Option<Pid> {
 }
 
 /// The process behind a pidfd, which its fdinfo tells in our numbering.
-fn pid_of(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Pid> {
+pub(super) fn process_of_pidfd(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Pid> {
     let mut content = Vec::new();
     world.root.read_into(&format!("{}/task/{}/fdinfo/{fd}", facts.pid, facts.tid), &mut content).ok()?;
     str::from_utf8(&content).ok()?.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
@@ -139,6 +137,9 @@ fn name_tracees(facts: &Facts<'_>, world: &mut World, which: Which, wait: &mut W
         _ => Vec::new(),
     };
     for pid in candidates {
+        if wait.holders.iter().any(|holder| holder.pid == pid) {
+            continue;
+        }
         let tracer = world.status(&pid.to_string(), "TracerPid:").and_then(|ids| ids.first().copied());
         if tracer.is_some_and(|tracer| tracer > 0 && world.has_thread(facts.pid, tracer)) {
             wait.evidence.push(format!("{pid} is no child; it is traced by this process"));
@@ -167,7 +168,9 @@ fn list(holders: &[Holder]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::observe::wait::Call;
     use crate::backend::observe::wait::fixture::Machine;
+    use crate::model::process::State;
 
     /// Thread 101 waits; its main thread made children 200 and 201, it itself 202.
     fn holders(call: &str) -> (Vec<Pid>, Certainty) {
@@ -200,6 +203,26 @@ mod tests {
     fn a_tracee_is_no_child_and_a_stranger_is_nobody() {
         assert_eq!(holders("61 0x12c 0x0 0x0 0x0 0x0 0x0").0, [300]);
         assert_eq!(holders("61 0x12d 0x0 0x0 0x0 0x0 0x0"), (vec![], Certainty::Unknown));
+    }
+
+    #[test]
+    fn a_tracer_of_strangers_waits_for_them_too_before_it_is_called_stuck() {
+        let machine = Machine::new("61 0xffffffffffffffff 0x0 0x0 0x0 0x0 0x0", "do_wait");
+        machine.write("100/task/100/children", "200 ");
+        machine.process(200, &[200]);
+        machine.process(300, &[300]);
+        machine.write("300/status", "NSpid:\t300\nTracerPid:\t101\n");
+        let call = Call::parse(b"61 0xffffffffffffffff 0x0 0x0 0x0 0x0 0x0 0x7f00 0x7f00").unwrap();
+        let facts = Facts { pid: 100, tid: 101, state: State::Sleeping, call: &call, wchan: "do_wait", since: None };
+        let mut world = machine.world();
+        world.precise(true);
+        let holders = |world: &mut World| {
+            let wait = Waitpid.decode(&facts, world).unwrap();
+            wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(holders(&mut world), [200]);
+        world.thorough(true);
+        assert_eq!(holders(&mut world), [200, 300]);
     }
 
     #[test]

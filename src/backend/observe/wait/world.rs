@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use super::ahead::Ahead;
 use super::live::Live;
 use super::{Call, Facts};
-use crate::backend::observe::endpoints::Ends;
+use crate::backend::observe::endpoints::{Ends, inode_in};
 use crate::backend::observe::file_locks::FileLocks;
-use crate::backend::observe::target::maps::Maps;
+use crate::backend::observe::inet::InetSockets;
+use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -25,6 +26,8 @@ use crate::sys::procroot::ProcRoot;
 const ENDS_LAST: Nanos = Nanos(3_000_000_000);
 /// An index this young is not read anew for what it lacks.
 const ENDS_FRESH: Nanos = Nanos(500_000_000);
+/// So are tables of internet sockets.
+const INET_FRESH: Nanos = Nanos(50_000_000);
 /// So many memory maps are kept: those of the process at hand and of those it
 /// shares locks with.
 const MAPS: usize = 32;
@@ -36,6 +39,17 @@ pub type Around = [u8; 2 * AROUND as usize];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
+/// At what cost questions are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// What is dear is left out, and said to be.
+    Cheap,
+    /// Every holder that can be found is named.
+    Precise,
+    /// Even what hardly ever is is looked for.
+    Thorough,
+}
+
 /// A thread's process, id, stack pointer and program counter.
 type SiteKey = (Pid, Pid, u64, u64);
 
@@ -44,6 +58,15 @@ type SiteKey = (Pid, Pid, u64, u64);
 pub(super) trait Source: Debug + Send {
     /// Fills `buffer` with the memory at these ranges, one behind the other.
     fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno>;
+
+    /// Whether two processes share their memory; `None` where that is not told.
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
+
+    /// The time-out of a socket; `None` for none, or where that is not told.
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
+
+    /// Whether the file behind a mapping is a program of Go.
+    fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool;
 
     /// Fills `buffer` with those of these ranges that can be read, and says
     /// which.
@@ -64,7 +87,7 @@ pub struct World {
     /// The proc file system.
     pub root: Arc<ProcRoot>,
     source: Box<dyn Source>,
-    precise: bool,
+    effort: Effort,
     vouched: bool,
     ahead: Ahead,
     /// The threads of the process at hand, but for its main thread.
@@ -79,6 +102,8 @@ pub struct World {
     /// Whether it has to be renewed before it is used again.
     ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
+    /// By the inode of the network namespace.
+    inet: HashMap<u64, Arc<InetSockets>>,
 }
 
 impl World {
@@ -93,7 +118,7 @@ impl World {
         World {
             root,
             source,
-            precise: false,
+            effort: Effort::Cheap,
             vouched: false,
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
@@ -104,6 +129,7 @@ impl World {
             ends: None,
             ends_outdated: false,
             file_locks: None,
+            inet: HashMap::new(),
         }
     }
 
@@ -114,9 +140,10 @@ impl World {
         self.returns.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;
+        self.inet.clear();
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
-        if self.precise {
+        if self.is_precise() {
             self.ends = None;
         }
         self.ends_outdated |= self.ends.as_ref().is_some_and(old);
@@ -126,15 +153,28 @@ impl World {
     /// holder that can be found, at whatever cost. Without, a decoder leaves out
     /// what is dear, and says so.
     pub fn precise(&mut self, precise: bool) {
-        self.precise = precise;
+        self.effort = if precise { Effort::Precise } else { Effort::Cheap };
         if precise {
             self.ends = None;
         }
     }
 
+    /// Whether even what hardly ever is shall be looked for: somebody is about to
+    /// be told that a thread can never go on.
+    pub fn thorough(&mut self, thorough: bool) {
+        if self.is_precise() {
+            self.effort = if thorough { Effort::Thorough } else { Effort::Precise };
+        }
+    }
+
+    /// Whether [`World::thorough`] was asked for.
+    pub fn is_thorough(&self) -> bool {
+        self.effort == Effort::Thorough
+    }
+
     /// Whether [`World::precise`] was asked for.
     pub fn is_precise(&self) -> bool {
-        self.precise
+        self.effort >= Effort::Precise
     }
 
     /// From now on whoever asks finds out by other means whether a thread has
@@ -219,6 +259,18 @@ impl World {
         }
         self.maps.insert(pid, maps.clone());
         maps
+    }
+
+    /// The runtime of the process, where it schedules threads or objects of its
+    /// own on those of the kernel: what one of these waits for tells little.
+    pub(super) fn managed_runtime(&mut self, pid: Pid) -> Option<&'static str> {
+        let maps = self.maps(pid)?;
+        if maps.all().iter().any(|mapping| mapping.name.ends_with("/libjvm.so")) {
+            return Some("a Java virtual machine (libjvm.so): its threads and monitors are its own, jstack tells them");
+        }
+        let program = maps.all().iter().find(|mapping| mapping.file.is_some())?;
+        let is_go = self.source.is_go(&self.root, pid, program);
+        is_go.then_some("a Go program (.go.buildinfo): its goroutines are not its threads, SIGQUIT makes it tell them")
     }
 
     /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,
@@ -490,6 +542,49 @@ impl World {
         let now = clock::monotonic();
         self.ends_outdated |= self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0);
         self.ends()
+    }
+
+    /// The internet sockets of the network namespace of process `pid`, as this
+    /// scan has read them.
+    pub fn inet(&mut self, pid: Pid) -> Arc<InetSockets> {
+        let namespace = self.network_namespace(pid);
+        let root = &self.root;
+        self.inet.entry(namespace).or_insert_with(|| Arc::new(InetSockets::read(root, pid))).clone()
+    }
+
+    /// As [`World::inet`], but read anew unless just read: for a socket that the
+    /// kept ones lack.
+    pub fn new_inet(&mut self, pid: Pid) -> Arc<InetSockets> {
+        let known = self.inet(pid);
+        if clock::monotonic().0.saturating_sub(known.at().0) < INET_FRESH.0 {
+            return known;
+        }
+        let namespace = self.network_namespace(pid);
+        let new = Arc::new(InetSockets::read(&self.root, pid));
+        self.inet.insert(namespace, new.clone());
+        new
+    }
+
+    /// The inode of its network namespace; one that may not be read is taken for
+    /// a namespace of its own.
+    fn network_namespace(&self, pid: Pid) -> u64 {
+        let mut link = [0; 64];
+        let path = format!("{pid}/ns/net");
+        let length = readlinkat_raw(self.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
+        inode_in(&link[..length], b"net:[").unwrap_or(pid as u64)
+    }
+
+    /// Whether two processes share their memory, as after vfork(2) until
+    /// execve(2); `None` where the kernel does not tell.
+    pub(super) fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        self.source.shares_memory(one, other)
+    }
+
+    /// The time-out that a process has set on its socket for receiving, else for
+    /// sending; looked for only before somebody is called stuck, since it takes a
+    /// copy of the descriptor for a moment.
+    pub(super) fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+        self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
     /// The file locks of this scan.

@@ -53,7 +53,7 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
     ];
     for (y, line) in lines.into_iter().flatten().enumerate() {
         if y as u16 + 1 < area.height {
-            line.render(row(y as u16 + 1), buffer);
+            crate::ui::widgets::rows::fit(line, usize::from(area.width)).render(row(y as u16 + 1), buffer);
         }
     }
 }

@@ -61,7 +61,7 @@ enum Act {
 }
 
 const KEYS: &[Binding<Act>] = &[
-    bind(&[code(KeyCode::Enter), key('s')], Act::Run, "start/stop", "start or stop measuring"),
+    bind(&[key('s'), code(KeyCode::Enter)], Act::Run, "start/stop", "start or stop measuring"),
     bind(&[key(' ')], Act::Tick, "tick", "measure this transport, or no longer"),
     bind(&[key(']'), code(KeyCode::Right)], Act::Step(Setting::Size, true), "larger", "larger messages"),
     bind(&[key('['), code(KeyCode::Left)], Act::Step(Setting::Size, false), "smaller", "smaller messages"),
@@ -361,9 +361,9 @@ fn message(view: &View) -> Option<(String, Role)> {
         LabState::Idle | LabState::Done if view.series().is_empty() => {
             let ticked = view.spec.transports.len();
             let text = match ticked {
-                0 => "Tick a transport with Space, then press Enter.".to_owned(),
+                0 => "Tick a transport with Space, then press s.".to_owned(),
                 _ => format!(
-                    "Enter measures {ticked} transport{}, each between two real processes, with {} messages.",
+                    "s measures {ticked} transport{}, each between two real processes, with {} messages.",
                     if ticked == 1 { "" } else { "s" },
                     settings::size(view.spec.size)
                 ),

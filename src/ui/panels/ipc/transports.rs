@@ -38,7 +38,7 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
     } else {
         1
     };
-    let shown = (rows / each).max(1).min(count);
+    let shown = ((rows + usize::from(each == 4)) / each).max(1).min(count);
     let first = (view.cursor + 1).saturating_sub(shown).min(count - shown);
     let best = view.series().iter().filter_map(latest).fold(0.0, f64::max);
     for (row, index) in (first..first + shown).enumerate() {

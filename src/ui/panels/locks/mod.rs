@@ -61,7 +61,12 @@ enum Act {
 }
 
 const KEYS: &[Binding<Act>] = &[
-    bind(&[key(' '), code(KeyCode::Enter)], Act::StartStop, "start/stop", "let the threads contend, and stop them"),
+    bind(
+        &[key('s'), key(' '), code(KeyCode::Enter)],
+        Act::StartStop,
+        "start/stop",
+        "let the threads contend, and stop them",
+    ),
     bind(&[code(KeyCode::Down), key('j')], Act::Select(1), "setting", "next setting"),
     bind(&[code(KeyCode::Up), key('k')], Act::Select(-1), "", "setting before"),
     bind(&[code(KeyCode::Right), key('l')], Act::Change(true), "change", "the setting's next value"),

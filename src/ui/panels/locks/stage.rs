@@ -148,7 +148,7 @@ fn draw_words(screen: &mut Frame<'_>, inside: Rect, view: &View<'_>) {
         (LabState::Failed(fault), _) => (fault.to_string(), Role::Danger),
         (LabState::Starting | LabState::WarmUp, None) => ("starting the worker …".to_owned(), Role::Dim),
         (_, None) => (
-            "Nothing contends yet. Space lets the threads want the lock, hold it, let it go and think, over and over, \
+            "Nothing contends yet. `s` lets the threads want the lock, hold it, let it go and think, over and over, \
              in a process of their own at nice 5; each acquisition is recorded and checked."
                 .to_owned(),
             Role::Dim,

@@ -211,7 +211,7 @@ fn a_violation_is_shown_as_a_danger() {
 fn keys_start_change_and_stop() {
     let mut state = seen([]);
     assert_eq!(press(&mut state, KeyCode::Right), [], "nothing runs, so nothing is sent");
-    let started = press(&mut state, KeyCode::Char(' '));
+    let started = press(&mut state, KeyCode::Char('s'));
     let spec = LockSpec { lock: "parking_lot".to_owned(), ..LockSpec::default() };
     assert_eq!(started, [LabCommand::Run(spec.clone())]);
     let mut state = seen([running(4)]);
@@ -222,7 +222,7 @@ fn keys_start_change_and_stop() {
     let mut zoomed = more;
     zoomed.setting.window = Nanos(10_000);
     assert_eq!(press(&mut state, KeyCode::Char('[')), [LabCommand::Run(zoomed)]);
-    assert_eq!(press(&mut state, KeyCode::Char(' ')), [LabCommand::Stop]);
+    assert_eq!(press(&mut state, KeyCode::Char('s')), [LabCommand::Stop]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod code;
 mod outcomes;
 mod picker;
 mod program;
-mod why;
+pub(super) mod why;
 
 use std::collections::VecDeque;
 
@@ -64,8 +64,13 @@ enum Act {
 }
 
 const KEYS: &[Binding<Act>] = &[
-    bind(&[key(' ')], Act::StartStop, "start/stop", "start the test, and stop it"),
-    bind(&[code(KeyCode::Enter)], Act::Cycle, "change", "change the ordering under the cursor to the next that fits"),
+    bind(&[key('s')], Act::StartStop, "start/stop", "start the test, and stop it"),
+    bind(
+        &[key(' '), code(KeyCode::Enter)],
+        Act::Cycle,
+        "change",
+        "change the ordering under the cursor to the next that fits",
+    ),
     bind(&[key('>'), key('.')], Act::Stronger, "", "make the ordering under the cursor stronger"),
     bind(&[key('<'), key(',')], Act::Weaker, "", "make it weaker"),
     bind(&[code(KeyCode::Left), key('h')], Act::Left, "", "to the thread on the left"),
@@ -74,7 +79,7 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::Down), key('j')], Act::Down, "", "to the ordering below"),
     bind(&[key('t')], Act::Pick, "test", "choose another test"),
     bind(&[key('m')], Act::Model, "model", "explain by the next model"),
-    bind(&[key('s')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual"),
+    bind(&[key('S')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual"),
     bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
 ];
 
@@ -335,7 +340,7 @@ fn draw_fault(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>
     lines.push(Line::from(vec![
         key("t"),
         word(" another test   "),
-        key("s"),
+        key("S"),
         word(" another strategy   "),
         key("w"),
         word(" as written"),

@@ -30,7 +30,7 @@ pub(super) fn draw(
     look: &Look<'_>,
 ) {
     let note = if progress.counts.frames == 0 {
-        "not run yet: Space starts it".to_owned()
+        "not run yet: s starts it".to_owned()
     } else {
         format!("{} outcomes in {:.1} s", si(progress.counts.frames as f64), progress.counts.elapsed.as_secs_f64())
     };

@@ -56,7 +56,7 @@ fn before_it_runs_it_shows_program_and_verdicts() {
         "x.store(1, ‹Relaxed›);",
         "let r0 = x.load(Relaxed);",
         "exists (0:r0=0 /\\ 1:r0=0)",
-        "not run yet: Space starts it",
+        "not run yet: s starts it",
         "SC TSO RC11 Rust",
         "Why, by TSO",
         "allowed: for instance by this execution",
@@ -110,12 +110,14 @@ fn an_ordering_changes_where_the_cursor_is_and_the_verdicts_with_it() {
     assert!(panel.spec.orders.is_empty());
     press(&mut panel, &store, KeyCode::Enter);
     assert_eq!(panel.spec.orders.len(), 1, "Enter changes too");
+    press(&mut panel, &store, KeyCode::Char(' '));
+    assert_eq!(panel.spec.orders.len(), 1, "and so does Space");
 }
 
 #[test]
 fn a_change_while_it_runs_lets_the_changed_test_run() {
     let (mut panel, mut store) = (panel(), Store::default());
-    let started = press(&mut panel, &store, KeyCode::Char(' '));
+    let started = press(&mut panel, &store, KeyCode::Char('s'));
     assert!(matches!(&started, Reaction::Taken(effects)
         if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Run(spec)))] if *spec == panel.spec)));
     take(&mut panel, &mut store, running(&LitmusSpec::store_buffering(), &[1, 1, 1, 1]));
@@ -123,7 +125,7 @@ fn a_change_while_it_runs_lets_the_changed_test_run() {
     assert!(matches!(&changed, Reaction::Taken(effects)
         if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Run(spec)))] if spec.orders.len() == 1)));
     assert_eq!(panel.shown().unwrap().counts.frames, 0, "figures of another test are not shown");
-    let stopped = press(&mut panel, &store, KeyCode::Char(' '));
+    let stopped = press(&mut panel, &store, KeyCode::Char('s'));
     assert!(matches!(&stopped, Reaction::Taken(effects)
         if matches!(&effects[..], [Effect::Send(Command::Litmus(LabCommand::Stop))])));
 }

@@ -45,7 +45,33 @@ pub(super) fn draw(
     let title = judgement.and_then(|judgement| models::named(&judgement.model));
     let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
     let inside = frame::draw(screen, area, &title, "m next model", look.theme);
-    let width = usize::from(inside.width);
+    draw_lines(screen, inside, reasons(progress, judgement, inside.width.into(), inside.height.into(), look));
+}
+
+/// What the most telling model says and why, and what the test is about; the
+/// other models too, where there is room.
+pub(in crate::ui::panels) fn lines(
+    progress: &LitmusProgress,
+    width: usize,
+    height: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
+    let Some(judgement) = telling(progress, None).map(|index| &progress.test.judgements[index]) else {
+        return Vec::new();
+    };
+    let title = models::named(&judgement.model).map_or("", |model| model.title);
+    let mut lines = vec![Line::styled(format!("by {title}"), look.style(Role::Heading))];
+    lines.extend(reasons(progress, Some(judgement), width, height.saturating_sub(1), look));
+    lines
+}
+
+fn reasons(
+    progress: &LitmusProgress,
+    judgement: Option<&Judgement>,
+    width: usize,
+    height: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let mut lines = match judgement {
         Some(judgement) => explanation(judgement, width, look),
         None => Vec::new(),
@@ -53,21 +79,21 @@ pub(super) fn draw(
     if let Some(why) = &progress.test.undecided {
         lines.extend(wrapped(why, width, Role::Dim, look));
     }
-    if lines.len() + 2 < usize::from(inside.height) && !progress.test.comment.is_empty() {
+    if lines.len() + 2 < height && !progress.test.comment.is_empty() {
         lines.push(Line::default());
         lines.extend(wrapped(&progress.test.comment, width, Role::Dim, look));
     }
     // Where there is room the other models have their say too.
     for other in progress.test.judgements.iter().filter(|other| Some(*other) != judgement) {
         let more = explanation(other, width, look);
-        if lines.len() + more.len() + 2 <= usize::from(inside.height) {
+        if lines.len() + more.len() + 2 <= height {
             let title = models::named(&other.model).map_or("", |model| model.title);
             lines.push(Line::default());
             lines.push(Line::styled(format!("by {title}"), look.style(Role::Heading)));
             lines.extend(more);
         }
     }
-    draw_lines(screen, inside, lines);
+    lines
 }
 
 fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {

@@ -1,29 +1,24 @@
-//! The three labs at a glance.
+//! The IPC and the lock lab at a glance, and each lab in a line.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
+use super::outcomes::short_state;
 use crate::model::Bytes;
 use crate::model::channel::{IpcProgress, Series};
 use crate::model::lab::LabState;
-use crate::model::litmus::{LitmusProgress, Outcome};
 use crate::model::lock::LockProgress;
 use crate::model::units::{grouped, si};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, distribution, frame, lanes, text};
-
-fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
-    for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
-        line.render(Rect { y: inside.y + y as u16, height: 1, ..inside }, screen.buffer_mut());
-    }
-}
+use crate::ui::widgets::lines::{self, Curve};
+use crate::ui::widgets::ridges::{self, Ridge};
+use crate::ui::widgets::{bar, distribution, frame, lanes, rows, text};
 
 /// What is said where a lab has no figures.
-fn silence(state: Option<&LabState>, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(super) fn silence(state: Option<&LabState>, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let (words, role) = match state {
         Some(LabState::Failed(fault)) => (fault.to_string(), Role::Danger),
         None | Some(LabState::Idle) if look.bursts == Bursts::Off => {
@@ -36,7 +31,7 @@ fn silence(state: Option<&LabState>, width: usize, look: &Look<'_>) -> Vec<Line<
 }
 
 /// How a lab runs, for the note in its frame.
-fn pace(state: &LabState, burst: bool) -> &'static str {
+pub(super) fn pace(state: &LabState, burst: bool) -> &'static str {
     match state {
         LabState::Idle | LabState::Done => "stopped",
         LabState::Failed(_) => "failed",
@@ -55,12 +50,54 @@ pub(super) fn ipc(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let width = usize::from(inside.width);
     let shown = progress.filter(|p| !p.series.is_empty() && !matches!(p.state, LabState::Failed(_)));
     let Some(progress) = shown else {
-        return draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look));
+        rows::draw(screen, inside, silence(progress.map(|p| &p.state), width, look));
+        return;
     };
-    let lines = ipc_lines(progress, width, look);
-    let used = (lines.len() as u16 + 1).min(inside.height);
-    draw_lines(screen, inside, lines);
-    round_trips(screen, Rect { y: inside.y + used, height: inside.height - used, ..inside }, progress, look);
+    let below = rows::draw(screen, inside, ipc_lines(progress, width, look));
+    let below = skip(below, 1);
+    if below.height < TALL {
+        return round_trips(screen, below, progress, look);
+    }
+    let chart = Rect { height: below.height / 3, ..below };
+    throughput(screen, chart, progress, look);
+    let trips = titled(screen, skip(below, chart.height + 1), "round trips", look);
+    ridges::draw(screen.buffer_mut(), trips, &trip_ridges(progress), look.theme);
+}
+
+/// From so many free rows on a lab shows charts of its own.
+const TALL: u16 = 20;
+
+/// An area without its upper rows.
+pub(super) fn skip(area: Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    Rect { y: area.y + rows, height: area.height - rows, ..area }
+}
+
+/// A heading in the first row; returns what is below.
+fn titled(screen: &mut Frame<'_>, area: Rect, title: &str, look: &Look<'_>) -> Rect {
+    if !area.is_empty() {
+        screen.buffer_mut().set_stringn(area.x, area.y, title, usize::from(area.width), look.style(Role::Heading));
+    }
+    skip(area, 1)
+}
+
+fn trip_ridges(progress: &IpcProgress) -> Vec<Ridge<'_>> {
+    let series = progress.series.iter().enumerate();
+    series
+        .filter_map(|(index, s)| Some(Ridge { name: &s.transport, of: s.round_trip.as_deref()?, series: index }))
+        .collect()
+}
+
+/// Throughput over the last minute.
+fn throughput(screen: &mut Frame<'_>, place: Rect, progress: &IpcProgress, look: &Look<'_>) {
+    let points = |series: &Series| -> Vec<(f64, f64)> {
+        series.throughput.iter().map(|p| (-look.now.since(p.at).as_secs_f64(), p.bytes_per_s)).collect()
+    };
+    let curves: Vec<Curve> =
+        progress.series.iter().enumerate().map(|(series, s)| Curve { points: points(s), series }).collect();
+    let oldest = curves.iter().filter_map(|curve| curve.points.first()).map(|p| -p.0).fold(0.0, f64::max);
+    let inside = titled(screen, place, "throughput over time", look);
+    lines::draw(screen, inside, &curves, oldest.ceil().clamp(5.0, 60.0), "B/s", look.theme);
 }
 
 /// The round trips of all transports on one axis.
@@ -91,22 +128,29 @@ fn rate(series: &Series) -> Option<f64> {
 fn ipc_lines(progress: &IpcProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let most = progress.series.iter().filter_map(rate).fold(1.0, f64::max);
     let bar_width = width.saturating_sub(34).clamp(0, 40);
+    // A narrow box has room for the throughput alone.
+    let trips = width >= 33;
     let line = |(index, series): (usize, &Series)| {
         let mut spans = vec![Span::styled(text::left(&series.transport, 12), look.style(Role::Text))];
         match (rate(series), &series.state) {
             (_, LabState::Failed(fault)) => spans.push(Span::styled(fault.what.to_string(), look.style(Role::Danger))),
             (Some(rate), _) => {
                 spans.push(Span::styled(bar::text(rate / most, bar_width), look.theme.series(index)));
-                spans.push(Span::styled(format!(" {:>9}B/s", si(rate)), look.style(Role::Strong)));
+                let figure = format!("{}B/s", si(rate));
+                spans.push(Span::styled(text::right(&figure, if trips { 12 } else { 10 }), look.style(Role::Strong)));
             }
             (None, _) => spans.push(Span::styled("…", look.style(Role::Faint))),
         }
-        if let Some(trip) = &series.round_trip {
+        if let Some(trip) = series.round_trip.as_ref().filter(|_| trips) {
             spans.push(Span::styled(format!(" {:>8}", trip.quantiles.p50.precise()), look.style(Role::Dim)));
         }
         Line::from(spans)
     };
-    let heading = format!("{}{:>13} {:>8}", text::left("one way", 12 + bar_width), "", "p50");
+    let heading = if trips {
+        format!("{}{:>12} {:>8}", text::left("", 12 + bar_width), "one way", "p50")
+    } else {
+        format!("{}{:>10}", text::left("", 12), "one way")
+    };
     let mut lines = vec![Line::styled(heading, look.style(Role::Heading))];
     lines.extend(progress.series.iter().enumerate().map(line));
     lines
@@ -121,23 +165,34 @@ pub(super) fn locks(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let inside = frame::draw(screen, place, &title, note, look.theme);
     let width = usize::from(inside.width);
     match progress.filter(|p| p.subject.is_some() && !matches!(p.state, LabState::Failed(_))) {
-        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
+        None => {
+            rows::draw(screen, inside, silence(progress.map(|p| &p.state), width, look));
+        }
         Some(progress) => {
-            let lines = lock_lines(progress, width, look);
-            let used = (lines.len() as u16).min(inside.height);
-            draw_lines(screen, inside, lines);
-            lanes_below(screen, Rect { y: inside.y + used, height: inside.height - used, ..inside }, progress, look);
+            let below = rows::draw(screen, inside, lock_lines(progress, width, look));
+            let below = lanes_below(screen, below, progress, look);
+            if below.height > 8 {
+                let hills = titled(screen, skip(below, 1), "waiting and holding", look);
+                ridges::draw(screen.buffer_mut(), hills, &lock_ridges(progress), look.theme);
+            }
         }
     }
 }
 
-/// A recent stretch of time, one lane a thread, where there is room for all.
-fn lanes_below(screen: &mut Frame<'_>, place: Rect, progress: &LockProgress, look: &Look<'_>) {
+fn lock_ridges(progress: &LockProgress) -> Vec<Ridge<'_>> {
+    let figures = &progress.figures;
+    let both = [("wait", &figures.wait), ("hold", &figures.held)].into_iter().enumerate();
+    both.filter_map(|(series, (name, of))| Some(Ridge { name, of: of.as_ref()?, series })).collect()
+}
+
+/// A recent stretch of time, one lane a thread, where there is room for all;
+/// returns what is below.
+fn lanes_below(screen: &mut Frame<'_>, place: Rect, progress: &LockProgress, look: &Look<'_>) -> Rect {
     const NAME: u16 = 4;
-    let Some(lanes) = &progress.lanes else { return };
+    let Some(lanes) = &progress.lanes else { return place };
     let rows = lanes.threads.len() as u16 + 2;
     if place.height < rows || place.width < NAME + 20 {
-        return;
+        return place;
     }
     let heading = format!("a recent stretch of {}", lanes.span.precise());
     let buffer = screen.buffer_mut();
@@ -148,6 +203,7 @@ fn lanes_below(screen: &mut Frame<'_>, place: Rect, progress: &LockProgress, loo
         let row = Rect { x: place.x + NAME, y, width: place.width - NAME, height: 1 };
         lanes::draw(buffer, row, lane, lanes.span, look.theme);
     }
+    skip(place, rows)
 }
 
 fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
@@ -155,13 +211,16 @@ fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Lin
     let most = figures.per_thread.iter().copied().max().unwrap_or(0).max(1) as f64;
     let dim = |text: String| Span::styled(text, look.style(Role::Dim));
     let strong = |text: String| Span::styled(text, look.style(Role::Strong));
-    let mut lines = vec![Line::from(vec![
+    let mut summary = vec![
         strong(figures.per_second().map_or_else(|| "…".to_owned(), |r| format!("{}/s", si(r)))),
         dim("  jain ".to_owned()),
         strong(figures.jain().map_or_else(|| "–".to_owned(), |j| format!("{j:.2}"))),
-        dim("  p99 wait ".to_owned()),
-        strong(figures.wait.as_ref().map_or_else(|| "–".to_owned(), |w| w.quantiles.p99.precise())),
-    ])];
+    ];
+    let p99 = figures.wait.as_ref().map_or_else(|| "–".to_owned(), |w| w.quantiles.p99.precise());
+    if summary.iter().map(Span::width).sum::<usize>() + 11 + p99.len() <= width {
+        summary.extend([dim("  p99 wait ".to_owned()), strong(p99)]);
+    }
+    let mut lines = vec![Line::from(summary)];
     lines.extend(figures.per_thread.iter().enumerate().map(|(thread, count)| {
         Line::from(vec![
             dim(format!("t{thread:<3}")),
@@ -171,93 +230,12 @@ fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Lin
     }));
     let checked = progress.invariants.iter().map(|i| i.checked).max().unwrap_or(0);
     let (role, words) = match progress.invariants.iter().map(|i| i.violations).sum::<u64>() {
+        0 if width < 36 => (Role::Dim, format!("exclusion held: {}", si(checked as f64))),
         0 => (Role::Dim, format!("mutual exclusion held, {} checked", grouped(checked))),
-        n => (Role::Danger, format!("mutual exclusion violated {} times", grouped(n))),
+        n => (Role::Danger, format!("exclusion violated {} times", grouped(n))),
     };
     lines.push(Line::styled(words, look.style(role)));
     lines
-}
-
-/// Outcomes of a litmus test, with what the models say.
-pub(super) fn ordering(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
-    let progress = look.store.litmus.as_ref().map(|s| &s.value);
-    let named = progress.filter(|p| !p.test.name.is_empty());
-    let title = named.map_or_else(|| "Ordering".to_owned(), |p| p.test.name.clone());
-    let note = named.map_or("", |p| pace(&p.state, p.spec.as_ref().is_some_and(|s| s.burst.is_some())));
-    let inside = frame::draw(screen, place, &title, note, look.theme);
-    let width = usize::from(inside.width);
-    match named.filter(|p| !matches!(p.state, LabState::Failed(_))) {
-        None => draw_lines(screen, inside, silence(progress.map(|p| &p.state), width, look)),
-        Some(progress) => draw_lines(screen, inside, ordering_lines(progress, width, look)),
-    }
-}
-
-fn ordering_lines(progress: &LitmusProgress, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
-    let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();
-    let judges: Vec<&str> = progress.test.judgements.iter().map(|j| j.model.as_str()).collect();
-    let columns = Columns::fit(progress, &judges, width);
-    let mut lines = vec![Line::styled(columns.heading(&judges), look.style(Role::Heading))];
-    lines.extend(progress.outcomes.iter().map(|o| outcome_line(o, seen, &columns, &judges, look)));
-    lines.push(Line::default());
-    lines.push(Line::from(vec![
-        Span::styled(si(progress.rate), look.style(Role::Strong)),
-        Span::styled(" distinct witnesses a second", look.style(Role::Dim)),
-    ]));
-    if let Some(alarm) = progress.alarms.iter().flatten().next() {
-        lines.push(Line::styled(format!("outside the hardware's model: {alarm}"), look.style(Role::Danger)));
-    }
-    lines
-}
-
-/// Columns of the screen: the state, the bar of its share, its count where
-/// there is room; then the verdicts.
-struct Columns {
-    state: usize,
-    bar: usize,
-    count: usize,
-}
-
-impl Columns {
-    fn fit(progress: &LitmusProgress, judges: &[&str], width: usize) -> Self {
-        let state = progress.outcomes.iter().map(|o| short_state(&o.state).len()).max().unwrap_or(0).max(3);
-        // A gap, the share in percent, a gap, and the verdicts.
-        let fixed = state + 1 + 7 + 2 + judges.iter().map(|j| j.len() + 1).sum::<usize>();
-        let room = width.saturating_sub(fixed);
-        let count = if room >= 13 { 9 } else { 0 };
-        Columns { state, bar: room.saturating_sub(count).min(30), count }
-    }
-
-    fn heading(&self, judges: &[&str]) -> String {
-        let share = text::right("seen", self.bar + 8 + self.count);
-        format!("{}{share}  {}", text::left("", self.state), judges.join(" "))
-    }
-}
-
-fn outcome_line(outcome: &Outcome, seen: u64, columns: &Columns, judges: &[&str], look: &Look<'_>) -> Line<'static> {
-    let share = outcome.count as f64 / seen.max(1) as f64;
-    let role = if outcome.target { Role::Strong } else { Role::Text };
-    let fill = if outcome.target { Role::Accent } else { Role::Dim };
-    let mut spans = vec![
-        Span::styled(text::left(&short_state(&outcome.state), columns.state), look.style(role)),
-        Span::raw(" "),
-        Span::styled(bar::text(share, columns.bar), look.style(fill)),
-        Span::styled(format!("{:>6}%", format!("{:.1}", share * 100.0)), look.style(role)),
-    ];
-    if columns.count > 0 {
-        spans.push(Span::styled(text::right(&si(outcome.count as f64), columns.count), look.style(Role::Dim)));
-    }
-    spans.push(Span::raw("  "));
-    for (judge, allowed) in judges.iter().zip(&outcome.allowed) {
-        let (glyph, role) = if *allowed { ("✓", Role::Good) } else { ("✗", Role::Faint) };
-        spans.push(Span::styled(text::left(glyph, judge.len() + 1), look.style(role)));
-    }
-    Line::from(spans)
-}
-
-/// `0:r0=0; 1:r0=1;` as `0,1`.
-fn short_state(state: &str) -> String {
-    let values: Vec<&str> = state.split(';').filter_map(|part| part.split_once('=').map(|(_, v)| v.trim())).collect();
-    values.join(",")
 }
 
 /// Each lab in a line.
@@ -290,16 +268,4 @@ pub(super) fn lines(look: &Look<'_>) -> Vec<Line<'static>> {
         lines.push(Line::from(spans));
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn states_are_shown_by_their_values() {
-        assert_eq!(short_state("0:r0=0; 1:r0=1;"), "0,1");
-        assert_eq!(short_state("[x]=2; [y]=1;"), "2,1");
-        assert_eq!(short_state(""), "");
-    }
 }

@@ -14,17 +14,18 @@
 
 mod labs;
 mod machine;
+mod outcomes;
 mod tasks;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::Topics;
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, lookup};
+use crate::ui::widgets::rows;
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -45,7 +46,7 @@ struct Overview;
 
 impl Panel for Overview {
     fn topics(&self) -> Topics {
-        Topics { system: true, processes: true, threads: true, waits: true, ..Topics::default() }
+        Topics { system: true, processes: true, threads: true, waits: true, graph: true, ..Topics::default() }
     }
 
     fn hints(&self) -> Vec<Hint> {
@@ -65,7 +66,7 @@ impl Panel for Overview {
         tasks::children(screen, grid.children, look);
         labs::ipc(screen, grid.labs[0], look);
         labs::locks(screen, grid.labs[1], look);
-        labs::ordering(screen, grid.labs[2], look);
+        outcomes::draw(screen, grid.labs[2], look);
     }
 
     fn on_key(&mut self, key: &KeyEvent, _look: &Look<'_>) -> Reaction {
@@ -92,12 +93,12 @@ fn grid(area: Rect) -> Option<Grid> {
     if area.height < 15 || area.width < 66 {
         return None;
     }
-    let upper = (area.height * 3 / 10).clamp(5, 14);
-    let middle = (area.height * 3 / 10).clamp(5, 20);
+    let upper = (area.height * 3 / 10).clamp(5, 12);
+    let middle = (area.height * 3 / 10).clamp(5, 16);
     let row = |y: u16, height: u16| Rect { y: area.y + y, height, ..area };
     let (a, b, c) = (row(0, upper), row(upper, middle), row(upper + middle, area.height - upper - middle));
     let labs = columns(c, &[1, 1, 1]);
-    let [waiting, children] = columns(b, &[1, 1]);
+    let [waiting, children] = columns(b, if area.width >= 100 { &[3, 2] } else { &[1, 1] });
     let (history, machine, busiest) = if area.width >= 100 {
         let [history, machine, busiest] = columns(a, &[1, 1, 1]);
         (history, Some(machine), busiest)
@@ -127,9 +128,7 @@ fn brief(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         .into_iter()
         .chain(labs::lines(look))
         .collect();
-    for (y, line) in lines.into_iter().take(usize::from(area.height)).enumerate() {
-        line.render(Rect { y: area.y + y as u16, height: 1, ..area }, screen.buffer_mut());
-    }
+    rows::draw(screen, area, lines);
 }
 
 #[cfg(test)]

@@ -3,26 +3,18 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
-use crate::model::chain::{blocked, deadlocks};
 use crate::model::child::{ChildState, ChildView};
 use crate::model::process::{Process, ProcessTable};
 use crate::model::signal;
 use crate::ui::panels::Look;
 use crate::ui::panels::processes::columns::wait_text;
-use crate::ui::panels::waits::{SETTLED, waiter_line};
+use crate::ui::panels::waits::{chain_line, deadlocks};
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 fn table<'a>(look: &Look<'a>) -> Option<&'a ProcessTable> {
     look.store.processes.as_ref().map(|s| &s.value)
-}
-
-fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
-    for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
-        line.render(Rect { y: inside.y + y as u16, height: 1, ..inside }, screen.buffer_mut());
-    }
 }
 
 /// The processes that use most CPU; where none uses any, those that used most
@@ -32,11 +24,12 @@ pub(super) fn busiest(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
         .map_or_else(String::new, |t| format!("{} processes · {} threads", t.tally.processes, t.tally.threads));
     let inside = frame::draw(screen, place, "Busiest", &note, look.theme);
     let Some(table) = table(look) else {
-        return draw_lines(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
+        rows::draw(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
+        return;
     };
     let lines =
         top(table, usize::from(inside.height)).into_iter().map(|p| busy_line(p, usize::from(inside.width), look));
-    draw_lines(screen, inside, lines);
+    rows::draw(screen, inside, lines);
 }
 
 fn top(table: &ProcessTable, count: usize) -> Vec<&Process> {
@@ -85,53 +78,39 @@ pub(super) fn busiest_line(look: &Look<'_>) -> Line<'static> {
 
 /// Deadlocks, and who waits for somebody, oldest first.
 pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
-    let Some(table) = table(look) else {
-        let inside = frame::draw(screen, place, "Waiting for somebody", "", look.theme);
-        return draw_lines(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
+    const TITLE: &str = "Waiting for somebody";
+    let Some(graph) = look.store.graph.as_ref().map(|s| &s.value) else {
+        let inside = frame::draw(screen, place, TITLE, "", look.theme);
+        rows::draw(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
+        return;
     };
-    let settled = look.now.since(SETTLED);
-    let (waiters, dead) = (blocked(table, settled), deadlocks(table, settled));
-    let title = Line::styled("Waiting for somebody", look.style(Role::Title));
-    let note = match dead.len() {
-        0 => Line::styled(format!("{} · no deadlock seen", waiters.len()), look.style(Role::Dim)),
-        1 => Line::styled("1 deadlock", look.style(Role::Danger)),
-        n => Line::styled(format!("{n} deadlocks"), look.style(Role::Danger)),
-    };
+    let chains = &look.store.chains;
+    let title = Line::styled(TITLE, look.style(Role::Title));
+    let role = if graph.deadlocks.is_empty() { Role::Good } else { Role::Danger };
+    let note = Line::styled(deadlocks(graph), look.style(role));
     let inside = frame::draw_lines(screen, place, &title, &note, false, look.theme);
-    let mut lines: Vec<Line<'static>> = dead.iter().map(|cycle| deadlock_line(cycle, table, look)).collect();
-    lines.extend(waiters.iter().take(usize::from(inside.height)).map(|w| waiter_line(w, table, look)));
-    if lines.is_empty() {
-        let words =
-            if table.complete { "nobody waits for a thread or process that can be named" } else { "reading …" };
-        lines.push(Line::styled(words, look.style(Role::Dim)));
+    let rows = usize::from(inside.height);
+    if chains.is_empty() {
+        let words = "nobody waits for a thread or process that can be named";
+        rows::draw(screen, inside, [Line::styled(words, look.style(Role::Dim))]);
+        return;
     }
-    draw_lines(screen, inside, lines);
+    let shown = if chains.len() > rows { rows.saturating_sub(1) } else { rows };
+    let mut lines: Vec<Line<'static>> = chains.iter().take(shown).map(|chain| chain_line(chain, graph, look)).collect();
+    if chains.len() > shown {
+        lines
+            .push(Line::styled(format!("  and {} more: Enter shows all", chains.len() - shown), look.style(Role::Dim)));
+    }
+    rows::draw(screen, inside, lines);
 }
 
-fn deadlock_line(cycle: &[(i32, i32)], table: &ProcessTable, look: &Look<'_>) -> Line<'static> {
-    let name = cycle
-        .first()
-        .and_then(|(pid, _)| table.process(*pid))
-        .map(|p| format!("{}({})", p.name, p.pid))
-        .unwrap_or_default();
-    let threads: Vec<String> = cycle.iter().map(|(_, tid)| tid.to_string()).collect();
-    Line::from(vec![
-        Span::styled("● DEADLOCK ", look.style(Role::Danger)),
-        Span::styled(format!("{name}: "), look.style(Role::Strong)),
-        Span::styled(threads.join(" ⇄ "), look.style(Role::Text)),
-    ])
-}
-
-/// The waiters in a line.
+/// The worst that waits in a line.
 pub(super) fn waiting_line(look: &Look<'_>) -> Line<'static> {
-    let Some(table) = table(look) else { return Line::default() };
-    let dead = deadlocks(table, look.now.since(SETTLED));
-    if let Some(cycle) = dead.first() {
-        return deadlock_line(cycle, table, look);
+    let Some(graph) = look.store.graph.as_ref().map(|s| &s.value) else { return Line::default() };
+    match look.store.chains.first() {
+        Some(chain) => chain_line(chain, graph, look),
+        None => Line::styled("no deadlocks, nobody waits for somebody", look.style(Role::Dim)),
     }
-    let waiters = blocked(table, look.now.since(SETTLED));
-    let Some(first) = waiters.first() else { return Line::styled("nobody waits for somebody", look.style(Role::Dim)) };
-    waiter_line(first, table, look)
 }
 
 /// The children that we supervise, the latest first.
@@ -146,7 +125,7 @@ pub(super) fn children(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     if lines.is_empty() {
         lines.push(Line::styled("no child yet: 4 opens the panel that starts one", look.style(Role::Dim)));
     }
-    draw_lines(screen, inside, lines);
+    rows::draw(screen, inside, lines);
 }
 
 fn child_line(child: &ChildView, width: usize, look: &Look<'_>) -> Line<'static> {

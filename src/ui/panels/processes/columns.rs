@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use super::rows::{Item, Row};
 use crate::model::Nanos;
+use crate::model::graph::{ThreadId, Verdict, WaitGraph};
 use crate::model::process::{Io, Process, ProcessTable, State, Switches};
 use crate::model::units::si;
 use crate::model::wait::{Certainty, Holder, Wait};
@@ -57,6 +58,30 @@ impl Cell<'_> {
 
     fn wait(&self) -> Option<&Wait> {
         self.thread().map_or(self.process.wait.as_deref(), |t| t.wait.as_deref())
+    }
+
+    fn graph(&self) -> Option<&WaitGraph> {
+        self.look.store.graph.as_ref().map(|stamped| &stamped.value)
+    }
+
+    /// What can become of the thread of this row.
+    fn verdict(&self) -> Option<Verdict> {
+        let pid = self.process.pid;
+        let tid = self.thread().map_or(pid, |thread| thread.tid);
+        Some(self.graph()?.thread(ThreadId { pid, tid })?.verdict)
+    }
+
+    /// Where the main thread is well and others are not: how many those are.
+    fn stuck_within(&self) -> Option<(String, Role)> {
+        let itself = self.wait().is_some() && self.verdict().is_some_and(Verdict::is_for_ever);
+        if self.thread().is_some() || itself {
+            return None;
+        }
+        let threads = self.graph()?.threads_of(self.process.pid);
+        let stuck = threads.iter().filter(|thread| thread.verdict.is_for_ever()).count();
+        let dead = threads.iter().any(|thread| thread.verdict == Verdict::Deadlocked);
+        let words = if dead { "deadlocked" } else { "stuck" };
+        (stuck > 0).then(|| (format!("{stuck} thread{} {words}", if stuck == 1 { "" } else { "s" }), Role::Danger))
     }
 
     fn cpu(&self) -> Option<f32> {
@@ -290,11 +315,14 @@ fn wait(cell: &Cell<'_>) -> (String, Role) {
     if let Some(since) = cell.process.stale {
         return (format!("stale {}", cell.look.now.since(since).age()), Role::Warn);
     }
+    if let Some(stuck) = cell.stuck_within() {
+        return stuck;
+    }
     let Some(wait) = cell.wait() else {
         return (String::new(), Role::Faint);
     };
     let role = match wait {
-        w if w.orphaned => Role::Danger,
+        w if w.orphaned || cell.verdict().is_some_and(Verdict::is_for_ever) => Role::Danger,
         w if !w.holders.is_empty() => Role::Accent,
         _ => Role::Dim,
     };
@@ -335,7 +363,14 @@ fn held_by(cell: &Cell<'_>) -> (String, Role) {
     if wait.holders.len() > 1 {
         text = format!("{text} +{}", wait.holders.len() - 1);
     }
-    let role = if wait.certainty == Certainty::Inferred { Role::Dim } else { Role::Strong };
+    if wait.partial {
+        text.push_str(" or unseen");
+    }
+    let role = match wait.certainty {
+        _ if cell.verdict() == Some(Verdict::Deadlocked) => Role::Danger,
+        Certainty::Inferred => Role::Dim,
+        _ => Role::Strong,
+    };
     (text, role)
 }
 

@@ -22,8 +22,9 @@ use crate::model::wait::Wait;
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
 use crate::ui::panels::Look;
+use crate::ui::panels::waits::UNSEEN;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
@@ -113,6 +114,7 @@ impl Detail {
         let mut y = inside.y;
         for line in head {
             if y < inside.bottom() {
+                let line = rows::fit(line, usize::from(inside.width));
                 line.render(Rect { y, height: 1, ..inside }, screen.buffer_mut());
                 y += 1;
             }
@@ -139,6 +141,7 @@ impl Detail {
         self.rows = usize::from(area.height);
         self.top = self.top.min(lines.len().saturating_sub(self.rows));
         for (y, line) in lines.into_iter().skip(self.top).take(self.rows).enumerate() {
+            let line = rows::fit(line, usize::from(area.width));
             line.render(Rect { y: area.y + y as u16, height: 1, ..area }, screen.buffer_mut());
         }
     }
@@ -149,11 +152,12 @@ fn summary(process: &Process, table: &ProcessTable, look: &Look<'_>) -> Vec<Line
     let parent =
         table.process(process.ppid).map_or_else(|| process.ppid.to_string(), |p| format!("{} {}", p.pid, p.name));
     let facts = format!(
-        " {} · {} · {} resident · {} threads · age {} · cpu {} · nice {} · parent {parent}",
+        " {} · {} · {} resident · {} thread{} · age {} · cpu {} · nice {} · parent {parent}",
         process.state.word(),
         process.user,
         process.rss.short(),
         process.threads,
+        if process.threads == 1 { "" } else { "s" },
         look.boot.since(process.started).age(),
         process.cpu_time.cpu_time(),
         process.nice,
@@ -186,6 +190,9 @@ fn wait_line(wait: &Wait, table: &ProcessTable, look: &Look<'_>) -> Line<'static
         let holders: Vec<String> = wait.holders.iter().map(|h| holder_text(*h, table)).collect();
         spans.push(Span::styled(" · held by ", look.style(Role::Dim)));
         spans.push(Span::styled(holders.join(", "), look.style(Role::Strong)));
+    }
+    if wait.partial {
+        spans.push(Span::styled(format!(" · {UNSEEN}"), look.style(Role::Warn)));
     }
     spans.push(Span::styled(format!(" · {:?}", wait.certainty).to_lowercase(), look.style(Role::Faint)));
     Line::from(spans)

@@ -233,9 +233,13 @@ impl Panel for Processes {
                 if detail.on_key(key) {
                     return Reaction::taken();
                 }
-                if key.code == KeyCode::Esc || key.code == KeyCode::Backspace {
+                if key.code == KeyCode::Esc {
                     self.mode = Mode::Table;
                     return Reaction::taken();
+                }
+                if key.code == KeyCode::Backspace {
+                    // Where another panel led here, the way back is that panel's.
+                    self.mode = Mode::Table;
                 }
                 Reaction::Ignored
             }

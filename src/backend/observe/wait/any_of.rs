@@ -1,0 +1,291 @@
+//! Waiting for any of several descriptors: what poll, select and epoll share.
+//!
+//! ```text
+//!            watched                     can make it ready
+//! read  end of a pipe or FIFO    ─►  whoever has the write end
+//! write end of a pipe or FIFO    ─►  whoever has the read end
+//! connected socket               ─►  whoever has its peer
+//! pidfd                          ─►  its process, by ending
+//! anything else                  ─►  somebody unseen
+//! ```
+//!
+//! One of them suffices, so the answer is complete only if all of them are
+//! known. A hang-up and an error are reported whether asked for or not: that is
+//! why both directions of a socket have the same other end.
+
+use std::collections::HashSet;
+
+use rustix::fs::{AtFlags, statat};
+
+use super::caught::{Caught, caught};
+use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
+use super::peer::other_end;
+use super::waitpid::process_of_pidfd;
+use super::{Facts, World};
+use crate::backend::observe::endpoints::{self, Access};
+use crate::model::wait::{Certainty, Holder, Wait};
+
+/// More descriptors than this are counted, not named; evidence likewise.
+const NAMED: usize = 4;
+const SENTENCES: usize = 12;
+
+/// Events that say "readable": POLLIN, POLLPRI, POLLRDNORM, POLLRDBAND,
+/// POLLRDHUP (`poll(2)`); epoll's have the same bits.
+pub(super) const READABLE: u32 = 0x1 | 0x2 | 0x40 | 0x80 | 0x2000;
+/// Events that say "writable": POLLOUT, POLLWRNORM, POLLWRBAND.
+pub(super) const WRITABLE: u32 = 0x4 | 0x100 | 0x200;
+
+/// A descriptor and what is awaited of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// Its number.
+    pub(super) fd: i32,
+    /// As `poll(2)` has them.
+    pub(super) events: u32,
+    /// The inode, where the kernel tells what was registered: the number may
+    /// stand for something else by now.
+    pub(super) inode: Option<u64>,
+}
+
+/// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
+pub(super) fn resource(facts: &Facts<'_>, world: &World, watched: &[Watched]) -> String {
+    let more = watched.len().saturating_sub(NAMED);
+    let names: Vec<String> = watched.iter().take(NAMED).map(|one| words(facts, world, one.fd)).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(" or "))
+}
+
+/// Names whoever can make one of the descriptors ready. Only where every holder
+/// is asked for: it takes an index of all descriptors of the machine, and an
+/// idle server is no reason to make one.
+pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wait: &mut Wait) {
+    wait.certainty = Certainty::Derived;
+    wait.partial = true;
+    if !world.is_precise() || watched.is_empty() {
+        return;
+    }
+    let mut unseen: Vec<String> = Vec::new();
+    let (mut unreadable, mut told) = (0, HashSet::new());
+    for one in watched {
+        match actors(facts, world, *one) {
+            Ok((others, role)) => {
+                unreadable = unreadable.max(others.unreadable);
+                if others.ends.is_empty() {
+                    unseen.push(format!("no process that may be read has {role} of fd {}", one.fd));
+                }
+                for end in others.ends {
+                    if told.insert((end.pid, one.fd)) {
+                        add(facts, end.pid, &format!("has {role} of fd {} open as fd {}", one.fd, end.fd), wait);
+                    }
+                }
+            }
+            Err(Act::Ends(pid)) => add(facts, pid, &format!("is the process of pidfd {}", one.fd), wait),
+            Err(Act::Unseen(why)) => unseen.push(why),
+        }
+    }
+    unseen.extend(signals(facts, world, wait));
+    wait.partial = !unseen.is_empty() || unreadable > 0;
+    let more = unseen.len().saturating_sub(NAMED);
+    wait.evidence.extend(unseen.into_iter().take(NAMED));
+    if more > 0 {
+        wait.evidence.push(format!("and {more} more of whom it cannot be told who makes them ready"));
+    }
+    if unreadable > 0 {
+        wait.evidence.push(super::descriptor::unreadable(unreadable));
+    }
+}
+
+/// Why there is no list of open ends.
+enum Act {
+    /// This process must end.
+    Ends(crate::model::Pid),
+    /// Somebody who cannot be told.
+    Unseen(String),
+}
+
+fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others, &'static str), Act> {
+    let fd = one.fd;
+    let unseen = |why: &str| Act::Unseen(format!("fd {fd}: {why}"));
+    let target =
+        Target::of(facts, world, fd).map_err(|error| unseen(&format!("what it is cannot be read: {error}")))?;
+    if let (Some(inode), Target::Pipe(now) | Target::Socket(now)) = (one.inode, &target)
+        && inode != *now
+    {
+        return Err(unseen("it was registered for something else, which lives on under another number"));
+    }
+    let failed = |error| unseen(&format!("who has its other end cannot be read: {error}"));
+    match &target {
+        Target::Pipe(inode) => {
+            let (wanted, role) = side(facts, world, one).ok_or_else(|| unseen("neither end is awaited"))?;
+            Ok((of_pipe(world, *inode, wanted).map_err(failed)?, role))
+        }
+        Target::Path(path) => {
+            let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+            if !endpoints::is_fifo(&world.root, &own) {
+                return Err(Act::Unseen(format!("{}: who makes it ready cannot be told", target.words(fd))));
+            }
+            if one.inode.is_some_and(|inode| {
+                statat(world.root.directory(), own.as_str(), AtFlags::empty()).is_ok_and(|now| now.st_ino != inode)
+            }) {
+                return Err(unseen("it was registered for something else, which lives on under another number"));
+            }
+            let (wanted, role) = side(facts, world, one).ok_or_else(|| unseen("neither end is awaited"))?;
+            Ok((of_fifo(facts, world, fd, path, wanted).map_err(failed)?, role))
+        }
+        Target::Socket(inode) => {
+            let others = other_end(facts, world, *inode).map_err(|why| unseen(&why))?;
+            Ok((others, "the peer"))
+        }
+        Target::Anonymous(name) if name == "pidfd" => match process_of_pidfd(facts, world, fd) {
+            Some(pid) if pid > 0 && world.has_thread(pid, pid) => Err(Act::Ends(pid)),
+            _ => Err(unseen("the process of this pidfd is not visible from here")),
+        },
+        Target::Anonymous(_) => Err(Act::Unseen(format!("{}: who makes it ready cannot be told", target.words(fd)))),
+    }
+}
+
+/// Who of those that have a pipe open, and what they have, in words.
+type Side = (fn(Access) -> bool, &'static str);
+
+/// Which end of a pipe must act, by what the descriptor may do and what is
+/// awaited of it.
+fn side(facts: &Facts<'_>, world: &World, one: Watched) -> Option<Side> {
+    const WRITERS: Side = (|access| access.write, "the write end");
+    const READERS: Side = (|access| access.read, "the read end");
+    let own = endpoints::access_of_path(&world.root, &format!("{}/task/{}/fd/{}", facts.pid, facts.tid, one.fd));
+    match (own.read, own.write) {
+        (true, false) => Some(WRITERS),
+        (false, true) => Some(READERS),
+        // Open for both, it is never hung up: only what is asked for counts.
+        (true, true) => match (one.events & READABLE != 0, one.events & WRITABLE != 0) {
+            (true, false) => Some(WRITERS),
+            (false, true) => Some(READERS),
+            (true, true) => Some((|_| true, "an end")),
+            (false, false) => None,
+        },
+        (false, false) => None,
+    }
+}
+
+/// A signal handler may be what the loop waits for: it ends the call, or writes
+/// to a pipe of its own.
+fn signals(facts: &Facts<'_>, world: &World, wait: &Wait) -> Option<String> {
+    let own = wait.holders.iter().any(|holder| holder.pid == facts.pid);
+    match caught(world, facts.pid) {
+        Caught::Nothing => None,
+        Caught::OnlyInterrupt if !own => None,
+        Caught::OnlyInterrupt | Caught::Others => {
+            Some("the process catches signals: a handler may end the wait".to_owned())
+        }
+    }
+}
+
+fn add(facts: &Facts<'_>, pid: crate::model::Pid, what: &str, wait: &mut Wait) {
+    let holder = Holder { pid, tid: None };
+    if !wait.holders.contains(&holder) {
+        wait.holders.push(holder);
+    }
+    if wait.evidence.len() < SENTENCES {
+        let own = if pid == facts.pid { ", the waiting process itself," } else { "" };
+        wait.evidence.push(format!("process {pid}{own} {what}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::{DATA, Machine, PID};
+    use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
+
+    /// Thread 101 polls fd 4, a pipe, and fd 5, a connection on this machine;
+    /// process 200 has the pipe, 300 the connection's other end.
+    fn machine(timeout: &str) -> Machine {
+        let machine = Machine::new(&format!("7 {DATA:#x} 0x2 {timeout} 0x0 0x0 0x0"), "do_poll");
+        machine.set_words(DATA, &[4, 1, 5, 1]);
+        machine.link("100/task/101/fd/4", "pipe:[7]");
+        machine.link("100/task/101/fd/5", "socket:[8]");
+        machine.write(
+            "100/net/tcp",
+            "header\n0: 0100007F:1538 0100007F:C350 01 0:0 0:0 0 0 0 8 1\n1: 0100007F:C350 0100007F:1538 01 0:0 0:0 0 0 0 9 1\n",
+        );
+        machine.process(200, &[200]);
+        machine.link("200/fd/1", "pipe:[7]");
+        machine.process(300, &[300]);
+        machine.link("300/fd/3", "socket:[9]");
+        machine
+    }
+
+    fn holders(wait: &Wait) -> Vec<i32> {
+        wait.holders.iter().map(|holder| holder.pid).collect()
+    }
+
+    const FOREVER: &str = "0xffffffff";
+
+    #[test]
+    fn whoever_has_any_other_end_is_named() {
+        let wait = machine(FOREVER).decode_precisely().unwrap();
+        assert_eq!((wait.kind, holders(&wait)), (WaitKind::Poll, vec![200, 300]));
+        assert_eq!((wait.partial, wait.timed, wait.certainty), (false, false, Certainty::Derived), "{wait:#?}");
+        assert!(machine("0x5").decode_precisely().unwrap().timed);
+    }
+
+    #[test]
+    fn a_table_of_all_processes_looks_for_nobody() {
+        let wait = machine(FOREVER).decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
+    }
+
+    #[test]
+    fn one_descriptor_that_anybody_can_make_ready_hides_the_rest() {
+        for link in ["anon_inode:[eventfd]", "anon_inode:[timerfd]", "/dev/pts/3", "socket:[77]", "pipe:[78]"] {
+            let machine = machine(FOREVER);
+            std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
+            machine.link("100/task/101/fd/5", link);
+            let wait = machine.decode_precisely().unwrap();
+            assert_eq!((holders(&wait), wait.partial), (vec![200], true), "{link} {wait:#?}");
+        }
+        let machine = machine(FOREVER);
+        std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
+        assert!(machine.decode_precisely().unwrap().partial, "not open any more");
+    }
+
+    #[test]
+    fn a_handler_may_end_the_wait() {
+        for (mask, own, partial) in [
+            ("0000000000000000", true, false),
+            ("0000000000000002", false, false),
+            ("0000000000000002", true, true),
+            ("0000000000004000", false, true),
+        ] {
+            let machine = machine(FOREVER);
+            machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\nSigCgt:\t{mask}\n"));
+            if own {
+                machine.link("100/fd/6", "pipe:[7]");
+            }
+            let wait = machine.decode_precisely().unwrap();
+            assert_eq!(wait.partial, partial, "{mask} {own} {wait:#?}");
+            assert_eq!(wait.holders.contains(&Holder { pid: PID, tid: None }), own);
+        }
+    }
+
+    #[test]
+    fn epoll_goes_by_what_was_registered_not_by_the_number() {
+        let epoll = |inode: &str, threads: &[i32]| {
+            let machine = Machine::new("232 0x9 0x0 0x10 0xffffffff 0x0 0x0", "ep_poll");
+            std::fs::remove_dir_all(machine.directory.path().join("100/task/100")).unwrap();
+            machine.process(PID, threads);
+            machine.link("100/task/101/fd/4", "pipe:[31]");
+            machine.write(
+                "100/task/101/fdinfo/9",
+                &format!("pos:\t0\ntfd: 4 events: 19 data: 4 pos:0 ino:{inode} sdev:e\n"),
+            );
+            machine.process(200, &[200]);
+            machine.link("200/fd/1", "pipe:[31]");
+            machine.decode_precisely().unwrap()
+        };
+        let wait = epoll("1f", &[101]);
+        assert_eq!((wait.kind, holders(&wait), wait.partial), (WaitKind::Epoll, vec![200], false), "{wait:#?}");
+        let replaced = epoll("2a", &[101]);
+        assert!(replaced.holders.is_empty() && replaced.partial, "{replaced:#?}");
+        assert!(epoll("1f", &[101, 102]).partial, "another thread may change the set");
+    }
+}

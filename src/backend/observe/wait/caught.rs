@@ -1,0 +1,62 @@
+//! Which signals a process catches (`SigCgt` in `proc_pid_status(5)`): a handler
+//! may do what the process waits for, as in the self-pipe trick.
+
+use super::World;
+use crate::model::Pid;
+
+/// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
+/// for themselves (32 to 34): nobody sends these to have work done.
+const INTERNAL: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(32) | bit(33) | bit(34);
+/// `SIGINT`: a person's wish that it ends. Python catches it always.
+const INTERRUPT: u64 = bit(2);
+
+/// What a process catches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caught {
+    /// No signal that another would send it.
+    Nothing,
+    /// `SIGINT` alone.
+    OnlyInterrupt,
+    /// More; or it cannot be told.
+    Others,
+}
+
+/// Which signals process `pid` catches.
+pub(super) fn caught(world: &World, pid: Pid) -> Caught {
+    let mut content = Vec::new();
+    if world.root.read_into(&format!("{pid}/status"), &mut content).is_err() {
+        return Caught::Others;
+    }
+    of_status(&content)
+}
+
+fn of_status(status: &[u8]) -> Caught {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigCgt:"));
+    // Every kernel tells it of a process that has not ended.
+    let Some(line) = line else { return Caught::Nothing };
+    let mask = str::from_utf8(line).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    match mask.map(|mask| mask & !INTERNAL) {
+        Some(0) => Caught::Nothing,
+        Some(INTERRUPT) => Caught::OnlyInterrupt,
+        _ => Caught::Others,
+    }
+}
+
+const fn bit(signal: u32) -> u64 {
+    1 << (signal - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_and_the_librarys_own_do_not_count() {
+        assert_eq!(of_status(b"Name:\tx\nSigCgt:\t0000000180000440\nx"), Caught::Nothing, "Rust with threads");
+        assert_eq!(of_status(b"SigCgt:\t0000000000000002\n"), Caught::OnlyInterrupt, "Python");
+        assert_eq!(of_status(b"SigCgt:\t0000000000004002\n"), Caught::Others);
+        assert_eq!(of_status(b"SigCgt:\t0000000000010000\n"), Caught::Others, "SIGCHLD");
+        assert_eq!(of_status(b"SigCgt:\tx\n"), Caught::Others);
+        assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
+    }
+}

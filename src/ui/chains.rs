@@ -1,0 +1,310 @@
+//! The wait chains of a graph, in the order in which they deserve a look.
+//!
+//! ```text
+//! deadlock   worker-2 ⇄ worker-5, and whoever waits behind them
+//! chain      tar ► gzip                     one for each thread that nobody waits for
+//! alike      1,000 × cat ► bash             those that differ in nothing but their number
+//! ```
+//!
+//! It is made once for each reading, not for each frame: every edge is walked a
+//! few times at most.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::graph::{GraphThread, ThreadId, Verdict, WaitGraph};
+use crate::model::wait::{Holder, Wait, WaitKind};
+use crate::model::{Nanos, Pid};
+
+/// So many holders of one wait are followed.
+const FOLLOWED: usize = 16;
+
+/// A chain: who waits, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The thread it begins with; for a deadlock the first of its loop.
+    pub head: ThreadId,
+    /// Other threads that wait in the very same way.
+    pub alike: Vec<ThreadId>,
+    /// The worst verdict along it.
+    pub verdict: Verdict,
+    /// Which deadlock of the graph it is.
+    pub deadlock: Option<usize>,
+    /// How many waits long it is.
+    pub length: usize,
+    /// When its first wait began.
+    pub since: Option<Nanos>,
+}
+
+/// How chains of one verdict are ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Those that last longest first.
+    #[default]
+    Oldest,
+    /// Those of most waits first.
+    Longest,
+}
+
+/// The threads of the graph that a holder stands for.
+pub fn holding(graph: &WaitGraph, holder: Holder) -> &[GraphThread] {
+    let own = graph.threads_of(holder.pid);
+    match holder.tid {
+        None => own,
+        Some(tid) => own.iter().position(|thread| thread.id.tid == tid).map_or(&[], |at| &own[at..=at]),
+    }
+}
+
+/// Whether a thread waits for somebody: for one who can be named, who is hidden
+/// or who is gone.
+pub fn is_held_up(thread: &GraphThread) -> bool {
+    let hidden = thread.verdict == Verdict::Unknown;
+    let somebody = |wait: &Wait| !wait.holders.is_empty() || wait.orphaned || (hidden && wait.partial);
+    thread.verdict.is_for_ever() || thread.wait.as_deref().is_some_and(somebody)
+}
+
+/// All chains of a graph, the worst and oldest first.
+pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
+    let mut walk = Walk::new(graph);
+    let mut found = Vec::new();
+    for (index, deadlock) in graph.deadlocks.iter().enumerate() {
+        let Some(&head) = deadlock.cycle.first() else { continue };
+        for at in deadlock.stuck.iter().chain(&deadlock.cycle).filter_map(|id| walk.number.get(id)) {
+            walk.seen[*at] = true;
+        }
+        let since = deadlock.cycle.iter().filter_map(|id| since(graph.thread(*id)?)).max();
+        let (verdict, length) = (Verdict::Deadlocked, deadlock.cycle.len());
+        found.push(Chain { head, alike: Vec::new(), verdict, deadlock: Some(index), length, since });
+    }
+    let waits: Vec<usize> = (0..graph.threads.len()).filter(|at| is_held_up(&graph.threads[*at])).collect();
+    let awaited = walk.awaited();
+    // Those that nobody waits for begin a chain; a loop that may yet end has
+    // none, so its oldest does.
+    let mut rest: Vec<usize> = waits.iter().copied().filter(|at| awaited[*at]).collect();
+    rest.sort_by_key(|at| oldest(since(&graph.threads[*at])));
+    let heads: Vec<usize> = waits.into_iter().filter(|at| !awaited[*at]).chain(rest).collect();
+    let mut groups: HashMap<Kindred<'_>, usize> = HashMap::new();
+    for at in heads {
+        if walk.seen[at] {
+            continue;
+        }
+        let (length, verdict) = walk.from(at);
+        let thread = &graph.threads[at];
+        if let Some(&group) = kindred(thread, verdict).and_then(|key| groups.get(&key)) {
+            let chain: &mut Chain = &mut found[group];
+            chain.alike.push(thread.id);
+            continue;
+        }
+        if let Some(key) = kindred(thread, verdict) {
+            groups.insert(key, found.len());
+        }
+        let since = since(thread);
+        found.push(Chain { head: thread.id, alike: Vec::new(), verdict, deadlock: None, length, since });
+    }
+    sort(&mut found, Order::Oldest);
+    found
+}
+
+/// Puts chains in order: by verdict, then as asked for.
+pub fn sort(chains: &mut [Chain], order: Order) {
+    let length = |chain: &Chain| std::cmp::Reverse(chain.length);
+    match order {
+        Order::Oldest => chains.sort_by_key(|c| (c.verdict, oldest(c.since), length(c), c.head)),
+        Order::Longest => chains.sort_by_key(|c| (c.verdict, length(c), oldest(c.since), c.head)),
+    }
+}
+
+fn since(thread: &GraphThread) -> Option<Nanos> {
+    thread.wait.as_ref()?.since
+}
+
+fn oldest(since: Option<Nanos>) -> Nanos {
+    since.unwrap_or(Nanos(u64::MAX))
+}
+
+/// What threads have in common that wait in the very same way.
+type Kindred<'g> = (&'g str, WaitKind, Verdict, &'g [Holder], &'g str);
+
+fn kindred(thread: &GraphThread, verdict: Verdict) -> Option<Kindred<'_>> {
+    let wait: &Wait = thread.wait.as_deref().filter(|wait| !wait.holders.is_empty())?;
+    // Ends of different pipes to one process are alike, different locks are not.
+    let resource = if wait.kind.is_lock() { &*wait.resource } else { "" };
+    Some((&thread.process, wait.kind, verdict, &wait.holders, resource))
+}
+
+/// A walk along the edges of a graph.
+struct Walk<'g> {
+    graph: &'g WaitGraph,
+    number: HashMap<ThreadId, usize>,
+    seen: Vec<bool>,
+    /// How many waits follow, and the worst verdict among them.
+    known: Vec<(usize, Verdict)>,
+}
+
+impl<'g> Walk<'g> {
+    fn new(graph: &'g WaitGraph) -> Self {
+        let count = graph.threads.len();
+        let number = graph.threads.iter().enumerate().map(|(at, thread)| (thread.id, at)).collect();
+        Walk { graph, number, seen: vec![false; count], known: vec![(0, Verdict::Running); count] }
+    }
+
+    fn index(&self, id: ThreadId) -> Option<usize> {
+        self.number.get(&id).copied()
+    }
+
+    /// Whom a thread waits for, where that can be told: a thread, or the only
+    /// one of a process.
+    fn onward(&self, at: usize) -> impl Iterator<Item = usize> {
+        let holders = self.graph.threads[at].wait.as_ref().map_or(&[][..], |wait| &wait.holders);
+        holders.iter().take(FOLLOWED).filter_map(|holder| {
+            let id = |tid: Pid| ThreadId { pid: holder.pid, tid };
+            match holder.tid {
+                Some(tid) => self.index(id(tid)),
+                None if self.graph.threads_of(holder.pid).len() == 1 => self.index(id(holder.pid)),
+                None => None,
+            }
+        })
+    }
+
+    /// Whether somebody waits for each thread.
+    fn awaited(&self) -> Vec<bool> {
+        let mut awaited = vec![false; self.seen.len()];
+        for at in 0..self.seen.len() {
+            for to in self.onward(at).filter(|to| *to != at) {
+                awaited[to] = true;
+            }
+        }
+        awaited
+    }
+
+    /// How many waits long the chain from a thread is, and the worst verdict
+    /// along it. A loop is walked once.
+    fn from(&mut self, start: usize) -> (usize, Verdict) {
+        let mut path = vec![(start, self.onward(start).collect::<Vec<_>>())];
+        self.seen[start] = true;
+        self.known[start] = self.own(start);
+        while let Some((at, onward)) = path.last_mut() {
+            let at = *at;
+            if let Some(next) = onward.pop() {
+                if self.seen[next] {
+                    self.add(at, next);
+                } else {
+                    self.seen[next] = true;
+                    self.known[next] = self.own(next);
+                    let further = self.onward(next).collect();
+                    path.push((next, further));
+                }
+                continue;
+            }
+            path.pop();
+            if let Some((waiter, _)) = path.last() {
+                self.add(*waiter, at);
+            }
+        }
+        self.known[start]
+    }
+
+    fn own(&self, at: usize) -> (usize, Verdict) {
+        let thread = &self.graph.threads[at];
+        (usize::from(is_held_up(thread)), thread.verdict)
+    }
+
+    fn add(&mut self, waiter: usize, of: usize) {
+        let (length, verdict) = self.known[of];
+        // Behind a deadlock one is stuck, not part of it.
+        let verdict = if verdict == Verdict::Deadlocked { Verdict::Stuck } else { verdict };
+        let known = &mut self.known[waiter];
+        *known = (known.0.max(length + 1), known.1.min(verdict));
+    }
+}
+
+/// The chains of a graph, shared by all that draw them.
+pub type Chains = Arc<[Chain]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::graph::Deadlock;
+    use crate::model::process::State;
+    use crate::model::wait::Certainty;
+
+    fn id(n: Pid) -> ThreadId {
+        ThreadId { pid: n, tid: n }
+    }
+
+    fn thread(n: Pid, on: &[Pid], since: u64, verdict: Verdict) -> GraphThread {
+        let mut wait = Wait::new(WaitKind::PipeRead, format!("pipe {n}"));
+        wait.holders = on.iter().map(|&pid| Holder { pid, tid: None }).collect();
+        wait.since = Some(Nanos(since));
+        GraphThread {
+            id: id(n),
+            process: Arc::from("p"),
+            thread: Arc::from("t"),
+            state: State::Sleeping,
+            wait: (!on.is_empty()).then(|| Arc::new(wait)),
+            verdict,
+        }
+    }
+
+    fn graph(threads: Vec<GraphThread>) -> WaitGraph {
+        WaitGraph { threads, ..WaitGraph::default() }
+    }
+
+    use Verdict::{Deadlocked, Running, Stuck, Unknown, Waiting};
+
+    #[test]
+    fn only_who_nobody_waits_for_begins_a_chain() {
+        let graph = graph(vec![
+            thread(1, &[2], 50, Waiting),
+            thread(2, &[3], 40, Waiting),
+            thread(3, &[], 0, Running),
+            thread(4, &[3], 10, Waiting),
+        ]);
+        let found = chains(&graph);
+        let seen: Vec<_> = found.iter().map(|c| (c.head.pid, c.length)).collect();
+        assert_eq!(seen, [(4, 2), (1, 3)].map(|(pid, length): (Pid, usize)| (pid, length - 1)), "the oldest first");
+        let mut found = found;
+        sort(&mut found, Order::Longest);
+        assert_eq!(found[0].head.pid, 1);
+    }
+
+    #[test]
+    fn a_deadlock_comes_first_and_swallows_who_waits_behind_it() {
+        let mut graph = graph(vec![
+            thread(1, &[9], 1, Waiting),
+            thread(2, &[3], 40, Deadlocked),
+            thread(3, &[2], 30, Deadlocked),
+            thread(4, &[3], 10, Stuck),
+            thread(5, &[8], 20, Unknown),
+        ]);
+        graph.deadlocks = vec![Deadlock {
+            cycle: vec![id(2), id(3)],
+            stuck: vec![id(2), id(3), id(4)],
+            certainty: Certainty::Certain,
+        }];
+        let found = chains(&graph);
+        let seen: Vec<_> = found.iter().map(|c| (c.head.pid, c.verdict, c.deadlock)).collect();
+        assert_eq!(seen, [(2, Deadlocked, Some(0)), (5, Unknown, None), (1, Waiting, None)]);
+    }
+
+    #[test]
+    fn a_loop_that_may_yet_end_is_one_chain() {
+        let found = chains(&graph(vec![thread(1, &[2], 9, Waiting), thread(2, &[1], 5, Waiting)]));
+        assert_eq!(found.iter().map(|c| c.head.pid).collect::<Vec<_>>(), [2], "begun by its oldest");
+    }
+
+    #[test]
+    fn a_crowd_that_waits_alike_is_one_line() {
+        let mut threads: Vec<GraphThread> = (10..1_010).map(|n| thread(n, &[2], n as u64, Waiting)).collect();
+        threads.insert(0, thread(2, &[], 0, Running));
+        let found = chains(&graph(threads));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].head.pid, found[0].alike.len()), (10, 999));
+    }
+
+    #[test]
+    fn the_worst_along_a_chain_is_its_verdict() {
+        let found = chains(&graph(vec![thread(1, &[2], 9, Waiting), thread(2, &[7], 5, Unknown)]));
+        assert_eq!((found.len(), found[0].verdict, found[0].length), (1, Unknown, 2));
+    }
+}

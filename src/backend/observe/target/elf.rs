@@ -21,6 +21,9 @@ const SYMBOL: usize = 24;
 /// is too much for a name.
 const LARGEST_TABLE: u64 = 192 << 20;
 
+/// So are other sections above this.
+const LARGEST_SECTION: usize = 32 << 20;
+
 /// A section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -101,7 +104,7 @@ impl Elf {
 
     /// The content of a section that is not unreasonably large.
     pub fn content(&self, section: &Section) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(section.size).ok().filter(|&size| size <= 8 << 20)?];
+        let mut bytes = vec![0; usize::try_from(section.size).ok().filter(|&size| size <= LARGEST_SECTION)?];
         self.file.read_exact_at(&mut bytes, section.offset).ok()?;
         Some(bytes)
     }

@@ -20,8 +20,11 @@
 //! Any other prologue ends the walk as incomplete, and so does a return address
 //! that does not stand behind a call: no frame is guessed.
 
+use std::ops::Deref;
+
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection, X86_64,
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian, Pointer, Register,
+    RegisterRule, UnwindContext, UnwindSection, X86_64,
 };
 
 use super::stack::{LONGEST_CALL, ends_in_call};
@@ -36,8 +39,12 @@ const PROLOGUE: usize = 21;
 #[derive(Debug)]
 pub struct FrameTable {
     bytes: Vec<u8>,
+    /// `.eh_frame_hdr`: the same, sorted by address, to look it up.
+    sorted: Vec<u8>,
     bases: BaseAddresses,
 }
+
+type Bytes<'t> = EndianSlice<'t, LittleEndian>;
 
 /// What is known of a frame's registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +77,10 @@ pub struct Frame {
     pub registers: Registers,
     /// The canonical frame address, where the caller's frame begins.
     pub cfa: u64,
+    /// Where its function begins.
+    pub function: u64,
+    /// Where the table of what to do about exceptions stands, if it has one.
+    pub exceptions: Option<u64>,
 }
 
 /// The frames of a thread, innermost first.
@@ -84,7 +95,7 @@ pub struct Walk {
 /// A step from a frame to its caller.
 #[derive(Debug)]
 struct Step {
-    cfa: u64,
+    frame: Frame,
     /// `None` for the outermost frame.
     caller: Option<Registers>,
 }
@@ -93,7 +104,24 @@ impl FrameTable {
     /// The content of the section `.eh_frame`, which lies at `address` of the
     /// file's own numbering.
     pub fn new(bytes: Vec<u8>, address: u64) -> Self {
-        FrameTable { bytes, bases: BaseAddresses::default().set_eh_frame(address) }
+        FrameTable { bytes, sorted: Vec::new(), bases: BaseAddresses::default().set_eh_frame(address) }
+    }
+
+    /// With the content and the address of the section `.eh_frame_hdr`.
+    #[must_use]
+    pub fn sorted(mut self, bytes: Vec<u8>, address: u64) -> Self {
+        self.sorted = bytes;
+        self.bases = self.bases.set_eh_frame_hdr(address);
+        self
+    }
+
+    fn entry(&self, own: u64) -> Option<FrameDescriptionEntry<Bytes<'_>>> {
+        let section = EhFrame::new(&self.bytes, LittleEndian);
+        let header = EhFrameHdr::new(&self.sorted, LittleEndian).parse(&self.bases, 8).ok();
+        if let Some(table) = header.as_ref().and_then(|header| header.table()) {
+            return table.fde_for_address(&section, &self.bases, own, EhFrame::cie_from_offset).ok();
+        }
+        section.fde_for_address(&self.bases, own, EhFrame::cie_from_offset).ok()
     }
 
     /// From the frame with these registers to its caller. `moved` is the
@@ -109,7 +137,7 @@ impl FrameTable {
         let section = EhFrame::new(&self.bytes, LittleEndian);
         // A return address may be the first byte of the next function.
         let own = registers.pc.wrapping_sub(moved).wrapping_sub(u64::from(inner));
-        let fde = section.fde_for_address(&self.bases, own, EhFrame::cie_from_offset).ok()?;
+        let fde = self.entry(own)?;
         let mut context = UnwindContext::new();
         let row = fde.unwind_info_for_address(&section, &self.bases, &mut context, own).ok()?;
         let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else { return None };
@@ -120,8 +148,7 @@ impl FrameTable {
                 // Of those saved, the return address and rbp lie above it.
                 let pushes = saved.filter(|(register, _)| *register != X86_64::RA).count().checked_sub(1)?;
                 let mut code = [0; PROLOGUE];
-                let start = fde.initial_address().wrapping_add(moved);
-                read(start, &mut code).then_some(())?;
+                read(fde.initial_address().wrapping_add(moved), &mut code).then_some(())?;
                 registers.sp.checked_add(below_rbp(&code, pushes)?)?
             }
             None => return None,
@@ -137,9 +164,15 @@ impl FrameTable {
             Some(RegisterRule::Offset(offset)) => word(cfa.checked_add_signed(offset)?).map(Some),
             Some(_) => None,
         };
+        let exceptions = match fde.lsda() {
+            Some(Pointer::Direct(address)) => Some(address.wrapping_add(moved)),
+            _ => None,
+        };
+        let function = fde.initial_address().wrapping_add(moved);
+        let frame = Frame { registers: registers.clone(), cfa, function, exceptions };
         // x86-64 psABI: an undefined return address marks the outermost frame.
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
-            return Some(Step { cfa, caller: None });
+            return Some(Step { frame, caller: None });
         }
         let returns_to = restored(X86_64::RA)??;
         let mut code = [0; LONGEST_CALL];
@@ -151,7 +184,7 @@ impl FrameTable {
             let kept = matches!(number, 3 | 6 | 12..=15);
             caller.known[usize::from(number)] = if kept { restored(Register(number))? } else { None };
         }
-        Some(Step { cfa, caller: Some(caller) })
+        Some(Step { frame, caller: Some(caller) })
     }
 }
 
@@ -181,9 +214,9 @@ fn below_rbp(code: &[u8], pushes: usize) -> Option<u64> {
 
 /// Walks from these registers outwards. `table` gives the table of the file
 /// that an address of the process is in, and how far that file was moved.
-pub fn walk<'t>(
+pub fn walk<T: Deref<Target = FrameTable>>(
     registers: Registers,
-    table: impl Fn(u64) -> Option<(&'t FrameTable, u64)>,
+    table: impl Fn(u64) -> Option<(T, u64)>,
     read: impl Fn(u64, &mut [u8]) -> bool,
 ) -> Walk {
     let mut walk = Walk::default();
@@ -193,7 +226,7 @@ pub fn walk<'t>(
         let found = table(registers.pc.wrapping_sub(u64::from(inner)));
         let Some((table, moved)) = found.filter(|_| walk.frames.len() < FRAMES) else { return walk };
         let Some(step) = table.step(moved, &registers, inner, &read) else { return walk };
-        walk.frames.push(Frame { registers, cfa: step.cfa });
+        walk.frames.push(step.frame);
         next = step.caller;
     }
     walk.complete = true;

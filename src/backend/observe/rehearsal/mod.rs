@@ -1,0 +1,327 @@
+//! What a blocked thread would let go of, if it were unwound: its own code
+//! tells, rehearsed beside it, without touching it.
+//!
+//! A lock that does not store its holder has a guard somewhere, and the code
+//! that drops the guard stands in the program twice: at the end of its scope,
+//! and in the landing pad that runs if the call in between does not return but
+//! unwinds. The compiler has worked out for each call what is alive there:
+//! neither a guard that has been dropped, moved away or forgotten, nor a plain
+//! reference to the lock appears in it.
+//!
+//! ```text
+//! frame of the thread     call site ──► landing pad       rehearsed on a copy of registers and memory
+//!   registers, stack                      mov  %rax,%rbx
+//!   (by unwinding)                        xor  %eax,%eax
+//!                                         xchg %eax,(%r14)        ◄── an atomic access: noted
+//!                                         call futex_wake         ◄── a system call: passed over
+//!                                         call _Unwind_Resume     ◄── the end
+//! ```
+//!
+//! Every bit that is not known stays unknown; where a branch depends on one,
+//! both ways are taken, and only what happens on all of them counts. Nothing of
+//! this happens to the target: its memory is read, no more.
+
+mod execute;
+mod machine;
+mod value;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use iced_x86::{Decoder, DecoderOptions, Register};
+
+use self::execute::{Next, execute};
+use self::machine::{Machine, Memory};
+use self::value::Value;
+use super::target::unwind::Registers;
+
+/// So many instructions are followed for one frame, all ways together.
+const STEPS: usize = 30_000;
+/// So many ways.
+const WAYS: usize = 24;
+/// So many calls into each other.
+const DEPTH: usize = 40;
+/// The longest instruction.
+const LONGEST: usize = 15;
+
+/// An atomic access to memory, or a call that is one; `None` for a number that
+/// is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// This is put in its place.
+    Exchange(Option<u64>),
+    /// This is added.
+    Add(Option<u64>),
+    /// This is put in its place, if that is there.
+    CompareExchange {
+        /// What must be there.
+        expected: Option<u64>,
+        /// What comes there.
+        new: Option<u64>,
+    },
+    /// Something else.
+    Other,
+    /// A function of the C library is called with it.
+    Call(Arc<str>),
+}
+
+/// What the code does to a word of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Where.
+    pub address: u64,
+    /// How many bytes; 0 for a call.
+    pub size: usize,
+    /// What.
+    pub act: Act,
+    /// By which instruction.
+    pub pc: u64,
+}
+
+/// A function that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// As the file has it, mangled.
+    pub name: Option<Arc<str>>,
+    /// Whether it is one of the C library, which does not do what it does by
+    /// instructions worth following.
+    pub library: bool,
+}
+
+/// What a rehearsal asks about the process.
+pub trait Stage {
+    /// Fills the buffer with the process's memory, all or nothing.
+    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool;
+
+    /// The function that begins at an address.
+    fn function(&self, address: u64) -> Function;
+}
+
+/// What happens on every way from a landing pad.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The events of each way that does not end in a failure of the program.
+    pub ways: Vec<Vec<Event>>,
+}
+
+impl Outcome {
+    /// What happens first to the word at `address`, if it is the same on all
+    /// ways, and how often it happens before anything else does.
+    pub fn first(&self, address: u64) -> Option<(&Event, usize)> {
+        let mut on_ways = self.ways.iter().map(|events| {
+            let mut here = events.iter().filter(|event| event.address == address);
+            let first = here.next()?;
+            Some((first, 1 + here.take_while(|event| event.act == first.act).count()))
+        });
+        let first = on_ways.next()??;
+        let same = |other: Option<(&Event, usize)>| {
+            other.is_some_and(|(event, times)| event.act == first.0.act && event.size == first.0.size && times == first.1)
+        };
+        on_ways.all(same).then_some(first)
+    }
+}
+
+/// Rehearses the landing pad at `pad` of a frame with these registers.
+pub fn rehearse(pad: u64, registers: &Registers, stage: &dyn Stage) -> Outcome {
+    let read = |address: u64, buffer: &mut [u8]| stage.memory(address, buffer);
+    let memory = Memory::new(&read);
+    let mut machine = Machine::at(pad);
+    // By their DWARF numbers: those that a call leaves as they are.
+    let kept = [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+    for (register, number) in kept.into_iter().zip([3, 6, 12, 13, 14, 15]) {
+        machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
+    }
+    machine.set_register(Register::RSP, Value::of(registers.sp));
+    let mut rehearsal = Rehearsal { memory: &memory, stage, steps: 0, ways: 1, outcome: Outcome::default() };
+    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), seen: HashSet::new() });
+    rehearsal.outcome
+}
+
+/// One way through the code.
+#[derive(Clone)]
+struct Way {
+    machine: Machine,
+    /// The stack pointers from which the calls entered will return.
+    calls: Vec<u64>,
+    events: Vec<Event>,
+    /// Branches that were taken both ways already.
+    seen: HashSet<u64>,
+}
+
+/// How a way ends.
+enum End {
+    /// As far as it goes: the next frame's turn, or nobody knows.
+    Done,
+    /// The program would fail: unwinding does not come here.
+    Failure,
+}
+
+struct Rehearsal<'r> {
+    memory: &'r Memory<'r>,
+    stage: &'r dyn Stage,
+    steps: usize,
+    ways: usize,
+    outcome: Outcome,
+}
+
+impl Rehearsal<'_> {
+    fn follow(&mut self, way: Way) {
+        let mut open = vec![way];
+        while let Some(mut way) = open.pop() {
+            match self.play(&mut way, &mut open) {
+                End::Done => self.outcome.ways.push(way.events),
+                End::Failure => {}
+            }
+        }
+    }
+
+    fn play(&mut self, way: &mut Way, open: &mut Vec<Way>) -> End {
+        loop {
+            self.steps += 1;
+            let mut code = [0; LONGEST];
+            let length = self.memory.fill(way.machine.pc, &mut code);
+            let mut decoder = Decoder::with_ip(64, &code[..length], way.machine.pc, DecoderOptions::NONE);
+            let instruction = decoder.decode();
+            if self.steps > STEPS || instruction.is_invalid() {
+                return End::Done;
+            }
+            let (next, event) = execute(&instruction, &mut way.machine, self.memory);
+            way.events.extend(event);
+            let behind = instruction.next_ip();
+            match next {
+                Next::Behind => way.machine.pc = behind,
+                Next::At(there) => way.machine.pc = there,
+                Next::Either(there) => {
+                    // A loop that nobody knows the end of is left at once.
+                    if !way.seen.insert(instruction.ip()) || self.ways >= WAYS {
+                        return End::Done;
+                    }
+                    self.ways += 1;
+                    let mut other = way.clone();
+                    other.machine.pc = there;
+                    open.push(other);
+                    way.machine.pc = behind;
+                }
+                Next::Call(function) => match self.call(function, behind, way) {
+                    Some(End::Done) => return End::Done,
+                    Some(End::Failure) => return End::Failure,
+                    None => {}
+                },
+                Next::Return => match self.come_back(way) {
+                    Some(()) => {}
+                    None => return End::Done,
+                },
+                Next::Trap => return End::Failure,
+                Next::CallSomewhere | Next::Lost => return End::Done,
+            }
+        }
+    }
+
+    fn come_back(&self, way: &mut Way) -> Option<()> {
+        let expected = way.calls.pop()?;
+        let at = way.machine.register(Register::RSP).get(8).filter(|&at| at == expected)?;
+        way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;
+        way.machine.set_register(Register::RSP, Value::of(at + 8));
+        Some(())
+    }
+
+    /// Enters a function, or passes over it; `Some` where the way ends there.
+    fn call(&self, mut target: u64, behind: u64, way: &mut Way) -> Option<End> {
+        if let Some(slot) = self.stub(target) {
+            let Some(behind_stub) = way.machine.load(self.memory, slot, 8).get(8) else { return Some(End::Done) };
+            target = behind_stub;
+        }
+        let function = self.stage.function(target);
+        let name = function.name.as_deref().unwrap_or("");
+        let argument = way.machine.register(Register::RDI).get(8);
+        match kind_of(name, function.library) {
+            Kind::End => return Some(End::Done),
+            Kind::Failure => return Some(End::Failure),
+            Kind::Lock => {
+                let Some(address) = argument else { return Some(End::Done) };
+                way.events.push(Event { address, size: 0, act: Act::Call(name.into()), pc: way.machine.pc });
+                way.machine.forget_after_call();
+            }
+            Kind::Copy => {
+                let [to, from, length] =
+                    [Register::RDI, Register::RSI, Register::RDX].map(|register| way.machine.register(register).get(8));
+                let (Some(to), Some(from), Some(length)) = (to, from, length.filter(|&length| length <= 1 << 16)) else {
+                    return Some(End::Done);
+                };
+                way.machine.copy(self.memory, from, to, length);
+                way.machine.forget_after_call();
+                way.machine.set_register(Register::RAX, Value::of(to));
+            }
+            Kind::Passed => way.machine.forget_after_call(),
+            // One of many variants of copying, filling, comparing: which is not
+            // told.
+            Kind::Unnamed => {
+                if let Some(to) = argument {
+                    let length = way.machine.register(Register::RDX).get(8).filter(|&length| length <= 1 << 16);
+                    let Some(length) = length else { return Some(End::Done) };
+                    way.machine.forget(to, length);
+                }
+                way.machine.forget_after_call();
+            }
+            Kind::Entered => {
+                let Some(top) = way.machine.register(Register::RSP).get(8).filter(|_| way.calls.len() < DEPTH) else {
+                    return Some(End::Done);
+                };
+                way.machine.store(top - 8, Value::of(behind), 8);
+                way.machine.set_register(Register::RSP, Value::of(top - 8));
+                way.calls.push(top - 8);
+                way.machine.pc = target;
+                return None;
+            }
+        }
+        way.machine.pc = behind;
+        None
+    }
+
+    /// Where a stub of the procedure linkage table takes its target from.
+    fn stub(&self, target: u64) -> Option<u64> {
+        let mut code = [0; 11];
+        let length = self.memory.fill(target, &mut code);
+        super::target::stack::stub_slot(&code[..length], target)
+    }
+}
+
+/// What is done about a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is followed.
+    Entered,
+    /// It has no effect on what is looked for.
+    Passed,
+    /// It locks or unlocks.
+    Lock,
+    /// It copies memory.
+    Copy,
+    /// A function of the C library without a name.
+    Unnamed,
+    /// Unwinding goes on with the next frame, or has been caught.
+    End,
+    /// It does not come back, and unwinding does not come here.
+    Failure,
+}
+
+fn kind_of(name: &str, library: bool) -> Kind {
+    let has = |part: &str| name.contains(part);
+    match name {
+        "_Unwind_Resume" | "__cxa_begin_catch" | "__cxa_end_cleanup" | "__cxa_rethrow" | "_Unwind_RaiseException" => {
+            Kind::End
+        }
+        "abort" | "_exit" | "exit" | "__stack_chk_fail" | "__clang_call_terminate" | "_ZSt9terminatev" => Kind::Failure,
+        "memcpy" | "memmove" => Kind::Copy,
+        "free" | "cfree" | "munmap" | "close" => Kind::Passed,
+        _ if name.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
+        _ if has("panic_cannot_unwind") || has("panic_in_cleanup") || has("panic_nounwind") => Kind::Failure,
+        _ if has("9panicking") && has("7cleanup") => Kind::End,
+        _ if has("__rust_dealloc") || has("__rdl_dealloc") || has("__rg_dealloc") || has("sdallocx") => Kind::Passed,
+        // operator delete, in all its forms
+        _ if name.starts_with("_ZdlPv") || name.starts_with("_ZdaPv") => Kind::Passed,
+        "" if library => Kind::Unnamed,
+        _ if library => Kind::Passed,
+        _ => Kind::Entered,
+    }
+}

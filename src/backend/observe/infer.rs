@@ -1,18 +1,25 @@
 //! Who holds a lock that does not say who holds it.
 //!
-//! Of every thread of the process it is asked what it would let go of if it were
-//! unwound now ([`rehearsal`](super::rehearsal)): who would let go of the lock
-//! holds it. An answer counts only where it is the one that the lock's own word
-//! allows: one thread for a lock held by one, as many as it counts for one held
-//! by readers.
+//! Of every thread of the process it is asked what its own code would do next
+//! with the lock ([`rehearsal`](super::rehearsal)): who would let go of it, before
+//! anything else, holds it. That is asked twice:
 //!
-//! Left out, since their guards may be alive without the lock being held: those
-//! in a condition variable, which has let go of a lock for them, and those of
-//! whom it is not known what they wait for.
+//! ```text
+//! unwound   frame by frame: the code that cleans up if the call it is in unwinds. Each guard that is
+//!           alive there appears in it, at every level of optimisation
+//! onward    the code behind the system call, if that returns, out of one frame into the next, as far as
+//!           it can be followed: for calls that cannot unwind, and programs made without unwinding
+//! ```
+//!
+//! An answer counts only where it is one that the lock's own word allows: one
+//! thread for a lock held by one, at most as many as it counts for one held by
+//! readers. In a condition variable a guard is alive without the lock being held:
+//! who waits in one is asked only where it is clear which lock it takes again
+//! first. Who waits in a way unknown is not asked.
 
 use std::collections::BTreeMap;
 
-use super::rehearsal::{Act, Event, Outcome, rehearse};
+use super::rehearsal::{Act, Event, Outcome, onward, unwound};
 use super::target::lsda::landing_pad;
 use super::wait::World;
 use super::wait::parking_lot::{self, Primitive};
@@ -21,8 +28,10 @@ use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
 /// A table of call sites is read so far.
 const TABLE: usize = 64 << 10;
-/// So many threads of a process are asked.
-const THREADS: usize = 4096;
+/// So many instructions are rehearsed at one time.
+const STEPS: usize = 10_000;
+/// And for all threads of a process, which takes some seconds.
+const ALL_STEPS: usize = 10_000_000;
 
 /// A thread that sleeps, as it has just been read.
 #[derive(Clone, Copy, Debug)]
@@ -40,17 +49,30 @@ pub struct Sleeper<'t> {
 /// A frame that would clean up.
 #[derive(Debug)]
 struct Cleanup {
+    /// Where it is: behind the call it is in.
     pc: u64,
     outcome: Outcome,
 }
 
-/// What the threads of one process would let go of.
+/// A thread that has been asked.
+#[derive(Debug)]
+struct Asked {
+    /// The lock that it waits for itself: if its call returns, it has got it.
+    wants: Option<u64>,
+    in_condvar: bool,
+    /// Innermost frame first.
+    unwound: Vec<Cleanup>,
+    onward: Outcome,
+}
+
+/// What the threads of one process would do next.
 #[derive(Debug, Default)]
 pub struct Inference {
-    /// Those that have been asked, innermost frame first.
-    asked: BTreeMap<Pid, Vec<Cleanup>>,
+    /// Those that have been asked.
+    asked: BTreeMap<Pid, Asked>,
     /// How many cannot be: they run, or may have let go already.
     silent: usize,
+    steps: usize,
 }
 
 /// Whether a wait is for a lock whose holder could be found in this way.
@@ -76,25 +98,48 @@ enum Held {
 impl Inference {
     /// Asks the threads of a process. `running` is how many more there are.
     pub fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
-        let mut inference = Inference { asked: BTreeMap::new(), silent: running };
+        let mut inference = Inference { silent: running, ..Inference::default() };
         for sleeper in sleepers {
-            if inference.asked.len() == THREADS || !may_be_asked(sleeper.wait) {
-                inference.silent += 1;
-                continue;
+            match inference.ask(world, pid, sleeper) {
+                Some(asked) => drop(inference.asked.insert(sleeper.tid, asked)),
+                None => inference.silent += 1,
             }
-            let cleanups = cleanups(world, pid, sleeper);
-            inference.asked.insert(sleeper.tid, cleanups);
         }
         inference
     }
 
+    fn ask(&mut self, world: &mut World, pid: Pid, sleeper: &Sleeper<'_>) -> Option<Asked> {
+        let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
+            Some((WaitKind::Futex, _) | (WaitKind::ParkingLot, None)) => return None,
+            Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
+            _ => false,
+        };
+        if self.steps > ALL_STEPS {
+            return None;
+        }
+        let walk = world.frames(pid, sleeper.sp, sleeper.pc);
+        let onward = onward(&walk.frames.first()?.registers, &world.stage(pid), STEPS);
+        self.steps += onward.steps;
+        let mut cleanups = Vec::new();
+        for frame in walk.frames.iter().skip(1) {
+            let Some(table) = frame.exceptions.and_then(|at| world.memory_from(pid, at, TABLE)) else { continue };
+            let pc = frame.registers.pc;
+            // The call ends before the address that it returns to.
+            let Some(pad) = landing_pad(&table, frame.function, pc - 1) else { continue };
+            let outcome = unwound(pad, &frame.registers, &world.stage(pid), STEPS);
+            self.steps += outcome.steps;
+            cleanups.push(Cleanup { pc, outcome });
+        }
+        Some(Asked { wants: sleeper.wait.and_then(|wait| wait.address), in_condvar, unwound: cleanups, onward })
+    }
+
     /// Names the holders of the lock that is waited for, if that is clear.
-    pub fn name(&self, world: &mut World, pid: Pid, wait: &mut Wait) {
+    pub fn name<'s>(&'s self, world: &mut World, pid: Pid, wait: &mut Wait) {
         let Some(lock) = wait.address.filter(|_| is_open(wait)) else { return };
         let Some(held) = held(world, pid, wait, lock) else { return };
-        let found: Vec<(Pid, &Cleanup, &Event, usize)> =
-            self.asked.iter().filter_map(|(&tid, cleanups)| release(cleanups, wait.kind, held, lock, tid)).collect();
-        let times: usize = found.iter().map(|(.., times)| times).sum();
+        let release = |(tid, asked): (&Pid, &'s Asked)| Some((*tid, Release::of(asked, wait.kind, held, lock)?));
+        let found: Vec<(Pid, Release<'_>)> = self.asked.iter().filter_map(release).collect();
+        let times: usize = found.iter().map(|(_, release)| release.times).sum();
         let (most, mode) = match held {
             Held::Alone => (1, wait.mode),
             Held::Shared(count) => (count, Mode::All),
@@ -105,50 +150,25 @@ impl Inference {
                 0 => String::new(),
                 silent => format!(" ({silent} that run or wait in ways unknown could not be asked)"),
             };
-            wait.evidence.push(format!("{how} would let go of it if unwound now{silent}"));
+            wait.evidence.push(format!("{how} would let go of it, by its own code{silent}"));
             return;
         }
         wait.mode = mode;
         wait.partial = times < most;
         wait.certainty = Certainty::Inferred;
-        for (tid, cleanup, event, _) in found {
+        for (tid, Release { cleanup, event, .. }) in found {
             wait.holders.push(Holder { pid, tid: Some(tid) });
-            let function = world.function_at(pid, cleanup.pc);
-            wait.evidence.push(format!(
-                "inferred: unwound now, thread {tid} would let go of it ({} at {:#x}, cleaning up in {function})",
-                in_words(&event.act),
-                event.pc
-            ));
+            let when = match cleanup {
+                Some(cleanup) => format!("if its call in {} unwinds", world.function_at(pid, cleanup.pc)),
+                None => "if its system call returns".to_owned(),
+            };
+            let how = in_words(&event.act);
+            wait.evidence.push(format!("inferred: thread {tid} lets go of it {when} ({how} at {:#x})", event.pc));
         }
         if wait.partial {
             wait.evidence.push(format!("of {most} readers {times} could be found"));
         }
     }
-}
-
-/// Whether what a thread would clean up is what it holds.
-fn may_be_asked(wait: Option<&Wait>) -> bool {
-    let Some(wait) = wait else { return true };
-    match wait.kind {
-        WaitKind::RustCondvar | WaitKind::Futex => false,
-        WaitKind::ParkingLot => {
-            matches!(parking_lot::primitive(wait), Some(Primitive::Mutex | Primitive::RwLock))
-        }
-        _ => true,
-    }
-}
-
-fn cleanups(world: &mut World, pid: Pid, sleeper: &Sleeper<'_>) -> Vec<Cleanup> {
-    let walk = world.frames(pid, sleeper.sp, sleeper.pc);
-    let mut found = Vec::new();
-    for frame in walk.frames.iter().skip(1) {
-        let Some(table) = frame.exceptions.and_then(|at| world.memory_from(pid, at, TABLE)) else { continue };
-        // The call ends before the address that it returns to.
-        let Some(pad) = landing_pad(&table, frame.function, frame.registers.pc - 1) else { continue };
-        let outcome = rehearse(pad, &frame.registers, &world.stage(pid));
-        found.push(Cleanup { pc: frame.registers.pc, outcome });
-    }
-    found
 }
 
 /// How a lock is held; `None` where it is changing hands.
@@ -183,27 +203,51 @@ fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<Held> {
 /// All bits: a writer; else how many readers.
 const RUST_COUNT: u32 = (1 << 30) - 1;
 
-/// The release of this lock by this thread, if it would do that before anything
-/// else with it.
-fn release<'c>(
-    cleanups: &'c [Cleanup],
-    kind: WaitKind,
-    held: Held,
-    lock: u64,
-    tid: Pid,
-) -> Option<(Pid, &'c Cleanup, &'c Event, usize)> {
-    let touches = |cleanup: &&Cleanup| cleanup.outcome.ways.iter().flatten().any(|event| event.address == lock);
-    let mut found: Option<(Pid, &Cleanup, &Event, usize)> = None;
-    for cleanup in cleanups.iter().filter(touches) {
-        // Where a frame locks it first, or not on all ways the same, nothing is
-        // clear, of the frames outside of it neither.
-        let (event, times) = cleanup.outcome.first(lock).filter(|(event, _)| lets_go(kind, held, event))?;
-        found = match found {
-            None => Some((tid, cleanup, event, times)),
-            Some((tid, cleanup, event, before)) => Some((tid, cleanup, event, before + times)),
+/// How a thread would let go of a lock.
+struct Release<'n> {
+    /// In which frame; `None` for where it goes on.
+    cleanup: Option<&'n Cleanup>,
+    event: &'n Event,
+    /// More than once, if it reads it more than once.
+    times: usize,
+}
+
+impl<'n> Release<'n> {
+    /// The release by a thread, if that is the first thing it would do with the
+    /// lock, whichever way.
+    fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        if asked.in_condvar {
+            let taken = asked.onward.first_of_all().filter(|event| takes(&event.act))?;
+            if taken.address == lock {
+                return None;
+            }
+        }
+        // What it waits for it does not hold when its call has returned.
+        let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && asked.wants != Some(lock));
+        let onward = match onward {
+            Some(onward) if !asked.in_condvar => match onward.first(lock) {
+                Some((event, times)) if lets_go(kind, held, event) => Some(Release { cleanup: None, event, times }),
+                Some(_) => return None,
+                None => None,
+            },
+            _ => None,
         };
+        let mut found: Option<Release<'n>> = None;
+        for cleanup in asked.unwound.iter().filter(|cleanup| cleanup.outcome.touches(lock)) {
+            // Where a frame locks it first, or not on all ways the same, nothing is
+            // clear, of the frames outside of it neither.
+            let (event, times) = cleanup.outcome.first(lock).filter(|(event, _)| lets_go(kind, held, event))?;
+            let before = found.as_ref().map_or(0, |release| release.times);
+            found = Some(Release { cleanup: Some(cleanup), event, times: before + times });
+        }
+        found.or(onward)
     }
-    found
+}
+
+/// Whether this is how a mutex is locked: of the standard library, four bytes, or
+/// of `parking_lot`, one.
+fn takes(act: &Act) -> bool {
+    *act == Act::CompareExchange { expected: Some(0), new: Some(1) }
 }
 
 /// Whether this is how a lock held in this way is let go of.

@@ -3,7 +3,7 @@
 
 use iced_x86::{ConditionCode, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
-use super::machine::{Flags, Machine, Memory};
+use super::machine::{Flags, Machine, Memory, THREAD};
 use super::value::Value;
 use super::{Act, Event};
 
@@ -75,18 +75,14 @@ impl Step<'_, '_> {
         }
     }
 
-    /// The address of a memory operand; `None` where it is unknown, or in
-    /// thread-local storage.
+    /// The address of a memory operand; `None` where it is unknown.
     fn address(&self, operand: u32) -> Option<u64> {
         self.instruction.virtual_address(operand, 0, |register, _, _| match register {
             Register::DS | Register::SS | Register::ES | Register::CS => Some(0),
+            Register::FS => Some(THREAD),
             register if register.is_gpr() => self.machine.register(register).get(register.size()),
             _ => None,
         })
-    }
-
-    fn is_thread_local(&self) -> bool {
-        matches!(self.instruction.memory_segment(), Register::FS | Register::GS)
     }
 
     fn read(&self, operand: u32) -> Value {
@@ -104,8 +100,6 @@ impl Step<'_, '_> {
     fn write(&mut self, operand: u32, value: Value) -> Option<()> {
         match self.instruction.op_kind(operand) {
             OpKind::Register => self.machine.set_register(self.instruction.op_register(operand), value),
-            // A program does not keep its locals in thread-local storage.
-            OpKind::Memory if self.is_thread_local() => {}
             OpKind::Memory => self.machine.store(self.address(operand)?, value, self.size(operand)),
             _ => return None,
         }
@@ -227,7 +221,7 @@ impl Step<'_, '_> {
     /// An atomic access to memory at a known place, which whoever asks wants to
     /// hear of; at an unknown place, everything is.
     fn atomic(&mut self, operand: u32, act: Act) -> Option<()> {
-        if self.instruction.op_kind(operand) == OpKind::Memory && !self.is_thread_local() {
+        if self.instruction.op_kind(operand) == OpKind::Memory {
             let (address, size) = (self.address(operand)?, self.size(operand));
             self.event = Some(Event { address, size, act, pc: self.instruction.ip() });
         }
@@ -542,7 +536,7 @@ impl Step<'_, '_> {
         if self.instruction.op_kind(operand) == OpKind::Register {
             let register = self.instruction.op_register(operand);
             self.machine.set_vector(register, value);
-        } else if !self.is_thread_local() {
+        } else {
             let address = self.address(operand)?;
             self.machine.store(address, value[0], 8);
             self.machine.store(address.wrapping_add(8), value[1], 8);
@@ -591,7 +585,6 @@ impl Step<'_, '_> {
                 }
             }
             OpKind::Memory if self.instruction.has_lock_prefix() => return None,
-            OpKind::Memory if self.is_thread_local() => {}
             OpKind::Memory => {
                 let (address, size) = (self.address(0)?, self.size(0));
                 self.machine.forget(address, size as u64);

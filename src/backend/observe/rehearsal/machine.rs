@@ -8,6 +8,9 @@ use iced_x86::Register;
 
 use super::value::Value;
 
+/// Where the machine's own thread-local storage lies: its true place is not told,
+/// and nothing of it is known.
+pub const THREAD: u64 = 0xffee_0000_0000_0000;
 const PAGE: u64 = 4096;
 /// So many pages of the process are read.
 const PAGES: usize = 1024;
@@ -80,13 +83,16 @@ pub struct Machine {
 impl Machine {
     /// A machine that knows its program counter only.
     pub fn at(pc: u64) -> Self {
-        Machine {
+        let mut machine = Machine {
             general: [Value::UNKNOWN; 16],
             vectors: [[Value::UNKNOWN; 2]; 16],
             flags: Flags::default(),
             written: HashMap::new(),
             pc,
-        }
+        };
+        // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
+        machine.store(THREAD, Value::of(THREAD), 8);
+        machine
     }
 
     /// The content of a general register, as wide as it is.

@@ -35,8 +35,6 @@ use self::machine::{Machine, Memory};
 use self::value::Value;
 use super::target::unwind::Registers;
 
-/// So many instructions are followed for one frame, all ways together.
-const STEPS: usize = 30_000;
 /// So many ways.
 const WAYS: usize = 24;
 /// So many calls into each other.
@@ -97,9 +95,12 @@ pub trait Stage {
     fn function(&self, address: u64) -> Function;
 }
 
-/// What happens on every way from a landing pad.
+/// What happens on every way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// How many instructions were rehearsed.
+    pub steps: usize,
+
     /// The events of each way that does not end in a failure of the program.
     pub ways: Vec<Vec<Event>>,
 }
@@ -119,20 +120,44 @@ impl Outcome {
         };
         on_ways.all(same).then_some(first)
     }
+
+    /// Whether anything happens to the word at `address` on any way.
+    pub fn touches(&self, address: u64) -> bool {
+        self.ways.iter().flatten().any(|event| event.address == address)
+    }
+
+    /// What happens first of all, if that is the same on all ways.
+    pub fn first_of_all(&self) -> Option<&Event> {
+        let first = self.ways.first()?.first()?;
+        let same = |way: &Vec<Event>| {
+            way.first().is_some_and(|event| event.address == first.address && event.act == first.act)
+        };
+        self.ways.iter().all(same).then_some(first)
+    }
 }
 
-/// Rehearses the landing pad at `pad` of a frame with these registers.
-pub fn rehearse(pad: u64, registers: &Registers, stage: &dyn Stage) -> Outcome {
+/// Rehearses the landing pad at `pad` of a frame with these registers, so many
+/// instructions at most, all ways together.
+pub fn unwound(pad: u64, registers: &Registers, stage: &dyn Stage, steps: usize) -> Outcome {
+    rehearse(Machine::at(pad), registers, false, stage, steps)
+}
+
+/// Rehearses how a thread with these registers of its innermost frame goes on if
+/// its system call returns, out of this frame into the next and so on.
+pub fn onward(registers: &Registers, stage: &dyn Stage, steps: usize) -> Outcome {
+    rehearse(Machine::at(registers.pc), registers, true, stage, steps)
+}
+
+fn rehearse(mut machine: Machine, registers: &Registers, leaves: bool, stage: &dyn Stage, steps: usize) -> Outcome {
     let read = |address: u64, buffer: &mut [u8]| stage.memory(address, buffer);
     let memory = Memory::new(&read);
-    let mut machine = Machine::at(pad);
     // By their DWARF numbers: those that a call leaves as they are.
     let kept = [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
     for (register, number) in kept.into_iter().zip([3, 6, 12, 13, 14, 15]) {
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory: &memory, stage, steps: 0, ways: 1, outcome: Outcome::default() };
+    let mut rehearsal = Rehearsal { memory: &memory, stage, most: steps, ways: 1, leaves, outcome: Outcome::default() };
     rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), seen: HashSet::new() });
     rehearsal.outcome
 }
@@ -159,8 +184,10 @@ enum End {
 struct Rehearsal<'r> {
     memory: &'r Memory<'r>,
     stage: &'r dyn Stage,
-    steps: usize,
+    most: usize,
     ways: usize,
+    /// Whether it goes on where the frame that it began in returns to.
+    leaves: bool,
     outcome: Outcome,
 }
 
@@ -177,20 +204,26 @@ impl Rehearsal<'_> {
 
     fn play(&mut self, way: &mut Way, open: &mut Vec<Way>) -> End {
         loop {
-            self.steps += 1;
+            self.outcome.steps += 1;
             let mut code = [0; LONGEST];
             let length = self.memory.fill(way.machine.pc, &mut code);
             let mut decoder = Decoder::with_ip(64, &code[..length], way.machine.pc, DecoderOptions::NONE);
             let instruction = decoder.decode();
-            if self.steps > STEPS || instruction.is_invalid() {
+            if self.outcome.steps > self.most || instruction.is_invalid() {
                 return End::Done;
             }
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
+            if std::env::var_os("TRACE").is_some() { eprintln!("{:#x} {:?} {:?} -> {next:?} {event:?}", instruction.ip(), instruction.code(), way.machine.flags); }
             way.events.extend(event);
             let behind = instruction.next_ip();
             match next {
                 Next::Behind => way.machine.pc = behind,
-                Next::At(there) => way.machine.pc = there,
+                Next::At(there) if instruction.is_jcc_short_or_near() => way.machine.pc = there,
+                // Perhaps the last call of a function, which returns for it.
+                Next::At(there) => match self.enter(there, None, way) {
+                    Some(end) => return end,
+                    None => {}
+                },
                 Next::Either(there) => {
                     // A loop that nobody knows the end of is left at once.
                     if !way.seen.insert(instruction.ip()) || self.ways >= WAYS {
@@ -202,9 +235,8 @@ impl Rehearsal<'_> {
                     open.push(other);
                     way.machine.pc = behind;
                 }
-                Next::Call(function) => match self.call(function, behind, way) {
-                    Some(End::Done) => return End::Done,
-                    Some(End::Failure) => return End::Failure,
+                Next::Call(function) => match self.enter(function, Some(behind), way) {
+                    Some(end) => return end,
                     None => {}
                 },
                 Next::Return => match self.come_back(way) {
@@ -218,21 +250,27 @@ impl Rehearsal<'_> {
     }
 
     fn come_back(&self, way: &mut Way) -> Option<()> {
-        let expected = way.calls.pop()?;
-        let at = way.machine.register(Register::RSP).get(8).filter(|&at| at == expected)?;
+        let at = way.machine.register(Register::RSP).get(8)?;
+        match way.calls.pop() {
+            Some(expected) if at != expected => return None,
+            None if !self.leaves => return None,
+            _ => {}
+        }
         way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;
         way.machine.set_register(Register::RSP, Value::of(at + 8));
         Some(())
     }
 
-    /// Enters a function, or passes over it; `Some` where the way ends there.
-    fn call(&self, mut target: u64, behind: u64, way: &mut Way) -> Option<End> {
+    /// Enters a function that returns to `behind`, or passes over it; `Some` where
+    /// the way ends there. A jump returns to whoever called.
+    fn enter(&self, mut target: u64, behind: Option<u64>, way: &mut Way) -> Option<End> {
         if let Some(slot) = self.stub(target) {
             let Some(behind_stub) = way.machine.load(self.memory, slot, 8).get(8) else { return Some(End::Done) };
             target = behind_stub;
         }
         let function = self.stage.function(target);
         let name = function.name.as_deref().unwrap_or("");
+        if std::env::var_os("TRACE").is_some() { eprintln!("CALL {name} {:?} {target:#x}", kind_of(name, function.library)); }
         let argument = way.machine.register(Register::RDI).get(8);
         match kind_of(name, function.library) {
             Kind::End => return Some(End::Done),
@@ -264,6 +302,10 @@ impl Rehearsal<'_> {
                 way.machine.forget_after_call();
             }
             Kind::Entered => {
+                let Some(behind) = behind else {
+                    way.machine.pc = target;
+                    return None;
+                };
                 let Some(top) = way.machine.register(Register::RSP).get(8).filter(|_| way.calls.len() < DEPTH) else {
                     return Some(End::Done);
                 };
@@ -274,7 +316,14 @@ impl Rehearsal<'_> {
                 return None;
             }
         }
-        way.machine.pc = behind;
+        match behind {
+            Some(behind) => way.machine.pc = behind,
+            None => {
+                if self.come_back(way).is_none() {
+                    return Some(End::Done);
+                }
+            }
+        }
         None
     }
 
@@ -315,8 +364,10 @@ fn kind_of(name: &str, library: bool) -> Kind {
         "memcpy" | "memmove" => Kind::Copy,
         "free" | "cfree" | "munmap" | "close" => Kind::Passed,
         _ if name.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
-        _ if has("panic_cannot_unwind") || has("panic_in_cleanup") || has("panic_nounwind") => Kind::Failure,
-        _ if has("9panicking") && has("7cleanup") => Kind::End,
+        // A panic of a cleanup ends the program.
+        _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
+        _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,
+        _ if has("__rust_panic_cleanup") => Kind::Passed,
         _ if has("__rust_dealloc") || has("__rdl_dealloc") || has("__rg_dealloc") || has("sdallocx") => Kind::Passed,
         // operator delete, in all its forms
         _ if name.starts_with("_ZdlPv") || name.starts_with("_ZdaPv") => Kind::Passed,

@@ -17,7 +17,7 @@
 //! who waits in one is asked only where it is clear which lock it takes again
 //! first. Who waits in a way unknown is not asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rehearsal::{Act, Event, Outcome, onward, unwound};
 use super::target::lsda::landing_pad;
@@ -99,8 +99,11 @@ impl Inference {
     /// Asks the threads of a process. `running` is how many more there are.
     pub fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
         let mut inference = Inference { silent: running, ..Inference::default() };
+        let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
+        let locks: BTreeSet<u64> = open.filter_map(|wait| wait.address).collect();
+        let locks: Vec<u64> = locks.into_iter().collect();
         for sleeper in sleepers {
-            match inference.ask(world, pid, sleeper) {
+            match inference.ask(world, pid, sleeper, &locks) {
                 Some(asked) => drop(inference.asked.insert(sleeper.tid, asked)),
                 None => inference.silent += 1,
             }
@@ -108,7 +111,7 @@ impl Inference {
         inference
     }
 
-    fn ask(&mut self, world: &mut World, pid: Pid, sleeper: &Sleeper<'_>) -> Option<Asked> {
+    fn ask(&mut self, world: &mut World, pid: Pid, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
         let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
             Some((WaitKind::Futex, _) | (WaitKind::ParkingLot, None)) => return None,
             Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
@@ -118,7 +121,7 @@ impl Inference {
             return None;
         }
         let walk = world.frames(pid, sleeper.sp, sleeper.pc);
-        let onward = onward(&walk.frames.first()?.registers, &world.stage(pid), STEPS);
+        let onward = onward(&walk.frames.first()?.registers, &world.stage(pid), STEPS, locks);
         self.steps += onward.steps;
         let mut cleanups = Vec::new();
         for frame in walk.frames.iter().skip(1) {

@@ -25,7 +25,7 @@ mod execute;
 mod machine;
 mod value;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use iced_x86::{Decoder, DecoderOptions, Register};
@@ -35,8 +35,9 @@ use self::machine::{Machine, Memory};
 use self::value::Value;
 use super::target::unwind::Registers;
 
-/// So many ways.
-const WAYS: usize = 24;
+/// So many ways, and so many unknown branches on one.
+const WAYS: usize = 64;
+const BRANCHES: usize = 8;
 /// So many calls into each other.
 const DEPTH: usize = 40;
 /// The longest instruction.
@@ -139,16 +140,23 @@ impl Outcome {
 /// Rehearses the landing pad at `pad` of a frame with these registers, so many
 /// instructions at most, all ways together.
 pub fn unwound(pad: u64, registers: &Registers, stage: &dyn Stage, steps: usize) -> Outcome {
-    rehearse(Machine::at(pad), registers, false, stage, steps)
+    rehearse(Machine::at(pad), registers, None, stage, steps)
 }
 
 /// Rehearses how a thread with these registers of its innermost frame goes on if
-/// its system call returns, out of this frame into the next and so on.
-pub fn onward(registers: &Registers, stage: &dyn Stage, steps: usize) -> Outcome {
-    rehearse(Machine::at(registers.pc), registers, true, stage, steps)
+/// its system call returns, out of this frame into the next and so on, until it
+/// has come to all these addresses.
+pub fn onward(registers: &Registers, stage: &dyn Stage, steps: usize, until: &[u64]) -> Outcome {
+    rehearse(Machine::at(registers.pc), registers, Some(until), stage, steps)
 }
 
-fn rehearse(mut machine: Machine, registers: &Registers, leaves: bool, stage: &dyn Stage, steps: usize) -> Outcome {
+fn rehearse(
+    mut machine: Machine,
+    registers: &Registers,
+    until: Option<&[u64]>,
+    stage: &dyn Stage,
+    steps: usize,
+) -> Outcome {
     let read = |address: u64, buffer: &mut [u8]| stage.memory(address, buffer);
     let memory = Memory::new(&read);
     // By their DWARF numbers: those that a call leaves as they are.
@@ -157,7 +165,7 @@ fn rehearse(mut machine: Machine, registers: &Registers, leaves: bool, stage: &d
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory: &memory, stage, most: steps, ways: 1, leaves, outcome: Outcome::default() };
+    let mut rehearsal = Rehearsal { memory: &memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
     rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), seen: HashSet::new() });
     rehearsal.outcome
 }
@@ -186,15 +194,17 @@ struct Rehearsal<'r> {
     stage: &'r dyn Stage,
     most: usize,
     ways: usize,
-    /// Whether it goes on where the frame that it began in returns to.
-    leaves: bool,
+    /// Where it goes on out of the frame that it began in: until it has come to
+    /// all these addresses.
+    until: Option<&'r [u64]>,
     outcome: Outcome,
 }
 
 impl Rehearsal<'_> {
     fn follow(&mut self, way: Way) {
-        let mut open = vec![way];
-        while let Some(mut way) = open.pop() {
+        let mut open = VecDeque::from([way]);
+        // Those of few branches first: they are the likeliest.
+        while let Some(mut way) = open.pop_front() {
             match self.play(&mut way, &mut open) {
                 End::Done => self.outcome.ways.push(way.events),
                 End::Failure => {}
@@ -202,7 +212,7 @@ impl Rehearsal<'_> {
         }
     }
 
-    fn play(&mut self, way: &mut Way, open: &mut Vec<Way>) -> End {
+    fn play(&mut self, way: &mut Way, open: &mut VecDeque<Way>) -> End {
         loop {
             self.outcome.steps += 1;
             let mut code = [0; LONGEST];
@@ -213,8 +223,13 @@ impl Rehearsal<'_> {
                 return End::Done;
             }
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
-            if std::env::var_os("TRACE").is_some() { eprintln!("{:#x} {:?} {:?} -> {next:?} {event:?}", instruction.ip(), instruction.code(), way.machine.flags); }
-            way.events.extend(event);
+                    if event.is_some() {
+                way.events.extend(event);
+                let come_to = |address: &u64| way.events.iter().any(|event| event.address == *address);
+                if self.until.is_some_and(|until| until.iter().all(come_to)) {
+                    return End::Done;
+                }
+            }
             let behind = instruction.next_ip();
             match next {
                 Next::Behind => way.machine.pc = behind,
@@ -226,13 +241,13 @@ impl Rehearsal<'_> {
                 },
                 Next::Either(there) => {
                     // A loop that nobody knows the end of is left at once.
-                    if !way.seen.insert(instruction.ip()) || self.ways >= WAYS {
+                    if !way.seen.insert(instruction.ip()) || way.seen.len() > BRANCHES || self.ways >= WAYS {
                         return End::Done;
                     }
                     self.ways += 1;
                     let mut other = way.clone();
                     other.machine.pc = there;
-                    open.push(other);
+                    open.push_back(other);
                     way.machine.pc = behind;
                 }
                 Next::Call(function) => match self.enter(function, Some(behind), way) {
@@ -253,7 +268,7 @@ impl Rehearsal<'_> {
         let at = way.machine.register(Register::RSP).get(8)?;
         match way.calls.pop() {
             Some(expected) if at != expected => return None,
-            None if !self.leaves => return None,
+            None if self.until.is_none() => return None,
             _ => {}
         }
         way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;
@@ -270,8 +285,7 @@ impl Rehearsal<'_> {
         }
         let function = self.stage.function(target);
         let name = function.name.as_deref().unwrap_or("");
-        if std::env::var_os("TRACE").is_some() { eprintln!("CALL {name} {:?} {target:#x}", kind_of(name, function.library)); }
-        let argument = way.machine.register(Register::RDI).get(8);
+            let argument = way.machine.register(Register::RDI).get(8);
         match kind_of(name, function.library) {
             Kind::End => return Some(End::Done),
             Kind::Failure => return Some(End::Failure),

@@ -284,6 +284,11 @@ impl Rehearsal<'_> {
             target = behind_stub;
         }
         let function = self.stage.function(target);
+        // Within the C library, where a thread may begin, it is only a jump.
+        if behind.is_none() && function.library && self.stage.function(way.machine.pc).library {
+            way.machine.pc = target;
+            return None;
+        }
         let name = function.name.as_deref().unwrap_or("");
             let argument = way.machine.register(Register::RDI).get(8);
         match kind_of(name, function.library) {

@@ -19,8 +19,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rehearsal::{Act, Event, Outcome, onward, unwound};
+use super::rehearsal::{Act, Event, Outcome, Stage, onward, unwound};
 use super::target::lsda::landing_pad;
+use super::target::unwind::{Frame, Walk};
 use super::wait::World;
 use super::wait::parking_lot::{self, Primitive};
 use crate::model::Pid;
@@ -121,7 +122,7 @@ impl Inference {
             return None;
         }
         let walk = world.frames(pid, sleeper.sp, sleeper.pc);
-        let onward = onward(&walk.frames.first()?.registers, &world.stage(pid), STEPS, locks);
+        let onward = onward(&beginning(&walk, &world.stage(pid))?.registers, &world.stage(pid), STEPS, locks);
         self.steps += onward.steps;
         let mut cleanups = Vec::new();
         for frame in walk.frames.iter().skip(1) {
@@ -172,6 +173,20 @@ impl Inference {
             wait.evidence.push(format!("of {most} readers {times} could be found"));
         }
     }
+}
+
+/// From where a thread goes on: behind the function that takes the lock it waits
+/// for, if it is in one. These return nothing that they could have found; what
+/// they keep in registers is not told.
+fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<&'w Frame> {
+    const TAKE: [&str; 6] =
+        ["14lock_contended", "14read_contended", "15write_contended", "9lock_slow", "16lock_shared_slow", "19lock_exclusive_slow"];
+    let takes = |frame: &Frame| {
+        let name = stage.function(frame.function).name;
+        name.is_some_and(|name| TAKE.iter().any(|part| name.contains(part)))
+    };
+    let behind = walk.frames.iter().take(4).position(takes).map_or(0, |at| at + 1);
+    walk.frames.get(behind)
 }
 
 /// How a lock is held; `None` where it is changing hands.

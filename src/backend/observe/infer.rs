@@ -122,7 +122,8 @@ impl Inference {
             return None;
         }
         let walk = world.frames(pid, sleeper.sp, sleeper.pc);
-        let onward = onward(&beginning(&walk, &world.stage(pid))?.registers, &world.stage(pid), STEPS, locks);
+        let (first, result) = beginning(&walk, &world.stage(pid))?;
+        let onward = onward(&first.registers, result, &world.stage(pid), STEPS, locks);
         self.steps += onward.steps;
         let mut cleanups = Vec::new();
         for frame in walk.frames.iter().skip(1) {
@@ -176,17 +177,31 @@ impl Inference {
 }
 
 /// From where a thread goes on: behind the function that takes the lock it waits
-/// for, if it is in one. These return nothing that they could have found; what
-/// they keep in registers is not told.
-fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<&'w Frame> {
-    const TAKE: [&str; 6] =
-        ["14lock_contended", "14read_contended", "15write_contended", "9lock_slow", "16lock_shared_slow", "19lock_exclusive_slow"];
-    let takes = |frame: &Frame| {
-        let name = stage.function(frame.function).name;
-        name.is_some_and(|name| TAKE.iter().any(|part| name.contains(part)))
+/// for, if it is in one, with what that returns. Such a function returns nothing
+/// that it could have found; what it keeps in registers is not told.
+fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
+    const RUST: [&str; 6] = [
+        "14lock_contended",
+        "14read_contended",
+        "15write_contended",
+        "9lock_slow",
+        "16lock_shared_slow",
+        "19lock_exclusive_slow",
+    ];
+    const PTHREAD: [&str; 3] = ["pthread_mutex_lock", "pthread_rwlock_rdlock", "pthread_rwlock_wrlock"];
+    let takes = |(behind, frame): (usize, &Frame)| {
+        let name = stage.function(frame.function).name?;
+        let done = if PTHREAD.iter().any(|function| name.ends_with(function)) {
+            Some(0)
+        } else {
+            RUST.iter().any(|part| name.contains(part)).then_some(1)
+        };
+        done.map(|done| (behind + 1, done))
     };
-    let behind = walk.frames.iter().take(4).position(takes).map_or(0, |at| at + 1);
-    walk.frames.get(behind)
+    match walk.frames.iter().enumerate().take(4).find_map(takes) {
+        Some((behind, done)) => walk.frames.get(behind).map(|frame| (frame, Some(done))),
+        None => walk.frames.first().map(|frame| (frame, None)),
+    }
 }
 
 /// How a lock is held; `None` where it is changing hands.

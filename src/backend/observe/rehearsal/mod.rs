@@ -143,11 +143,19 @@ pub fn unwound(pad: u64, registers: &Registers, stage: &dyn Stage, steps: usize)
     rehearse(Machine::at(pad), registers, None, stage, steps)
 }
 
-/// Rehearses how a thread with these registers of its innermost frame goes on if
-/// its system call returns, out of this frame into the next and so on, until it
-/// has come to all these addresses.
-pub fn onward(registers: &Registers, stage: &dyn Stage, steps: usize, until: &[u64]) -> Outcome {
-    rehearse(Machine::at(registers.pc), registers, Some(until), stage, steps)
+/// Rehearses how a thread goes on if the call that a frame with these registers
+/// is in returns, with this result if it is known: out of this frame into the next
+/// and so on, until it has come to all these addresses.
+pub fn onward(
+    registers: &Registers,
+    result: Option<u64>,
+    stage: &dyn Stage,
+    steps: usize,
+    until: &[u64],
+) -> Outcome {
+    let mut machine = Machine::at(registers.pc);
+    machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
+    rehearse(machine, registers, Some(until), stage, steps)
 }
 
 fn rehearse(

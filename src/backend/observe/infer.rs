@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rehearsal::{Act, Event, Outcome, Stage, onward, unwound};
+use super::rehearsal::{Act, Event, Function, Outcome, Stage, onward, unwound};
 use super::target::lsda::landing_pad;
 use super::target::unwind::{Frame, Walk};
 use super::wait::World;
@@ -176,9 +176,10 @@ impl Inference {
     }
 }
 
-/// From where a thread goes on: behind the function that takes the lock it waits
-/// for, if it is in one, with what that returns. Such a function returns nothing
-/// that it could have found; what it keeps in registers is not told.
+/// From where a thread goes on, and with which result: behind the function of the
+/// C library that it is in, and behind that of its runtime which takes the lock it
+/// waits for. These return nothing that they could have found; what they keep in
+/// registers is not told.
 fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
     const RUST: [&str; 6] = [
         "14lock_contended",
@@ -189,19 +190,22 @@ fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<(&'w Frame, Option
         "19lock_exclusive_slow",
     ];
     const PTHREAD: [&str; 3] = ["pthread_mutex_lock", "pthread_rwlock_rdlock", "pthread_rwlock_wrlock"];
-    let takes = |(behind, frame): (usize, &Frame)| {
-        let name = stage.function(frame.function).name?;
-        let done = if PTHREAD.iter().any(|function| name.ends_with(function)) {
-            Some(0)
-        } else {
-            RUST.iter().any(|part| name.contains(part)).then_some(1)
-        };
-        done.map(|done| (behind + 1, done))
-    };
-    match walk.frames.iter().enumerate().take(4).find_map(takes) {
-        Some((behind, done)) => walk.frames.get(behind).map(|frame| (frame, Some(done))),
-        None => walk.frames.first().map(|frame| (frame, None)),
+    let mut result = None;
+    let mut frames = walk.frames.iter().map(|frame| (frame, stage.function(frame.registers.pc - 1))).peekable();
+    while let Some((_, function)) = frames.next_if(|(_, function)| function.library) {
+        let name = function.name.as_deref().unwrap_or("");
+        result = PTHREAD.iter().any(|function| name.ends_with(function)).then_some(0);
     }
+    // One of them may have put another into itself, or not.
+    for (depth, (frame, _)) in frames.clone().take(3).enumerate() {
+        let takes = |(_, function): (&Frame, Function)| {
+            function.name.is_some_and(|name| RUST.iter().any(|part| name.contains(part)))
+        };
+        if !frames.clone().skip(depth).take(3 - depth).any(takes) {
+            return Some((frame, if depth == 0 { result } else { Some(1) }));
+        }
+    }
+    frames.nth(3).map(|(frame, _)| (frame, Some(1)))
 }
 
 /// How a lock is held; `None` where it is changing hands.

@@ -413,6 +413,25 @@ fn shared(kind: &str) -> bool {
             report(1);
             *lock.balance.lock().unwrap() += 1;
         }
+        // Each of two threads wants what the other holds; both are printed.
+        "abba" => {
+            let (send, receive) = channel();
+            let (own, others) = (send.clone(), send);
+            thread::spawn(move || {
+                let mut one = LOCK.lock().unwrap();
+                own.send(tid()).unwrap();
+                thread::sleep(Duration::from_millis(100));
+                *one += *OTHER.lock().unwrap();
+            });
+            thread::spawn(move || {
+                let mut other = OTHER.lock().unwrap();
+                others.send(tid()).unwrap();
+                thread::sleep(Duration::from_millis(100));
+                *other += *LOCK.lock().unwrap();
+            });
+            println!("{} {}", receive.recv().unwrap(), receive.recv().unwrap());
+            sleep();
+        }
         // It locks what it holds.
         "itself" => {
             let guard = LOCK.lock().unwrap();

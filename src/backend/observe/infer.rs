@@ -36,7 +36,7 @@ const ALL_STEPS: usize = 10_000_000;
 
 /// A thread that sleeps, as it has just been read.
 #[derive(Clone, Copy, Debug)]
-pub struct Sleeper<'t> {
+pub(super) struct Sleeper<'t> {
     /// Its id.
     pub tid: Pid,
     /// The stack pointer.
@@ -68,7 +68,7 @@ struct Asked {
 
 /// What the threads of one process would do next.
 #[derive(Debug, Default)]
-pub struct Inference {
+pub(super) struct Inference {
     /// Those that have been asked.
     asked: BTreeMap<Pid, Asked>,
     /// How many cannot be: they run, or may have let go already.
@@ -77,7 +77,7 @@ pub struct Inference {
 }
 
 /// Whether a wait is for a lock whose holder could be found in this way.
-pub fn is_open(wait: &Wait) -> bool {
+pub(super) fn is_open(wait: &Wait) -> bool {
     use WaitKind::{ParkingLot, PthreadRwlockRead, PthreadRwlockWrite};
     use WaitKind::{RustMutex, RustOnce, RustRwlockRead, RustRwlockWrite};
     let kind = matches!(
@@ -98,7 +98,7 @@ enum Held {
 
 impl Inference {
     /// Asks the threads of a process. `running` is how many more there are.
-    pub fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
+    pub(super) fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
         let mut inference = Inference { silent: running, ..Inference::default() };
         let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
         let locks: BTreeSet<u64> = open.filter_map(|wait| wait.address).collect();
@@ -139,7 +139,7 @@ impl Inference {
     }
 
     /// Names the holders of the lock that is waited for, if that is clear.
-    pub fn name<'s>(&'s self, world: &mut World, pid: Pid, wait: &mut Wait) {
+    pub(super) fn name<'s>(&'s self, world: &mut World, pid: Pid, wait: &mut Wait) {
         let Some(lock) = wait.address.filter(|_| is_open(wait)) else { return };
         let Some(held) = held(world, pid, wait, lock) else { return };
         let release = |(tid, asked): (&Pid, &'s Asked)| Some((*tid, Release::of(asked, wait.kind, held, lock)?));

@@ -10,25 +10,25 @@ use super::value::Value;
 
 /// Where the machine's own thread-local storage lies: its true place is not told,
 /// and nothing of it is known.
-pub const THREAD: u64 = 0xffee_0000_0000_0000;
+pub(super) const THREAD: u64 = 0xffee_0000_0000_0000;
 const PAGE: u64 = 4096;
 /// So many pages of the process are read.
 const PAGES: usize = 1024;
 
 /// Reads memory of the process, page by page, each once.
-pub struct Memory<'r> {
+pub(super) struct Memory<'r> {
     read: &'r dyn Fn(u64, &mut [u8]) -> bool,
     pages: RefCell<HashMap<u64, Option<Box<[u8]>>>>,
 }
 
 impl<'r> Memory<'r> {
     /// Memory that `read` fills a buffer with, if all of it is there.
-    pub fn new(read: &'r dyn Fn(u64, &mut [u8]) -> bool) -> Self {
+    pub(super) fn new(read: &'r dyn Fn(u64, &mut [u8]) -> bool) -> Self {
         Memory { read, pages: RefCell::default() }
     }
 
     /// One byte; `None` where there is none.
-    pub fn byte(&self, address: u64) -> Option<u8> {
+    pub(super) fn byte(&self, address: u64) -> Option<u8> {
         let number = address / PAGE;
         let mut pages = self.pages.borrow_mut();
         if pages.len() >= PAGES && !pages.contains_key(&number) {
@@ -42,7 +42,7 @@ impl<'r> Memory<'r> {
     }
 
     /// Fills the front of `buffer`; how much of it.
-    pub fn fill(&self, address: u64, buffer: &mut [u8]) -> usize {
+    pub(super) fn fill(&self, address: u64, buffer: &mut [u8]) -> usize {
         for (index, slot) in buffer.iter_mut().enumerate() {
             match address.checked_add(index as u64).and_then(|at| self.byte(at)) {
                 Some(byte) => *slot = byte,
@@ -55,7 +55,7 @@ impl<'r> Memory<'r> {
 
 /// The flags that conditions ask for; `None` where not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+pub(super) struct Flags {
     /// Carry.
     pub carry: Option<bool>,
     /// Zero.
@@ -70,7 +70,7 @@ pub struct Flags {
 
 /// Registers, flags, and what has been written.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(super) struct Machine {
     general: [Value; 16],
     vectors: [[Value; 2]; 16],
     /// The flags.
@@ -82,7 +82,7 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that knows its program counter only.
-    pub fn at(pc: u64) -> Self {
+    pub(super) fn at(pc: u64) -> Self {
         let mut machine = Machine {
             general: [Value::UNKNOWN; 16],
             vectors: [[Value::UNKNOWN; 2]; 16],
@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// The content of a general register, as wide as it is.
-    pub fn register(&self, register: Register) -> Value {
+    pub(super) fn register(&self, register: Register) -> Value {
         if !register.is_gpr() {
             return Value::UNKNOWN;
         }
@@ -105,7 +105,7 @@ impl Machine {
     }
 
     /// Sets a general register; one of four bytes makes the upper half zero.
-    pub fn set_register(&mut self, register: Register, value: Value) {
+    pub(super) fn set_register(&mut self, register: Register, value: Value) {
         if !register.is_gpr() {
             return;
         }
@@ -122,19 +122,19 @@ impl Machine {
     }
 
     /// The two halves of a vector register of 16 bytes, the lower first.
-    pub fn vector(&self, register: Register) -> [Value; 2] {
+    pub(super) fn vector(&self, register: Register) -> [Value; 2] {
         self.vectors.get(register.number()).copied().filter(|_| register.is_xmm()).unwrap_or_default()
     }
 
     /// Sets a vector register; of a wider one nothing is known then.
-    pub fn set_vector(&mut self, register: Register, halves: [Value; 2]) {
+    pub(super) fn set_vector(&mut self, register: Register, halves: [Value; 2]) {
         if let Some(slot) = self.vectors.get_mut(register.number()).filter(|_| register.is_vector_register()) {
             *slot = if register.is_xmm() { halves } else { [Value::UNKNOWN; 2] };
         }
     }
 
     /// Up to eight bytes of memory.
-    pub fn load(&self, memory: &Memory<'_>, address: u64, size: usize) -> Value {
+    pub(super) fn load(&self, memory: &Memory<'_>, address: u64, size: usize) -> Value {
         let mut value = Value::ZERO;
         for index in 0..size.min(8) {
             let at = address.wrapping_add(index as u64);
@@ -144,21 +144,21 @@ impl Machine {
     }
 
     /// Writes up to eight bytes of memory, for itself only.
-    pub fn store(&mut self, address: u64, value: Value, size: usize) {
+    pub(super) fn store(&mut self, address: u64, value: Value, size: usize) {
         for index in 0..size.min(8) {
             self.written.insert(address.wrapping_add(index as u64), value.byte(index));
         }
     }
 
     /// From now on nothing is known of this memory.
-    pub fn forget(&mut self, address: u64, length: u64) {
+    pub(super) fn forget(&mut self, address: u64, length: u64) {
         for at in 0..length {
             self.written.insert(address.wrapping_add(at), None);
         }
     }
 
     /// Copies bytes within the memory, all at one time.
-    pub fn copy(&mut self, memory: &Memory<'_>, from: u64, to: u64, length: u64) {
+    pub(super) fn copy(&mut self, memory: &Memory<'_>, from: u64, to: u64, length: u64) {
         let bytes: Vec<_> = (0..length).map(|at| self.load(memory, from.wrapping_add(at), 1)).collect();
         for (at, byte) in (0..length).zip(bytes) {
             self.store(to.wrapping_add(at), byte, 1);
@@ -166,7 +166,7 @@ impl Machine {
     }
 
     /// What a function may change that nobody looks into.
-    pub fn forget_after_call(&mut self) {
+    pub(super) fn forget_after_call(&mut self) {
         use Register::{R8, R9, R10, R11, RAX, RCX, RDI, RDX, RSI};
         for register in [RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11] {
             self.set_register(register, Value::UNKNOWN);

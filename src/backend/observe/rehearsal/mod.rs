@@ -28,7 +28,7 @@ mod value;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use iced_x86::{Decoder, DecoderOptions, Register};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Register};
 
 use self::execute::{Next, execute};
 use self::machine::{Machine, Memory};
@@ -92,8 +92,12 @@ pub trait Stage {
     /// Fills the buffer with the process's memory, all or nothing.
     fn memory(&self, address: u64, buffer: &mut [u8]) -> bool;
 
-    /// The function that begins at an address.
+    /// The function that an address is in.
     fn function(&self, address: u64) -> Function;
+
+    /// The function whose address stands, or will stand once it is called, in
+    /// this place of a linkage table.
+    fn import(&self, slot: u64) -> Option<Arc<str>>;
 }
 
 /// What happens on every way.
@@ -117,7 +121,9 @@ impl Outcome {
         });
         let first = on_ways.next()??;
         let same = |other: Option<(&Event, usize)>| {
-            other.is_some_and(|(event, times)| event.act == first.0.act && event.size == first.0.size && times == first.1)
+            other.is_some_and(|(event, times)| {
+                event.act == first.0.act && event.size == first.0.size && times == first.1
+            })
         };
         on_ways.all(same).then_some(first)
     }
@@ -146,13 +152,7 @@ pub fn unwound(pad: u64, registers: &Registers, stage: &dyn Stage, steps: usize)
 /// Rehearses how a thread goes on if the call that a frame with these registers
 /// is in returns, with this result if it is known: out of this frame into the next
 /// and so on, until it has come to all these addresses.
-pub fn onward(
-    registers: &Registers,
-    result: Option<u64>,
-    stage: &dyn Stage,
-    steps: usize,
-    until: &[u64],
-) -> Outcome {
+pub fn onward(registers: &Registers, result: Option<u64>, stage: &dyn Stage, steps: usize, until: &[u64]) -> Outcome {
     let mut machine = Machine::at(registers.pc);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
     rehearse(machine, registers, Some(until), stage, steps)
@@ -231,7 +231,7 @@ impl Rehearsal<'_> {
                 return End::Done;
             }
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
-                    if event.is_some() {
+            if event.is_some() {
                 way.events.extend(event);
                 let come_to = |address: &u64| way.events.iter().any(|event| event.address == *address);
                 if self.until.is_some_and(|until| until.iter().all(come_to)) {
@@ -243,10 +243,11 @@ impl Rehearsal<'_> {
                 Next::Behind => way.machine.pc = behind,
                 Next::At(there) if instruction.is_jcc_short_or_near() => way.machine.pc = there,
                 // Perhaps the last call of a function, which returns for it.
-                Next::At(there) => match self.enter(there, None, way) {
-                    Some(end) => return end,
-                    None => {}
-                },
+                Next::At(there) => {
+                    if let Some(end) = self.enter((there, slot(&instruction)), None, way) {
+                        return end;
+                    }
+                }
                 Next::Either(there) => {
                     // A loop that nobody knows the end of is left at once.
                     if !way.seen.insert(instruction.ip()) || way.seen.len() > BRANCHES || self.ways >= WAYS {
@@ -258,10 +259,11 @@ impl Rehearsal<'_> {
                     open.push_back(other);
                     way.machine.pc = behind;
                 }
-                Next::Call(function) => match self.enter(function, Some(behind), way) {
-                    Some(end) => return end,
-                    None => {}
-                },
+                Next::Call(function) => {
+                    if let Some(end) = self.enter((function, slot(&instruction)), Some(behind), way) {
+                        return end;
+                    }
+                }
                 Next::Return => match self.come_back(way) {
                     Some(()) => {}
                     None => return End::Done,
@@ -286,20 +288,31 @@ impl Rehearsal<'_> {
 
     /// Enters a function that returns to `behind`, or passes over it; `Some` where
     /// the way ends there. A jump returns to whoever called.
-    fn enter(&self, mut target: u64, behind: Option<u64>, way: &mut Way) -> Option<End> {
-        if let Some(slot) = self.stub(target) {
-            let Some(behind_stub) = way.machine.load(self.memory, slot, 8).get(8) else { return Some(End::Done) };
-            target = behind_stub;
+    fn enter(&self, to: (u64, Option<u64>), behind: Option<u64>, way: &mut Way) -> Option<End> {
+        let (mut target, mut slot) = to;
+        if let Some(behind_stub) = self.stub(target) {
+            let Some(there) = way.machine.load(self.memory, behind_stub, 8).get(8) else { return Some(End::Done) };
+            (target, slot) = (there, Some(behind_stub));
         }
-        let function = self.stage.function(target);
+        let Function { mut name, mut library } = self.stage.function(target);
+        if let Some(import) = slot.and_then(|slot| self.stage.import(slot)) {
+            // Not called before: the linker would look for it now.
+            if self.is_unbound(target) {
+                if kind_of(&import, false) == Kind::Entered {
+                    return Some(End::Done);
+                }
+                library = true;
+            }
+            name = Some(import);
+        }
         // Within the C library, where a thread may begin, it is only a jump.
-        if behind.is_none() && function.library && self.stage.function(way.machine.pc).library {
+        if behind.is_none() && library && self.stage.function(way.machine.pc).library {
             way.machine.pc = target;
             return None;
         }
-        let name = function.name.as_deref().unwrap_or("");
-            let argument = way.machine.register(Register::RDI).get(8);
-        match kind_of(name, function.library) {
+        let name = name.as_deref().unwrap_or("");
+        let argument = way.machine.register(Register::RDI).get(8);
+        match kind_of(name, library) {
             Kind::End => return Some(End::Done),
             Kind::Failure => return Some(End::Failure),
             Kind::Lock => {
@@ -310,7 +323,8 @@ impl Rehearsal<'_> {
             Kind::Copy => {
                 let [to, from, length] =
                     [Register::RDI, Register::RSI, Register::RDX].map(|register| way.machine.register(register).get(8));
-                let (Some(to), Some(from), Some(length)) = (to, from, length.filter(|&length| length <= 1 << 16)) else {
+                let (Some(to), Some(from), Some(length)) = (to, from, length.filter(|&length| length <= 1 << 16))
+                else {
                     return Some(End::Done);
                 };
                 way.machine.copy(self.memory, from, to, length);
@@ -354,12 +368,27 @@ impl Rehearsal<'_> {
         None
     }
 
+    /// Whether this is where the procedure linkage table calls the linker:
+    /// `[endbr64] push $index`.
+    fn is_unbound(&self, target: u64) -> bool {
+        let mut code = [0; 5];
+        let length = self.memory.fill(target, &mut code);
+        let code = &code[..length];
+        code.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).unwrap_or(code).first() == Some(&0x68)
+    }
+
     /// Where a stub of the procedure linkage table takes its target from.
     fn stub(&self, target: u64) -> Option<u64> {
         let mut code = [0; 11];
         let length = self.memory.fill(target, &mut code);
         super::target::stack::stub_slot(&code[..length], target)
     }
+}
+
+/// The place in a linkage table that a call or jump takes its target from.
+fn slot(instruction: &Instruction) -> Option<u64> {
+    let is_through = matches!(instruction.flow_control(), FlowControl::IndirectCall | FlowControl::IndirectBranch);
+    (is_through && instruction.is_ip_rel_memory_operand()).then(|| instruction.ip_rel_memory_address())
 }
 
 /// What is done about a function.
@@ -389,7 +418,8 @@ fn kind_of(name: &str, library: bool) -> Kind {
         }
         "abort" | "_exit" | "exit" | "__stack_chk_fail" | "__clang_call_terminate" | "_ZSt9terminatev" => Kind::Failure,
         "memcpy" | "memmove" => Kind::Copy,
-        "free" | "cfree" | "munmap" | "close" => Kind::Passed,
+        "free" | "cfree" | "munmap" | "close" | "sleep" | "usleep" | "nanosleep" | "clock_nanosleep" => Kind::Passed,
+        "puts" | "printf" | "putchar" | "fflush" | "read" | "write" | "syscall" | "__errno_location" => Kind::Passed,
         _ if name.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
         // A panic of a cleanup ends the program.
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,

@@ -4,7 +4,7 @@ use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// Up to 64 bits, each known or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Value {
+pub(super) struct Value {
     /// The known bits; 0 where not known.
     bits: u64,
     /// Which are known.
@@ -12,68 +12,68 @@ pub struct Value {
 }
 
 /// The bits of so many bytes.
-pub fn mask(size: usize) -> u64 {
+pub(super) fn mask(size: usize) -> u64 {
     if size >= 8 { u64::MAX } else { (1 << (8 * size)) - 1 }
 }
 
 impl Value {
     /// Nothing known.
-    pub const UNKNOWN: Value = Value { bits: 0, known: 0 };
+    pub(super) const UNKNOWN: Value = Value { bits: 0, known: 0 };
     /// Every bit zero.
-    pub const ZERO: Value = Value { bits: 0, known: u64::MAX };
+    pub(super) const ZERO: Value = Value { bits: 0, known: u64::MAX };
 
     /// All known.
-    pub const fn of(bits: u64) -> Self {
+    pub(super) const fn of(bits: u64) -> Self {
         Value { bits, known: u64::MAX }
     }
 
     /// The lowest `size` bytes, if all of them are known.
-    pub fn get(self, size: usize) -> Option<u64> {
+    pub(super) fn get(self, size: usize) -> Option<u64> {
         let mask = mask(size);
         (self.known & mask == mask).then_some(self.bits & mask)
     }
 
     /// All but the lowest `size` bytes made zero.
-    pub fn low(self, size: usize) -> Self {
+    pub(super) fn low(self, size: usize) -> Self {
         let mask = mask(size);
         Value { bits: self.bits & mask, known: self.known | !mask }
     }
 
     /// The lowest `size` bytes of `low`, the rest of this.
-    pub fn with_low(self, low: Value, size: usize) -> Self {
+    pub(super) fn with_low(self, low: Value, size: usize) -> Self {
         let mask = mask(size);
         Value { bits: self.bits & !mask | low.bits & mask, known: self.known & !mask | low.known & mask }
     }
 
     /// The sign of the lowest `size` bytes repeated to the left.
-    pub fn extended(self, size: usize) -> Self {
+    pub(super) fn extended(self, size: usize) -> Self {
         let Some(shift) = 64_u32.checked_sub(8 * size as u32) else { return self };
         let spread = |bits: u64| ((bits << shift) as i64 >> shift).cast_unsigned();
         Value { bits: spread(self.bits), known: spread(self.known) }
     }
 
     /// The bits moved left.
-    pub fn left(self, count: u32) -> Self {
+    pub(super) fn left(self, count: u32) -> Self {
         Value { bits: self.bits << count, known: self.known << count | ((1 << count) - 1) }
     }
 
     /// The bits moved right, zeros after them.
-    pub fn right(self, count: u32) -> Self {
+    pub(super) fn right(self, count: u32) -> Self {
         Value { bits: self.bits >> count, known: self.known >> count | !(u64::MAX >> count) }
     }
 
     /// Bit `index`, if known.
-    pub fn bit(self, index: u32) -> Option<bool> {
+    pub(super) fn bit(self, index: u32) -> Option<bool> {
         (self.known >> index & 1 == 1).then_some(self.bits >> index & 1 == 1)
     }
 
     /// Byte `index`, if known.
-    pub fn byte(self, index: usize) -> Option<u8> {
+    pub(super) fn byte(self, index: usize) -> Option<u8> {
         Some(self.right(8 * index as u32).get(1)? as u8)
     }
 
     /// Puts a byte in place.
-    pub fn set_byte(&mut self, index: usize, byte: Option<u8>) {
+    pub(super) fn set_byte(&mut self, index: usize, byte: Option<u8>) {
         let shift = 8 * index;
         let there = 0xff << shift;
         self.bits = self.bits & !there | u64::from(byte.unwrap_or(0)) << shift;
@@ -81,13 +81,13 @@ impl Value {
     }
 
     /// Whether the lowest `size` bytes are all zero, if that is known.
-    pub fn is_zero(self, size: usize) -> Option<bool> {
+    pub(super) fn is_zero(self, size: usize) -> Option<bool> {
         if self.bits & mask(size) != 0 { Some(false) } else { self.get(size).map(|bits| bits == 0) }
     }
 
     /// A function of two numbers, where both are known in their lowest `size`
     /// bytes.
-    pub fn with(self, other: Value, size: usize, function: impl Fn(u64, u64) -> u64) -> Value {
+    pub(super) fn with(self, other: Value, size: usize, function: impl Fn(u64, u64) -> u64) -> Value {
         match (self.get(size), other.get(size)) {
             (Some(one), Some(other)) => Value::of(function(one, other) & mask(size)),
             _ => Value::UNKNOWN,

@@ -39,12 +39,18 @@ impl Runtime {
     }
 }
 
+/// Of what has not been asked for yet.
+#[derive(Clone, Copy, Debug)]
+struct Unread;
+
 /// A mapped file.
 #[derive(Debug)]
 pub struct Module {
     elf: Option<Elf>,
     runtime: Option<Runtime>,
-    frames: Option<Option<Arc<FrameTable>>>,
+    /// `Err` until it is asked for.
+    frames: Result<Option<Arc<FrameTable>>, Unread>,
+    imports: Option<HashMap<u64, Arc<str>>>,
     path: Arc<str>,
     names: HashMap<u64, Option<Symbol>>,
     by_start: BTreeMap<u64, Symbol>,
@@ -69,8 +75,17 @@ impl Module {
 
     /// Its call frame table, if it has one; read at the first question.
     pub fn frames(&mut self) -> Option<Arc<FrameTable>> {
-        let Module { elf, frames, .. } = self;
-        frames.get_or_insert_with(|| elf.as_ref().and_then(call_frames).map(Arc::new)).clone()
+        if self.frames.is_err() {
+            self.frames = Ok(self.elf.as_ref().and_then(call_frames).map(Arc::new));
+        }
+        self.frames.clone().ok().flatten()
+    }
+
+    /// The symbol whose address the linker puts into this place, by the file's own
+    /// numbering.
+    pub fn import(&mut self, slot: u64) -> Option<Arc<str>> {
+        let Module { elf, imports, .. } = self;
+        imports.get_or_insert_with(|| elf.as_ref().map(Elf::imports).unwrap_or_default()).get(&slot).cloned()
     }
 
     /// The symbols at these addresses of the file's own numbering.
@@ -135,7 +150,8 @@ impl Modules {
         Some(self.by_file.entry(id).or_insert_with(|| Module {
             elf: open(root, pid, mapping).and_then(Elf::open),
             runtime: None,
-            frames: None,
+            frames: Err(Unread),
+            imports: None,
             path: mapping.name.clone(),
             names: HashMap::new(),
             by_start: BTreeMap::new(),

@@ -118,7 +118,7 @@ impl FrameTable {
     fn entry(&self, own: u64) -> Option<FrameDescriptionEntry<Bytes<'_>>> {
         let section = EhFrame::new(&self.bytes, LittleEndian);
         let header = EhFrameHdr::new(&self.sorted, LittleEndian).parse(&self.bases, 8).ok();
-        if let Some(table) = header.as_ref().and_then(|header| header.table()) {
+        if let Some(table) = header.as_ref().and_then(gimli::ParsedEhFrameHdr::table) {
             return table.fde_for_address(&section, &self.bases, own, EhFrame::cie_from_offset).ok();
         }
         section.fde_for_address(&self.bases, own, EhFrame::cie_from_offset).ok()

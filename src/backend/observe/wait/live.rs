@@ -79,6 +79,13 @@ impl Source for Live {
         Some((module.frames()?, moved))
     }
 
+    fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>> {
+        let mapping = maps.find(slot)?;
+        let module = self.modules.of(root, pid, mapping)?;
+        let own = module.own_address(maps, mapping, slot)?;
+        module.import(own)
+    }
+
     fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String {
         let Some(mapping) = maps.find(address) else { return "unmapped memory".to_owned() };
         let before = maps.file_before(address);

@@ -14,6 +14,9 @@ use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
+/// A call frame table, and how far its file was moved.
+type Moved = (Arc<FrameTable>, u64);
+
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -130,7 +133,7 @@ impl World {
     pub(in crate::backend::observe) fn frames(&mut self, pid: Pid, sp: u64, pc: u64) -> Walk {
         let Some(maps) = self.maps(pid) else { return Walk::default() };
         // Each file is asked for once; the walk borrows what it found.
-        let tables: RefCell<HashMap<u64, Option<(Arc<FrameTable>, u64)>>> = RefCell::default();
+        let tables: RefCell<HashMap<u64, Option<Moved>>> = RefCell::default();
         let World { source, root, .. } = self;
         let source = RefCell::new(source);
         let table = |address: u64| {
@@ -138,9 +141,7 @@ impl World {
             let look = || source.borrow_mut().frames(root, pid, &maps, address);
             tables.borrow_mut().entry(key).or_insert_with(look).clone()
         };
-        let read = |address, buffer: &mut [u8]| {
-            source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok()
-        };
+        let read = |address, buffer: &mut [u8]| source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok();
         walk(Registers::new(sp, pc), table, read)
     }
 
@@ -185,6 +186,13 @@ impl Stage for OnStage<'_> {
             Function { name: code.and_then(|code| code.function), library }
         };
         self.functions.borrow_mut().entry(address).or_insert_with(look).clone()
+    }
+
+    fn import(&self, slot: u64) -> Option<Arc<str>> {
+        let mut world = self.world.borrow_mut();
+        let maps = world.maps(self.pid)?;
+        let World { source, root, .. } = &mut **world;
+        source.import(root, self.pid, &maps, slot)
     }
 }
 

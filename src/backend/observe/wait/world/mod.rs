@@ -87,6 +87,9 @@ pub(super) trait Source: Debug + Send {
     /// file was moved when it was mapped.
     fn frames(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Option<(Arc<FrameTable>, u64)>;
 
+    /// The function whose address this place of a linkage table is for.
+    fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>>;
+
     /// Names the memory at an address: symbol, section and file.
     fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String;
 }

@@ -89,9 +89,14 @@ impl Decoder for ParkingLot {
         if !is_data || world.words(facts.pid, call.address) != Ok([1]) || !world.still_there(facts) {
             return None;
         }
-        let primitive = Primitive::ALL.into_iter().find(|primitive| {
-            site.callers.iter().any(|code| is_ours(code.name()) && code.name().contains(primitive.module()))
-        });
+        let of = |name: &str| {
+            Primitive::ALL.into_iter().find(|primitive| is_ours(name) && name.contains(primitive.module()))
+        };
+        let mut primitive = site.callers.iter().find_map(|code| of(code.name()));
+        if primitive.is_none() && world.is_precise() {
+            // Without optimisation it lies deeper.
+            primitive = world.frame_names(facts).iter().find_map(|name| of(name));
+        }
         let what = primitive.map_or("parking_lot lock", Primitive::words);
         let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, lock)));
         wait.address = Some(lock);

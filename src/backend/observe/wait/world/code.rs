@@ -145,6 +145,17 @@ impl World {
         walk(Registers::new(sp, pc), table, read)
     }
 
+    /// The functions that a blocked thread is in, mangled, innermost first; those
+    /// without a name left out.
+    pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
+        let walk = self.frames(facts.pid, sp, pc);
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        let code = self.source.code(&self.root, facts.pid, &maps, &addresses);
+        code.into_iter().filter_map(|code| code.function).collect()
+    }
+
     /// The function that the call before a return address stands in, as its
     /// author wrote it; else the address in its file.
     pub(in crate::backend::observe) fn function_at(&mut self, pid: Pid, address: u64) -> String {

@@ -263,7 +263,9 @@ impl<'n> Release<'n> {
         let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && asked.wants != Some(lock));
         let onward = match onward {
             Some(onward) if !asked.in_condvar => match onward.first(lock) {
-                Some((event, times)) if lets_go(kind, held, event) => Some(Release { cleanup: None, event, times }),
+                Some((event, times)) if lets_go(kind, held, event) => {
+                    Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
+                }
                 Some(_) => return None,
                 None => None,
             },
@@ -274,6 +276,7 @@ impl<'n> Release<'n> {
             // Where a frame locks it first, or not on all ways the same, nothing is
             // clear, of the frames outside of it neither.
             let (event, times) = cleanup.outcome.first(lock).filter(|(event, _)| lets_go(kind, held, event))?;
+            let times = if held == Held::Alone { 1 } else { times };
             let before = found.as_ref().map_or(0, |release| release.times);
             found = Some(Release { cleanup: Some(cleanup), event, times: before + times });
         }

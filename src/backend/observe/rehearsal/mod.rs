@@ -112,20 +112,20 @@ pub struct Outcome {
 
 impl Outcome {
     /// What happens first to the word at `address`, if it is the same on all
-    /// ways, and how often it happens before anything else does.
+    /// ways, and how often at least it happens before anything else does.
     pub fn first(&self, address: u64) -> Option<(&Event, usize)> {
-        let mut on_ways = self.ways.iter().map(|events| {
+        let mut found: Option<(&Event, usize)> = None;
+        for events in &self.ways {
             let mut here = events.iter().filter(|event| event.address == address);
             let first = here.next()?;
-            Some((first, 1 + here.take_while(|event| event.act == first.act).count()))
-        });
-        let first = on_ways.next()??;
-        let same = |other: Option<(&Event, usize)>| {
-            other.is_some_and(|(event, times)| {
-                event.act == first.0.act && event.size == first.0.size && times == first.1
-            })
-        };
-        on_ways.all(same).then_some(first)
+            let times = 1 + here.take_while(|event| event.act == first.act).count();
+            found = match found {
+                None => Some((first, times)),
+                Some((known, _)) if known.act != first.act || known.size != first.size => return None,
+                Some((known, least)) => Some((known, times.min(least))),
+            };
+        }
+        found
     }
 
     /// Whether anything happens to the word at `address` on any way.

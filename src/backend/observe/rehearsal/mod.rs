@@ -106,7 +106,8 @@ pub struct Outcome {
     /// How many instructions were rehearsed.
     pub steps: usize,
 
-    /// The events of each way that does not end in a failure of the program.
+    /// The events of each way that does not end in a failure of the program; of
+    /// all where all do.
     pub ways: Vec<Vec<Event>>,
 }
 
@@ -210,13 +211,17 @@ struct Rehearsal<'r> {
 
 impl Rehearsal<'_> {
     fn follow(&mut self, way: Way) {
-        let mut open = VecDeque::from([way]);
+        let (mut open, mut failures) = (VecDeque::from([way]), Vec::new());
         // Those of few branches first: they are the likeliest.
         while let Some(mut way) = open.pop_front() {
             match self.play(&mut way, &mut open) {
                 End::Done => self.outcome.ways.push(way.events),
-                End::Failure => {}
+                End::Failure => failures.push(way.events),
             }
+        }
+        // They cannot all be impossible: one of them has gone astray late.
+        if self.outcome.ways.is_empty() {
+            self.outcome.ways = failures;
         }
     }
 

@@ -438,3 +438,6 @@ fn kind_of(name: &str, library: bool) -> Kind {
         _ => Kind::Entered,
     }
 }
+
+#[cfg(test)]
+mod tests;

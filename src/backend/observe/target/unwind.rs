@@ -64,6 +64,12 @@ impl Registers {
         Registers { sp, pc, known }
     }
 
+    /// Sets a register, by its DWARF number.
+    #[cfg(test)]
+    pub fn set(&mut self, register: u16, value: u64) {
+        self.known[usize::from(register)] = Some(value);
+    }
+
     /// The value that a register (by its DWARF number) has in this frame.
     pub fn get(&self, register: u16) -> Option<u64> {
         self.known.get(usize::from(register)).copied().flatten()

@@ -60,6 +60,10 @@ impl Step<'_, '_> {
                 None => Next::Either(target),
             },
             FlowControl::IndirectBranch => known(self.read(0).get(8), Next::At),
+            FlowControl::Call if self.instruction.mnemonic() == Mnemonic::Syscall => {
+                self.forget(&[Register::RAX, Register::RCX, Register::R11]);
+                Next::Behind
+            }
             FlowControl::Call => Next::Call(target),
             FlowControl::IndirectCall => self.read(0).get(8).map_or(Next::CallSomewhere, Next::Call),
             FlowControl::Return => Next::Return,
@@ -282,3 +286,6 @@ fn accumulator(size: usize) -> Register {
         _ => Register::RAX,
     }
 }
+
+#[cfg(test)]
+mod tests;

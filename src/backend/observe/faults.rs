@@ -16,6 +16,8 @@ type Count = (u32, Option<Errno>);
 pub struct Refusals {
     /// The listing of the processes itself.
     pub listing: Option<Errno>,
+    /// Whether the listing was empty, which it is nowhere: somebody reads it.
+    pub empty: bool,
     /// Whether processes of other users are hidden (`hidepid`).
     pub hidden: bool,
     /// Whether this kernel counts no I/O, where that is watched.
@@ -28,11 +30,13 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Forgets all, keeping the room.
+    /// Forgets all but what the listing said, which holds until the next
+    /// listing: there is not one in every reading. Keeps the room.
     pub fn clear(&mut self) {
         let mut hanging = std::mem::take(&mut self.hanging);
         hanging.clear();
-        *self = Refusals { hanging, ..Refusals::default() };
+        let Refusals { listing, empty, hidden, .. } = *self;
+        *self = Refusals { listing, empty, hidden, hanging, ..Refusals::default() };
     }
 
     /// Counts what one process refused.
@@ -60,8 +64,8 @@ impl Refusals {
     pub fn copy_from(&mut self, other: &Refusals) {
         let mut hanging = std::mem::take(&mut self.hanging);
         hanging.clone_from(&other.hanging);
-        let Refusals { listing, hidden, no_io, stat, call, switches, io, .. } = *other;
-        *self = Refusals { listing, hidden, no_io, stat, call, switches, io, hanging };
+        let Refusals { listing, empty, hidden, no_io, stat, call, switches, io, .. } = *other;
+        *self = Refusals { listing, empty, hidden, no_io, stat, call, switches, io, hanging };
     }
 
     /// As sentences.
@@ -70,7 +74,10 @@ impl Refusals {
         if let Some(error) = self.listing {
             faults.push(Fault::new("/proc", format!("cannot list the processes: {}", explain(error))));
         }
-        if self.hidden {
+        if self.empty {
+            let fault = Fault::new("/proc", "it lists no process at all");
+            faults.push(fault.hint("is it mounted? mount -t proc proc /proc"));
+        } else if self.hidden {
             let what = "processes of other users are hidden (hidepid)";
             faults.push(Fault::new("/proc", what).hint("run as root, or join the group of the mount's gid= option"));
         }
@@ -134,5 +141,21 @@ mod tests {
         refusals.clear();
         assert_eq!(refusals, Refusals::default());
         assert!(refusals.faults().is_empty());
+    }
+
+    #[test]
+    fn what_the_listing_said_holds_until_the_next_one() {
+        let mut refusals = Refusals { hidden: true, call: (12, Some(Errno::ACCESS)), ..Refusals::default() };
+        refusals.clear();
+        let texts: Vec<String> = refusals.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert!(texts[0].contains("hidepid"), "{texts:?}");
+        refusals = Refusals { listing: Some(Errno::IO), ..Refusals::default() };
+        refusals.clear();
+        assert_eq!(refusals.listing, Some(Errno::IO));
+        refusals = Refusals { empty: true, hidden: true, ..Refusals::default() };
+        refusals.clear();
+        assert_eq!(refusals.faults().len(), 1, "one reason is enough");
+        assert!(refusals.faults()[0].to_string().contains("mounted"));
     }
 }

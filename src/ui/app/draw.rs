@@ -3,7 +3,7 @@
 use ratatui::Frame;
 
 use super::{App, look};
-use crate::ui::keymap::{GLOBAL, Hint, hints};
+use crate::ui::keymap::{GLOBAL, Hint, hints, hints_while_typing};
 use crate::ui::panels::{Look, PANELS};
 use crate::ui::theme::Role;
 use crate::ui::{ascii, layout};
@@ -34,7 +34,8 @@ impl App {
         self.tab_hits = layout::tabs(screen, parts.tabs, self.current, banner, &self.theme);
         let panel = &mut self.panels[self.current];
         panel.draw(screen, parts.panel, &look);
-        let (mut own, global) = (panel.hints(), hints(GLOBAL));
+        let mut own = panel.hints();
+        let global = if panel.is_typing() { hints_while_typing() } else { hints(GLOBAL) };
         if let Some(back) = self.led_here {
             let keys = "Bksp".to_owned();
             own.insert(0, Hint { keys, short: PANELS[back].name, long: "back to the panel that led here" });

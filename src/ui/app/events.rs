@@ -9,7 +9,7 @@ use super::{After, App};
 use crate::backend::Command;
 use crate::ui::director::Bursts;
 use crate::ui::help::Help;
-use crate::ui::keymap::{GLOBAL, Global, lookup};
+use crate::ui::keymap::{GLOBAL, Global, lookup, works_always};
 use crate::ui::panels::PANELS;
 use crate::ui::theme::{THEMES, Theme};
 
@@ -37,8 +37,7 @@ impl App {
         }
         let global = lookup(GLOBAL, key);
         // What must work even where a prompt takes every key.
-        let always = key.modifiers.contains(KeyModifiers::CONTROL)
-            && matches!(global, Some(Global::Quit | Global::Suspend | Global::Redraw));
+        let always = key.modifiers.contains(KeyModifiers::CONTROL) && global.is_some_and(works_always);
         if !always && let Some(after) = self.ask(|panel, look| panel.on_key(key, look)) {
             return after;
         }

@@ -11,6 +11,7 @@ use ratatui::widgets::{Clear, Widget};
 
 use super::{frame, text};
 use crate::model::signal::SIGNALS;
+use crate::ui::keymap::Hint;
 use crate::ui::theme::{Role, Theme};
 
 /// The menu. `T` is whatever names the target for its owner.
@@ -64,6 +65,20 @@ impl<T> SignalMenu<T> {
             _ => {}
         }
         Choice::Open
+    }
+
+    /// What can be done next.
+    pub fn hints(&self) -> Vec<Hint> {
+        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
+        if self.asking {
+            return vec![hint("Enter y", "send it", "send the signal"), hint("Esc", "back", "back to the list")];
+        }
+        vec![
+            hint("Enter", "choose", "choose this signal; a question follows"),
+            hint("↓ j", "next", "next signal"),
+            hint("9", "SIGKILL", "go to SIGKILL"),
+            hint("Esc q", "close", "close without sending anything"),
+        ]
     }
 
     /// Draws the menu over `area`.

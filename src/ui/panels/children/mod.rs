@@ -98,7 +98,7 @@ impl Panel for Children {
             }
             Mode::Write(..) => two("write it", "back"),
             Mode::Search(_) => two("keep", "drop"),
-            Mode::Signal(_) => Vec::new(),
+            Mode::Signal(menu) => menu.hints(),
         }
     }
 

@@ -134,7 +134,7 @@ impl Panel for Processes {
                 Hint { keys: "Enter".to_owned(), short: "keep", long: "keep it and go back to the table" },
                 Hint { keys: "Esc".to_owned(), short: "clear", long: "drop it" },
             ],
-            Mode::Signal(_) => Vec::new(),
+            Mode::Signal(menu) => menu.hints(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use rustix::io::Errno;
 
+use super::privilege::{advice, may_trace};
 use super::progress::Skipped;
 use super::row::Row;
 use crate::model::Fault;
@@ -70,6 +71,11 @@ impl Refusals {
 
     /// As sentences.
     pub fn faults(&self) -> Vec<Fault> {
+        self.sentences(may_trace())
+    }
+
+    fn sentences(&self, may_trace: bool) -> Vec<Fault> {
+        let with = |without| advice(may_trace, without);
         let mut faults = Vec::new();
         if let Some(error) = self.listing {
             faults.push(Fault::new("/proc", format!("cannot list the processes: {}", explain(error))));
@@ -87,9 +93,9 @@ impl Refusals {
         }
         let sources = [
             ("/proc/PID/stat", self.stat, "run as root, or join the group of the proc mount's gid= option"),
-            ("/proc/PID/syscall", self.call, "run as root or with CAP_SYS_PTRACE to see what they wait for"),
-            ("/proc/PID/status", self.switches, "run as root to see their context switches"),
-            ("/proc/PID/io", self.io, "run as root or with CAP_SYS_PTRACE to see their I/O"),
+            ("/proc/PID/syscall", self.call, with("run as root or with CAP_SYS_PTRACE to see what they wait for")),
+            ("/proc/PID/status", self.switches, with("run as root to see their context switches")),
+            ("/proc/PID/io", self.io, with("run as root or with CAP_SYS_PTRACE to see their I/O")),
         ];
         for (source, (count, error), hint) in sources {
             let Some(error) = error else { continue };
@@ -131,10 +137,12 @@ mod tests {
     fn refusals_become_sentences_with_a_way_out() {
         let mut refusals = Refusals { call: (12, Some(Errno::ACCESS)), ..Refusals::default() };
         refusals.stat = (1, Some(Errno::IO));
-        let texts: Vec<String> = refusals.faults().iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = refusals.sentences(false).iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 2);
         assert!(texts[0].starts_with("/proc/PID/stat: ") && texts[0].ends_with("for 1 process"), "{}", texts[0]);
         assert!(texts[1].contains("EACCES) for 12 processes (run as root"), "{}", texts[1]);
+        let texts: Vec<String> = refusals.sentences(true).iter().map(ToString::to_string).collect();
+        assert!(!texts[1].contains("run as root"), "{}", texts[1]);
         let mut copy = Refusals::default();
         copy.copy_from(&refusals);
         assert_eq!(copy, refusals);

@@ -18,6 +18,7 @@ pub mod inet;
 pub mod names;
 pub mod parse;
 pub mod pool;
+pub mod privilege;
 pub mod progress;
 pub mod pulse;
 pub mod row;

@@ -24,7 +24,7 @@ use ratatui::widgets::Widget;
 use self::head::summary;
 use self::identity::identity_lines;
 use self::memory::memory_lines;
-use self::parts::{descriptor_line, limit_lines, thread_line, variable_line};
+use self::parts::{descriptor_lines, limit_lines, thread_lines, variable_lines};
 use self::section::section;
 use crate::model::Pid;
 use crate::model::detail::ProcessDetail;
@@ -112,13 +112,15 @@ impl Detail {
         let title = process.map_or_else(|| self.pid.to_string(), |p| format!("{} {}", p.pid, p.name));
         let inside = frame::draw_focused(screen, area, &title, "Esc back", look.theme);
         let mut head = match (process, table) {
-            (Some(process), Some(table)) => summary(process, table, look),
+            (Some(process), Some(table)) => summary(process, table, usize::from(inside.width), look),
             _ => vec![Line::styled(format!("process {} is gone", self.pid), look.style(Role::Warn))],
         };
         if inside.height < 10 {
             head.truncate(1);
         }
-        head.push(self.tabs(look));
+        // The part below keeps half of the room.
+        head.truncate(usize::from(inside.height / 2).max(1));
+        head.push(self.tabs(usize::from(inside.width), look));
         let mut y = inside.y;
         for line in head {
             if y < inside.bottom() {
@@ -131,13 +133,18 @@ impl Detail {
         self.draw_part(screen, body, look);
     }
 
-    fn tabs(&self, look: &Look<'_>) -> Line<'static> {
-        let mut spans = Vec::new();
-        for (index, part) in PARTS.iter().enumerate() {
-            let role = if index == self.part { Role::Selection } else { Role::Dim };
-            spans.push(Span::styled(format!(" {part} "), look.style(role)));
+    /// The parts by name; where there is no room for all, the shown one alone.
+    fn tabs(&self, width: usize, look: &Look<'_>) -> Line<'static> {
+        if PARTS.iter().map(|part| part.len() + 2).sum::<usize>() > width {
+            let place = format!(" {} of {} ", self.part + 1, PARTS.len());
+            let name = Span::styled(format!(" {} ", PARTS[self.part]), look.style(Role::Selection));
+            return Line::from(vec![name, Span::styled(place, look.style(Role::Dim))]);
         }
-        Line::from(spans)
+        let tab = |(index, part): (usize, &&str)| {
+            let role = if index == self.part { Role::Selection } else { Role::Dim };
+            Span::styled(format!(" {part} "), look.style(role))
+        };
+        Line::from_iter(PARTS.iter().enumerate().map(tab))
     }
 
     fn draw_part(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
@@ -159,11 +166,13 @@ fn part_lines(part: usize, detail: &ProcessDetail, width: usize, look: &Look<'_>
     let empty = ProcessTable::default();
     let table = look.store.processes.as_ref().map_or(&empty, |s| &s.value);
     match part {
-        0 => section(&detail.threads, look, |threads| threads.iter().map(|t| thread_line(t, table, look)).collect()),
-        1 => section(&detail.descriptors, look, |all| all.iter().map(|d| descriptor_line(d, width, look)).collect()),
+        0 => section(&detail.threads, look, |threads| thread_lines(threads, table, look)),
+        1 => section(&detail.descriptors, look, |all| descriptor_lines(all, width, look)),
         2 => memory_lines(detail, width, look),
         3 => section(&detail.limits, look, |limits| limit_lines(limits, look)),
-        4 => section(&detail.environment, look, |all| all.iter().map(|v| variable_line(v, look)).collect()),
-        _ => identity_lines(detail, look),
+        4 => {
+            section(&detail.environment, look, |all| all.iter().flat_map(|v| variable_lines(v, width, look)).collect())
+        }
+        _ => identity_lines(detail, table, width, look),
     }
 }

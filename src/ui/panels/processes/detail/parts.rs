@@ -1,15 +1,34 @@
 //! Threads, descriptors, limits and the environment.
 
+use std::sync::Arc;
+
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::head::wait_line;
 use super::section::columns_line;
-use crate::model::detail::{Descriptor, Limit};
+use crate::model::detail::{Descriptor, DescriptorKind, Limit};
 use crate::model::process::{ProcessTable, Thread};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
+use crate::ui::widgets::text;
 
-pub(super) fn thread_line(thread: &Thread, table: &ProcessTable, look: &Look<'_>) -> Line<'static> {
+/// The threads, with a heading.
+pub(super) fn thread_lines(threads: &[Arc<Thread>], table: &ProcessTable, look: &Look<'_>) -> Vec<Line<'static>> {
+    let heading = [
+        ("TID", -7, Role::Heading),
+        ("S", 1, Role::Heading),
+        ("CPU%", -5, Role::Heading),
+        ("TIME", -8, Role::Heading),
+        ("THREAD", 16, Role::Heading),
+        ("WAIT, OR SYSTEM CALL", 20, Role::Heading),
+    ];
+    let mut lines = vec![columns_line(&heading, look)];
+    lines.extend(threads.iter().map(|thread| thread_line(thread, table, look)));
+    lines
+}
+
+fn thread_line(thread: &Thread, table: &ProcessTable, look: &Look<'_>) -> Line<'static> {
     let cpu = thread.cpu.map_or_else(|| "–".to_owned(), |c| format!("{:.1}", c * 100.0));
     let mut line = columns_line(
         &[
@@ -30,9 +49,33 @@ pub(super) fn thread_line(thread: &Thread, table: &ProcessTable, look: &Look<'_>
     line
 }
 
-pub(super) fn descriptor_line(descriptor: &Descriptor, width: usize, look: &Look<'_>) -> Line<'static> {
-    let kind = format!("{:?}", descriptor.kind).to_lowercase();
-    let target = (width / 2).clamp(16, 60);
+/// The descriptors, with a heading; the targets take no more room than the
+/// longest, which leaves the rest to the other ends.
+pub(super) fn descriptor_lines(descriptors: &[Descriptor], width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    if descriptors.is_empty() {
+        return Vec::new();
+    }
+    let longest = descriptors.iter().map(|d| d.target.width()).max().unwrap_or(0);
+    let target = longest.min((width / 2).clamp(16, 60)).max(6);
+    let heading = [
+        ("FD", -5, Role::Heading),
+        ("", 2, Role::Heading),
+        ("KIND", 11, Role::Heading),
+        ("TARGET", target as isize, Role::Heading),
+        ("OTHER END", 9, Role::Heading),
+    ];
+    let mut lines = vec![columns_line(&heading, look)];
+    lines.extend(descriptors.iter().map(|descriptor| descriptor_line(descriptor, target, look)));
+    lines
+}
+
+fn descriptor_line(descriptor: &Descriptor, target: usize, look: &Look<'_>) -> Line<'static> {
+    let kind = match descriptor.kind {
+        DescriptorKind::UnixSocket => "unix socket".to_owned(),
+        DescriptorKind::InetSocket => "inet socket".to_owned(),
+        DescriptorKind::IoUring => "io_uring".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    };
     let mut line = columns_line(
         &[
             (&descriptor.fd.to_string(), -5, Role::Text),
@@ -81,13 +124,17 @@ pub(super) fn limit_lines(limits: &[Limit], look: &Look<'_>) -> Vec<Line<'static
     lines
 }
 
-pub(super) fn variable_line(variable: &str, look: &Look<'_>) -> Line<'static> {
-    match variable.split_once('=') {
+/// A variable of the environment, in as many lines as it takes.
+pub(super) fn variable_lines(variable: &str, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut lines = text::hard_wrap(variable, width).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let first = match first.split_once('=') {
         Some((name, value)) => Line::from(vec![
             Span::styled(name.to_owned(), look.style(Role::Strong)),
             Span::styled("=", look.style(Role::Faint)),
             Span::styled(value.to_owned(), look.style(Role::Text)),
         ]),
-        None => Line::styled(variable.to_owned(), look.style(Role::Text)),
-    }
+        None => Line::styled(first, look.style(Role::Text)),
+    };
+    std::iter::once(first).chain(lines.map(|line| Line::styled(line, look.style(Role::Text)))).collect()
 }

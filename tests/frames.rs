@@ -276,6 +276,74 @@ fn signal_menu_and_its_question() {
     });
 }
 
+/// The last row.
+fn status(app: &mut App) -> String {
+    text(app, (100, 30)).lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn the_status_line_says_what_can_be_done_next_whatever_else_it_says() {
+    let mut app = busy("processes");
+    press(&mut app, KeyCode::Char('T'));
+    let line = status(&mut app);
+    assert!(line.contains("theme day") && line.contains("Enter detail") && line.contains("q quit"), "{line}");
+    press(&mut app, KeyCode::Char('/'));
+    let line = status(&mut app);
+    assert!(line.contains("Enter keep") && line.contains("^C quit"), "{line}");
+    assert!(!line.contains("? keys"), "a letter goes into the prompt: {line}");
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('k'));
+    assert!(status(&mut app).contains("Enter choose"), "{}", status(&mut app));
+    press(&mut app, KeyCode::Enter);
+    assert!(status(&mut app).contains("Enter send it") && status(&mut app).contains("Esc back"));
+}
+
+#[test]
+fn hidden_processes_are_missed_wherever_they_would_have_been() {
+    for panel in ["overview", "processes", "waits"] {
+        snapshots(&format!("{panel}-hidden"), || {
+            let mut app = app(panel);
+            let hidden = Fault::new("/proc", "processes of other users are hidden (hidepid)").hint("run as root");
+            let tally = Tally { processes: 1, threads: 1, ..Tally::default() };
+            let processes = vec![Arc::new(process(4_121, 1, "payments"))];
+            let faults = vec![hidden];
+            let table = ProcessTable { processes, tally, faults, complete: true, ..ProcessTable::default() };
+            let graph = knots::graph(Vec::new(), Vec::new());
+            for update in [machine(), Update::Processes(stamped(table)), graph] {
+                app.on_update(&update);
+            }
+            app
+        });
+    }
+}
+
+#[test]
+fn a_number_finds_the_process_of_that_id_before_those_that_mention_it() {
+    let mut app = app("processes");
+    let mut first = process(100, 1, "watch");
+    first.cmdline = Arc::from([Arc::from("watch"), Arc::from("ps -p 4121")]);
+    first.cpu = Some(0.5);
+    let processes = vec![Arc::new(first), Arc::new(process(4_121, 1, "payments"))];
+    app.on_update(&Update::Processes(stamped(ProcessTable { processes, complete: true, ..ProcessTable::default() })));
+    type_text(&mut app, "/4121");
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    assert!(text(&mut app, (80, 24)).contains("╭ 4121 payments"));
+}
+
+#[test]
+fn a_stale_row_says_so_even_where_no_column_is_left_for_it() {
+    let mut app = app("processes");
+    let mut stale = process(4_121, 1, "payments");
+    stale.stale = Some(Nanos::from_secs(4_990));
+    let processes = vec![Arc::new(stale)];
+    app.on_update(&Update::Processes(stamped(ProcessTable { processes, complete: true, ..ProcessTable::default() })));
+    for size in SIZES {
+        let shown = text(&mut app, size);
+        assert!(shown.contains("stale 10s"), "{shown}");
+    }
+}
+
 #[test]
 fn help_lists_every_key() {
     snapshots("processes-help", || {

@@ -3,9 +3,10 @@
 
 use crossterm::event::MouseEvent;
 
+use super::Processes;
 use super::filter::contains;
 use super::rows::{Row, arrange};
-use super::{Processes, columns};
+use crate::model::Pid;
 use crate::model::process::ProcessTable;
 
 impl Processes {
@@ -41,33 +42,24 @@ impl Processes {
     }
 
     /// Goes to the next row (or the one before, or the first from here on) that
-    /// holds the searched text, round the end of the table.
+    /// holds the searched text, round the end of the table. A number is the
+    /// process or thread of this id first of all: others may name it too, in
+    /// their command lines.
     pub(super) fn find(&mut self, direction: isize, table: &ProcessTable) {
         let text = self.search.to_lowercase();
         let count = self.rows.len();
         if text.is_empty() || count == 0 {
             return;
         }
-        let matches = |row: &Row| {
-            let thread =
-                row.thread(table).is_some_and(|t| contains(&t.name, &text) || t.tid.to_string().starts_with(&text));
-            let process = || {
-                row.process(table).is_some_and(|p| {
-                    contains(&p.name, &text)
-                        || p.pid.to_string().starts_with(&text)
-                        || p.cmdline.iter().any(|a| contains(a, &text))
-                })
-            };
-            thread || (!columns::is_thread(row) && process())
-        };
         let start = usize::from(direction != 0);
-        let found = (start..=count)
-            .map(|n| {
-                let n = n.cast_signed() * if direction < 0 { -1 } else { 1 };
-                (self.cursor.cast_signed() + n).rem_euclid(count.cast_signed()).cast_unsigned()
-            })
-            .find(|i| matches(&self.rows[*i]));
-        if let Some(index) = found {
+        let onward = |n: usize| {
+            let n = n.cast_signed() * if direction < 0 { -1 } else { 1 };
+            (self.cursor.cast_signed() + n).rem_euclid(count.cast_signed()).cast_unsigned()
+        };
+        let id = text.parse().ok().filter(|_| direction == 0);
+        let exact = || id.and_then(|id| self.rows.iter().position(|row| row_id(row, table) == Some(id)));
+        let near = || (start..=count).map(onward).find(|i| holds(&self.rows[*i], &text, table));
+        if let Some(index) = exact().or_else(near) {
             self.select(index, table);
         }
     }
@@ -86,4 +78,18 @@ impl Processes {
             }
         }
     }
+}
+
+/// The id in the first column of a row.
+fn row_id(row: &Row, table: &ProcessTable) -> Option<Pid> {
+    row.thread(table).map(|thread| thread.tid).or_else(|| row.process(table).map(|process| process.pid))
+}
+
+/// Whether a row holds this text, in small letters, in what names it.
+fn holds(row: &Row, text: &str, table: &ProcessTable) -> bool {
+    let named = |name: &str, id: Pid| contains(name, text) || id.to_string().starts_with(text);
+    if let Some(thread) = row.thread(table) {
+        return named(&thread.name, thread.tid);
+    }
+    row.process(table).is_some_and(|p| named(&p.name, p.pid) || p.cmdline.iter().any(|a| contains(a, text)))
 }

@@ -3,7 +3,7 @@
 use super::Cell;
 use crate::model::graph::Verdict;
 use crate::model::process::ProcessTable;
-use crate::model::wait::{Certainty, Holder, Wait};
+use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 use crate::ui::theme::Role;
 
 pub(super) fn wait(cell: &Cell<'_>) -> (String, Role) {
@@ -31,7 +31,8 @@ pub fn wait_text(wait: &Wait) -> String {
     if resource.is_empty() {
         return words.to_owned();
     }
-    if resource.starts_with(words) {
+    // `other` says nothing that its place does not say better.
+    if wait.kind == WaitKind::Other || resource.starts_with(words) {
         return resource.to_owned();
     }
     // `pipe full` and `pipe 48213` have a word in common.

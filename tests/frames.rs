@@ -395,3 +395,17 @@ fn every_panel_is_named_and_explained() {
         assert!(panel.question.len() > 10, "{}", panel.name);
     }
 }
+
+#[test]
+fn a_theme_with_a_ground_leaves_no_hole_in_it() {
+    for (panel, keys) in [("overview", ""), ("processes", "k"), ("processes", "?"), ("ordering", "t"), ("locks", "")] {
+        let mut app = busy(panel);
+        press(&mut app, KeyCode::Char('T'));
+        type_text(&mut app, keys);
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        terminal.draw(|frame| app.draw(frame)).unwrap();
+        let cells = &terminal.backend().buffer().content;
+        let holes = cells.iter().filter(|cell| cell.bg == ratatui::style::Color::Reset).count();
+        assert_eq!(holes, 0, "{panel} {keys}");
+    }
+}

@@ -20,7 +20,7 @@ impl App {
             self.frozen.unwrap_or_else(|| self.settings.clock.now()),
             self.director.bursts(),
         );
-        screen.buffer_mut().set_style(area, look.style(Role::Text));
+        screen.buffer_mut().set_style(area, look.theme.ground().patch(look.style(Role::Text)));
         layout::system_bar(screen, parts.bar, &look);
         let frozen = self.frozen.map(|(since, _)| format!("FROZEN {} – z goes on", self.now().since(since).age()));
         if info.name == "waits" && frozen.is_none() {

@@ -88,6 +88,7 @@ impl<T> SignalMenu<T> {
         let popup =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         Clear.render(popup, screen.buffer_mut());
+        screen.buffer_mut().set_style(popup, theme.ground());
         let title = format!("Signal to {}", text::fit(&self.label, usize::from(width).saturating_sub(34)));
         let note = if self.asking { "Enter sends · Esc back" } else { "Enter chooses · Esc closes" };
         let inside = frame::draw_focused(screen, popup, &title, note, theme);

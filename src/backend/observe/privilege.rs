@@ -8,8 +8,7 @@
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// What is left where the capability did not help.
-const IN_SPITE: &str =
-    "refused in spite of CAP_SYS_PTRACE: by a security module, or the process belongs to another user namespace";
+const IN_SPITE: &str = "in spite of CAP_SYS_PTRACE: a security module or a user namespace forbids it";
 
 /// Whether this program has `CAP_SYS_PTRACE`.
 pub fn may_trace() -> bool {

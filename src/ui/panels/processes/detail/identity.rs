@@ -33,13 +33,13 @@ pub(super) fn identity_lines(
     for (name, value) in [("executable", &detail.exe), ("directory", &detail.cwd), ("root", &detail.root)] {
         match value {
             Ok(path) => lines.push(fact(name, path.to_string())),
-            Err(fault) => lines.extend(fault_lines(fault, look)),
+            Err(fault) => lines.extend(fault_lines(fault, width, look)),
         }
     }
     if let Some(process) = &detail.process {
         lines.push(fact("group", format!("process group {}, session {}", process.pgrp, process.session)));
     }
-    lines.extend(section(&detail.children, look, |pids| {
+    lines.extend(section(&detail.children, width, look, |pids| {
         let named = |pid: &Pid| {
             table.process(*pid).map_or_else(|| pid.to_string(), |process| format!("{pid} {}", process.name))
         };
@@ -48,8 +48,10 @@ pub(super) fn identity_lines(
         let wrapped = text::wrap(&all, width.saturating_sub(NAME));
         wrapped.into_iter().enumerate().map(|(n, part)| fact(if n == 0 { "children" } else { "" }, part)).collect()
     }));
-    lines.extend(section(&detail.cgroup, look, |paths| paths.iter().map(|p| fact("cgroup", p.to_string())).collect()));
-    lines.extend(section(&detail.namespaces, look, |all| {
+    lines.extend(section(&detail.cgroup, width, look, |paths| {
+        paths.iter().map(|p| fact("cgroup", p.to_string())).collect()
+    }));
+    lines.extend(section(&detail.namespaces, width, look, |all| {
         let line = |n: &Namespace| {
             let mut line = fact("namespace", format!("{:<18} {}", n.kind, n.inode));
             let (word, role) = if n.ours { ("  same as ours", Role::Faint) } else { ("  its own", Role::Accent) };

@@ -8,7 +8,7 @@ use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 
 pub(super) fn memory_lines(detail: &ProcessDetail, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
-    let mut lines = section(&detail.memory, look, |m| {
+    let mut lines = section(&detail.memory, width, look, |m| {
         let figures = [
             ("resident", m.rss),
             ("proportional", m.pss),
@@ -26,7 +26,7 @@ pub(super) fn memory_lines(detail: &ProcessDetail, width: usize, look: &Look<'_>
         vec![Line::from(spans.collect::<Vec<_>>()), Line::default()]
     });
     let name = width.saturating_sub(40).clamp(16, 90) as isize;
-    lines.extend(section(&detail.mappings, look, |mappings| {
+    lines.extend(section(&detail.mappings, width, look, |mappings| {
         let heading = [
             ("RSS", -6, Role::Heading),
             ("PSS", -6, Role::Heading),

@@ -166,13 +166,13 @@ fn part_lines(part: usize, detail: &ProcessDetail, width: usize, look: &Look<'_>
     let empty = ProcessTable::default();
     let table = look.store.processes.as_ref().map_or(&empty, |s| &s.value);
     match part {
-        0 => section(&detail.threads, look, |threads| thread_lines(threads, table, look)),
-        1 => section(&detail.descriptors, look, |all| descriptor_lines(all, width, look)),
+        0 => section(&detail.threads, width, look, |threads| thread_lines(threads, table, look)),
+        1 => section(&detail.descriptors, width, look, |all| descriptor_lines(all, width, look)),
         2 => memory_lines(detail, width, look),
-        3 => section(&detail.limits, look, |limits| limit_lines(limits, look)),
-        4 => {
-            section(&detail.environment, look, |all| all.iter().flat_map(|v| variable_lines(v, width, look)).collect())
-        }
+        3 => section(&detail.limits, width, look, |limits| limit_lines(limits, look)),
+        4 => section(&detail.environment, width, look, |all| {
+            all.iter().flat_map(|v| variable_lines(v, width, look)).collect()
+        }),
         _ => identity_lines(detail, table, width, look),
     }
 }

@@ -11,6 +11,7 @@ use crate::ui::widgets::text;
 
 pub(super) fn section<T>(
     section: &Section<T>,
+    width: usize,
     look: &Look<'_>,
     lines: impl FnOnce(&T) -> Vec<Line<'static>>,
 ) -> Vec<Line<'static>> {
@@ -19,14 +20,18 @@ pub(super) fn section<T>(
             let lines = lines(value);
             if lines.is_empty() { vec![Line::styled("none", look.style(Role::Faint))] } else { lines }
         }
-        Err(fault) => fault_lines(fault, look),
+        Err(fault) => fault_lines(fault, width, look),
     }
 }
 
-pub(super) fn fault_lines(fault: &Fault, look: &Look<'_>) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::styled(format!("! {}: {}", fault.source, fault.what), look.style(Role::Warn))];
+/// What was refused, and the way out, whole.
+pub(super) fn fault_lines(fault: &Fault, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let what = format!("! {}: {}", fault.source, fault.what);
+    let mut lines: Vec<_> =
+        text::wrap(&what, width).into_iter().map(|line| Line::styled(line, look.style(Role::Warn))).collect();
     if let Some(hint) = &fault.hint {
-        lines.push(Line::styled(format!("  {hint}"), look.style(Role::Dim)));
+        let wrapped = text::wrap(hint, width.saturating_sub(2).max(16));
+        lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("  {line}"), look.style(Role::Dim))));
     }
     lines
 }

@@ -318,33 +318,6 @@ fn hidden_processes_are_missed_wherever_they_would_have_been() {
 }
 
 #[test]
-fn a_number_finds_the_process_of_that_id_before_those_that_mention_it() {
-    let mut app = app("processes");
-    let mut first = process(100, 1, "watch");
-    first.cmdline = Arc::from([Arc::from("watch"), Arc::from("ps -p 4121")]);
-    first.cpu = Some(0.5);
-    let processes = vec![Arc::new(first), Arc::new(process(4_121, 1, "payments"))];
-    app.on_update(&Update::Processes(stamped(ProcessTable { processes, complete: true, ..ProcessTable::default() })));
-    type_text(&mut app, "/4121");
-    press(&mut app, KeyCode::Enter);
-    press(&mut app, KeyCode::Enter);
-    assert!(text(&mut app, (80, 24)).contains("╭ 4121 payments"));
-}
-
-#[test]
-fn a_stale_row_says_so_even_where_no_column_is_left_for_it() {
-    let mut app = app("processes");
-    let mut stale = process(4_121, 1, "payments");
-    stale.stale = Some(Nanos::from_secs(4_990));
-    let processes = vec![Arc::new(stale)];
-    app.on_update(&Update::Processes(stamped(ProcessTable { processes, complete: true, ..ProcessTable::default() })));
-    for size in SIZES {
-        let shown = text(&mut app, size);
-        assert!(shown.contains("stale 10s"), "{shown}");
-    }
-}
-
-#[test]
 fn help_lists_every_key() {
     snapshots("processes-help", || {
         let mut app = busy("processes");

@@ -36,7 +36,7 @@ pub(super) fn summary(process: &Process, table: &ProcessTable, width: usize, loo
         // `not permitted to see` and `in the kernel` are no things to wait for.
         let lead = if wait.kind == WaitKind::Other { "waits: " } else { "waits for " };
         let lead = Span::styled(lead, look.style(Role::Dim));
-        lines.push(Line::from_iter(std::iter::once(lead).chain(wait_spans(wait, table, look))));
+        lines.push(std::iter::once(lead).chain(wait_spans(wait, table, look)).collect());
         if wait.partial {
             lines.push(Line::styled(format!("  {UNSEEN}"), look.style(Role::Warn)));
         }

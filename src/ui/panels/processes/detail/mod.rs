@@ -144,7 +144,7 @@ impl Detail {
             let role = if index == self.part { Role::Selection } else { Role::Dim };
             Span::styled(format!(" {part} "), look.style(role))
         };
-        Line::from_iter(PARTS.iter().enumerate().map(tab))
+        PARTS.iter().enumerate().map(tab).collect()
     }
 
     fn draw_part(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {

@@ -1,5 +1,8 @@
-//! The detail view of a process, drawn from made-up data: every part, at three
-//! sizes; refused, gone, and with hostile names.
+//! The process panel, drawn from made-up data: what is found, what is stale,
+//! and every part of the detail view at three sizes; refused, and gone. After a
+//! wanted change: `INSTA_UPDATE=always cargo test --test process_panel`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
@@ -162,16 +165,27 @@ fn table(processes: Vec<Process>) -> Update {
     Update::Processes(stamped(ProcessTable { processes, complete: true, ..ProcessTable::default() }))
 }
 
-/// The panel with the process opened, at this part.
-fn opened(part: usize) -> App {
+/// The panel with these processes.
+fn showing(processes: Vec<Process>) -> App {
     let panel = PANELS.iter().position(|p| p.name == "processes").unwrap();
     let mut app = App::new(Settings { panel, clock: Clock::Fixed(NOW, NOW), ..Settings::default() }).unwrap();
-    app.on_update(&table(vec![process(4_121, 1, "payments"), process(4_200, 4_121, "gzip")]));
-    for c in "/4121".chars() {
-        press(&mut app, KeyCode::Char(c));
+    app.on_update(&table(processes));
+    app
+}
+
+/// Searches for a text and opens what is found.
+fn open(app: &mut App, what: &str) {
+    for c in format!("/{what}").chars() {
+        press(app, KeyCode::Char(c));
     }
-    press(&mut app, KeyCode::Enter);
-    press(&mut app, KeyCode::Enter);
+    press(app, KeyCode::Enter);
+    press(app, KeyCode::Enter);
+}
+
+/// The panel with the process opened, at this part.
+fn opened(part: usize) -> App {
+    let mut app = showing(vec![process(4_121, 1, "payments"), process(4_200, 4_121, "gzip")]);
+    open(&mut app, "4121");
     for _ in 0..part {
         press(&mut app, KeyCode::Right);
     }
@@ -237,5 +251,26 @@ fn long_values_are_wrapped_not_cut() {
         let all: String = shown.split(['│', '\n', ' ']).collect();
         let whole = if part == 4 { "/opt/tool/bin:".repeat(12) } else { "0123456789".repeat(10) };
         assert!(shown.contains(begin) && shown.contains(end) && all.contains(&whole), "{shown}");
+    }
+}
+
+#[test]
+fn a_number_finds_the_process_of_that_id_before_those_that_mention_it() {
+    let mut first = process(100, 1, "watch");
+    first.cmdline = Arc::from([Arc::from("watch"), Arc::from("ps -p 4121")]);
+    first.cpu = Some(0.5);
+    let mut app = showing(vec![first, process(4_121, 1, "payments")]);
+    open(&mut app, "4121");
+    assert!(text(&mut app, (80, 24)).contains("╭ 4121 payments"));
+}
+
+#[test]
+fn a_stale_row_says_so_even_where_no_column_is_left_for_it() {
+    let mut stale = process(4_121, 1, "payments");
+    stale.stale = Some(Nanos::from_secs(4_990));
+    let mut app = showing(vec![stale]);
+    for size in SIZES {
+        let shown = text(&mut app, size);
+        assert!(shown.contains("stale 10s"), "{shown}");
     }
 }

@@ -19,6 +19,7 @@ mod infer;
 pub mod names;
 pub mod parse;
 pub mod pool;
+pub mod privilege;
 pub mod progress;
 pub mod pulse;
 pub mod rehearsal;

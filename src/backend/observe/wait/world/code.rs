@@ -14,6 +14,9 @@ use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
+/// So many frames are looked through for a line of the program's own.
+const LINES: usize = 48;
+
 /// A call frame table, and how far its file was moved.
 type Moved = (Arc<FrameTable>, u64);
 
@@ -148,6 +151,20 @@ impl World {
             Some(code) => format!("{address:#x} of {}", code.file),
             None => format!("{address:#x}"),
         }
+    }
+
+    /// The line of source in which a blocked thread waits, in words: the nearest of
+    /// the program's own. `None` without debug information.
+    pub(in crate::backend::observe) fn line_of(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<String> {
+        let stage = self.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
+        let maps = self.maps(pid)?;
+        let frames = walk.frames.iter().skip(1).take(LINES);
+        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, pid, &maps, frame.registers.pc));
+        let line = lines.find(|line| !line.is_library())?;
+        let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+        Some(format!("{}:{}{function}", line.file, line.line))
     }
 
     /// The code of a process, to rehearse it.

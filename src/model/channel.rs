@@ -36,6 +36,8 @@ pub enum Waiting {
     SpinPark,
     /// It sleeps on a futex at once.
     Futex,
+    /// It sleeps on a semaphore that both processes share.
+    Semaphore,
 }
 
 /// How much of a message is written by the sender and checked by the receiver.
@@ -309,7 +311,7 @@ macro_rules! named {
 }
 
 named!(Placement { SameCpu => "same-cpu", CrossCpu => "cross-cpu", CrossCpuAwake => "cross-cpu-awake", Unpinned => "unpinned" });
-named!(Waiting { Block => "block", Spin => "spin", SpinPark => "spin-park", Futex => "futex" });
+named!(Waiting { Block => "block", Spin => "spin", SpinPark => "spin-park", Futex => "futex", Semaphore => "semaphore" });
 named!(Payload { Untouched => "untouched", Sampled => "sampled", Scanned => "scanned" });
 named!(Mode { Latency => "latency", Throughput => "throughput" });
 

@@ -91,6 +91,7 @@ pub fn table(points: &[IpcPoint]) -> String {
         first.repeats,
         if first.repeats == 1 { "" } else { "s" }
     );
+    let key = points.iter().map(|point| point.transport.len()).max().unwrap_or(0).max(12);
     for mode in [Mode::Throughput, Mode::Latency] {
         let rows: Vec<_> = points.iter().filter(|point| point.mode == mode).collect();
         if rows.is_empty() {
@@ -103,12 +104,12 @@ pub fn table(points: &[IpcPoint]) -> String {
         let name = if mode == Mode::Latency { "round trip" } else { "throughput" };
         let _ = writeln!(
             out,
-            "  {name:<12} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}",
+            "  {name:<key$} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}",
             "wait", "buffer", "", "cpu ns s/r", "switches"
         );
         let most = rows.iter().filter_map(|point| measure(point)).fold(0.0, f64::max);
         for point in rows {
-            row(&mut out, point, most);
+            row(&mut out, point, most, key);
         }
         out.push('\n');
     }
@@ -123,9 +124,9 @@ fn measure(point: &IpcPoint) -> Option<f64> {
     }
 }
 
-fn row(out: &mut String, point: &IpcPoint, most: f64) {
+fn row(out: &mut String, point: &IpcPoint, most: f64, key: usize) {
     let buffer = point.buffer.map_or("–".to_owned(), |buffer| Bytes(buffer).short());
-    let _ = write!(out, "  {:<12} {:<9} {buffer:>6}  ", &*point.transport, point.wait);
+    let _ = write!(out, "  {:<key$} {:<9} {buffer:>6}  ", &*point.transport, point.wait);
     let Some(value) = measure(point) else {
         let why = point.skipped.clone().unwrap_or_else(|| lost(point));
         let _ = writeln!(out, "– {why}");
@@ -145,7 +146,7 @@ fn row(out: &mut String, point: &IpcPoint, most: f64) {
     // That a round trip is a closed loop stands in the table's name for it.
     let flags: Vec<_> = point.flags.iter().filter(|flag| *flag != "closed loop").map(String::as_str).collect();
     if !flags.is_empty() {
-        let _ = writeln!(out, "  {:<12} ⚑ {}", "", flags.join(", "));
+        let _ = writeln!(out, "  {:<key$} ⚑ {}", "", flags.join(", "));
     }
 }
 

@@ -196,6 +196,70 @@ fn the_table_and_the_csv_have_a_row_for_each_point() {
 }
 
 #[test]
+fn a_rate_is_kept_and_measured_against_intended_times() {
+    let args = ["--transport", "pipe,udp4", "--mode", "latency", "--size", "64", "--placement", "unpinned"];
+    let found = measure(&[&args[..], &["--seconds", "0.4", "--repeat", "2", "--rate", "1000"]].concat());
+    for point in &found {
+        assert_eq!(point["open_loop_rate"]["intended"], 1000.0);
+        let reached = point["open_loop_rate"]["reached"].as_f64().unwrap();
+        assert!(reached <= 1050.0, "never faster than asked for: {point}");
+        // Half of 0.4 s at 1,000 a second, in two repetitions.
+        assert_eq!(point["open_loop_ns"]["count"], 200, "{point}");
+        assert!(point["round_trip_ns"]["count"].as_u64().unwrap() > 0);
+        assert!(point["throughput"].is_null());
+    }
+    // More than any pipe can: that it was not reached is said.
+    let found = measure(&[&args[..], &["--seconds", "0.1", "--repeat", "1", "--rate", "20000000"]].concat());
+    assert!(found[0]["flags"].to_string().contains("of the rate was reached"), "{}", found[0]);
+    let open = &found[0]["open_loop_ns"];
+    assert!(
+        open["p99"].as_u64() > found[0]["round_trip_ns"]["p50"].as_u64(),
+        "who is late counts from when it was due"
+    );
+}
+
+#[test]
+fn an_earlier_run_is_compared_with_and_what_is_no_such_run_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("before.jsonl");
+    let path = file.to_str().unwrap();
+    let args = ["--transport", "pipe", "--size", "64", "--placement", "unpinned", "--seconds", "0.1", "--repeat", "3"];
+    let before = syncscope(&args).arg("--json").output().unwrap().stdout;
+    std::fs::write(&file, &before).unwrap();
+    let found = measure(&[&args[..], &["--baseline", path]].concat());
+    assert_eq!(found.len(), 2);
+    for point in &found {
+        let ratio = &point["baseline"]["ratio"];
+        let figure = |name: &str| ratio[name].as_f64().unwrap();
+        assert!(figure("min") <= figure("median") && figure("median") <= figure("max"), "{point}");
+        assert!(point["baseline"]["beyond_spread"].is_boolean());
+    }
+    // What was measured in another way is not compared.
+    let other = ["--transport", "pipe", "--size", "128", "--placement", "unpinned", "--seconds", "0.02"];
+    let found = measure(&[&other[..], &["--baseline", path]].concat());
+    assert!(found.iter().all(|point| point["baseline"].is_null()));
+    for (text, place) in [("", "holds no results"), ("{}\n", ":1:1"), ("nonsense", ":1:"), ("\n{\"a\":", ":2:")] {
+        std::fs::write(&file, text).unwrap();
+        let output = syncscope(&["--baseline", path]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(path) && said.contains(place), "{text:?}: {said}");
+    }
+}
+
+#[test]
+fn shared_memory_between_two_cpus_says_how_far_apart_they_are() {
+    let found = measure(&["--transport", "pipe,memfd_ring,process_vm", "--size", "64", "--seconds", "0.02"]);
+    for point in found.iter().filter(|point| point["skipped"].is_null()) {
+        let shared = point["transport"] != "pipe";
+        assert!(shared || point["core_to_core_ns"].is_null());
+        if let Some(median) = point["core_to_core_ns"]["median"].as_f64() {
+            assert!(median > 1.0, "{point}");
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_answered_with_what_exists() {
     let cases = [
         (["--transport", "pip"], "pipe"),
@@ -205,6 +269,8 @@ fn mistakes_are_answered_with_what_exists() {
         (["--size", "1T"], "16M"),
         (["--seconds", "x"], "number of seconds"),
         (["--repeat", "0"], "1..=1000"),
+        (["--rate", "0"], "messages a second"),
+        (["--baseline", "/nowhere"], "/nowhere"),
     ];
     for (args, hint) in cases {
         let output = syncscope(&args).output().unwrap();

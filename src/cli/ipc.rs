@@ -1,6 +1,7 @@
 //! `syncscope ipc`: measures transports between real processes.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::backend::lab::ipc::sweep::{End, Event, Sweep};
 use crate::backend::lab::ipc::{TRANSPORTS, Transport, transport};
 use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
 use crate::report;
+use crate::report::baseline::Baseline;
 
 /// The options of `ipc`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,12 @@ pub struct Args {
     /// Repetitions of each point, interleaved with those of the other transports
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Measure round trips also against intended send times, so many messages a second
+    #[arg(long, value_name = "MSGS/S", value_parser = rate)]
+    rate: Option<f64>,
+    /// Compare with the results of an earlier run: a file of its JSON Lines
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Print JSON Lines
     #[arg(long)]
     json: bool,
@@ -99,6 +107,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     fits.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| "between 0.001 and 86400 seconds".to_owned())
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number of messages a second".to_owned())?;
+    let fits = (0.01..=1e8).contains(&rate);
+    fits.then_some(rate).ok_or_else(|| "between 0.01 and 100000000 messages a second".to_owned())
+}
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -108,7 +122,8 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot listen for signals")?;
     }
-    let mut printer = Printer::new(args);
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    let mut printer = Printer::new(args, baseline);
     // A reader that has seen enough ends the measurement like an interrupt.
     let unwanted = printer.unwanted.clone();
     let mut go_on = || !interrupted.load(Ordering::Relaxed) && !unwanted.load(Ordering::Relaxed);
@@ -145,6 +160,7 @@ impl Args {
             payload: self.payload,
             time: self.seconds,
             repeats: self.repeat,
+            rate: self.rate,
         })
     }
 }
@@ -161,6 +177,7 @@ enum Form {
 #[derive(Debug)]
 struct Printer {
     form: Form,
+    baseline: Option<Baseline>,
     progress: bool,
     /// Points of one table that is not printed yet.
     group: Vec<IpcPoint>,
@@ -170,7 +187,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &Args) -> Self {
+    fn new(args: &Args, baseline: Option<Baseline>) -> Self {
         let form = match (args.json, args.csv) {
             (true, _) => Form::Json,
             (_, true) => Form::Csv,
@@ -178,6 +195,7 @@ impl Printer {
         };
         Printer {
             form,
+            baseline,
             progress: io::stderr().is_terminal(),
             group: Vec::new(),
             header: true,
@@ -194,18 +212,25 @@ impl Printer {
                     eprint!("\r{}\x1b[K", report::ipc::progress(done, of, what));
                 }
             }
-            Event::Point(point) => match self.form {
-                Form::Json => match report::ipc::json(&point) {
-                    Ok(line) => self.print(&format!("{line}\n")),
-                    Err(error) => self.result = Err(error.into()),
-                },
-                Form::Csv => {
-                    let header = if std::mem::take(&mut self.header) { report::ipc::CSV_HEADER } else { "" };
-                    let line_feed = if header.is_empty() { "" } else { "\n" };
-                    self.print(&format!("{header}{line_feed}{}\n", report::ipc::csv(&point)));
-                }
-                Form::Table => self.group.push(*point),
+            Event::Point(mut point) => {
+                point.baseline = self.baseline.as_ref().and_then(|baseline| baseline.compare(&point));
+                self.take_point(*point);
+            }
+        }
+    }
+
+    fn take_point(&mut self, point: IpcPoint) {
+        match self.form {
+            Form::Json => match report::ipc::json(&point) {
+                Ok(line) => self.print(&format!("{line}\n")),
+                Err(error) => self.result = Err(error.into()),
             },
+            Form::Csv => {
+                let header = if std::mem::take(&mut self.header) { report::ipc::CSV_HEADER } else { "" };
+                let line_feed = if header.is_empty() { "" } else { "\n" };
+                self.print(&format!("{header}{line_feed}{}\n", report::ipc::csv(&point)));
+            }
+            Form::Table => self.group.push(point),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod pipe_vmsplice;
 pub mod placement;
 pub mod posix_mq;
 mod private;
+mod probe;
 pub mod process_vm;
 pub mod protocol;
 mod ring;

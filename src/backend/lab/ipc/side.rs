@@ -62,7 +62,8 @@ impl Duty {
             checker: Checker::new(0, Payload::default()),
             message: Vec::new(),
             these: Recorder::new(),
-            all: Recorder::new(),
+            closed: Recorder::new(),
+            open: Recorder::new(),
         };
         loop {
             let order: Order = match self.boss.hear(None) {
@@ -103,7 +104,9 @@ pub(super) struct End<S, R> {
     pub(super) checker: Checker,
     pub(super) message: Vec<u8>,
     pub(super) these: Recorder,
-    all: Recorder,
+    /// Round trips of a closed loop, and of an open one.
+    closed: Recorder,
+    open: Recorder,
 }
 
 impl<S: Sender, R: Receiver> End<S, R> {
@@ -111,7 +114,8 @@ impl<S: Sender, R: Receiver> End<S, R> {
         self.message.resize(order.size.max(1), 0);
         self.checker.begin(order.payload);
         if order.fresh {
-            self.all.clear();
+            let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
+            all.clear();
         }
         self.received = order.count;
         let before = Usage::now();
@@ -134,7 +138,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
             involuntary: after.involuntary - before.involuntary,
             delay: after.delay - before.delay,
             losses: self.checker.losses,
-            round_trips: asked.then(|| self.round_trips()),
+            round_trips: asked.then(|| self.round_trips(order)),
         })
     }
 
@@ -196,9 +200,10 @@ impl<S: Sender, R: Receiver> End<S, R> {
         Ok(clock::monotonic() - start)
     }
 
-    fn round_trips(&mut self) -> RoundTrips {
-        self.all.add(&self.these);
-        RoundTrips { these: self.these.quantiles(), all: self.all.distribution() }
+    fn round_trips(&mut self, order: &Order) -> RoundTrips {
+        let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
+        all.add(&self.these);
+        RoundTrips { these: self.these.quantiles(), all: all.distribution() }
     }
 }
 

@@ -195,11 +195,10 @@ fn difference(change: &Change, mode: Mode) -> String {
     format!("{}% ({} … {}%) against {before} before: {verdict}", percent(median), percent(min), percent(max))
 }
 
+/// Why there are no figures although it ran.
 fn lost(point: &IpcPoint) -> String {
-    match (point.lost, point.corrupt) {
-        (0, 0) => "no figures".to_owned(),
-        (lost, corrupt) => format!("{lost} lost, {corrupt} corrupt: no figures"),
-    }
+    let said = point.flags.iter().find(|flag| flag.contains("lost"));
+    said.cloned().unwrap_or_else(|| format!("{} lost, {} corrupt: no figures", point.lost, point.corrupt))
 }
 
 fn rate(bytes_per_s: f64) -> String {

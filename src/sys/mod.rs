@@ -33,4 +33,5 @@ pub mod syscalls;
 pub mod sysv;
 pub mod tick;
 pub mod tsc;
+pub mod uring;
 pub mod vmsplice;

@@ -267,6 +267,29 @@ fn the_gauge_sees_what_nobody_has_read() {
     }
 }
 
+/// The receiver expects larger messages than are sent: where boundaries are
+/// kept it notices at the first, where they are not it puts two together.
+#[test]
+fn boundaries_are_kept_where_messages_are_carried_whole() {
+    every(|transport, wait| {
+        let whole = match transport.about().family {
+            Family::Messages => true,
+            Family::Stream | Family::SharedMemory | Family::RemoteMemory => false,
+            // What carries a number has no size.
+            Family::Number => return,
+        };
+        let mut pair = Pair::of(transport, Setup { buffer: None, wait, size: 128 });
+        pair.answerer.tell(order(Mode::Throughput, 2, 128));
+        pair.asker.tell(order(Mode::Throughput, 4, 64));
+        pair.asker.done();
+        match pair.answerer.hear() {
+            Report::Broken(what) => assert!(whole && what.contains("another size"), "{transport:?} {wait}: {what}"),
+            Report::Done(done) => assert!(!whole && done.losses.corrupt > 0, "{transport:?} {wait}: {done:?}"),
+            Report::Ready { .. } => panic!("{transport:?} {wait} answers out of turn"),
+        }
+    });
+}
+
 #[test]
 fn a_size_that_cannot_be_carried_is_refused_with_a_reason() {
     for &transport in TRANSPORTS {

@@ -38,6 +38,7 @@ pub mod sysv_mq;
 pub mod tcp;
 pub mod udp;
 pub mod unix;
+pub mod uring;
 
 #[cfg(test)]
 mod conformance;
@@ -70,6 +71,7 @@ pub const TRANSPORTS: &[&dyn Transport] = &[
     &unix::SEQPACKET,
     &unix::SEQPACKET_PATH,
     &unix::SEQPACKET_ABSTRACT,
+    &uring::UnixUring,
     &tcp::V4,
     &tcp::V6,
     &udp::V4,

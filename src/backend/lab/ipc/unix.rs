@@ -53,29 +53,7 @@ impl Transport for Unix {
     }
 
     fn create(&self, setup: &Setup) -> Result<Ends, Fault> {
-        let key = self.about.key;
-        let fault = |what: &str, error: &dyn std::fmt::Display| Fault::new(key, format!("{what}: {error}"));
-        let (asker, answerer) = connect::connected(key, self.kind, self.naming)?;
-        if let Some(bytes) = setup.buffer {
-            resize(key, &asker, bytes)?;
-            resize(key, &answerer, bytes)?;
-        }
-        let size = socket_send_buffer_size(&asker).map_err(|e| fault("cannot read the buffer's size", &e))?;
-        let watched = asker.try_clone().map_err(|e| fault("cannot duplicate a socket", &e))?;
-        let sizes = match self.kind {
-            SocketType::STREAM => Sizes::ANY,
-            // net/unix/af_unix.c: the buffer less some bookkeeping.
-            _ => Sizes::up_to(size - 32, "SO_SNDBUF, which a larger buffer raises up to net.core.wmem_max"),
-        };
-        let (a, b) = Lifeline::pair().map_err(|e| fault("cannot make a socket pair", &e))?;
-        Ok(Ends {
-            asker: End::of([asker, a]),
-            answerer: End::of([answerer, b]),
-            buffer: size as u64,
-            sizes,
-            names: Vec::new(),
-            gauge: Box::new(SendQueue { socket: watched, capacity: size as u64 }),
-        })
+        create(self, self.about.key, setup)
     }
 
     fn attach(&self, end: End, setup: &Setup, duty: Duty) -> io::Result<()> {
@@ -95,9 +73,35 @@ impl Transport for Unix {
     }
 }
 
+/// Makes two connected sockets, for the transport called `key`.
+pub(super) fn create(unix: &Unix, key: &'static str, setup: &Setup) -> Result<Ends, Fault> {
+    let fault = |what: &str, error: &dyn std::fmt::Display| Fault::new(key, format!("{what}: {error}"));
+    let (asker, answerer) = connect::connected(key, unix.kind, unix.naming)?;
+    if let Some(bytes) = setup.buffer {
+        resize(key, &asker, bytes)?;
+        resize(key, &answerer, bytes)?;
+    }
+    let size = socket_send_buffer_size(&asker).map_err(|e| fault("cannot read the buffer's size", &e))?;
+    let watched = asker.try_clone().map_err(|e| fault("cannot duplicate a socket", &e))?;
+    let sizes = match unix.kind {
+        SocketType::STREAM => Sizes::ANY,
+        // net/unix/af_unix.c: the buffer less some bookkeeping.
+        _ => Sizes::up_to(size - 32, "SO_SNDBUF, which a larger buffer raises up to net.core.wmem_max"),
+    };
+    let (a, b) = Lifeline::pair().map_err(|e| fault("cannot make a socket pair", &e))?;
+    Ok(Ends {
+        asker: End::of([asker, a]),
+        answerer: End::of([answerer, b]),
+        buffer: size as u64,
+        sizes,
+        names: Vec::new(),
+        gauge: Box::new(SendQueue { socket: watched, capacity: size as u64 }),
+    })
+}
+
 /// The kernel doubles what is asked for, to make room for its bookkeeping,
 /// and silently stops at `net.core.wmem_max` (socket(7)).
-pub(super) fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<(), Fault> {
+fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<(), Fault> {
     let size = usize::try_from(bytes).unwrap_or(usize::MAX).min(i32::MAX as usize);
     let fault = |what: String| Fault::new(key, what);
     set_socket_send_buffer_size(socket, size).map_err(|e| fault(format!("cannot set SO_SNDBUF: {e}")))?;
@@ -112,9 +116,9 @@ pub(super) fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<
 
 /// Tells how much a socket has sent that was not received.
 #[derive(Debug)]
-pub(super) struct SendQueue {
-    pub(super) socket: OwnedFd,
-    pub(super) capacity: u64,
+struct SendQueue {
+    socket: OwnedFd,
+    capacity: u64,
 }
 
 impl Gauge for SendQueue {

@@ -260,6 +260,20 @@ fn shared_memory_between_two_cpus_says_how_far_apart_they_are() {
 }
 
 #[test]
+fn what_goes_wrong_is_shown_and_explained() {
+    let found = measure(&["--failure", "all"]);
+    assert_eq!(found.len(), syncscope::backend::lab::ipc::failures::FAILURES.len());
+    for experiment in &found {
+        assert_eq!(experiment["schema"], "syncscope.ipc.failure/1");
+        assert_eq!(experiment["as_documented"], true, "{experiment}");
+        assert!(!experiment["observed"].as_array().unwrap().is_empty());
+    }
+    let output = syncscope(&["--failure", "kill-reader,datagram-loss"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("roken pipe") && text.contains("were dropped") && text.matches('⇒').count() == 2, "{text}");
+}
+
+#[test]
 fn mistakes_are_answered_with_what_exists() {
     let cases = [
         (["--transport", "pip"], "pipe"),

@@ -11,7 +11,7 @@ use color_eyre::eyre::{WrapErr, eyre};
 
 use super::Outcome;
 use crate::backend::lab::ipc::sweep::{End, Event, Sweep};
-use crate::backend::lab::ipc::{TRANSPORTS, Transport, transport};
+use crate::backend::lab::ipc::{TRANSPORTS, Transport, failures, transport};
 use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
 use crate::report;
 use crate::report::baseline::Baseline;
@@ -52,6 +52,9 @@ pub struct Args {
     /// Compare with the results of an earlier run: a file of its JSON Lines
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Instead of measuring, break something and say what happened: these experiments, or `all`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = experiments(), conflicts_with_all = ["transport", "baseline", "csv"])]
+    failure: Vec<String>,
     /// Print JSON Lines
     #[arg(long)]
     json: bool,
@@ -67,6 +70,11 @@ fn transports() -> PossibleValuesParser {
     };
     let all = PossibleValue::new("all");
     PossibleValuesParser::new(TRANSPORTS.iter().map(value).chain([all]))
+}
+
+fn experiments() -> PossibleValuesParser {
+    let value = |failure: &failures::Failure| PossibleValue::new(failure.key).help(failure.title);
+    PossibleValuesParser::new(failures::FAILURES.iter().map(value).chain([PossibleValue::new("all")]))
 }
 
 fn named<T: Copy + Send + Sync + 'static>(
@@ -122,6 +130,9 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot listen for signals")?;
     }
+    if !args.failure.is_empty() {
+        return experiment(&args.failure, args.json, &interrupted);
+    }
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let mut printer = Printer::new(args, baseline);
     // A reader that has seen enough ends the measurement like an interrupt.
@@ -134,6 +145,29 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         (Ok(()), End::Stopped) => Ok(Outcome::Interrupted),
         (Ok(()), End::Done) => Ok(Outcome::Done),
     }
+}
+
+/// Runs experiments one after the other and prints what each has shown; one
+/// that cannot be done does not keep the others from it.
+fn experiment(keys: &[String], json: bool, interrupted: &AtomicBool) -> color_eyre::Result<Outcome> {
+    let wanted = |failure: &&failures::Failure| keys.iter().any(|key| key == failure.key || key == "all");
+    for failure in failures::FAILURES.iter().filter(wanted) {
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        let found = failure.run();
+        let text = if json {
+            format!("{}\n", report::failures::json(failure, &found)?)
+        } else {
+            report::failures::text(failure, &found)
+        };
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::Done),
+            other => other.wrap_err("cannot write the results")?,
+        }
+    }
+    Ok(Outcome::Done)
 }
 
 impl Args {

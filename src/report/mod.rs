@@ -4,6 +4,7 @@
 pub mod baseline;
 pub mod chains;
 pub mod csv;
+pub mod failures;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;

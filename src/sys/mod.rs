@@ -23,6 +23,7 @@ pub mod proc_tree;
 pub mod procroot;
 pub mod queued_signal;
 pub mod reap;
+pub mod robust_mutex;
 pub mod semaphore;
 pub mod shared_semaphore;
 pub mod shm;

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -99,6 +100,17 @@ impl SharedMap {
     /// Where it begins: at the start of a page.
     pub fn start(&self) -> NonNull<u8> {
         self.start
+    }
+
+    /// `N` words from `offset` on, which both processes may load and store.
+    ///
+    /// # Panics
+    /// Where they do not fit, or `offset` is no multiple of 8.
+    pub fn words<const N: usize>(&self, offset: usize) -> &[AtomicU64; N] {
+        assert!(offset.is_multiple_of(8) && offset + 8 * N <= self.len, "within the mapping");
+        // SAFETY: within the mapping, aligned, and atomics, for which any bytes
+        // are valid; it lives as long as the reference.
+        unsafe { self.start.add(offset).cast().as_ref() }
     }
 
     /// How long it is, in bytes.

@@ -28,6 +28,15 @@ pub fn make_segment(key: i32, len: usize) -> io::Result<i32> {
     id(unsafe { libc::shmget(key, len, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) })
 }
 
+/// The id of the segment that somebody made under this key.
+///
+/// # Errors
+/// `ENOENT` where there is none.
+pub fn segment(key: i32) -> io::Result<i32> {
+    // SAFETY: three numbers.
+    id(unsafe { libc::shmget(key, 0, 0) })
+}
+
 fn id(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

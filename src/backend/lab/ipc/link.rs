@@ -1,5 +1,6 @@
 //! A channel between two workers, as the lab holds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,8 +12,9 @@ use crate::backend::janitor::NameGuard;
 use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::{self, Worker};
 use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides};
-use crate::model::{Fault, Nanos};
+use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
+use crate::sys::pidfd::Pidfd;
 
 /// How long a slice may last beyond what was expected before its workers are
 /// looked at.
@@ -164,6 +166,25 @@ impl Link {
     /// Whether it can carry messages of this size.
     pub(super) fn carries(&self, size: usize) -> bool {
         self.sizes.refuse(size).is_none()
+    }
+
+    /// The process at one end.
+    pub(super) fn pid(&self, side: Side) -> Pid {
+        self.at(side).pid()
+    }
+
+    /// The same, to send signals to.
+    pub(super) fn pidfd(&self, side: Side) -> Arc<Pidfd> {
+        self.at(side).pidfd()
+    }
+
+    fn at(&self, side: Side) -> &Worker {
+        if side == Side::Asker { &self.asker } else { &self.answerer }
+    }
+
+    /// Hands out what looks into the channel, and may hold an end of it open.
+    pub(super) fn take_gauge(&mut self) -> Option<Box<dyn Gauge>> {
+        self.gauge.take()
     }
 
     /// Gives up looking into the channel, which held an end of it open.
@@ -372,7 +393,7 @@ impl Patience {
 }
 
 /// The state of a process: the letter of `/proc/PID/stat`.
-fn state(pid: crate::model::Pid) -> Option<char> {
+pub(super) fn state(pid: Pid) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }

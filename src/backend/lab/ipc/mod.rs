@@ -15,6 +15,7 @@ mod datagram;
 mod disturbance;
 mod end;
 pub mod eventfd;
+pub mod failures;
 pub mod fifo;
 mod link;
 mod live;

@@ -276,6 +276,47 @@ fn signal_menu_and_its_question() {
     });
 }
 
+/// The last row.
+fn status(app: &mut App) -> String {
+    text(app, (100, 30)).lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn the_status_line_says_what_can_be_done_next_whatever_else_it_says() {
+    let mut app = busy("processes");
+    press(&mut app, KeyCode::Char('T'));
+    let line = status(&mut app);
+    assert!(line.contains("theme day") && line.contains("Enter detail") && line.contains("q quit"), "{line}");
+    press(&mut app, KeyCode::Char('/'));
+    let line = status(&mut app);
+    assert!(line.contains("Enter keep") && line.contains("^C quit"), "{line}");
+    assert!(!line.contains("? keys"), "a letter goes into the prompt: {line}");
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('k'));
+    assert!(status(&mut app).contains("Enter choose"), "{}", status(&mut app));
+    press(&mut app, KeyCode::Enter);
+    assert!(status(&mut app).contains("Enter send it") && status(&mut app).contains("Esc back"));
+}
+
+#[test]
+fn hidden_processes_are_missed_wherever_they_would_have_been() {
+    for panel in ["overview", "processes", "waits"] {
+        snapshots(&format!("{panel}-hidden"), || {
+            let mut app = app(panel);
+            let hidden = Fault::new("/proc", "processes of other users are hidden (hidepid)").hint("run as root");
+            let tally = Tally { processes: 1, threads: 1, ..Tally::default() };
+            let processes = vec![Arc::new(process(4_121, 1, "payments"))];
+            let faults = vec![hidden];
+            let table = ProcessTable { processes, tally, faults, complete: true, ..ProcessTable::default() };
+            let graph = knots::graph(Vec::new(), Vec::new());
+            for update in [machine(), Update::Processes(stamped(table)), graph] {
+                app.on_update(&update);
+            }
+            app
+        });
+    }
+}
+
 #[test]
 fn help_lists_every_key() {
     snapshots("processes-help", || {
@@ -325,5 +366,19 @@ fn every_panel_is_named_and_explained() {
     for panel in PANELS {
         assert!(panel.question.ends_with('?') || panel.question.ends_with('.'), "{}: {}", panel.name, panel.question);
         assert!(panel.question.len() > 10, "{}", panel.name);
+    }
+}
+
+#[test]
+fn a_theme_with_a_ground_leaves_no_hole_in_it() {
+    for (panel, keys) in [("overview", ""), ("processes", "k"), ("processes", "?"), ("ordering", "t"), ("locks", "")] {
+        let mut app = busy(panel);
+        press(&mut app, KeyCode::Char('T'));
+        type_text(&mut app, keys);
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        terminal.draw(|frame| app.draw(frame)).unwrap();
+        let cells = &terminal.backend().buffer().content;
+        let holes = cells.iter().filter(|cell| cell.bg == ratatui::style::Color::Reset).count();
+        assert_eq!(holes, 0, "{panel} {keys}");
     }
 }

@@ -20,35 +20,44 @@ pub fn flatten(buffer: &mut Buffer) {
 /// The nearest ASCII character in meaning or shape.
 fn ascii(c: char) -> char {
     match c {
-        '│' | '┃' | '║' | '╎' | '┆' | '▏' | '▕' => '|',
-        '─' | '━' | '═' | '╌' | '┄' | '—' | '–' | '−' => '-',
+        '│' | '┃' | '║' | '╎' | '┆' | '▏' | '▕' | '╵' | '‖' => '|',
+        '─' | '━' | '═' | '╌' | '┄' | '┈' | '—' | '–' | '−' => '-',
         '┌'..='╋' | '╒'..='╬' | '╭'..='╰' => '+',
         '█' | '▇' | '▆' | '▉' | '▊' | '▓' | '■' => '#',
         '▅' | '▄' | '▌' | '▋' | '▒' | '▀' | '▐' => '=',
         '▃' | '▂' | '▍' | '▎' => '-',
         '░' => ':',
-        '▁' | '·' | '∙' | '…' => '.',
+        '▁' | '·' | '∙' | '…' | '⋯' => '.',
         '●' | '◆' | '▪' | '•' => '*',
-        '○' | '◌' | '◇' => 'o',
-        '▶' | '→' | '›' | '»' | '▸' | '⇒' | '↳' => '>',
-        '◀' | '←' | '‹' | '«' | '◂' => '<',
+        '○' | '◌' | '◇' | '□' => 'o',
+        '▶' | '►' | '→' | '›' | '»' | '▸' | '⇒' | '↳' => '>',
+        '◀' | '◄' | '←' | '‹' | '«' | '◂' => '<',
         '▲' | '↑' | '▴' | '∧' => '^',
         '▼' | '↓' | '▾' | '∨' => 'v',
         '⇄' | '↔' => '=',
         '✔' | '✓' => 'y',
         '✗' | '✘' | '×' | '⨯' => 'x',
-        '↵' => '<',
+        '↵' | '⏎' => '<',
         'µ' | 'μ' => 'u',
         '∀' => 'A',
         '∃' => 'E',
         '≤' => '<',
-        '≥' => '>',
+        '≥' | '⊒' => '>',
+        '≠' | '⚑' => '!',
+        '∪' => 'U',
+        '∩' => '&',
+        '∅' => '0',
+        '∖' => '\\',
+        '√' => 'V',
+        '⁺' => '+',
+        '☑' => 'x',
         '≈' => '~',
         '⁻' => '-',
         '⁰'..='⁹' | '¹' | '²' | '³' => superscript(c),
-        '₁' => '1',
-        '₂' => '2',
+        '₀'..='₉' => char::from_digit(c as u32 - 0x2080, 10).unwrap_or('?'),
         'τ' => 't',
+        'ᵢ' => 'i',
+        'ⱼ' => 'j',
         '\u{2800}' => ' ',
         '\u{2801}'..='\u{28ff}' => {
             // Braille: the more dots, the darker.
@@ -89,6 +98,42 @@ mod tests {
     use ratatui::style::Style;
 
     use super::*;
+
+    /// The files in which people read what is written between quotes.
+    fn sources(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_sign_that_the_program_draws_has_one_in_ascii() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        for part in ["ui", "model", "backend/lab"] {
+            sources(&root.join(part), &mut files);
+        }
+        assert!(files.len() > 50, "{}", files.len());
+        let of_a_script = |c: char| c.is_alphanumeric() && c.is_alphabetic();
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for c in text.chars().filter(|c| !c.is_ascii() && !of_a_script(*c)) {
+                assert_ne!(ascii(c), '?', "{c} of {}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn indices_of_formulas_stay_readable() {
+        let formula: String =
+            "gotᵢ ∩ gotⱼ = ∅ ∀ t₁ t₂ i≠j".chars().map(|c| if c.is_ascii() { c } else { ascii(c) }).collect();
+        assert_eq!(formula, "goti & gotj = 0 A t1 t2 i!j");
+    }
 
     #[test]
     fn nothing_but_ascii_is_left() {

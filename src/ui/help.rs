@@ -46,6 +46,7 @@ impl Help {
         let popup =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         Clear.render(popup, screen.buffer_mut());
+        screen.buffer_mut().set_style(popup, theme.ground());
         let inside = frame::draw_focused(screen, popup, "Keys", "Esc closes", theme);
         (self.lines, self.rows) = (lines.len() as u16, inside.height);
         self.scroll = self.scroll.min(self.lines.saturating_sub(self.rows));

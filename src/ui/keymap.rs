@@ -146,6 +146,20 @@ pub const GLOBAL: &[Binding<Global>] = &[
     bind(&[key('q'), ctrl('c'), code(KeyCode::F(10))], Global::Quit, "quit", "quit"),
 ];
 
+/// Whether an action works even where a prompt takes every other key.
+pub fn works_always(action: Global) -> bool {
+    matches!(action, Global::Quit | Global::Suspend | Global::Redraw)
+}
+
+/// What works where a prompt takes every other key: the keys with Control.
+pub fn hints_while_typing() -> Vec<Hint> {
+    let with_control = |binding: &Binding<Global>| {
+        let chord = binding.chords.iter().find(|chord| chord.ctrl).filter(|_| works_always(binding.act))?;
+        Some(Hint { keys: chord.label(), short: binding.short, long: binding.long })
+    };
+    GLOBAL.iter().filter_map(with_control).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +170,12 @@ mod tests {
         for (i, chord) in chords.iter().enumerate() {
             assert!(!chords[..i].contains(chord), "{} is bound twice", chord.label());
         }
+    }
+
+    #[test]
+    fn while_typing_only_keys_with_control_are_offered() {
+        let offered: Vec<String> = hints_while_typing().into_iter().map(|hint| hint.keys).collect();
+        assert_eq!(offered, ["^L", "^Z", "^C"]);
     }
 
     #[test]

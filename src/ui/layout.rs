@@ -236,7 +236,7 @@ pub fn alarm_line(screen: &mut Frame<'_>, area: Rect, text: &str, theme: &Theme)
     }
 }
 
-/// Draws the status line: a notice while it is fresh, else what can be done
+/// Draws the status line: a notice while it is fresh, and what can be done
 /// next.
 pub fn status_line(
     screen: &mut Frame<'_>,
@@ -253,16 +253,31 @@ pub fn status_line(
     let right_width: usize = right.iter().map(Span::width).sum();
     let room = usize::from(area.width).saturating_sub(right_width + 1);
     let fresh = notice.filter(|n| look.now.since(n.at) < NOTICE);
-    let left = match fresh {
-        Some(notice) => {
-            let role = if notice.bad { Role::Danger } else { Role::Good };
-            vec![Span::styled(super::widgets::text::fit(&format!(" {}", notice.text), room), look.style(role))]
-        }
-        None => hint_spans(hints.iter().filter(|h| !h.short.is_empty()), room, look.theme),
-    };
+    let named = || hints.iter().filter(|h| !h.short.is_empty());
+    let mut left = Vec::new();
+    let mut used = 0;
+    if let Some(notice) = fresh {
+        // What can be done next keeps a place, where that leaves the notice one.
+        let first = named().next().map_or(0, hint_width);
+        let own = if room >= first + 30 { room - first - 2 } else { room };
+        let text = super::widgets::text::fit(&format!(" {}", notice.text), own);
+        used = text.width() + 2;
+        let role = if notice.bad { Role::Danger } else { Role::Good };
+        left.extend([Span::styled(text, look.style(role)), Span::raw("  ")]);
+    }
+    left.extend(hint_spans(named(), room.saturating_sub(used), look.theme));
     Line::from(left).render(area, screen.buffer_mut());
     let at = Rect { x: area.right().saturating_sub(right_width as u16 + 1), width: right_width as u16 + 1, ..area };
     Line::from(right).render(at.intersection(area), screen.buffer_mut());
+}
+
+/// The first of several keys is enough for the status line.
+fn first_key(hint: &Hint) -> &str {
+    hint.keys.split(' ').next().unwrap_or_default()
+}
+
+fn hint_width(hint: &Hint) -> usize {
+    first_key(hint).chars().count() + hint.short.chars().count() + 4
 }
 
 /// Keys and their words, as many as fit.
@@ -270,13 +285,11 @@ fn hint_spans<'a>(hints: impl Iterator<Item = &'a Hint>, room: usize, theme: &Th
     let mut spans = Vec::new();
     let mut used = 0;
     for hint in hints {
-        // The first of several keys is enough for the status line.
-        let key = hint.keys.split(' ').next().unwrap_or_default();
-        let width = key.chars().count() + hint.short.chars().count() + 4;
-        if used + width > room {
+        let key = first_key(hint);
+        used += hint_width(hint);
+        if used > room {
             break;
         }
-        used += width;
         spans.push(Span::styled(format!(" {key}"), theme.style(Role::Key)));
         spans.push(Span::styled(format!(" {}  ", hint.short), theme.style(Role::Dim)));
     }

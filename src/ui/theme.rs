@@ -93,6 +93,7 @@ impl Depth {
 #[derive(Clone, Debug)]
 pub struct Theme {
     name: &'static str,
+    ground: Style,
     roles: [Style; ROLES],
     series: Vec<Style>,
     scale: Vec<Style>,
@@ -123,6 +124,12 @@ impl Theme {
         self.name
     }
 
+    /// What everything is drawn on: nothing where the theme leaves the
+    /// terminal's own background.
+    pub fn ground(&self) -> Style {
+        self.ground
+    }
+
     /// The look of a role.
     pub fn style(&self, role: Role) -> Style {
         self.roles[role as usize]
@@ -149,6 +156,7 @@ struct File {
 
 #[derive(Deserialize)]
 struct Roles {
+    ground: Option<Look>,
     text: Look,
     strong: Look,
     dim: Look,
@@ -227,6 +235,7 @@ impl File {
         ];
         Theme {
             name,
+            ground: r.ground.as_ref().map(|look| look.at(depth)).unwrap_or_default(),
             roles: roles.map(|look| look.at(depth)),
             series: self.series.at(depth),
             scale: self.scale.at(depth),
@@ -297,6 +306,15 @@ fn nearest_of_256(color: Color) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_theme_for_a_light_terminal_brings_its_light() {
+        for depth in [Depth::True, Depth::Ansi256, Depth::Ansi16] {
+            assert!(Theme::load("day", depth).unwrap().ground().bg.is_some());
+            assert_eq!(Theme::load("night", depth).unwrap().ground().bg, None, "the terminal's own");
+        }
+        assert_eq!(Theme::load("day", Depth::Mono).unwrap().ground(), Style::new());
+    }
 
     #[test]
     fn every_theme_is_whole_at_every_depth() {

@@ -2,20 +2,25 @@
 //!
 //! The table is read cheaply: what did not run is not read again, and dear
 //! indexes are left out. So it only raises a suspicion that threads can never
-//! go on; a [survey](super::survey) of those then says whether it is so.
+//! go on: they wait for each other, or for long for a lock that does not store
+//! who holds it. A [survey](super::survey) of those then says whether it is so.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::graph::{Node, analyse};
+use super::infer;
 use super::progress::{Abandoned, Progress};
 use super::survey::Surveyor;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Verdict, WaitGraph};
 use crate::model::process::{Process, ProcessTable, State, Thread};
-use crate::model::wait::Wait;
+use crate::model::wait::{Certainty, Wait};
 use crate::model::{Nanos, Pid, Stamped};
 use crate::sys::clock;
 
+/// A lock that does not store its holder is waited for so long before somebody
+/// looks for the holder.
+const LONG: Nanos = Nanos::from_secs(2);
 /// After so many readings a standing suspicion is looked at anew.
 const RENEWED: u32 = 10;
 
@@ -54,13 +59,14 @@ impl Chains {
         let suspects: Vec<Suspect> = threads
             .iter()
             .zip(&verdicts)
-            .filter(|(_, verdict)| verdict.is_for_ever())
+            .filter(|(seen, verdict)| verdict.is_for_ever() || seen.is_open_for_long(table.at))
             .map(|(seen, _)| (seen.id, seen.wait.cloned()))
             .collect();
         self.confirm(suspects, open, progress)?;
         for (seen, verdict) in threads.iter().zip(&mut verdicts) {
-            if verdict.is_for_ever() {
-                *verdict = self.confirmed.thread(seen.id).map_or(Verdict::Waiting, |thread| thread.verdict);
+            let surveyed = self.confirmed.thread(seen.id);
+            if verdict.is_for_ever() || surveyed.is_some_and(|surveyed| seen.is_still(surveyed)) {
+                *verdict = surveyed.map_or(Verdict::Waiting, |surveyed| surveyed.verdict);
             }
         }
         Ok(WaitGraph {
@@ -103,8 +109,9 @@ impl Chains {
     /// What the survey says of a thread, which is more than the table does.
     fn thread(&self, seen: &Seen<'_>, verdict: Verdict) -> GraphThread {
         let surveyed = self.confirmed.thread(seen.id).filter(|thread| thread.verdict == verdict);
-        let wait = match surveyed.and_then(|thread| thread.wait.clone()) {
-            Some(wait) if verdict.is_for_ever() => Some(dated(wait, seen.wait)),
+        let is_more = |wait: &Arc<Wait>| verdict.is_for_ever() || wait.certainty == Certainty::Inferred;
+        let wait = match surveyed.and_then(|thread| thread.wait.clone()).filter(is_more) {
+            Some(wait) => Some(dated(wait, seen.wait)),
             _ => seen.wait.cloned(),
         };
         let (process, thread) = (seen.process.name.clone(), seen.name.clone());
@@ -150,6 +157,18 @@ impl<'t> Seen<'t> {
     fn ended(&self) -> bool {
         matches!(self.state, State::Zombie | State::Dead)
     }
+
+    /// Whether it waits for long for a lock that does not store its holder.
+    fn is_open_for_long(&self, now: Nanos) -> bool {
+        let wait = self.wait.filter(|wait| infer::is_open(wait));
+        wait.and_then(|wait| wait.since).is_some_and(|since| now.since(since).0 >= LONG.0)
+    }
+
+    /// Whether it is in the same wait as it was when it was surveyed.
+    fn is_still(&self, surveyed: &GraphThread) -> bool {
+        let what = |wait: &Arc<Wait>| (wait.kind, wait.address);
+        surveyed.wait.is_some() && self.wait.map(what) == surveyed.wait.as_ref().map(what)
+    }
 }
 
 /// All threads that wait for somebody, and all threads of the processes of
@@ -157,13 +176,18 @@ impl<'t> Seen<'t> {
 fn waiting(table: &ProcessTable) -> Vec<Seen<'_>> {
     let mut pids: BTreeSet<Pid> = BTreeSet::new();
     let mut add = |pid: Pid, wait: Option<&Arc<Wait>>| {
-        let Some(wait) = wait.filter(|wait| !wait.holders.is_empty() || wait.orphaned) else { return };
+        let Some(wait) = wait.filter(|wait| leads_on(wait)) else { return };
         pids.insert(pid);
         pids.extend(wait.holders.iter().map(|holder| holder.pid));
     };
     table.processes.iter().for_each(|process| add(process.pid, process.wait.as_ref()));
     table.threads.iter().for_each(|thread| add(thread.pid, thread.wait.as_ref()));
     pids.iter().filter_map(|&pid| table.process(pid)).flat_map(|process| threads(table, process)).collect()
+}
+
+/// Whether somebody must act for the wait to end who is known, or may be found.
+fn leads_on(wait: &Wait) -> bool {
+    !wait.holders.is_empty() || wait.orphaned || infer::is_open(wait)
 }
 
 fn threads<'t>(table: &'t ProcessTable, process: &'t Process) -> Vec<Seen<'t>> {

@@ -3,6 +3,7 @@
 
 use rustix::io::Errno;
 
+use super::privilege::{advice, may_trace};
 use super::progress::Skipped;
 use super::row::Row;
 use crate::model::Fault;
@@ -16,6 +17,8 @@ type Count = (u32, Option<Errno>);
 pub struct Refusals {
     /// The listing of the processes itself.
     pub listing: Option<Errno>,
+    /// Whether the listing was empty, which it is nowhere: somebody reads it.
+    pub empty: bool,
     /// Whether processes of other users are hidden (`hidepid`).
     pub hidden: bool,
     /// Whether this kernel counts no I/O, where that is watched.
@@ -28,11 +31,13 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Forgets all, keeping the room.
+    /// Forgets all but what the listing said, which holds until the next
+    /// listing: there is not one in every reading. Keeps the room.
     pub fn clear(&mut self) {
         let mut hanging = std::mem::take(&mut self.hanging);
         hanging.clear();
-        *self = Refusals { hanging, ..Refusals::default() };
+        let Refusals { listing, empty, hidden, .. } = *self;
+        *self = Refusals { listing, empty, hidden, hanging, ..Refusals::default() };
     }
 
     /// Counts what one process refused.
@@ -60,17 +65,25 @@ impl Refusals {
     pub fn copy_from(&mut self, other: &Refusals) {
         let mut hanging = std::mem::take(&mut self.hanging);
         hanging.clone_from(&other.hanging);
-        let Refusals { listing, hidden, no_io, stat, call, switches, io, .. } = *other;
-        *self = Refusals { listing, hidden, no_io, stat, call, switches, io, hanging };
+        let Refusals { listing, empty, hidden, no_io, stat, call, switches, io, .. } = *other;
+        *self = Refusals { listing, empty, hidden, no_io, stat, call, switches, io, hanging };
     }
 
     /// As sentences.
     pub fn faults(&self) -> Vec<Fault> {
+        self.sentences(may_trace())
+    }
+
+    fn sentences(&self, may_trace: bool) -> Vec<Fault> {
+        let with = |without| advice(may_trace, without);
         let mut faults = Vec::new();
         if let Some(error) = self.listing {
             faults.push(Fault::new("/proc", format!("cannot list the processes: {}", explain(error))));
         }
-        if self.hidden {
+        if self.empty {
+            let fault = Fault::new("/proc", "it lists no process at all");
+            faults.push(fault.hint("is it mounted? mount -t proc proc /proc"));
+        } else if self.hidden {
             let what = "processes of other users are hidden (hidepid)";
             faults.push(Fault::new("/proc", what).hint("run as root, or join the group of the mount's gid= option"));
         }
@@ -80,9 +93,9 @@ impl Refusals {
         }
         let sources = [
             ("/proc/PID/stat", self.stat, "run as root, or join the group of the proc mount's gid= option"),
-            ("/proc/PID/syscall", self.call, "run as root or with CAP_SYS_PTRACE to see what they wait for"),
-            ("/proc/PID/status", self.switches, "run as root to see their context switches"),
-            ("/proc/PID/io", self.io, "run as root or with CAP_SYS_PTRACE to see their I/O"),
+            ("/proc/PID/syscall", self.call, with("run as root or with CAP_SYS_PTRACE to see what they wait for")),
+            ("/proc/PID/status", self.switches, with("run as root to see their context switches")),
+            ("/proc/PID/io", self.io, with("run as root or with CAP_SYS_PTRACE to see their I/O")),
         ];
         for (source, (count, error), hint) in sources {
             let Some(error) = error else { continue };
@@ -124,15 +137,33 @@ mod tests {
     fn refusals_become_sentences_with_a_way_out() {
         let mut refusals = Refusals { call: (12, Some(Errno::ACCESS)), ..Refusals::default() };
         refusals.stat = (1, Some(Errno::IO));
-        let texts: Vec<String> = refusals.faults().iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = refusals.sentences(false).iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 2);
         assert!(texts[0].starts_with("/proc/PID/stat: ") && texts[0].ends_with("for 1 process"), "{}", texts[0]);
         assert!(texts[1].contains("EACCES) for 12 processes (run as root"), "{}", texts[1]);
+        let texts: Vec<String> = refusals.sentences(true).iter().map(ToString::to_string).collect();
+        assert!(!texts[1].contains("run as root"), "{}", texts[1]);
         let mut copy = Refusals::default();
         copy.copy_from(&refusals);
         assert_eq!(copy, refusals);
         refusals.clear();
         assert_eq!(refusals, Refusals::default());
         assert!(refusals.faults().is_empty());
+    }
+
+    #[test]
+    fn what_the_listing_said_holds_until_the_next_one() {
+        let mut refusals = Refusals { hidden: true, call: (12, Some(Errno::ACCESS)), ..Refusals::default() };
+        refusals.clear();
+        let texts: Vec<String> = refusals.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert!(texts[0].contains("hidepid"), "{texts:?}");
+        refusals = Refusals { listing: Some(Errno::IO), ..Refusals::default() };
+        refusals.clear();
+        assert_eq!(refusals.listing, Some(Errno::IO));
+        refusals = Refusals { empty: true, hidden: true, ..Refusals::default() };
+        refusals.clear();
+        assert_eq!(refusals.faults().len(), 1, "one reason is enough");
+        assert!(refusals.faults()[0].to_string().contains("mounted"));
     }
 }

@@ -25,13 +25,14 @@ use super::blocked::call_in;
 use super::dating::last_ran;
 use super::faults::explain;
 use super::graph::{Analysis, Node, analyse};
+use super::infer::{self, Inference, Sleeper};
 use super::parse::{self, Stat};
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
 use super::wait::{self, Around, Call, Facts};
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Unreadable, WaitGraph};
 use crate::model::process::State;
-use crate::model::wait::Wait;
+use crate::model::wait::{Certainty, Wait};
 use crate::model::{Nanos, Pid, text};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
@@ -130,6 +131,7 @@ impl Surveyor {
             }
         }
         self.follow(asked.iter().copied().collect());
+        self.infer();
         let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
         self.graph(&analysis, &wanted, began)
@@ -144,6 +146,7 @@ impl Surveyor {
         let mut pids = Vec::new();
         self.source.list_processes(&mut pids)?;
         self.follow(pids);
+        self.infer();
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
         let wanted = stuck.map(|(id, _)| *id).collect();
@@ -263,6 +266,71 @@ impl Surveyor {
             seen.wait = wait::decode(&facts, world).map(Arc::new);
             seen.lock = seen.futex().and_then(|address| world.around(pid, address));
         }
+    }
+
+    /// Names the holders of locks that do not store them, by what every thread of
+    /// the process would let go of. Whoever has run since it was read is not
+    /// named.
+    fn infer(&mut self) {
+        let open = |seen: &Seen| seen.wait.as_deref().is_some_and(infer::is_open);
+        let pids: BTreeSet<Pid> = self.threads.iter().filter(|(_, seen)| open(seen)).map(|(id, _)| id.pid).collect();
+        for pid in pids {
+            if self.abandoned.is_some() {
+                return;
+            }
+            self.progress.enter(pid);
+            self.infer_in(pid);
+            self.abandoned = self.progress.leave().err();
+        }
+    }
+
+    fn infer_in(&mut self, pid: Pid) {
+        let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
+        let mut running = 0;
+        let mut sleepers = Vec::new();
+        for (id, seen) in self.threads.range(range.clone()) {
+            match seen.call {
+                Call::Blocked { sp, pc, .. } => {
+                    sleepers.push(Sleeper { tid: id.tid, sp, pc, wait: seen.wait.as_deref() });
+                }
+                _ if seen.ended() => {}
+                _ => running += 1,
+            }
+        }
+        let world = &mut self.source.world;
+        let inference = Inference::of(world, pid, &sleepers, running);
+        let mut named = BTreeSet::new();
+        for (_, seen) in self.threads.range_mut(range.clone()) {
+            if seen.wait.as_deref().is_some_and(infer::is_open)
+                && let Some(wait) = &mut seen.wait
+            {
+                let wait = Arc::make_mut(wait);
+                inference.name(world, pid, wait);
+                named.extend(wait.holders.iter().filter_map(|holder| holder.tid));
+            }
+        }
+        let moved = self.moved(pid, &named);
+        for (_, seen) in self.threads.range_mut(range) {
+            let Some(wait) = seen.wait.as_mut().filter(|wait| wait.certainty == Certainty::Inferred) else { continue };
+            if wait.holders.iter().any(|holder| holder.tid.is_some_and(|tid| moved.contains(&tid))) {
+                let wait = Arc::make_mut(wait);
+                wait.holders.clear();
+                wait.partial = true;
+                wait.certainty = Certainty::Unknown;
+                wait.evidence.push("but it has run while it was read".to_owned());
+            }
+        }
+    }
+
+    /// Those of these threads of a process that have run since they were read.
+    fn moved(&mut self, pid: Pid, tids: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+        let Ok(tasks) = self.tasks(pid) else { return tids.clone() };
+        let mut moved = tids.clone();
+        moved.retain(|&tid| {
+            let before = self.threads.get(&ThreadId { pid, tid }).and_then(|seen| seen.turns);
+            before.is_none() || turns(&mut self.source, &tasks, tid) != before
+        });
+        moved
     }
 
     /// Who can go on; whoever seems unable to is read once more. Where `all` are

@@ -146,23 +146,36 @@ fn parse_pressure(text: &[u8]) -> Option<Pressure> {
     })
 }
 
+/// Over less time a share says more about the moment than about the program:
+/// a panel that opens is sampled at once, between two readings a second apart.
+const SHORTEST_SHARE: Nanos = Nanos(200_000_000);
+
 /// What the program itself used between two readings.
 #[derive(Debug, Default)]
 struct OwnSampler {
     before: Option<(Nanos, Nanos, Nanos)>,
+    last: OwnCost,
 }
 
 impl OwnSampler {
     /// All but the resident memory.
     fn sample(&mut self) -> OwnCost {
-        let now = (clock::monotonic(), clock::process_cpu(), worker::cpu_of_all());
-        let mut cost = OwnCost::default();
-        if let Some(before) = self.before.replace(now) {
-            let wall = now.0.since(before.0).0.max(1) as f32;
-            cost.program = now.1.since(before.1).0 as f32 / wall;
-            cost.workers = now.2.since(before.2).0 as f32 / wall;
+        self.share((clock::monotonic(), clock::process_cpu(), worker::cpu_of_all()))
+    }
+
+    /// The shares since the reading before, those of then where it is too near.
+    fn share(&mut self, now: (Nanos, Nanos, Nanos)) -> OwnCost {
+        let Some(before) = self.before else {
+            self.before = Some(now);
+            return OwnCost::default();
+        };
+        let wall = now.0.since(before.0);
+        if wall >= SHORTEST_SHARE {
+            self.before = Some(now);
+            self.last.program = now.1.since(before.1).0 as f32 / wall.0 as f32;
+            self.last.workers = now.2.since(before.2).0 as f32 / wall.0 as f32;
         }
-        cost
+        self.last
     }
 }
 
@@ -202,6 +215,19 @@ mod tests {
         assert!(second.cpu.is_some_and(|share| share > 0.0 && share <= 1.0), "{:?}", second.cpu);
         assert!(second.own.program > 0.0, "this test has been busy");
         assert!(second.own.rss > Bytes(1 << 20));
+    }
+
+    #[test]
+    fn a_reading_soon_after_another_repeats_its_shares() {
+        let at = |ms: u64, program: u64, workers: u64| (Nanos(ms * 1_000_000), Nanos(program), Nanos(workers));
+        let mut own = OwnSampler::default();
+        assert_eq!(own.share(at(0, 0, 0)), OwnCost::default());
+        let first = own.share(at(1000, 10_000_000, 40_000_000));
+        assert!((first.program - 0.01).abs() < 1e-6 && (first.workers - 0.04).abs() < 1e-6, "{first:?}");
+        // 9 ms of work within 10 ms are no 90 % of anything.
+        assert_eq!(own.share(at(1010, 19_000_000, 40_000_000)), first);
+        let third = own.share(at(2000, 20_000_000, 40_000_000));
+        assert!((third.program - 0.01).abs() < 1e-6 && third.workers.abs() < 1e-6, "{third:?}");
     }
 
     #[test]

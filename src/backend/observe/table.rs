@@ -131,6 +131,7 @@ impl Table {
         }
         let listed = self.source.list_processes(&mut self.pids);
         self.refusals.listing = listed.err();
+        self.refusals.empty = listed.is_ok() && self.pids.is_empty();
         // The first process is the one nobody ends: if it cannot be seen,
         // others are hidden too.
         self.refusals.hidden = self.source.clocks && listed.is_ok() && self.pids.first() != Some(&1);

@@ -11,6 +11,7 @@ use ratatui::widgets::{Clear, Widget};
 
 use super::{frame, text};
 use crate::model::signal::SIGNALS;
+use crate::ui::keymap::Hint;
 use crate::ui::theme::{Role, Theme};
 
 /// The menu. `T` is whatever names the target for its owner.
@@ -66,6 +67,20 @@ impl<T> SignalMenu<T> {
         Choice::Open
     }
 
+    /// What can be done next.
+    pub fn hints(&self) -> Vec<Hint> {
+        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
+        if self.asking {
+            return vec![hint("Enter y", "send it", "send the signal"), hint("Esc", "back", "back to the list")];
+        }
+        vec![
+            hint("Enter", "choose", "choose this signal; a question follows"),
+            hint("↓ j", "next", "next signal"),
+            hint("9", "SIGKILL", "go to SIGKILL"),
+            hint("Esc q", "close", "close without sending anything"),
+        ]
+    }
+
     /// Draws the menu over `area`.
     pub fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let width = area.width.min(70);
@@ -73,6 +88,7 @@ impl<T> SignalMenu<T> {
         let popup =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         Clear.render(popup, screen.buffer_mut());
+        screen.buffer_mut().set_style(popup, theme.ground());
         let title = format!("Signal to {}", text::fit(&self.label, usize::from(width).saturating_sub(34)));
         let note = if self.asking { "Enter sends · Esc back" } else { "Enter chooses · Esc closes" };
         let inside = frame::draw_focused(screen, popup, &title, note, theme);

@@ -59,6 +59,29 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Breaks `text` into lines of at most `width` columns wherever they are full.
+pub fn hard_wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width.max(2) {
+            lines.push(String::new());
+            used = 0;
+        }
+        used += columns;
+        if let Some(line) = lines.last_mut() {
+            line.push(c);
+        }
+    }
+    lines
+}
+
+/// A count with its noun: `1 process`, `2 processes`.
+pub fn count(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +99,22 @@ mod tests {
     #[test]
     fn paragraphs_wrap() {
         assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
+    }
+
+    #[test]
+    fn a_hard_wrap_loses_nothing_and_no_line_is_too_wide() {
+        for text in ["", "PATH=/usr/bin:/bin", "进程 and 锁 among words", "a\u{301}e\u{301}"] {
+            for width in 2..24 {
+                let lines = hard_wrap(text, width);
+                assert_eq!(lines.concat(), text);
+                assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        let all = [0, 1, 2].map(|n| count(n, "process", "processes"));
+        assert_eq!(all, ["0 processes", "1 process", "2 processes"]);
     }
 }

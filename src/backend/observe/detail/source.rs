@@ -15,6 +15,7 @@ use procfs::{ProcError, ProcResult};
 use rustix::fs::{Dir, DirEntry};
 use rustix::io::Errno;
 
+use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::detail::Section;
 use crate::model::text::visible_arc;
 use crate::model::{Fault, Pid};
@@ -76,7 +77,7 @@ impl Source {
         let source = self.path.join(name).display().to_string();
         match error {
             ProcError::PermissionDenied(_) => Fault::new(source, "permission denied")
-                .hint("needs CAP_SYS_PTRACE: run as root, or as the user the process belongs to"),
+                .hint(advice(may_trace(), "needs CAP_SYS_PTRACE: run as root, or as the user the process belongs to")),
             // The crate gives ESRCH this name too.
             ProcError::NotFound(_) => Fault::new(source, self.why_not_there()),
             ProcError::Io(error, _) if error.raw_os_error() == Some(libc::ESRCH) => {

@@ -4,6 +4,7 @@
 //! A symbol table may be large and is asked for a few addresses only, so it is
 //! read through once for all addresses of a question and nothing of it is kept.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -11,15 +12,20 @@ use std::sync::Arc;
 use crate::model::text::visible_arc;
 
 const SHT_SYMTAB: u32 = 2;
+const SHT_RELA: u32 = 4;
 const SHT_DYNSYM: u32 = 11;
 const PT_LOAD: u32 = 1;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 const SYMBOL: usize = 24;
+const RELOCATION: usize = 24;
 /// Symbol tables above this are left unread: half a second of a monitor's time
 /// is too much for a name.
 const LARGEST_TABLE: u64 = 192 << 20;
+
+/// So are other sections above this.
+const LARGEST_SECTION: usize = 32 << 20;
 
 /// A section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +107,7 @@ impl Elf {
 
     /// The content of a section that is not unreasonably large.
     pub fn content(&self, section: &Section) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(section.size).ok().filter(|&size| size <= 8 << 20)?];
+        let mut bytes = vec![0; usize::try_from(section.size).ok().filter(|&size| size <= LARGEST_SECTION)?];
         self.file.read_exact_at(&mut bytes, section.offset).ok()?;
         Some(bytes)
     }
@@ -117,6 +123,23 @@ impl Elf {
         let mut found = vec![None; addresses.len()];
         for section in self.sections.iter().filter(|s| s.kind == SHT_SYMTAB || s.kind == SHT_DYNSYM) {
             self.search(section, addresses, &mut found);
+        }
+        found
+    }
+
+    /// The places into which the linker puts addresses of symbols, and of which.
+    pub fn imports(&self) -> HashMap<u64, Arc<str>> {
+        let mut found = HashMap::new();
+        for section in self.sections.iter().filter(|section| section.kind == SHT_RELA && section.address != 0) {
+            let dynamic = self.sections.get(section.link as usize).filter(|table| table.kind == SHT_DYNSYM);
+            let names = dynamic.and_then(|table| self.sections.get(table.link as usize));
+            let (Some(dynamic), Some(names)) = (dynamic, names) else { continue };
+            let (Some(entries), Some(symbols)) = (self.content(section), self.content(dynamic)) else { continue };
+            for entry in entries.chunks_exact(RELOCATION) {
+                let (slot, symbol) = (u64_at(entry, 0), (u64_at(entry, 8) >> 32) as usize);
+                let name = symbols.get(symbol * SYMBOL..).filter(|_| symbol != 0).map(|symbol| u32_at(symbol, 0));
+                found.extend(name.and_then(|at| Some((slot, self.string(names, at.into())?))));
+            }
         }
         found
     }

@@ -6,9 +6,13 @@
 //! elf      an ELF file: sections and symbols, read in passing, nothing kept
 //! module   a mapped file: which C library it is, names of its functions
 //! stack    the return addresses above a blocked thread's stack pointer
+//! lsda     where a frame goes on when an exception passes through it
+//! unwind   a blocked thread's live frames, by the tables made for exceptions
 //! ```
 
 pub mod elf;
+pub mod lsda;
 pub mod maps;
 pub mod module;
 pub mod stack;
+pub mod unwind;

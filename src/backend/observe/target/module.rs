@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags, fstat, openat};
 
 use super::elf::{Elf, Symbol};
 use super::maps::{FileId, Mapping, Maps};
+use super::unwind::FrameTable;
 use crate::model::Pid;
 use crate::sys::procroot::ProcRoot;
 
@@ -38,11 +39,18 @@ impl Runtime {
     }
 }
 
+/// Of what has not been asked for yet.
+#[derive(Clone, Copy, Debug)]
+struct Unread;
+
 /// A mapped file.
 #[derive(Debug)]
 pub struct Module {
     elf: Option<Elf>,
     runtime: Option<Runtime>,
+    /// `Err` until it is asked for.
+    frames: Result<Option<Arc<FrameTable>>, Unread>,
+    imports: Option<HashMap<u64, Arc<str>>>,
     path: Arc<str>,
     names: HashMap<u64, Option<Symbol>>,
     by_start: BTreeMap<u64, Symbol>,
@@ -63,6 +71,21 @@ impl Module {
     /// Whether the program was made by the Go compiler, which leaves a section.
     pub fn is_go(&self) -> bool {
         self.elf.as_ref().is_some_and(|elf| elf.section(".go.buildinfo").is_some())
+    }
+
+    /// Its call frame table, if it has one; read at the first question.
+    pub fn frames(&mut self) -> Option<Arc<FrameTable>> {
+        if self.frames.is_err() {
+            self.frames = Ok(self.elf.as_ref().and_then(call_frames).map(Arc::new));
+        }
+        self.frames.clone().ok().flatten()
+    }
+
+    /// The symbol whose address the linker puts into this place, by the file's own
+    /// numbering.
+    pub fn import(&mut self, slot: u64) -> Option<Arc<str>> {
+        let Module { elf, imports, .. } = self;
+        imports.get_or_insert_with(|| elf.as_ref().map(Elf::imports).unwrap_or_default()).get(&slot).cloned()
     }
 
     /// The symbols at these addresses of the file's own numbering.
@@ -127,6 +150,8 @@ impl Modules {
         Some(self.by_file.entry(id).or_insert_with(|| Module {
             elf: open(root, pid, mapping).and_then(Elf::open),
             runtime: None,
+            frames: Err(Unread),
+            imports: None,
             path: mapping.name.clone(),
             names: HashMap::new(),
             by_start: BTreeMap::new(),
@@ -150,6 +175,16 @@ fn open(root: &ProcRoot, pid: Pid, mapping: &Mapping) -> Option<File> {
     let file = openat(root.directory(), path, flags, Mode::empty()).ok()?;
     // The device differs between maps and stat on some file systems (btrfs).
     (fstat(&file).ok()?.st_ino == mapping.file?.inode).then(|| File::from(file))
+}
+
+fn call_frames(elf: &Elf) -> Option<FrameTable> {
+    let section = elf.section(".eh_frame")?;
+    let table = FrameTable::new(elf.content(section)?, section.address);
+    let sorted = elf.section(".eh_frame_hdr").and_then(|section| Some((elf.content(section)?, section.address)));
+    Some(match sorted {
+        Some((bytes, address)) => table.sorted(bytes, address),
+        None => table,
+    })
 }
 
 fn detect(elf: &Elf, path: &str) -> Runtime {

@@ -11,6 +11,7 @@ use super::{Call, Facts, World, decode};
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::Code;
+use crate::backend::observe::target::unwind::FrameTable;
 use crate::model::process::State;
 use crate::model::wait::Wait;
 use crate::model::{Nanos, Pid};
@@ -77,6 +78,14 @@ impl Source for Fake {
             Code { address, file, runtime, function: tables.names.get(&address).map(|name| name.as_str().into()) }
         };
         addresses.iter().map(code).collect()
+    }
+
+    fn frames(&mut self, _: &ProcRoot, _: Pid, _: &Maps, _: u64) -> Option<(Arc<FrameTable>, u64)> {
+        None
+    }
+
+    fn import(&mut self, _: &ProcRoot, _: Pid, _: &Maps, _: u64) -> Option<Arc<str>> {
+        None
     }
 
     fn place(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, address: u64) -> String {

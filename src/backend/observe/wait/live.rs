@@ -1,5 +1,7 @@
 //! Memory and names of real processes.
 
+use std::sync::Arc;
+
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
@@ -7,6 +9,7 @@ use super::world::Source;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
 use crate::backend::observe::target::stack::Code;
+use crate::backend::observe::target::unwind::FrameTable;
 use crate::model::{Nanos, Pid};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::procroot::ProcRoot;
@@ -67,6 +70,20 @@ impl Source for Live {
             }
         }
         code
+    }
+
+    fn frames(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Option<(Arc<FrameTable>, u64)> {
+        let mapping = maps.find(address)?;
+        let module = self.modules.of(root, pid, mapping)?;
+        let moved = address.wrapping_sub(module.own_address(maps, mapping, address)?);
+        Some((module.frames()?, moved))
+    }
+
+    fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>> {
+        let mapping = maps.find(slot)?;
+        let module = self.modules.of(root, pid, mapping)?;
+        let own = module.own_address(maps, mapping, slot)?;
+        module.import(own)
     }
 
     fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String {

@@ -29,7 +29,7 @@ mod lease;
 mod live;
 mod other;
 mod owner;
-mod parking_lot;
+pub(super) mod parking_lot;
 mod path;
 mod peer;
 mod pipe;

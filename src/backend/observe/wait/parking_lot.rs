@@ -16,6 +16,43 @@ use crate::model::wait::{Certainty, Wait, WaitKind};
 /// Where the key stands, seen from the futex word.
 const KEY: u64 = 32;
 
+/// What a thread can be parked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::observe) enum Primitive {
+    /// A mutex: one byte.
+    Mutex,
+    /// A reader-writer lock: a word.
+    RwLock,
+    /// A condition variable.
+    Condvar,
+}
+
+impl Primitive {
+    const ALL: [Primitive; 3] = [Primitive::Mutex, Primitive::RwLock, Primitive::Condvar];
+
+    /// Its module in `parking_lot`, as mangled names have it.
+    fn module(self) -> &'static str {
+        match self {
+            Primitive::Mutex => "9raw_mutex",
+            Primitive::RwLock => "10raw_rwlock",
+            Primitive::Condvar => "7condvar",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Primitive::Mutex => "parking_lot Mutex",
+            Primitive::RwLock => "parking_lot RwLock",
+            Primitive::Condvar => "parking_lot Condvar",
+        }
+    }
+}
+
+/// What a wait of this kind is for; `None` where that is not known.
+pub(in crate::backend::observe) fn primitive(wait: &Wait) -> Option<Primitive> {
+    Primitive::ALL.into_iter().find(|primitive| wait.resource.starts_with(primitive.words()))
+}
+
 /// A thread that is parked by `parking_lot`.
 #[derive(Debug)]
 pub(super) struct ParkingLot;
@@ -52,12 +89,16 @@ impl Decoder for ParkingLot {
         if !is_data || world.words(facts.pid, call.address) != Ok([1]) || !world.still_there(facts) {
             return None;
         }
-        let what = [("9raw_mutex", "Mutex"), ("10raw_rwlock", "RwLock"), ("7condvar", "Condvar")]
-            .iter()
-            .find(|(part, _)| site.callers.iter().any(|code| is_ours(code.name()) && code.name().contains(part)))
-            .map_or("lock", |(_, what)| what);
-        let mut wait =
-            call.wait(WaitKind::ParkingLot, format!("parking_lot {what} in {}", world.place(facts.pid, lock)));
+        let of = |name: &str| {
+            Primitive::ALL.into_iter().find(|primitive| is_ours(name) && name.contains(primitive.module()))
+        };
+        let mut primitive = site.callers.iter().find_map(|code| of(code.name()));
+        if primitive.is_none() && world.is_precise() {
+            // Without optimisation it lies deeper.
+            primitive = world.frame_names(facts).iter().find_map(|name| of(name));
+        }
+        let what = primitive.map_or("parking_lot lock", Primitive::words);
+        let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, lock)));
         wait.address = Some(lock);
         wait.partial = true;
         wait.certainty = Certainty::Derived;

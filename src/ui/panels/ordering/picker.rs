@@ -79,6 +79,7 @@ impl Picker {
         let place =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         screen.render_widget(Clear, place);
+        screen.buffer_mut().set_style(place, look.theme.ground());
         let note = format!("{} of {}", self.selected + 1, self.tests.len());
         let inside = frame::draw_focused(screen, place, "Tests", &note, look.theme);
         let rows = usize::from(inside.height).max(1);

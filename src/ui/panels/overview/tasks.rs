@@ -4,12 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::model::Fault;
 use crate::model::child::{ChildState, ChildView};
 use crate::model::process::{Process, ProcessTable};
 use crate::model::signal;
 use crate::ui::panels::Look;
 use crate::ui::panels::processes::columns::wait_text;
-use crate::ui::panels::waits::{chain_line, deadlocks};
+use crate::ui::panels::waits::{chain_line, deadlocks, unseen};
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, rows, text};
 
@@ -20,16 +21,32 @@ fn table<'a>(look: &Look<'a>) -> Option<&'a ProcessTable> {
 /// The processes that use most CPU; where none uses any, those that used most
 /// so far.
 pub(super) fn busiest(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
-    let note = table(look)
-        .map_or_else(String::new, |t| format!("{} processes · {} threads", t.tally.processes, t.tally.threads));
+    let note = table(look).map_or_else(String::new, |t| {
+        let (processes, threads) = (t.tally.processes, t.tally.threads);
+        format!("{} · {}", text::count(processes, "process", "processes"), text::count(threads, "thread", "threads"))
+    });
     let inside = frame::draw(screen, place, "Busiest", &note, look.theme);
     let Some(table) = table(look) else {
         rows::draw(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
         return;
     };
-    let lines =
-        top(table, usize::from(inside.height)).into_iter().map(|p| busy_line(p, usize::from(inside.width), look));
-    rows::draw(screen, inside, lines);
+    // Who is not listed cannot be among them.
+    let unlisted = table.faults.iter().find(|fault| &*fault.source == "/proc");
+    let below = unlisted.map_or_else(Vec::new, |fault| fault_lines(fault, inside, look));
+    let room = usize::from(inside.height) - below.len();
+    let lines = top(table, room).into_iter().map(|p| busy_line(p, usize::from(inside.width), look));
+    rows::draw(screen, inside, lines.chain(below).collect::<Vec<_>>());
+}
+
+/// What could not be read, in a third of the room or two lines.
+fn fault_lines(fault: &Fault, inside: Rect, look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut words = text::wrap(&format!("! {fault}"), usize::from(inside.width));
+    let most = usize::from(inside.height / 3).max(2).min(usize::from(inside.height.saturating_sub(1)));
+    if words.len() > most {
+        words.truncate(most);
+        words.iter_mut().skip(most.saturating_sub(1)).for_each(|last| last.push('…'));
+    }
+    words.into_iter().map(|line| Line::styled(line, look.style(Role::Warn))).collect()
 }
 
 fn top(table: &ProcessTable, count: usize) -> Vec<&Process> {
@@ -78,21 +95,23 @@ pub(super) fn busiest_line(look: &Look<'_>) -> Line<'static> {
 
 /// Deadlocks, and who waits for somebody, oldest first.
 pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
-    const TITLE: &str = "Waiting for somebody";
+    let title = if place.width < 44 { "Waiting" } else { "Waiting for somebody" };
     let Some(graph) = look.store.graph.as_ref().map(|s| &s.value) else {
-        let inside = frame::draw(screen, place, TITLE, "", look.theme);
+        let inside = frame::draw(screen, place, title, "", look.theme);
         rows::draw(screen, inside, [Line::styled("reading …", look.style(Role::Dim))]);
         return;
     };
     let chains = &look.store.chains;
-    let title = Line::styled(TITLE, look.style(Role::Title));
+    let title = Line::styled(title, look.style(Role::Title));
     let role = if graph.deadlocks.is_empty() { Role::Good } else { Role::Danger };
-    let note = Line::styled(deadlocks(graph), look.style(role));
+    let note = Line::styled(deadlocks(graph, look), look.style(role));
     let inside = frame::draw_lines(screen, place, &title, &note, false, look.theme);
     let rows = usize::from(inside.height);
+    let unread = unseen(look).map_or_else(Vec::new, |fault| fault_lines(fault, inside, look));
     if chains.is_empty() {
         let words = "nobody waits for a thread or process that can be named";
-        rows::draw(screen, inside, [Line::styled(words, look.style(Role::Dim))]);
+        let line = Line::styled(words, look.style(Role::Dim));
+        rows::draw(screen, inside, std::iter::once(line).chain(unread).collect::<Vec<_>>());
         return;
     }
     let shown = if chains.len() > rows { rows.saturating_sub(1) } else { rows };
@@ -100,6 +119,10 @@ pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     if chains.len() > shown {
         lines
             .push(Line::styled(format!("  and {} more: Enter shows all", chains.len() - shown), look.style(Role::Dim)));
+    }
+    // Chains come first; what is not known about the others where there is room.
+    if lines.len() + unread.len() <= rows {
+        lines.extend(unread);
     }
     rows::draw(screen, inside, lines);
 }
@@ -109,7 +132,7 @@ pub(super) fn waiting_line(look: &Look<'_>) -> Line<'static> {
     let Some(graph) = look.store.graph.as_ref().map(|s| &s.value) else { return Line::default() };
     match look.store.chains.first() {
         Some(chain) => chain_line(chain, graph, look),
-        None => Line::styled("no deadlocks, nobody waits for somebody", look.style(Role::Dim)),
+        None => Line::styled(format!("{}, nobody waits for somebody", deadlocks(graph, look)), look.style(Role::Dim)),
     }
 }
 
@@ -123,7 +146,7 @@ pub(super) fn children(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let mut lines: Vec<Line<'static>> =
         children.iter().rev().map(|c| child_line(c, usize::from(inside.width), look)).collect();
     if lines.is_empty() {
-        lines.push(Line::styled("no child yet: 4 opens the panel that starts one", look.style(Role::Dim)));
+        lines.push(Line::styled("none yet: r in panel 4 starts one", look.style(Role::Dim)));
     }
     rows::draw(screen, inside, lines);
 }

@@ -76,7 +76,11 @@ impl Processes {
         self.draw_headings(screen.buffer_mut(), look);
         self.top = self.top.min(self.rows.len().saturating_sub(self.geometry.rows()));
         if self.rows.is_empty() {
-            let what = format!("0 of {} match `{}` – Esc clears the filter", table.processes.len(), self.filter_text);
+            let what = if self.filter_text.is_empty() {
+                "no process can be seen here".to_owned()
+            } else {
+                format!("0 of {} match `{}` – Esc clears the filter", table.processes.len(), self.filter_text)
+            };
             Line::styled(what, look.style(Role::Warn)).render(first_row(self.geometry.body), screen.buffer_mut());
         }
         let body = self.geometry.body;
@@ -114,12 +118,12 @@ impl Processes {
             spans.push(Span::styled(text, look.style(role)));
         };
         if self.how.filter.is_empty() {
-            part(format!("{} processes", tally.processes), Role::Dim);
+            part(text::count(tally.processes, "process", "processes"), Role::Dim);
         } else {
             let shown = self.rows.iter().filter(|r| !r.context && !super::columns::is_thread(r)).count();
             part(format!("{shown} of {} processes", tally.processes), Role::Accent);
         }
-        part(format!("{} threads", tally.threads), Role::Dim);
+        part(text::count(tally.threads, "thread", "threads"), Role::Dim);
         part(format!("{} running", tally.running), Role::Dim);
         for (count, word) in [(tally.disk, "in D"), (tally.stopped, "stopped"), (tally.zombies, "zombie")] {
             if count > 0 {
@@ -191,6 +195,10 @@ impl Processes {
         if row.folded {
             pen.write("+ ", look.style(Role::Accent));
         }
+        // Where no column says it, the row itself does.
+        if let Some(since) = process.stale.filter(|_| !self.geometry.shows("WAITS FOR")) {
+            pen.write(&format!("stale {} ", look.now.since(since).age()), look.style(Role::Warn));
+        }
         match row.thread(table) {
             Some(thread) => pen.write(&thread.name, look.style(if row.context { Role::Faint } else { Role::Dim })),
             None => command(&mut pen, process, row.context, look),
@@ -246,9 +254,10 @@ fn guides(row: &Row, tree: bool) -> String {
 
 /// What could not be read, in a sentence above the table.
 fn draw_faults(screen: &mut Frame<'_>, area: Rect, table: &ProcessTable, look: &Look<'_>) -> Rect {
-    let Some(first) = table.faults.first().filter(|_| area.height >= 12) else { return area };
+    let Some(first) = table.faults.first().filter(|_| area.height >= 7) else { return area };
     let others = if table.faults.len() > 1 { format!("   +{} more", table.faults.len() - 1) } else { String::new() };
-    let line = Line::styled(format!("! {first}{others}"), look.style(Role::Faint));
+    let room = usize::from(area.width).saturating_sub(others.width());
+    let line = Line::styled(format!("{}{others}", text::fit(&format!("! {first}"), room)), look.style(Role::Dim));
     line.render(Rect { height: 1, ..area }, screen.buffer_mut());
     Rect { y: area.y + 1, height: area.height - 1, ..area }
 }

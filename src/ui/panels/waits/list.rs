@@ -9,6 +9,7 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::Fault;
 use crate::model::graph::{Deadlock, GraphThread, ThreadId, Verdict, WaitGraph};
 use crate::model::wait::{Certainty, Holder, Wait};
 use crate::ui::chains::Chain;
@@ -16,13 +17,23 @@ use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
 
-/// `no deadlocks`, `1 deadlock`.
-pub(in crate::ui::panels) fn deadlocks(graph: &WaitGraph) -> String {
+/// `no deadlocks`, `1 deadlock`; `no deadlocks seen` where not all could be
+/// looked at.
+pub(in crate::ui::panels) fn deadlocks(graph: &WaitGraph, look: &Look<'_>) -> String {
+    let all_seen = graph.unreadable.is_empty() && unseen(look).is_none();
     match graph.deadlocks.len() {
-        0 => "no deadlocks".to_owned(),
+        0 if all_seen => "no deadlocks".to_owned(),
+        0 => "no deadlocks seen".to_owned(),
         1 => "1 deadlock".to_owned(),
         n => format!("{n} deadlocks"),
     }
+}
+
+/// What could not be read of what waits hang on, if anything.
+pub(in crate::ui::panels) fn unseen<'a>(look: &Look<'a>) -> Option<&'a Fault> {
+    let table = &look.store.processes.as_ref()?.value;
+    // Neither I/O nor context switches say what anybody waits for.
+    table.faults.iter().find(|fault| !matches!(&*fault.source, "/proc/PID/io" | "/proc/PID/status"))
 }
 
 /// The line of a chain.

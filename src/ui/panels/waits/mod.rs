@@ -18,7 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-pub(super) use self::list::{chain_line, deadlocks};
+pub(super) use self::list::{chain_line, deadlocks, unseen};
 pub(super) use self::picture::UNSEEN;
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::Topics;
@@ -212,7 +212,7 @@ impl Waits {
         look: &Look<'_>,
     ) {
         let order = if self.order == Order::Oldest { "oldest first" } else { "longest first" };
-        let note = format!("{} · {order}", deadlocks(graph));
+        let note = format!("{} · {order}", deadlocks(graph, look));
         let title = format!("Chains {}", chains.len());
         let inside = frame::draw_focused(screen, area, &title, &note, look.theme);
         let height = usize::from(inside.height).max(1);
@@ -242,13 +242,14 @@ fn split(area: Rect, chains: usize) -> (Rect, Rect) {
 }
 
 fn draw_empty(screen: &mut Frame<'_>, area: Rect, graph: &WaitGraph, look: &Look<'_>) {
-    let inside = frame::draw(screen, area, "Chains", &deadlocks(graph), look.theme);
-    let scanned = graph.scanned;
+    let inside = frame::draw(screen, area, "Chains", &deadlocks(graph, look), look.theme);
+    let processes = text::count(graph.scanned.processes as u32, "process", "processes");
+    let threads = text::count(graph.scanned.threads as u32, "thread", "threads");
     let table = look.store.processes.as_ref().map(|s| &s.value);
     let faults = table.map_or(&[][..], |table| &table.faults);
     let mut lines = vec![
         ("Nobody waits for a thread or process that can be named.".to_owned(), Role::Good),
-        (format!("{} processes with {} threads were looked at.", scanned.processes, scanned.threads), Role::Dim),
+        (format!("{processes} with {threads} were looked at."), Role::Dim),
     ];
     lines.extend(graph.unreadable.iter().map(|one| (format!("! {}: {}", one.pid, one.why), Role::Warn)));
     lines.extend(faults.iter().map(|fault| (format!("! {fault}"), Role::Faint)));

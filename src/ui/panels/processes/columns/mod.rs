@@ -2,14 +2,22 @@
 //! sort by it. [`COLUMNS`] is in the order of the screen; a column appears where
 //! the screen has room for its `worth`.
 
+mod cells;
+mod order;
+mod waits;
+
 use std::cmp::Ordering;
 
+use self::cells::{
+    age, call, cpu, memory, nice, pid, ppid, read, state, switches, threads, time, user, virt, wchan, written,
+};
+use self::order::{by_cpu, by_switches, by_wait, io_rate};
+use self::waits::{held_by, wait, wait_age};
+pub use self::waits::{holder_text, wait_text};
 use super::rows::{Item, Row};
-use crate::model::Nanos;
 use crate::model::graph::{ThreadId, Verdict, WaitGraph};
-use crate::model::process::{Io, Process, ProcessTable, State, Switches};
-use crate::model::units::si;
-use crate::model::wait::{Certainty, Holder, Wait};
+use crate::model::process::{Process, ProcessTable, State};
+use crate::model::wait::Wait;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 
@@ -164,222 +172,6 @@ pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
     }
     chosen.sort_unstable();
     chosen
-}
-
-fn by_cpu(a: &Process, b: &Process) -> Ordering {
-    a.cpu.unwrap_or(-1.0).total_cmp(&b.cpu.unwrap_or(-1.0)).then_with(|| a.cpu_time.cmp(&b.cpu_time))
-}
-
-fn by_switches(a: &Process, b: &Process) -> Ordering {
-    let total = |s: Option<Switches>| s.map(|s| s.voluntary + s.involuntary);
-    total(a.switches).cmp(&total(b.switches))
-}
-
-/// Waits that somebody must end first, then others, each by how long they last.
-fn by_wait(a: &Process, b: &Process) -> Ordering {
-    let rank = |p: &Process| {
-        let wait = p.wait.as_deref()?;
-        let held = u8::from(wait.orphaned) * 2 + u8::from(!wait.holders.is_empty());
-        Some((held, std::cmp::Reverse(wait.since)))
-    };
-    rank(a).cmp(&rank(b))
-}
-
-fn io_rate(io: Option<Io>, read: bool) -> f64 {
-    io.map_or(-1.0, |io| if read { io.read_rate } else { io.write_rate })
-}
-
-fn unknown() -> (String, Role) {
-    ("–".to_owned(), Role::Faint)
-}
-
-fn pid(cell: &Cell<'_>) -> (String, Role) {
-    match cell.thread() {
-        Some(thread) => (thread.tid.to_string(), Role::Dim),
-        None => (cell.process.pid.to_string(), Role::Text),
-    }
-}
-
-fn ppid(cell: &Cell<'_>) -> (String, Role) {
-    (cell.process.ppid.to_string(), Role::Dim)
-}
-
-fn user(cell: &Cell<'_>) -> (String, Role) {
-    (cell.process.user.to_string(), Role::Dim)
-}
-
-fn state(cell: &Cell<'_>) -> (String, Role) {
-    if cell.process.stale.is_some() {
-        return ("!".to_owned(), Role::Warn);
-    }
-    let state = cell.state();
-    let role = match state {
-        State::Running => Role::Good,
-        State::Disk | State::Zombie | State::Stopped | State::Traced => Role::Warn,
-        _ => Role::Dim,
-    };
-    (state.letter().to_string(), role)
-}
-
-fn cpu(cell: &Cell<'_>) -> (String, Role) {
-    match cell.cpu() {
-        None => unknown(),
-        Some(share) if share < 0.0005 => ("0".to_owned(), Role::Faint),
-        Some(share) if share >= 0.9 => (percent(share), Role::Warn),
-        Some(share) => (percent(share), Role::Strong),
-    }
-}
-
-fn percent(share: f32) -> String {
-    let percent = share * 100.0;
-    if percent < 99.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
-}
-
-fn memory(cell: &Cell<'_>) -> (String, Role) {
-    if cell.thread().is_some() || cell.process.kernel {
-        return (String::new(), Role::Faint);
-    }
-    (cell.process.rss.short(), Role::Text)
-}
-
-fn virt(cell: &Cell<'_>) -> (String, Role) {
-    if cell.thread().is_some() || cell.process.kernel {
-        return (String::new(), Role::Faint);
-    }
-    (cell.process.virt.short(), Role::Dim)
-}
-
-fn threads(cell: &Cell<'_>) -> (String, Role) {
-    match (cell.thread(), cell.process.threads) {
-        (Some(_), _) => (String::new(), Role::Faint),
-        (None, 1) => ("1".to_owned(), Role::Faint),
-        (None, n) => (n.to_string(), Role::Text),
-    }
-}
-
-fn nice(cell: &Cell<'_>) -> (String, Role) {
-    (cell.process.nice.to_string(), if cell.process.nice == 0 { Role::Faint } else { Role::Text })
-}
-
-fn age(cell: &Cell<'_>) -> (String, Role) {
-    let started = cell.thread().map_or(cell.process.started, |t| t.started);
-    (cell.look.boot.since(started).rough_age(), Role::Dim)
-}
-
-fn time(cell: &Cell<'_>) -> (String, Role) {
-    let time = cell.thread().map_or(cell.process.cpu_time, |t| t.cpu_time);
-    (time.cpu_time(), if time == Nanos::ZERO { Role::Faint } else { Role::Dim })
-}
-
-fn switches(cell: &Cell<'_>) -> (String, Role) {
-    let switches = cell.thread().map_or(cell.process.switches, |t| t.switches);
-    switches.map_or_else(unknown, |s| (si((s.voluntary + s.involuntary) as f64), Role::Dim))
-}
-
-fn read(cell: &Cell<'_>) -> (String, Role) {
-    io_cell(cell, true)
-}
-
-fn written(cell: &Cell<'_>) -> (String, Role) {
-    io_cell(cell, false)
-}
-
-fn io_cell(cell: &Cell<'_>, read: bool) -> (String, Role) {
-    if cell.thread().is_some() {
-        return (String::new(), Role::Faint);
-    }
-    match cell.process.io {
-        None => unknown(),
-        Some(io) => {
-            let rate = if read { io.read_rate } else { io.write_rate };
-            if rate < 0.5 {
-                ("0".to_owned(), Role::Faint)
-            } else {
-                (crate::model::Bytes(rate as u64).short(), Role::Text)
-            }
-        }
-    }
-}
-
-fn wchan(cell: &Cell<'_>) -> (String, Role) {
-    let wchan = cell.thread().map_or(cell.process.wchan.as_deref(), |t| t.wchan.as_deref());
-    (wchan.unwrap_or_default().to_owned(), Role::Faint)
-}
-
-fn call(cell: &Cell<'_>) -> (String, Role) {
-    let call = cell.thread().map_or(cell.process.call.as_ref(), |t| t.call.as_ref());
-    (call.map(|c| c.name.to_string()).unwrap_or_default(), Role::Dim)
-}
-
-fn wait(cell: &Cell<'_>) -> (String, Role) {
-    if let Some(since) = cell.process.stale {
-        return (format!("stale {}", cell.look.now.since(since).age()), Role::Warn);
-    }
-    if let Some(stuck) = cell.stuck_within() {
-        return stuck;
-    }
-    let Some(wait) = cell.wait() else {
-        return (String::new(), Role::Faint);
-    };
-    let role = match wait {
-        w if w.orphaned || cell.verdict().is_some_and(Verdict::is_for_ever) => Role::Danger,
-        w if !w.holders.is_empty() => Role::Accent,
-        _ => Role::Dim,
-    };
-    (wait_text(wait), role)
-}
-
-/// A wait in a few words: `mutex [heap] +0x2a0`, `sleep`.
-pub fn wait_text(wait: &Wait) -> String {
-    let words = wait.kind.words();
-    let resource = &*wait.resource;
-    if resource.is_empty() {
-        return words.to_owned();
-    }
-    if resource.starts_with(words) {
-        return resource.to_owned();
-    }
-    // `pipe full` and `pipe 48213` have a word in common.
-    match resource.split_once(' ') {
-        Some((first, rest)) if words.split(' ').next() == Some(first) => format!("{words} {rest}"),
-        _ => format!("{words} {resource}"),
-    }
-}
-
-fn wait_age(cell: &Cell<'_>) -> (String, Role) {
-    match cell.wait().and_then(|w| w.since) {
-        Some(since) => (cell.look.now.since(since).rough_age(), Role::Faint),
-        None => (String::new(), Role::Faint),
-    }
-}
-
-fn held_by(cell: &Cell<'_>) -> (String, Role) {
-    let Some(wait) = cell.wait() else { return (String::new(), Role::Faint) };
-    if wait.orphaned {
-        return ("nobody: orphaned".to_owned(), Role::Danger);
-    }
-    let Some(first) = wait.holders.first() else { return (String::new(), Role::Faint) };
-    let mut text = holder_text(*first, cell.table);
-    if wait.holders.len() > 1 {
-        text = format!("{text} +{}", wait.holders.len() - 1);
-    }
-    if wait.partial {
-        text.push_str(" or unseen");
-    }
-    let role = match wait.certainty {
-        _ if cell.verdict() == Some(Verdict::Deadlocked) => Role::Danger,
-        Certainty::Inferred => Role::Dim,
-        _ => Role::Strong,
-    };
-    (text, role)
-}
-
-/// A holder with its name where the table knows it: `4133 worker-5`.
-pub fn holder_text(holder: Holder, table: &ProcessTable) -> String {
-    let id = holder.tid.unwrap_or(holder.pid);
-    let thread = table.threads_of(holder.pid).iter().find(|t| Some(t.tid) == holder.tid).map(|t| t.name.clone());
-    let name = thread.or_else(|| table.process(holder.pid).map(|p| p.name.clone()));
-    name.map_or_else(|| id.to_string(), |name| format!("{id} {name}"))
 }
 
 /// Whether an item is a thread's row.

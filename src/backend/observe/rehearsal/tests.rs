@@ -1,0 +1,138 @@
+use super::*;
+
+/// Where the code of a test lies, its stack, and a lock that it may use.
+const CODE: u64 = 0x40_0000;
+const STACK: u64 = 0x7000_0000;
+const LOCK: u64 = 0x5000_0000;
+/// Functions that the code may call.
+const RESUME: u64 = CODE + 0x800;
+const WAKE: u64 = CODE + 0x810;
+const ABORT: u64 = CODE + 0x820;
+const UNLOCK: u64 = CODE + 0x830;
+
+struct Script {
+    code: Vec<u8>,
+}
+
+impl Stage for Script {
+    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool {
+        for (at, byte) in (address..).zip(buffer.iter_mut()) {
+            let code = at.checked_sub(CODE).and_then(|at| self.code.get(at as usize).copied());
+            *byte = match at {
+                LOCK => 2,
+                _ => code.unwrap_or(0),
+            };
+        }
+        [CODE, STACK, LOCK].iter().any(|base| (*base..base + 0x1000).contains(&address))
+    }
+
+    fn function(&self, address: u64) -> Function {
+        let name = match address {
+            RESUME => "_Unwind_Resume",
+            WAKE => "syscall",
+            ABORT => "_RNvNtCs1_4core9panicking19panic_cannot_unwind",
+            UNLOCK => "pthread_rwlock_unlock",
+            _ => return Function { name: Some("cleanup".into()), library: false },
+        };
+        Function { name: Some(name.into()), library: address != ABORT }
+    }
+
+    fn import(&self, _: u64) -> Option<Arc<str>> {
+        None
+    }
+}
+
+/// A call to `to` that stands so far from the beginning.
+fn call(to: u64, at: usize) -> Vec<u8> {
+    let behind = CODE + at as u64 + 5;
+    let distance = i32::try_from(to as i64 - behind as i64).unwrap();
+    [&[0xe8][..], &distance.to_le_bytes()].concat()
+}
+
+fn script(parts: &[&[u8]], calls: &[u64]) -> Outcome {
+    let mut code = Vec::new();
+    let mut calls = calls.iter();
+    for part in parts {
+        // An empty part stands for the next call.
+        let part = if part.is_empty() { call(*calls.next().unwrap(), code.len()) } else { part.to_vec() };
+        code.extend(part);
+    }
+    let mut registers = Registers::new(STACK + 0x800, CODE);
+    registers.set(14, LOCK);
+    unwound(CODE, &registers, &Script { code }, 1000)
+}
+
+const CLEAR: &[u8] = &[0x31, 0xc0]; // xor eax, eax
+const RELEASE: &[u8] = &[0x41, 0x87, 0x06]; // xchg [r14], eax
+const ONE: &[u8] = &[0xb9, 1, 0, 0, 0]; // mov ecx, 1
+const TAKE: &[u8] = &[0xf0, 0x41, 0x0f, 0xb1, 0x0e]; // lock cmpxchg [r14], ecx
+const UNKNOWN: &[u8] = &[0x48, 0x85, 0xd2]; // test rdx, rdx
+
+#[test]
+fn a_cleanup_that_lets_go_is_seen_to() {
+    let outcome = script(&[CLEAR, RELEASE, &[], &[]], &[WAKE, RESUME]);
+    assert_eq!(outcome.ways.len(), 1);
+    let (event, times) = outcome.first(LOCK).unwrap();
+    assert_eq!((event.act.clone(), event.size, event.pc, times), (Act::Exchange(Some(0)), 4, CODE + 2, 1));
+    assert!(outcome.touches(LOCK) && !outcome.touches(LOCK + 4));
+}
+
+#[test]
+fn what_happens_on_one_way_only_does_not_count() {
+    // jne over the release
+    let outcome = script(&[CLEAR, UNKNOWN, &[0x75, 3], RELEASE, &[]], &[RESUME]);
+    assert_eq!((outcome.ways.len(), outcome.first(LOCK)), (2, None));
+    assert!(outcome.touches(LOCK));
+    // Unless the other one cannot happen: it ends the program.
+    let outcome = script(&[CLEAR, UNKNOWN, &[0x75, 8], RELEASE, &[], &[]], &[RESUME, ABORT]);
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Exchange(Some(0)));
+}
+
+#[test]
+fn who_takes_a_lock_first_does_not_hold_it() {
+    let outcome = script(&[CLEAR, ONE, TAKE, CLEAR, RELEASE, &[]], &[RESUME]);
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::CompareExchange { expected: Some(0), new: Some(1) });
+    assert_eq!(outcome.first_of_all().unwrap().address, LOCK);
+}
+
+#[test]
+fn a_function_of_the_library_is_noted_with_what_it_is_called_for() {
+    let to_rdi: &[u8] = &[0x4c, 0x89, 0xf7]; // mov rdi, r14
+    let outcome = script(&[to_rdi, &[], &[]], &[UNLOCK, RESUME]);
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Call("pthread_rwlock_unlock".into()));
+}
+
+#[test]
+fn a_call_is_followed_and_returned_from() {
+    let entered = CODE + 0x100;
+    let mut code = [&call(entered, 0)[..], &call(RESUME, 5)].concat();
+    code.resize(0x100, 0x90);
+    code.extend([CLEAR, RELEASE, &[0xc3]].concat());
+    let mut registers = Registers::new(STACK + 0x800, CODE);
+    registers.set(14, LOCK);
+    let outcome = unwound(CODE, &registers, &Script { code }, 1000);
+    assert_eq!(outcome.first(LOCK).unwrap().0.pc, entered + 2);
+    assert_eq!(outcome.steps, 5);
+}
+
+#[test]
+fn a_loop_ends_and_so_does_nonsense() {
+    let outcome = script(&[&[0xeb, 0xfe]], &[]); // jmp to itself
+    assert_eq!((outcome.ways.len(), outcome.first(LOCK)), (1, None));
+    assert!(outcome.steps > 1000);
+    let outcome = script(&[CLEAR, UNKNOWN, &[0x75, 0xfb, 0x06]], &[]); // until nobody knows when
+    assert!(outcome.first(LOCK).is_none() && outcome.steps < 1000);
+    let outcome = script(&[&[0x06]], &[]); // no instruction
+    assert_eq!(outcome.first(LOCK), None);
+}
+
+#[test]
+fn names_decide_what_is_passed_over() {
+    assert_eq!(kind_of("_RNvCs1_7___rustc14___rust_dealloc", false), Kind::Passed);
+    assert_eq!(kind_of("_ZN4core3ptr13drop_in_placeE", false), Kind::Entered);
+    assert_eq!(kind_of("anything", true), Kind::Passed);
+    assert_eq!(kind_of("", true), Kind::Unnamed);
+    assert_eq!(kind_of("", false), Kind::Entered);
+    assert_eq!(kind_of("pthread_mutex_unlock", true), Kind::Lock);
+    assert_eq!(kind_of("__cxa_begin_catch", false), Kind::End);
+}

@@ -1,0 +1,243 @@
+//! The live frames of a blocked thread, by the call frame tables of its files
+//! (`.eh_frame`; DWARF 5, section 6.4; LSB, "Exception Frames").
+//!
+//! ```text
+//! sp ─► ┌ frame 0 ┐ ra ┌ frame 1 ┐ ra ┌ frame 2 ┐ ra …   to the frame that has no caller
+//!       sp ─────► cfa = sp ────► cfa = sp ────► cfa
+//! ```
+//!
+//! The kernel tells the stack pointer and the program counter only. Most rows
+//! count from the stack pointer. Where one counts from rbp, and rbp has not
+//! been restored from a frame before, its value follows from what the prologue
+//! does, read from the code:
+//!
+//! ```text
+//! 55            push %rbp            48 83 ec ib   sub $n,%rsp
+//! 48 89 e5      mov %rsp,%rbp        48 81 ec id   sub $n,%rsp
+//! 5x, 41 5x     push of others, as many as the row says are saved
+//! ```
+//!
+//! Any other prologue ends the walk as incomplete, and so does a return address
+//! that does not stand behind a call: no frame is guessed.
+
+use std::ops::Deref;
+
+use gimli::{
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian, Pointer, Register,
+    RegisterRule, UnwindContext, UnwindSection, X86_64,
+};
+
+use super::stack::{LONGEST_CALL, ends_in_call};
+
+/// So many frames are followed.
+pub const FRAMES: usize = 256;
+const REGISTERS: usize = 16;
+/// The longest prologue: push rbp, mov, five pushes of two bytes, sub.
+const PROLOGUE: usize = 21;
+
+/// The call frame table of a file.
+#[derive(Debug)]
+pub struct FrameTable {
+    bytes: Vec<u8>,
+    /// `.eh_frame_hdr`: the same, sorted by address, to look it up.
+    sorted: Vec<u8>,
+    bases: BaseAddresses,
+}
+
+type Bytes<'t> = EndianSlice<'t, LittleEndian>;
+
+/// What is known of a frame's registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registers {
+    /// The stack pointer.
+    pub sp: u64,
+    /// The program counter.
+    pub pc: u64,
+    known: [Option<u64>; REGISTERS],
+}
+
+impl Registers {
+    /// Of a thread of which the kernel tells no others.
+    pub fn new(sp: u64, pc: u64) -> Self {
+        let mut known = [None; REGISTERS];
+        known[usize::from(X86_64::RSP.0)] = Some(sp);
+        Registers { sp, pc, known }
+    }
+
+    /// Sets a register, by its DWARF number.
+    #[cfg(test)]
+    pub fn set(&mut self, register: u16, value: u64) {
+        self.known[usize::from(register)] = Some(value);
+    }
+
+    /// The value that a register (by its DWARF number) has in this frame.
+    pub fn get(&self, register: u16) -> Option<u64> {
+        self.known.get(usize::from(register)).copied().flatten()
+    }
+}
+
+/// One live frame: `sp..cfa` of the stack, its return address included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The registers in it.
+    pub registers: Registers,
+    /// The canonical frame address, where the caller's frame begins.
+    pub cfa: u64,
+    /// Where its function begins.
+    pub function: u64,
+    /// Where the table of what to do about exceptions stands, if it has one.
+    pub exceptions: Option<u64>,
+}
+
+/// The frames of a thread, innermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Those found.
+    pub frames: Vec<Frame>,
+    /// Whether the last of them is the one that has no caller.
+    pub complete: bool,
+}
+
+/// A step from a frame to its caller.
+#[derive(Debug)]
+struct Step {
+    frame: Frame,
+    /// `None` for the outermost frame.
+    caller: Option<Registers>,
+}
+
+impl FrameTable {
+    /// The content of the section `.eh_frame`, which lies at `address` of the
+    /// file's own numbering.
+    pub fn new(bytes: Vec<u8>, address: u64) -> Self {
+        FrameTable { bytes, sorted: Vec::new(), bases: BaseAddresses::default().set_eh_frame(address) }
+    }
+
+    /// With the content and the address of the section `.eh_frame_hdr`.
+    #[must_use]
+    pub fn sorted(mut self, bytes: Vec<u8>, address: u64) -> Self {
+        self.sorted = bytes;
+        self.bases = self.bases.set_eh_frame_hdr(address);
+        self
+    }
+
+    fn entry(&self, own: u64) -> Option<FrameDescriptionEntry<Bytes<'_>>> {
+        let section = EhFrame::new(&self.bytes, LittleEndian);
+        let header = EhFrameHdr::new(&self.sorted, LittleEndian).parse(&self.bases, 8).ok();
+        if let Some(table) = header.as_ref().and_then(gimli::ParsedEhFrameHdr::table) {
+            return table.fde_for_address(&section, &self.bases, own, EhFrame::cie_from_offset).ok();
+        }
+        section.fde_for_address(&self.bases, own, EhFrame::cie_from_offset).ok()
+    }
+
+    /// From the frame with these registers to its caller. `moved` is the
+    /// distance from the file's own numbering to the process's; `inner` says
+    /// whether the program counter is a return address.
+    fn step(
+        &self,
+        moved: u64,
+        registers: &Registers,
+        inner: bool,
+        read: &impl Fn(u64, &mut [u8]) -> bool,
+    ) -> Option<Step> {
+        let section = EhFrame::new(&self.bytes, LittleEndian);
+        // A return address may be the first byte of the next function.
+        let own = registers.pc.wrapping_sub(moved).wrapping_sub(u64::from(inner));
+        let fde = self.entry(own)?;
+        let mut context = UnwindContext::new();
+        let row = fde.unwind_info_for_address(&section, &self.bases, &mut context, own).ok()?;
+        let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else { return None };
+        let base = match registers.get(register.0) {
+            Some(value) => value,
+            None if register == X86_64::RBP => {
+                let saved = row.registers().filter(|(_, rule)| matches!(rule, RegisterRule::Offset(_)));
+                // Of those saved, the return address and rbp lie above it.
+                let pushes = saved.filter(|(register, _)| *register != X86_64::RA).count().checked_sub(1)?;
+                let mut code = [0; PROLOGUE];
+                read(fde.initial_address().wrapping_add(moved), &mut code).then_some(())?;
+                registers.sp.checked_add(below_rbp(&code, pushes)?)?
+            }
+            None => return None,
+        };
+        let cfa = base.checked_add_signed(offset).filter(|&cfa| cfa > registers.sp)?;
+        let word = |at: u64| {
+            let mut bytes = [0; 8];
+            read(at, &mut bytes).then(|| u64::from_le_bytes(bytes))
+        };
+        let restored = |register: Register| match row.register(register) {
+            None | Some(RegisterRule::SameValue) => Some(registers.get(register.0)),
+            Some(RegisterRule::Undefined) => Some(None),
+            Some(RegisterRule::Offset(offset)) => word(cfa.checked_add_signed(offset)?).map(Some),
+            Some(_) => None,
+        };
+        let exceptions = match fde.lsda() {
+            Some(Pointer::Direct(address)) => Some(address.wrapping_add(moved)),
+            _ => None,
+        };
+        let function = fde.initial_address().wrapping_add(moved);
+        let frame = Frame { registers: registers.clone(), cfa, function, exceptions };
+        // x86-64 psABI: an undefined return address marks the outermost frame.
+        if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
+            return Some(Step { frame, caller: None });
+        }
+        let returns_to = restored(X86_64::RA)??;
+        let mut code = [0; LONGEST_CALL];
+        let is_call = read(returns_to.checked_sub(LONGEST_CALL as u64)?, &mut code) && ends_in_call(code);
+        is_call.then_some(())?;
+        let mut caller = Registers::new(cfa, returns_to);
+        for number in (0..REGISTERS as u16).filter(|&number| number != X86_64::RSP.0) {
+            // What a call may change is not known behind it.
+            let kept = matches!(number, 3 | 6 | 12..=15);
+            caller.known[usize::from(number)] = if kept { restored(Register(number))? } else { None };
+        }
+        Some(Step { frame, caller: Some(caller) })
+    }
+}
+
+/// How far rbp lies above the stack pointer in a function that begins with this
+/// code and pushes so many registers behind rbp.
+fn below_rbp(code: &[u8], pushes: usize) -> Option<u64> {
+    let mut rest = code.strip_prefix(&[0x55, 0x48, 0x89, 0xe5])?;
+    for _ in 0..pushes {
+        rest = match rest {
+            [0x41, 0x50..=0x57, rest @ ..] | [0x50..=0x57, rest @ ..] => rest,
+            _ => return None,
+        };
+    }
+    // One more push aligns the stack, unsaved.
+    let (align, rest) = match rest {
+        [0x50, rest @ ..] => (8, rest),
+        _ => (0, rest),
+    };
+    let local = match *rest {
+        [0x48, 0x83, 0xec, size @ 0..=0x7f, ..] => u64::from(size),
+        [0x48, 0x81, 0xec, a, b, c, d @ 0..=0x7f, ..] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        _ if align == 8 => 0,
+        _ => return None,
+    };
+    Some(8 * pushes as u64 + align + local)
+}
+
+/// Walks from these registers outwards. `table` gives the table of the file
+/// that an address of the process is in, and how far that file was moved.
+pub fn walk<T: Deref<Target = FrameTable>>(
+    registers: Registers,
+    table: impl Fn(u64) -> Option<(T, u64)>,
+    read: impl Fn(u64, &mut [u8]) -> bool,
+) -> Walk {
+    let mut walk = Walk::default();
+    let mut next = Some(registers);
+    while let Some(registers) = next.take() {
+        let inner = !walk.frames.is_empty();
+        let found = table(registers.pc.wrapping_sub(u64::from(inner)));
+        let Some((table, moved)) = found.filter(|_| walk.frames.len() < FRAMES) else { return walk };
+        let Some(step) = table.step(moved, &registers, inner, &read) else { return walk };
+        walk.frames.push(step.frame);
+        next = step.caller;
+    }
+    walk.complete = true;
+    walk
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Where in their code threads are, and how they came there.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::World;
+use crate::backend::observe::rehearsal::{Function, Stage};
+use crate::backend::observe::target::stack::{
+    CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
+};
+use crate::backend::observe::target::unwind::{FrameTable, Registers, Walk, walk};
+use crate::backend::observe::wait::live::readable;
+use crate::backend::observe::wait::{Call, Facts};
+use crate::model::Pid;
+
+/// A call frame table, and how far its file was moved.
+type Moved = (Arc<FrameTable>, u64);
+
+/// So many callers are looked at.
+const CALLERS: usize = 8;
+
+impl World {
+    /// The runtime of the process, where it schedules threads or objects of its
+    /// own on those of the kernel: what one of these waits for tells little.
+    pub(in crate::backend::observe::wait) fn managed_runtime(&mut self, pid: Pid) -> Option<&'static str> {
+        let maps = self.maps(pid)?;
+        if maps.all().iter().any(|mapping| mapping.name.ends_with("/libjvm.so")) {
+            return Some("a Java virtual machine (libjvm.so): its threads and monitors are its own, jstack tells them");
+        }
+        let program = maps.all().iter().find(|mapping| mapping.file.is_some())?;
+        let is_go = self.source.is_go(&self.root, pid, program);
+        is_go.then_some("a Go program (.go.buildinfo): its goroutines are not its threads, SIGQUIT makes it tell them")
+    }
+
+    /// Where in its code the thread is blocked, and who called; `None` where its
+    /// map or its stack cannot be read.
+    pub fn call_site(&mut self, facts: &Facts<'_>) -> Option<Arc<CallSite>> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return None };
+        let key = (facts.pid, facts.tid, sp, pc);
+        if let Some((_, site)) = self.site.as_ref().filter(|(known, _)| *known == key) {
+            return site.clone();
+        }
+        let site = self.read_call_site(facts.pid, sp, pc).map(Arc::new);
+        self.site = Some((key, site.clone()));
+        site
+    }
+
+    /// Forgets what is kept of one thread for all its decoders.
+    pub(in crate::backend::observe::wait) fn begin_thread(&mut self) {
+        self.site = None;
+    }
+
+    fn read_call_site(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<CallSite> {
+        let mut maps = self.maps(pid)?;
+        if maps.find(sp).is_none() {
+            // A thread that is younger than the map.
+            self.maps.remove(&pid);
+            maps = self.maps(pid)?;
+        }
+        let stack = maps.find(sp)?;
+        let length = (stack.range.end - sp).min(DEPTH as u64) as usize & !7;
+        let mut bytes = vec![0; length];
+        self.memory(pid, sp, &mut bytes).ok()?;
+        let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
+        let executable = |address: u64| maps.is_code(address.wrapping_sub(1));
+        let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
+        candidates.truncate(CALLERS * 3);
+        let mut addresses = vec![pc];
+        addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
+        let mut code = self.source.code(&self.root, pid, &maps, &addresses).into_iter();
+        Some(CallSite { at: code.next()?, callers: code.collect() })
+    }
+
+    /// The function that the call before a return address enters, through the
+    /// linkage table if need be; `None` where that cannot be followed.
+    pub(in crate::backend::observe::wait) fn called_from(&mut self, pid: Pid, caller: &Code) -> Option<Code> {
+        let mut code = [0; LONGEST_CALL];
+        self.memory(pid, caller.address.checked_sub(LONGEST_CALL as u64)?, &mut code).ok()?;
+        let target = match callee(code, caller.address)? {
+            Callee::Behind(slot) => self.longs::<1>(pid, slot).ok()?[0],
+            Callee::At(to) => {
+                let mut stub = [0; 11];
+                self.memory(pid, to, &mut stub).ok()?;
+                match stub_slot(&stub, to) {
+                    Some(slot) => self.longs::<1>(pid, slot).ok()?[0],
+                    None => to,
+                }
+            }
+        };
+        let maps = self.maps(pid)?;
+        // The code that ends directly before the function's second byte.
+        self.source.code(&self.root, pid, &maps, &[target.checked_add(1)?]).pop()
+    }
+
+    /// The function that made a call which goes on as `restart_syscall(2)` after
+    /// a stop; `None` where it has no name.
+    pub(in crate::backend::observe::wait) fn resumed_call(&mut self, facts: &Facts<'_>) -> Option<Arc<str>> {
+        self.call_site(facts)?.at.function.clone()
+    }
+
+    /// Those of `candidates` that stand behind a call instruction.
+    fn after_calls(&mut self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
+        if !self.vouched {
+            return self.read_after_calls(pid, candidates);
+        }
+        let mut new: Vec<u64> = candidates.to_vec();
+        new.retain(|at| !self.returns.contains_key(&(pid, *at)));
+        if !new.is_empty() {
+            let found = self.read_after_calls(pid, &new);
+            self.returns.extend(new.iter().map(|at| ((pid, *at), found.contains(at))));
+        }
+        candidates.iter().copied().filter(|at| self.returns.get(&(pid, *at)) == Some(&true)).collect()
+    }
+
+    fn read_after_calls(&self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
+        let ranges: Vec<_> = candidates.iter().map(|at| (at - LONGEST_CALL as u64, LONGEST_CALL)).collect();
+        let mut code = vec![0; candidates.len() * LONGEST_CALL];
+        if self.source.memory(pid, &ranges, &mut code).is_err() {
+            // One of them at the very beginning of a mapping: one by one.
+            return candidates.iter().copied().filter(|&at| self.is_after_call(pid, at)).collect();
+        }
+        let calls = code.chunks_exact(LONGEST_CALL).map(|bytes| bytes.try_into().is_ok_and(ends_in_call));
+        candidates.iter().zip(calls).filter(|(_, is_call)| *is_call).map(|(&at, _)| at).collect()
+    }
+
+    fn is_after_call(&self, pid: Pid, at: u64) -> bool {
+        let mut code = [0; LONGEST_CALL];
+        self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
+    }
+
+    /// The live frames of a blocked thread, innermost first.
+    pub(in crate::backend::observe) fn frames(&mut self, pid: Pid, sp: u64, pc: u64) -> Walk {
+        let Some(maps) = self.maps(pid) else { return Walk::default() };
+        // Each file is asked for once; the walk borrows what it found.
+        let tables: RefCell<HashMap<u64, Option<Moved>>> = RefCell::default();
+        let World { source, root, .. } = self;
+        let source = RefCell::new(source);
+        let table = |address: u64| {
+            let key = maps.find(address)?.range.start;
+            let look = || source.borrow_mut().frames(root, pid, &maps, address);
+            tables.borrow_mut().entry(key).or_insert_with(look).clone()
+        };
+        let read = |address, buffer: &mut [u8]| source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok();
+        walk(Registers::new(sp, pc), table, read)
+    }
+
+    /// The functions that a blocked thread is in, mangled, innermost first; those
+    /// without a name left out.
+    pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
+        let walk = self.frames(facts.pid, sp, pc);
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        let code = self.source.code(&self.root, facts.pid, &maps, &addresses);
+        code.into_iter().filter_map(|code| code.function).collect()
+    }
+
+    /// The function that the call before a return address stands in, as its
+    /// author wrote it; else the address in its file.
+    pub(in crate::backend::observe) fn function_at(&mut self, pid: Pid, address: u64) -> String {
+        let Some(maps) = self.maps(pid) else { return format!("{address:#x}") };
+        match self.source.code(&self.root, pid, &maps, &[address]).pop() {
+            Some(Code { function: Some(name), .. }) => readable(&name),
+            Some(code) => format!("{address:#x} of {}", code.file),
+            None => format!("{address:#x}"),
+        }
+    }
+
+    /// The code of a process, to rehearse it.
+    pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
+        OnStage { world: RefCell::new(self), pid, functions: RefCell::default() }
+    }
+}
+
+/// A process whose code is rehearsed.
+#[derive(Debug)]
+pub(in crate::backend::observe) struct OnStage<'w> {
+    world: RefCell<&'w mut World>,
+    pid: Pid,
+    functions: RefCell<HashMap<u64, Function>>,
+}
+
+impl Stage for OnStage<'_> {
+    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool {
+        self.world.borrow().memory(self.pid, address, buffer).is_ok()
+    }
+
+    fn function(&self, address: u64) -> Function {
+        let look = || {
+            let mut world = self.world.borrow_mut();
+            let Some(maps) = world.maps(self.pid) else { return Function { name: None, library: false } };
+            let World { source, root, .. } = &mut **world;
+            // The code that ends directly before the function's second byte.
+            let code = source.code(root, self.pid, &maps, &[address.wrapping_add(1)]).pop();
+            let library = code.as_ref().is_some_and(|code| is_library(&code.file));
+            Function { name: code.and_then(|code| code.function), library }
+        };
+        self.functions.borrow_mut().entry(address).or_insert_with(look).clone()
+    }
+
+    fn import(&self, slot: u64) -> Option<Arc<str>> {
+        let mut world = self.world.borrow_mut();
+        let maps = world.maps(self.pid)?;
+        let World { source, root, .. } = &mut **world;
+        source.import(root, self.pid, &maps, slot)
+    }
+}
+
+/// Whether a file is part of the C library, or of the compiler's own.
+fn is_library(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let is = |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['.', '-']));
+    ["libc", "libm", "libpthread", "libdl", "librt", "libgcc_s", "ld-linux", "ld-linux-x86-64", "ld-musl", "ld"]
+        .into_iter()
+        .any(is)
+        || name == "[vdso]"
+}

@@ -1,0 +1,89 @@
+//! Indexes of the whole machine, built when a decoder asks for them.
+
+use std::sync::Arc;
+
+use rustix::fs::readlinkat_raw;
+use rustix::io::Errno;
+
+use super::{ENDS_FRESH, INET_FRESH, World};
+use crate::backend::observe::endpoints::{Ends, inode_in};
+use crate::backend::observe::file_locks::FileLocks;
+use crate::backend::observe::inet::InetSockets;
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
+
+impl World {
+    /// The open ends of all pipes and sockets.
+    ///
+    /// # Errors
+    /// Where the proc file system cannot be listed.
+    pub fn ends(&mut self) -> Result<&Ends, Errno> {
+        let ends = match self.ends.take() {
+            Some(mut ends) if self.ends_outdated => {
+                ends.renew(&self.root)?;
+                ends
+            }
+            Some(ends) => ends,
+            None => Ends::read(&self.root)?,
+        };
+        self.ends_outdated = false;
+        Ok(self.ends.insert(ends))
+    }
+
+    /// As [`World::ends`], but an index from before this scan is read anew: for
+    /// a thing that the kept one does not have.
+    ///
+    /// # Errors
+    /// As [`World::ends`].
+    pub fn new_ends(&mut self) -> Result<&Ends, Errno> {
+        let now = clock::monotonic();
+        self.ends_outdated |= self.ends.as_ref().is_some_and(|ends| now.0.saturating_sub(ends.at().0) > ENDS_FRESH.0);
+        self.ends()
+    }
+
+    /// The internet sockets of the network namespace of process `pid`, as this
+    /// scan has read them.
+    pub fn inet(&mut self, pid: Pid) -> Arc<InetSockets> {
+        let namespace = self.network_namespace(pid);
+        let root = &self.root;
+        self.inet.entry(namespace).or_insert_with(|| Arc::new(InetSockets::read(root, pid))).clone()
+    }
+
+    /// As [`World::inet`], but read anew unless just read: for a socket that the
+    /// kept ones lack.
+    pub fn new_inet(&mut self, pid: Pid) -> Arc<InetSockets> {
+        let known = self.inet(pid);
+        if clock::monotonic().0.saturating_sub(known.at().0) < INET_FRESH.0 {
+            return known;
+        }
+        let namespace = self.network_namespace(pid);
+        let new = Arc::new(InetSockets::read(&self.root, pid));
+        self.inet.insert(namespace, new.clone());
+        new
+    }
+
+    /// The inode of its network namespace; one that may not be read is taken for
+    /// a namespace of its own.
+    fn network_namespace(&self, pid: Pid) -> u64 {
+        let mut link = [0; 64];
+        let path = format!("{pid}/ns/net");
+        let length = readlinkat_raw(self.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
+        inode_in(&link[..length], b"net:[").unwrap_or(pid as u64)
+    }
+
+    /// The time-out that a process has set on its socket for receiving, else for
+    /// sending; looked for only before somebody is called stuck, since it takes a
+    /// copy of the descriptor for a moment.
+    pub(in crate::backend::observe::wait) fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+        self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
+    }
+
+    /// The file locks of this scan.
+    ///
+    /// # Errors
+    /// Where `/proc/locks` cannot be read.
+    pub fn file_locks(&mut self) -> Result<Arc<FileLocks>, Errno> {
+        let root = &self.root;
+        self.file_locks.get_or_insert_with(|| FileLocks::read(root).map(Arc::new)).clone()
+    }
+}

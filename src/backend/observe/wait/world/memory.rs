@@ -1,0 +1,117 @@
+//! Memory of processes, and what their maps say of it.
+
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::{AROUND, Ahead, Around, DEPTH, MAPS, Maps, World};
+use crate::model::Pid;
+
+impl World {
+    /// These threads of a process, in ascending order, have just been read. One
+    /// of them that ends meanwhile is noticed by whoever vouches.
+    pub fn saw_threads(&mut self, pid: Pid, tids: Vec<Pid>) {
+        self.threads = (pid, tids);
+    }
+
+    /// Reads memory of a process ahead: for threads that sleep with these stack
+    /// pointers, on futexes at these addresses.
+    pub fn read_ahead(&mut self, pid: Pid, sleepers: impl Iterator<Item = (Option<u64>, Option<u64>)>) {
+        let mut ranges = Vec::new();
+        for (stack, futex) in sleepers {
+            ranges.extend(stack.map(|pointer| (pointer, DEPTH)));
+            ranges.extend(futex.map(|address| (address.saturating_sub(AROUND), 2 * AROUND as usize)));
+        }
+        self.ahead = Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(pid, ranges, buffer));
+    }
+
+    /// What has been [read ahead](World::read_ahead) around the futex at
+    /// `address`: all that a lock says of itself.
+    pub fn around(&self, pid: Pid, address: u64) -> Option<Around> {
+        let mut bytes = [0; 2 * AROUND as usize];
+        self.ahead.fill(pid, address.saturating_sub(AROUND), &mut bytes).then_some(bytes)
+    }
+
+    /// Fills `buffer` with memory of a process, all or nothing.
+    ///
+    /// # Errors
+    /// As [`memory::read`](crate::sys::memory::read).
+    pub fn memory(&self, pid: Pid, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+        if self.ahead.fill(pid, address, buffer) {
+            return Ok(());
+        }
+        self.source.memory(pid, &[(address, buffer.len())], buffer)
+    }
+
+    /// `N` consecutive 32-bit words of a process's memory.
+    ///
+    /// # Errors
+    /// As [`World::memory`].
+    pub fn words<const N: usize>(&self, pid: Pid, address: u64) -> Result<[u32; N], Errno> {
+        let mut bytes = vec![0; N * 4];
+        self.memory(pid, address, &mut bytes)?;
+        let mut words = [0; N];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+            *word = u32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        }
+        Ok(words)
+    }
+
+    /// `N` consecutive 64-bit words of a process's memory.
+    ///
+    /// # Errors
+    /// As [`World::memory`].
+    pub fn longs<const N: usize>(&self, pid: Pid, address: u64) -> Result<[u64; N], Errno> {
+        let mut bytes = vec![0; N * 8];
+        self.memory(pid, address, &mut bytes)?;
+        let mut longs = [0; N];
+        for (long, chunk) in longs.iter_mut().zip(bytes.chunks_exact(8)) {
+            *long = chunk.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+        }
+        Ok(longs)
+    }
+
+    /// The memory map of a process; `None` where it may not be read.
+    pub fn maps(&mut self, pid: Pid) -> Option<Arc<Maps>> {
+        if let Some(known) = self.maps.get(&pid) {
+            return known.clone();
+        }
+        let mut content = Vec::new();
+        let read = self.root.read_into(&format!("{pid}/maps"), &mut content);
+        let maps = read.is_ok().then(|| Arc::new(Maps::parse(&content)));
+        if self.maps.len() == MAPS {
+            self.maps.clear();
+        }
+        self.maps.insert(pid, maps.clone());
+        maps
+    }
+
+    /// Whether two processes share their memory, as after vfork(2) until
+    /// execve(2); `None` where the kernel does not tell.
+    pub(in crate::backend::observe::wait) fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
+        self.source.shares_memory(one, other)
+    }
+
+    /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,
+    /// `[heap] +0x2a0`.
+    pub fn place(&mut self, pid: Pid, address: u64) -> String {
+        match self.maps(pid) {
+            Some(maps) => self.source.place(&self.root, pid, &maps, address),
+            None => "memory whose mapping may not be read".to_owned(),
+        }
+    }
+
+    /// Up to `most` bytes of memory, as far as there are any.
+    pub(in crate::backend::observe) fn memory_from(&self, pid: Pid, address: u64, most: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let mut length = most;
+        while self.memory(pid, address, &mut bytes[..length]).is_err() {
+            length /= 2;
+            if length == 0 {
+                return None;
+            }
+        }
+        bytes.truncate(length);
+        Some(bytes)
+    }
+}

@@ -1,0 +1,198 @@
+//! Where decoders look things up during one scan.
+//!
+//! ```text
+//! memory    of processes, and what their maps say of it
+//! code      where in it threads are, and how they came there
+//! tasks     who lives, under which number, whose child
+//! indexes   of the whole machine: pipe and socket ends, file locks
+//! ```
+
+mod code;
+mod indexes;
+mod memory;
+mod tasks;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::ahead::Ahead;
+use super::live::Live;
+use crate::backend::observe::endpoints::Ends;
+use crate::backend::observe::file_locks::FileLocks;
+use crate::backend::observe::inet::InetSockets;
+use crate::backend::observe::target::maps::{Mapping, Maps};
+use crate::backend::observe::target::stack::{CallSite, Code, DEPTH};
+use crate::backend::observe::target::unwind::FrameTable;
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
+use crate::sys::procroot::ProcRoot;
+
+/// An index of descriptors is used so long for the process table; a precise
+/// answer never uses one of an earlier scan.
+const ENDS_LAST: Nanos = Nanos(3_000_000_000);
+/// An index this young is not read anew for what it lacks.
+const ENDS_FRESH: Nanos = Nanos(500_000_000);
+/// So are tables of internet sockets.
+const INET_FRESH: Nanos = Nanos(50_000_000);
+/// So many memory maps are kept: those of the process at hand and of those it
+/// shares locks with.
+const MAPS: usize = 32;
+/// A lock has its fields so near to the word that is waited for.
+const AROUND: u64 = 64;
+
+/// The memory around a futex.
+pub type Around = [u8; 2 * AROUND as usize];
+/// At what cost questions are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// What is dear is left out, and said to be.
+    Cheap,
+    /// Every holder that can be found is named.
+    Precise,
+    /// Even what hardly ever is is looked for.
+    Thorough,
+}
+
+/// A thread's process, id, stack pointer and program counter.
+type SiteKey = (Pid, Pid, u64, u64);
+
+/// What is not in `/proc` as files: memory of a process, names of its code. A
+/// test has its own.
+pub(super) trait Source: Debug + Send {
+    /// Fills `buffer` with the memory at these ranges, one behind the other.
+    fn memory(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Result<(), Errno>;
+
+    /// Whether two processes share their memory; `None` where that is not told.
+    fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
+
+    /// The time-out of a socket; `None` for none, or where that is not told.
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
+
+    /// Whether the file behind a mapping is a program of Go.
+    fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool;
+
+    /// Fills `buffer` with those of these ranges that can be read, and says
+    /// which.
+    fn memory_each(&self, _pid: Pid, ranges: &[(u64, usize)], _buffer: &mut [u8]) -> Vec<bool> {
+        vec![false; ranges.len()]
+    }
+
+    /// Names the code that ends directly before each address.
+    fn code(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code>;
+
+    /// The call frame table of the file that an address is in, and how far that
+    /// file was moved when it was mapped.
+    fn frames(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Option<(Arc<FrameTable>, u64)>;
+
+    /// The function whose address this place of a linkage table is for.
+    fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>>;
+
+    /// Names the memory at an address: symbol, section and file.
+    fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String;
+}
+
+/// Where decoders look things up during one scan.
+#[derive(Debug)]
+pub struct World {
+    /// The proc file system.
+    pub root: Arc<ProcRoot>,
+    source: Box<dyn Source>,
+    effort: Effort,
+    vouched: bool,
+    ahead: Ahead,
+    /// The threads of the process at hand, but for its main thread.
+    threads: (Pid, Vec<Pid>),
+    /// Which addresses of a process are those behind a call.
+    returns: HashMap<(Pid, u64), bool>,
+    maps: HashMap<Pid, Option<Arc<Maps>>>,
+    levels: HashMap<Pid, usize>,
+    /// Where the thread at hand is in its code: several decoders ask.
+    site: Option<(SiteKey, Option<Arc<CallSite>>)>,
+    ends: Option<Ends>,
+    /// Whether it has to be renewed before it is used again.
+    ends_outdated: bool,
+    file_locks: Option<Result<Arc<FileLocks>, Errno>>,
+    /// By the inode of the network namespace.
+    inet: HashMap<u64, Arc<InetSockets>>,
+}
+
+impl World {
+    /// A world with nothing looked up yet.
+    pub fn new(root: Arc<ProcRoot>) -> Self {
+        let source = Box::new(Live::new(root.is_real()));
+        World::with_source(root, source)
+    }
+
+    /// A world with a source of its own.
+    pub(in crate::backend::observe::wait) fn with_source(root: Arc<ProcRoot>, source: Box<dyn Source>) -> Self {
+        World {
+            root,
+            source,
+            effort: Effort::Cheap,
+            vouched: false,
+            ahead: Ahead::default(),
+            threads: (0, Vec::new()),
+            returns: HashMap::new(),
+            maps: HashMap::new(),
+            levels: HashMap::new(),
+            site: None,
+            ends: None,
+            ends_outdated: false,
+            file_locks: None,
+            inet: HashMap::new(),
+        }
+    }
+
+    /// Forgets what may have changed since the scan before.
+    pub fn begin_scan(&mut self) {
+        self.maps.clear();
+        self.levels.clear();
+        self.returns.clear();
+        self.ahead = Ahead::default();
+        self.file_locks = None;
+        self.inet.clear();
+        let now = clock::monotonic();
+        let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
+        if self.is_precise() {
+            self.ends = None;
+        }
+        self.ends_outdated |= self.ends.as_ref().is_some_and(old);
+    }
+
+    /// Whether every answer shall rest on readings of this scan, and name every
+    /// holder that can be found, at whatever cost. Without, a decoder leaves out
+    /// what is dear, and says so.
+    pub fn precise(&mut self, precise: bool) {
+        self.effort = if precise { Effort::Precise } else { Effort::Cheap };
+        if precise {
+            self.ends = None;
+        }
+    }
+
+    /// Whether even what hardly ever is shall be looked for: somebody is about to
+    /// be told that a thread can never go on.
+    pub fn thorough(&mut self, thorough: bool) {
+        if self.is_precise() {
+            self.effort = if thorough { Effort::Thorough } else { Effort::Precise };
+        }
+    }
+
+    /// Whether [`World::thorough`] was asked for.
+    pub fn is_thorough(&self) -> bool {
+        self.effort == Effort::Thorough
+    }
+
+    /// Whether [`World::precise`] was asked for.
+    pub fn is_precise(&self) -> bool {
+        self.effort >= Effort::Precise
+    }
+
+    /// From now on whoever asks finds out by other means whether a thread has
+    /// moved on while it was read: decoders need not.
+    pub fn vouch(&mut self) {
+        self.vouched = true;
+    }
+}

@@ -1,0 +1,147 @@
+//! Threads and processes: who lives, under which number, whose child.
+
+use rustix::fs::{AtFlags, statat};
+
+use super::World;
+use crate::backend::observe::wait::{Call, Facts};
+use crate::model::Pid;
+
+impl World {
+    /// Whether the thread is still in the very system call of the facts: same
+    /// number, arguments, stack pointer and program counter.
+    pub fn still_there(&self, facts: &Facts<'_>) -> bool {
+        if self.vouched {
+            return true;
+        }
+        let mut content = Vec::new();
+        let path = format!("{}/task/{}/syscall", facts.pid, facts.tid);
+        self.root.read_into(&path, &mut content).is_ok() && Call::parse(&content).as_ref() == Some(facts.call)
+    }
+
+    /// How often the thread has been put on a CPU; `None` on a kernel that does
+    /// not count (`CONFIG_SCHED_INFO`).
+    pub fn times_run(&self, pid: Pid, tid: Pid) -> Option<u64> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{pid}/task/{tid}/schedstat"), &mut content).ok()?;
+        let count = str::from_utf8(&content).ok()?.split_ascii_whitespace().nth(2)?.parse().ok()?;
+        (count > 0).then_some(count)
+    }
+
+    /// Whether `tid` is a living thread of process `pid`.
+    pub fn has_thread(&self, pid: Pid, tid: Pid) -> bool {
+        let (known, tids) = &self.threads;
+        if self.vouched && *known == pid && tid != pid && tids.binary_search(&tid).is_ok() {
+            return true;
+        }
+        let path = format!("{pid}/task/{tid}");
+        if statat(self.root.directory(), path.as_str(), AtFlags::empty()).is_err() {
+            return false;
+        }
+        // A main thread that has ended stays as a zombie while others live.
+        tid != pid || !self.has_ended(&format!("{path}/stat"))
+    }
+
+    fn has_ended(&self, stat: &str) -> bool {
+        let mut content = Vec::new();
+        if self.root.read_into(stat, &mut content).is_err() {
+            return true;
+        }
+        let state = content.iter().rposition(|&byte| byte == b')').and_then(|end| content.get(end + 2));
+        matches!(state, Some(b'Z' | b'X'))
+    }
+
+    /// The lines of a task's `status` file that begin with one of `keys`, as the
+    /// fields behind it.
+    pub(in crate::backend::observe::wait) fn status(&self, task: &str, key: &str) -> Option<Vec<Pid>> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{task}/status"), &mut content).ok()?;
+        let line = content.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()))?;
+        Some(str::from_utf8(line).ok()?.split_ascii_whitespace().filter_map(|field| field.parse().ok()).collect())
+    }
+
+    /// How many pid namespaces below this program's own the process lives; 0 in
+    /// the same one.
+    pub(in crate::backend::observe::wait) fn level(&mut self, pid: Pid) -> usize {
+        if let Some(&level) = self.levels.get(&pid) {
+            return level;
+        }
+        let level = self.status(&pid.to_string(), "NSpid:").map_or(0, |ids| ids.len().saturating_sub(1));
+        self.levels.insert(pid, level);
+        level
+    }
+
+    /// Whether two processes do not certainly live in the same pid namespace.
+    pub fn is_in_other_namespace(&mut self, one: Pid, other: Pid) -> bool {
+        match (self.level(one), self.level(other)) {
+            (0, 0) => false,
+            (a, b) if a != b => true,
+            _ => {
+                let link = |pid: Pid| std::fs::read_link(self.root.path().join(format!("{pid}/ns/pid"))).ok();
+                let (one, other) = (link(one), link(other));
+                one.is_none() || one != other
+            }
+        }
+    }
+
+    /// Whether the process lives in another pid namespace than this program.
+    pub fn is_in_other_namespace_than_ours(&mut self, pid: Pid) -> bool {
+        self.level(pid) > 0
+    }
+
+    /// The thread of process `pid` that has the number `inside` in the process's
+    /// own pid namespace: its number here. `None` where there is no such living
+    /// thread.
+    pub fn thread_by_inner_number(&mut self, pid: Pid, inside: Pid) -> Option<Pid> {
+        let level = self.level(pid);
+        if level == 0 {
+            return self.has_thread(pid, inside).then_some(inside);
+        }
+        let tasks = self.numbers_in(&format!("{pid}/task"));
+        let is_it = |tid: &Pid| {
+            let ids = self.status(&format!("{pid}/task/{tid}"), "NSpid:");
+            ids.is_some_and(|ids| ids.get(level) == Some(&inside))
+        };
+        tasks.into_iter().find(|tid| is_it(tid) && self.has_thread(pid, *tid))
+    }
+
+    /// Whether process or thread `other` has the number `inside` in the pid
+    /// namespace of process `pid`.
+    pub fn has_inner_number(&mut self, pid: Pid, other: Pid, inside: Pid) -> bool {
+        match self.level(pid) {
+            0 => other == inside,
+            level => self.status(&other.to_string(), "NSpid:").is_some_and(|ids| ids.get(level) == Some(&inside)),
+        }
+    }
+
+    /// The children of all threads of a process; `None` where the kernel does
+    /// not list them (`CONFIG_PROC_CHILDREN`).
+    pub fn children(&self, pid: Pid) -> Option<Vec<Pid>> {
+        let mut all = Vec::new();
+        for tid in self.numbers_in(&format!("{pid}/task")) {
+            match self.children_of_thread(pid, tid) {
+                Some(children) => all.extend(children),
+                // A thread that has ended meanwhile has handed its children on.
+                None if !self.has_thread(pid, tid) => {}
+                None => return None,
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        Some(all)
+    }
+
+    /// The children that one thread made; `None` where the kernel does not list
+    /// them.
+    pub fn children_of_thread(&self, pid: Pid, tid: Pid) -> Option<Vec<Pid>> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{pid}/task/{tid}/children"), &mut content).ok()?;
+        let text = str::from_utf8(&content).ok()?;
+        Some(text.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect())
+    }
+
+    /// The entries of a directory below the root that are numbers.
+    pub(in crate::backend::observe::wait) fn numbers_in(&self, relative: &str) -> Vec<Pid> {
+        let Ok(entries) = std::fs::read_dir(self.root.path().join(relative)) else { return Vec::new() };
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+}

@@ -1,0 +1,50 @@
+//! The keys of the panel.
+
+use crossterm::event::KeyCode;
+
+use crate::ui::keymap::{Binding, bind, code, ctrl, key};
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Move(isize),
+    Run,
+    Again,
+    Write,
+    CloseStdin,
+    Signal,
+    Forget,
+    Process,
+    Search,
+    Match(isize),
+    Scroll(isize),
+    Page(isize),
+    Oldest,
+    Follow,
+    Wrap,
+    Stamps,
+}
+
+/// The table of the keys.
+pub(super) const KEYS: &[Binding<Act>] = &[
+    bind(&[key('r')], Act::Run, "run", "run a command; quotes as in a shell, NAME=VALUE before it"),
+    bind(&[key('i')], Act::Write, "input", "write a line to the child's standard input"),
+    bind(&[ctrl('d')], Act::CloseStdin, "", "close its standard input: the end of the file"),
+    bind(&[key('k'), code(KeyCode::F(9))], Act::Signal, "signal", "send it a signal; asks first"),
+    bind(&[key('R')], Act::Again, "", "run the same command again"),
+    bind(&[key('x'), code(KeyCode::Delete)], Act::Forget, "forget", "forget a child that has ended"),
+    bind(&[code(KeyCode::Enter)], Act::Process, "process", "the child's process in depth"),
+    bind(&[key('/')], Act::Search, "find", "find text in the log"),
+    bind(&[key('n')], Act::Match(1), "", "next line that has it"),
+    bind(&[key('p')], Act::Match(-1), "", "line before that has it"),
+    bind(&[key('f'), code(KeyCode::End), key('G')], Act::Follow, "follow", "go to the log's end and follow it"),
+    bind(&[code(KeyCode::Home), key('g')], Act::Oldest, "", "the oldest line that is kept"),
+    bind(&[code(KeyCode::PageUp), ctrl('b')], Act::Page(-1), "", "a page of the log up"),
+    bind(&[code(KeyCode::PageDown), ctrl('f')], Act::Page(1), "", "a page of the log down"),
+    bind(&[key('K')], Act::Scroll(-1), "", "a line of the log up"),
+    bind(&[key('J')], Act::Scroll(1), "", "a line of the log down"),
+    bind(&[key('w')], Act::Wrap, "", "wrap long lines, or cut them"),
+    bind(&[key('s')], Act::Stamps, "", "show or hide the times"),
+    bind(&[code(KeyCode::Down), key('j')], Act::Move(1), "", "next child"),
+    bind(&[code(KeyCode::Up)], Act::Move(-1), "", "child before"),
+];

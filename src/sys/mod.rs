@@ -6,6 +6,7 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod code;
 pub mod diag;
 pub mod frame;
 pub mod futex;

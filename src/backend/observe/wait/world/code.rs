@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::World;
-use crate::backend::observe::rehearsal::{Function, Stage};
+use crate::backend::observe::rehearsal::{Function, Memory, Stage};
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -129,31 +129,14 @@ impl World {
         self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
     }
 
-    /// The live frames of a blocked thread, innermost first.
-    pub(in crate::backend::observe) fn frames(&mut self, pid: Pid, sp: u64, pc: u64) -> Walk {
-        let Some(maps) = self.maps(pid) else { return Walk::default() };
-        // Each file is asked for once; the walk borrows what it found.
-        let tables: RefCell<HashMap<u64, Option<Moved>>> = RefCell::default();
-        let World { source, root, .. } = self;
-        let source = RefCell::new(source);
-        let table = |address: u64| {
-            let key = maps.find(address)?.range.start;
-            let look = || source.borrow_mut().frames(root, pid, &maps, address);
-            tables.borrow_mut().entry(key).or_insert_with(look).clone()
-        };
-        let read = |address, buffer: &mut [u8]| source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok();
-        walk(Registers::new(sp, pc), table, read)
-    }
-
     /// The functions that a blocked thread is in, mangled, innermost first; those
     /// without a name left out.
     pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
         let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
-        let walk = self.frames(facts.pid, sp, pc);
-        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
-        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
-        let code = self.source.code(&self.root, facts.pid, &maps, &addresses);
-        code.into_iter().filter_map(|code| code.function).collect()
+        let stage = self.stage(facts.pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
+        walk.frames.iter().filter_map(|frame| stage.function(frame.registers.pc - 1).name).collect()
     }
 
     /// The function that the call before a return address stands in, as its
@@ -169,7 +152,7 @@ impl World {
 
     /// The code of a process, to rehearse it.
     pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
-        OnStage { world: RefCell::new(self), pid, functions: RefCell::default() }
+        OnStage { world: RefCell::new(self), pid, tables: RefCell::default(), functions: RefCell::default() }
     }
 }
 
@@ -178,14 +161,34 @@ impl World {
 pub(in crate::backend::observe) struct OnStage<'w> {
     world: RefCell<&'w mut World>,
     pid: Pid,
+    /// By the beginning of the mapping.
+    tables: RefCell<HashMap<u64, Option<Moved>>>,
     functions: RefCell<HashMap<u64, Function>>,
 }
 
-impl Stage for OnStage<'_> {
-    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool {
+impl OnStage<'_> {
+    /// Fills the buffer with the process's memory, all or nothing.
+    pub(in crate::backend::observe) fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
         self.world.borrow().memory(self.pid, address, buffer).is_ok()
     }
 
+    /// The live frames of a blocked thread, innermost first.
+    pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
+        let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
+        let table = |address: u64| {
+            let look = || {
+                let World { source, root, .. } = &mut **self.world.borrow_mut();
+                source.frames(root, self.pid, &maps, address)
+            };
+            let key = maps.find(address)?.range.start;
+            self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
+        };
+        let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();
+        walk(Registers::new(sp, pc), table, read)
+    }
+}
+
+impl Stage for OnStage<'_> {
     fn function(&self, address: u64) -> Function {
         let look = || {
             let mut world = self.world.borrow_mut();

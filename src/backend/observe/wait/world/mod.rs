@@ -12,6 +12,8 @@ mod indexes;
 mod memory;
 mod tasks;
 
+pub(in crate::backend::observe) use self::code::OnStage;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -111,7 +111,7 @@ mod tests {
         assert!(place.file.ends_with("target/lines.rs") && place.line.abs_diff(somewhere()) < 3, "{place:?}");
         // Line tables alone name no functions.
         assert!(place.function.as_ref().is_none_or(|name| name.ends_with("somewhere")) && !place.is_library());
-        assert_eq!(lines.at(1), []);
+        assert_eq!(lines.at(u64::MAX - 1), []);
     }
 
     #[test]

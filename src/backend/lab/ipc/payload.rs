@@ -67,16 +67,28 @@ pub fn write(message: &mut [u8], seq: u64, payload: Payload) {
         }
         Payload::Scanned => {
             let mut value = key.wrapping_add(STEP.wrapping_mul(2));
-            let mut chunks = message[16..].chunks_exact_mut(WORD);
-            for chunk in &mut chunks {
-                chunk.copy_from_slice(&value.to_le_bytes());
+            // Several words at a time, whatever the compiler makes of the loop.
+            let (words, rest) = message[16..].as_chunks_mut::<WORD>();
+            let (fours, ones) = words.as_chunks_mut::<4>();
+            for [a, b, c, d] in fours {
+                let [one, two, three, four] = following(value);
+                (*a, *b, *c, *d) = (one.to_le_bytes(), two.to_le_bytes(), three.to_le_bytes(), four.to_le_bytes());
+                value = four.wrapping_add(STEP);
+            }
+            for word in ones {
+                *word = value.to_le_bytes();
                 value = value.wrapping_add(STEP);
             }
-            let rest = chunks.into_remainder();
             let len = rest.len();
             rest.copy_from_slice(&value.to_le_bytes()[..len]);
         }
     }
+}
+
+/// A word and the three that follow it.
+#[inline]
+fn following(value: u64) -> [u64; 4] {
+    [0, 1, 2, 3].map(|index: u64| value.wrapping_add(STEP.wrapping_mul(index)))
 }
 
 #[inline]
@@ -198,12 +210,18 @@ fn is_message(message: &[u8], seq: u64, payload: Payload) -> bool {
 fn scan(bytes: &[u8], first: u64) -> bool {
     let mut value = first;
     let mut different = 0;
-    let mut chunks = bytes.chunks_exact(WORD);
-    for chunk in &mut chunks {
-        different |= get(chunk, 0) ^ value;
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    let (fours, ones) = words.as_chunks::<4>();
+    for &[a, b, c, d] in fours {
+        let [one, two, three, four] = following(value);
+        different |= (u64::from_le_bytes(a) ^ one) | (u64::from_le_bytes(b) ^ two);
+        different |= (u64::from_le_bytes(c) ^ three) | (u64::from_le_bytes(d) ^ four);
+        value = four.wrapping_add(STEP);
+    }
+    for &word in ones {
+        different |= u64::from_le_bytes(word) ^ value;
         value = value.wrapping_add(STEP);
     }
-    let rest = chunks.remainder();
     different == 0 && rest == &value.to_le_bytes()[..rest.len()]
 }
 

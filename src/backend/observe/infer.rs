@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::rehearsal::{Act, Event, Function, Memory, Outcome, Stage, onward, unwound};
+use super::rehearsal::{Act, Event, Function, Memory, Outcome, Stage, Written, onward, unwound};
 use super::target::lsda::landing_pad;
 use super::target::unwind::{Frame, Walk};
 use super::wait::parking_lot::{self, Primitive};
@@ -165,7 +165,7 @@ impl Inference {
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
         let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
-            Some((WaitKind::Futex, _) | (WaitKind::ParkingLot, None)) => return None,
+            Some((WaitKind::Futex | WaitKind::PthreadCond, _) | (WaitKind::ParkingLot, None)) => return None,
             Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
             _ => false,
         };
@@ -176,12 +176,16 @@ impl Inference {
         let (first, result) = beginning(&walk, code.stage)?;
         let onward = onward(&first.registers, result, (&code.memory, code.stage), STEPS, locks);
         self.steps += onward.steps;
-        let mut cleanups = Vec::new();
+        let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for frame in walk.frames.iter().skip(1) {
             let Some(pad) = code.pad(frame) else { continue };
-            let outcome = unwound(pad, &frame.registers, (&code.memory, code.stage), STEPS);
+            let mut outcome = unwound(pad, &frame.registers, left, (&code.memory, code.stage), STEPS);
             self.steps += outcome.steps;
+            let passed_on = outcome.left.take();
             cleanups.push(Cleanup { pc: frame.registers.pc, outcome });
+            // What a frame outside would do depends on what this one has done.
+            let Some(passed_on) = passed_on else { break };
+            left = passed_on;
         }
         Some(Asked { wants: sleeper.wait.and_then(|wait| wait.address), in_condvar, unwound: cleanups, onward })
     }
@@ -308,16 +312,15 @@ impl<'n> Release<'n> {
                 return None;
             }
         }
-        // What it waits for it does not hold when its call has returned.
-        let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && asked.wants != Some(lock));
-        let onward = match onward {
-            Some(onward) if !asked.in_condvar => match onward.first(lock) {
-                Some((event, times)) if lets_go(kind, held, event) => {
-                    Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
-                }
-                Some(_) => return None,
-                None => None,
-            },
+        if asked.wants == Some(lock) {
+            return Self::of_itself(asked, kind, held, lock);
+        }
+        let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && !asked.in_condvar);
+        let onward = match onward.map(|onward| onward.first(lock)) {
+            Some(Some((event, times))) if lets_go(kind, held, event) => {
+                Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
+            }
+            Some(Some(_)) => return None,
             _ => None,
         };
         let mut found: Option<Release<'n>> = None;
@@ -330,6 +333,15 @@ impl<'n> Release<'n> {
             found = Some(Release { cleanup: Some(cleanup), event, times: before + times });
         }
         found.or(onward)
+    }
+
+    /// The release of a lock that the thread waits for and holds already. A guard
+    /// may also be alive while its lock is taken anew, as behind a condition
+    /// variable: only who lets go of it twice, if it gets it, has it once.
+    fn of_itself(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        let (first, second) = asked.onward.second(lock)?;
+        let any = |event| lets_go(kind, Held::Alone, event) || lets_go(kind, Held::Shared(1), event);
+        (any(first) && lets_go(kind, held, second)).then_some(Release { cleanup: None, event: second, times: 1 })
     }
 }
 

@@ -127,6 +127,25 @@ pub(super) struct Flags {
     pub parity: Option<bool>,
 }
 
+/// What has been written: words at multiples of eight.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written(ByAddress<Value>);
+
+impl Written {
+    /// What two agree on; of the rest nothing is known.
+    pub(super) fn agreed(mut self, other: &Written) -> Written {
+        for (address, value) in &mut self.0 {
+            if other.0.get(address) != Some(value) {
+                *value = Value::UNKNOWN;
+            }
+        }
+        for address in other.0.keys() {
+            self.0.entry(*address).or_insert(Value::UNKNOWN);
+        }
+        self
+    }
+}
+
 /// Registers, flags, and what has been written.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
@@ -134,8 +153,7 @@ pub(super) struct Machine {
     vectors: [[Value; 2]; 16],
     /// The flags.
     pub flags: Flags,
-    /// Words at multiples of eight.
-    written: ByAddress<Value>,
+    written: Written,
     /// The next instruction.
     pub pc: u64,
 }
@@ -147,12 +165,22 @@ impl Machine {
             general: [Value::UNKNOWN; 16],
             vectors: [[Value::UNKNOWN; 2]; 16],
             flags: Flags::default(),
-            written: ByAddress::default(),
+            written: Written::default(),
             pc,
         };
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
-        machine.written.insert(THREAD, Value::of(THREAD));
+        machine.written.0.insert(THREAD, Value::of(THREAD));
         machine
+    }
+
+    /// What has been written.
+    pub(super) fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Takes what others have written before.
+    pub(super) fn remember(&mut self, before: Written) {
+        self.written.0.extend(before.0);
     }
 
     /// The content of a general register, as wide as it is.
@@ -194,7 +222,7 @@ impl Machine {
     }
 
     fn word(&self, memory: &Memory<'_>, address: u64) -> Value {
-        self.written.get(&address).copied().unwrap_or_else(|| memory.word(address))
+        self.written.0.get(&address).copied().unwrap_or_else(|| memory.word(address))
     }
 
     /// Up to eight bytes of memory.
@@ -214,11 +242,11 @@ impl Machine {
         let (first, into) = (address & !7, (address & 7) as usize);
         let here = size.min(8 - into);
         let word = self.word(memory, first);
-        self.written.insert(first, word.with_bytes(value, into, here));
+        self.written.0.insert(first, word.with_bytes(value, into, here));
         if size > here {
             let next = first.wrapping_add(8);
             let word = self.word(memory, next);
-            self.written.insert(next, word.with_bytes(value.right(8 * here as u32), 0, size - here));
+            self.written.0.insert(next, word.with_bytes(value.right(8 * here as u32), 0, size - here));
         }
     }
 

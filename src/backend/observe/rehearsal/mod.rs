@@ -32,7 +32,7 @@ use iced_x86::{FlowControl, Instruction, Register};
 
 use self::execute::{Next, execute};
 use self::machine::Machine;
-pub use self::machine::Memory;
+pub use self::machine::{Memory, Written};
 use self::value::Value;
 use super::target::unwind::Registers;
 
@@ -105,6 +105,9 @@ pub struct Outcome {
     /// The events of each way that does not end in a failure of the program; of
     /// all where all do.
     pub ways: Vec<Vec<Event>>,
+    /// The memory as the code leaves it to the frame outside of this one; `None`
+    /// where it is not clear whether and how it comes there.
+    pub left: Option<Written>,
 }
 
 impl Outcome {
@@ -121,6 +124,22 @@ impl Outcome {
                 Some((known, _)) if known.act != first.act || known.size != first.size => return None,
                 Some((known, least)) => Some((known, times.min(least))),
             };
+        }
+        found
+    }
+
+    /// What happens to the word at `address` for the second time, if that is the
+    /// same on all ways, and the first time too.
+    pub fn second(&self, address: u64) -> Option<(&Event, &Event)> {
+        let mut found: Option<(&Event, &Event)> = None;
+        for events in &self.ways {
+            let mut here = events.iter().filter(|event| event.address == address);
+            let (one, two) = (here.next()?, here.next()?);
+            match found {
+                None => found = Some((one, two)),
+                Some((first, second)) if first.act == one.act && second.act == two.act => {}
+                Some(_) => return None,
+            }
         }
         found
     }
@@ -142,13 +161,23 @@ impl Outcome {
 
 /// Rehearses the landing pad at `pad` of a frame with these registers, so many
 /// instructions at most, all ways together.
-pub fn unwound(pad: u64, registers: &Registers, place: (&Memory<'_>, &dyn Stage), steps: usize) -> Outcome {
-    rehearse(Machine::at(pad), registers, None, place, steps)
+///
+/// `before` is the memory as the frames inside of it leave it.
+pub fn unwound(
+    pad: u64,
+    registers: &Registers,
+    before: Written,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+) -> Outcome {
+    let mut machine = Machine::at(pad);
+    machine.remember(before);
+    rehearse(machine, registers, None, place, steps)
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
 /// is in returns, with this result if it is known: out of this frame into the next
-/// and so on, until it has come to all these addresses.
+/// and so on, until it has come twice to all these addresses.
 pub fn onward(
     registers: &Registers,
     result: Option<u64>,
@@ -175,7 +204,7 @@ fn rehearse(
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
     let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
-    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), seen: HashSet::new() });
+    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashSet::new() });
     rehearsal.outcome
 }
 
@@ -186,6 +215,8 @@ struct Way {
     /// The stack pointers from which the calls entered will return.
     calls: Vec<u64>,
     events: Vec<Event>,
+    /// The memory when the exception was passed on or caught.
+    left: Option<Written>,
     /// Branches that were taken both ways already.
     seen: HashSet<u64>,
 }
@@ -204,7 +235,7 @@ struct Rehearsal<'r> {
     most: usize,
     ways: usize,
     /// Where it goes on out of the frame that it began in: until it has come to
-    /// all these addresses.
+    /// all these addresses twice.
     until: Option<&'r [u64]>,
     outcome: Outcome,
 }
@@ -215,7 +246,14 @@ impl Rehearsal<'_> {
         // Those of few branches first: they are the likeliest.
         while let Some(mut way) = open.pop_front() {
             match self.play(&mut way, &mut open) {
-                End::Done => self.outcome.ways.push(way.events),
+                End::Done => {
+                    self.outcome.left = match (self.outcome.left.take(), way.left, self.outcome.ways.is_empty()) {
+                        (_, Some(left), true) => Some(left),
+                        (Some(one), Some(other), false) => Some(one.agreed(&other)),
+                        _ => None,
+                    };
+                    self.outcome.ways.push(way.events);
+                }
                 End::Failure => failures.push(way.events),
             }
         }
@@ -235,7 +273,7 @@ impl Rehearsal<'_> {
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
             if event.is_some() {
                 way.events.extend(event);
-                let come_to = |address: &u64| way.events.iter().any(|event| event.address == *address);
+                let come_to = |address: &u64| way.events.iter().filter(|event| event.address == *address).count() > 1;
                 if self.until.is_some_and(|until| until.iter().all(come_to)) {
                     return End::Done;
                 }
@@ -315,7 +353,14 @@ impl Rehearsal<'_> {
         let name = name.as_deref().unwrap_or("");
         let argument = way.machine.register(Register::RDI).get(8);
         match kind_of(name, library) {
-            Kind::End => return Some(End::Done),
+            Kind::End => {
+                way.left.get_or_insert_with(|| way.machine.written().clone());
+                return Some(End::Done);
+            }
+            Kind::Caught => {
+                way.left.get_or_insert_with(|| way.machine.written().clone());
+                way.machine.forget_after_call();
+            }
             Kind::Failure => return Some(End::Failure),
             Kind::Lock => {
                 let Some(address) = argument else { return Some(End::Done) };
@@ -408,6 +453,8 @@ enum Kind {
     Unnamed,
     /// Unwinding goes on with the next frame, or has been caught.
     End,
+    /// It has caught the exception, and the frame goes on.
+    Caught,
     /// It does not come back, and unwinding does not come here.
     Failure,
 }
@@ -426,7 +473,7 @@ fn kind_of(name: &str, library: bool) -> Kind {
         // A panic of a cleanup ends the program.
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
         _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,
-        _ if has("__rust_panic_cleanup") => Kind::Passed,
+        _ if has("__rust_panic_cleanup") => Kind::Caught,
         _ if has("__rust_dealloc") || has("__rdl_dealloc") || has("__rg_dealloc") || has("sdallocx") => Kind::Passed,
         // operator delete, in all its forms
         _ if name.starts_with("_ZdlPv") || name.starts_with("_ZdaPv") => Kind::Passed,

@@ -30,7 +30,7 @@ impl Script {
         let read = |address, buffer: &mut [u8]| self.read(address, buffer);
         let mut registers = Registers::new(STACK + 0x800, CODE);
         registers.set(14, LOCK);
-        unwound(CODE, &registers, (&Memory::new(&read), self), 1000)
+        unwound(CODE, &registers, Written::default(), (&Memory::new(&read), self), 1000)
     }
 }
 

@@ -58,7 +58,7 @@ fn script(parts: &[&[u8]], calls: &[u64]) -> Outcome {
         code.extend(part);
     }
     let mut registers = Registers::new(STACK + 0x800, CODE);
-    registers.set(14, LOCK);
+    registers.set(14, Some(LOCK));
     unwound(CODE, &registers, &Script { code }, 1000)
 }
 
@@ -109,7 +109,7 @@ fn a_call_is_followed_and_returned_from() {
     code.resize(0x100, 0x90);
     code.extend([CLEAR, RELEASE, &[0xc3]].concat());
     let mut registers = Registers::new(STACK + 0x800, CODE);
-    registers.set(14, LOCK);
+    registers.set(14, Some(LOCK));
     let outcome = unwound(CODE, &registers, &Script { code }, 1000);
     assert_eq!(outcome.first(LOCK).unwrap().0.pc, entered + 2);
     assert_eq!(outcome.steps, 5);

@@ -7,10 +7,12 @@
 //! module   a mapped file: which C library it is, names of its functions
 //! stack    the return addresses above a blocked thread's stack pointer
 //! lsda     where a frame goes on when an exception passes through it
+//! epilogue out of a function without such a table, by its own code
 //! unwind   a blocked thread's live frames, by the tables made for exceptions
 //! ```
 
 pub mod elf;
+pub mod epilogue;
 pub mod lsda;
 pub mod maps;
 pub mod module;

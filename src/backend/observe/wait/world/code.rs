@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::World;
 use crate::backend::observe::rehearsal::{Function, Stage};
+use crate::backend::observe::target::epilogue::leave;
+use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -17,6 +19,8 @@ use crate::model::Pid;
 /// A call frame table, and how far its file was moved.
 type Moved = (Arc<FrameTable>, u64);
 
+/// Functions of the C library that do not return, whose callers' code ends there.
+const FINAL: &[&str] = &["__stack_chk_fail", "pthread_exit", "__pthread_exit", "abort", "exit", "_exit", "_Exit"];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -142,18 +146,31 @@ impl World {
             tables.borrow_mut().entry(key).or_insert_with(look).clone()
         };
         let read = |address, buffer: &mut [u8]| source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok();
-        walk(Registers::new(sp, pc), table, read)
+        // musl's functions have no tables: but only of it their code is known to be
+        // such that it tells.
+        let code = |address: u64| source.borrow_mut().code(root, pid, &maps, &[address.wrapping_add(1)]).pop();
+        let never_returns = |target| code(target).is_some_and(|code| FINAL.contains(&code.name()));
+        let bare = |registers: &Registers| {
+            let at = registers.pc.wrapping_sub(1);
+            code(at).filter(|code| code.runtime == Runtime::Musl)?;
+            leave(registers, read, never_returns)
+        };
+        walk(Registers::new(sp, pc), table, read, bare)
+    }
+
+    /// Where the live frames of a blocked thread are in its code, innermost first.
+    pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
+        let walk = self.frames(facts.pid, sp, pc);
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        self.source.code(&self.root, facts.pid, &maps, &addresses)
     }
 
     /// The functions that a blocked thread is in, mangled, innermost first; those
     /// without a name left out.
     pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
-        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
-        let walk = self.frames(facts.pid, sp, pc);
-        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
-        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
-        let code = self.source.code(&self.root, facts.pid, &maps, &addresses);
-        code.into_iter().filter_map(|code| code.function).collect()
+        self.frame_code(facts).into_iter().filter_map(|code| code.function).collect()
     }
 
     /// The function that the call before a return address stands in, as its

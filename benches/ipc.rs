@@ -72,6 +72,7 @@ fn lab(key: &str, mode: Mode, size: usize, seconds: f64) -> f64 {
         payload: Payload::Untouched,
         time: Duration::from_secs_f64(seconds),
         repeats: 1,
+        rate: None,
     };
     let mut figure = None;
     sweep.run(&mut || true, &mut |event| {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use syncscope::backend::lab::ipc::TRANSPORTS;
 
-const TRANSPORTS: [&str; 3] = ["pipe", "unix_stream", "memfd_ring"];
+/// A few of them, for what does not depend on the kind.
+const FEW: &str = "pipe,unix_stream,memfd_ring";
 
 fn syncscope(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
@@ -88,20 +90,31 @@ fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn every_transport_is_measured_at_every_size() {
-    let found = measure(&["--size", "1,64,70000", "--seconds", "0.05", "--repeat", "2", "--payload", "scanned"]);
-    assert_eq!(found.len(), 3 * TRANSPORTS.len() * 2);
-    for (point, size) in found.iter().zip([1, 64, 70_000].into_iter().flat_map(|size| [size; 6])) {
+    let found = measure(&["--size", "1,8,70000", "--seconds", "0.04", "--repeat", "2", "--payload", "scanned"]);
+    let each = 2 * TRANSPORTS.len();
+    assert_eq!(found.len(), 3 * each);
+    let mut measured = std::collections::BTreeSet::new();
+    for (point, size) in found.iter().zip([1, 8, 70_000].into_iter().flat_map(|size| vec![size; each])) {
         assert_eq!(point["schema"], "syncscope.ipc/1");
         assert_eq!(point["size"], size);
-        assert_eq!((&point["lost"], &point["corrupt"]), (&0.into(), &0.into()), "{point}");
+        assert_eq!(point["corrupt"], 0, "{point}");
         if !point["skipped"].is_null() {
-            // The one reason there can be: a machine with one CPU.
-            assert!(point["skipped"].as_str().unwrap().contains("two CPUs"), "{point}");
+            // The reasons there can be: a machine with one CPU, and a message
+            // that this transport cannot carry.
+            let why = point["skipped"].as_str().unwrap();
+            let named = ["two CPUs", "does not fit", "limit"].iter().any(|reason| why.contains(reason));
+            assert!(named && (size != 8 || why.contains("two CPUs")), "{point}");
             assert!(point["throughput"].is_null() && point["round_trip_ns"].is_null());
             continue;
         }
+        measured.insert(point["transport"].to_string());
         assert_eq!(point["repeats"], 2);
-        assert!(point["buffer"].as_u64().unwrap() >= 4096 && point["setup_ns"].as_u64().unwrap() > 0);
+        assert!(point["buffer"].as_u64().unwrap() > 0 && point["setup_ns"].as_u64().unwrap() > 0);
+        if point["lost"] != 0 {
+            assert!(about(point).loses && point["throughput"].is_null(), "{point}");
+            assert!(point["flags"].to_string().contains("lost"), "{point}");
+            continue;
+        }
         assert!(point["cpu_ns_per_message"]["receiver"].as_f64().unwrap() > 0.0);
         if point["mode"] == "latency" {
             let q = &point["round_trip_ns"];
@@ -115,6 +128,12 @@ fn every_transport_is_measured_at_every_size() {
             assert!(point["round_trip_ns"].is_null());
         }
     }
+    assert!(measured.is_empty() || measured.len() == TRANSPORTS.len(), "all of them carry 8 bytes: {measured:?}");
+}
+
+fn about(point: &Value) -> &'static syncscope::backend::lab::ipc::About {
+    let key = point["transport"].as_str().unwrap();
+    TRANSPORTS.iter().map(|transport| transport.about()).find(|about| about.key == key).unwrap()
 }
 
 #[test]
@@ -134,7 +153,7 @@ fn what_is_chosen_is_what_is_measured() {
 fn what_cannot_run_says_why_and_the_rest_goes_on() {
     let found = measure(&["--wait", "futex", "--size", "64", "--seconds", "0.02", "--placement", "unpinned"]);
     for point in found {
-        if point["transport"] == "memfd_ring" {
+        if about(&point).waits.contains(&syncscope::model::channel::Waiting::Futex) {
             assert!(point["skipped"].is_null(), "{point}");
         } else {
             assert!(point["skipped"].as_str().unwrap().contains("cannot wait by futex"), "{point}");
@@ -150,9 +169,9 @@ fn one_cpu_is_named_as_the_reason() {
     std::thread::spawn(|| {
         // Affinity is inherited from this thread alone.
         syncscope::sys::affinity::bind(&syncscope::sys::affinity::allowed().unwrap()[..1]).unwrap();
-        let found = measure(&["--size", "64", "--seconds", "0.02"]);
+        let found = measure(&["--size", "64", "--seconds", "0.02", "--transport", FEW]);
         assert!(found.iter().all(|p| p["skipped"].as_str().unwrap().contains("two CPUs")), "{found:?}");
-        let found = measure(&["--size", "64", "--seconds", "0.02", "--placement", "same-cpu"]);
+        let found = measure(&["--size", "64", "--seconds", "0.02", "--placement", "same-cpu", "--transport", FEW]);
         assert!(found.iter().all(|p| p["skipped"].is_null()), "{found:?}");
     })
     .join()
@@ -164,8 +183,9 @@ fn the_table_and_the_csv_have_a_row_for_each_point() {
     let args = ["--size", "64", "--seconds", "0.02", "--placement", "unpinned"];
     let table = syncscope(&args).output().unwrap();
     let text = String::from_utf8(table.stdout).unwrap();
-    for key in TRANSPORTS {
-        assert_eq!(text.lines().filter(|line| line.contains(key)).count(), 2, "{text}");
+    for key in keys() {
+        let of_key = |line: &&str| line.split_whitespace().next() == Some(key);
+        assert_eq!(text.lines().filter(of_key).count(), 2, "{text}");
     }
     assert!(text.contains("B/s") && text.contains("p99.9"), "{text}");
     assert!(table.stderr.is_empty(), "progress is for terminals");
@@ -173,6 +193,84 @@ fn the_table_and_the_csv_have_a_row_for_each_point() {
     let lines: Vec<_> = std::str::from_utf8(&csv.stdout).unwrap().lines().collect();
     assert_eq!(lines.len(), 1 + 2 * TRANSPORTS.len());
     assert!(lines[0].starts_with("transport,mode,size,"));
+}
+
+#[test]
+fn a_rate_is_kept_and_measured_against_intended_times() {
+    let args = ["--transport", "pipe,udp4", "--mode", "latency", "--size", "64", "--placement", "unpinned"];
+    let found = measure(&[&args[..], &["--seconds", "0.4", "--repeat", "2", "--rate", "1000"]].concat());
+    for point in &found {
+        assert_eq!(point["open_loop_rate"]["intended"], 1000.0);
+        let reached = point["open_loop_rate"]["reached"].as_f64().unwrap();
+        assert!(reached <= 1050.0, "never faster than asked for: {point}");
+        // Half of 0.4 s at 1,000 a second, in two repetitions.
+        assert_eq!(point["open_loop_ns"]["count"], 200, "{point}");
+        assert!(point["round_trip_ns"]["count"].as_u64().unwrap() > 0);
+        assert!(point["throughput"].is_null());
+    }
+    // More than any pipe can: that it was not reached is said.
+    let found = measure(&[&args[..], &["--seconds", "0.1", "--repeat", "1", "--rate", "20000000"]].concat());
+    assert!(found[0]["flags"].to_string().contains("of the rate was reached"), "{}", found[0]);
+    let open = &found[0]["open_loop_ns"];
+    assert!(
+        open["p99"].as_u64() > found[0]["round_trip_ns"]["p50"].as_u64(),
+        "who is late counts from when it was due"
+    );
+}
+
+#[test]
+fn an_earlier_run_is_compared_with_and_what_is_no_such_run_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("before.jsonl");
+    let path = file.to_str().unwrap();
+    let args = ["--transport", "pipe", "--size", "64", "--placement", "unpinned", "--seconds", "0.1", "--repeat", "3"];
+    let before = syncscope(&args).arg("--json").output().unwrap().stdout;
+    std::fs::write(&file, &before).unwrap();
+    let found = measure(&[&args[..], &["--baseline", path]].concat());
+    assert_eq!(found.len(), 2);
+    for point in &found {
+        let ratio = &point["baseline"]["ratio"];
+        let figure = |name: &str| ratio[name].as_f64().unwrap();
+        assert!(figure("min") <= figure("median") && figure("median") <= figure("max"), "{point}");
+        assert!(point["baseline"]["beyond_spread"].is_boolean());
+    }
+    // What was measured in another way is not compared.
+    let other = ["--transport", "pipe", "--size", "128", "--placement", "unpinned", "--seconds", "0.02"];
+    let found = measure(&[&other[..], &["--baseline", path]].concat());
+    assert!(found.iter().all(|point| point["baseline"].is_null()));
+    for (text, place) in [("", "holds no results"), ("{}\n", ":1:1"), ("nonsense", ":1:"), ("\n{\"a\":", ":2:")] {
+        std::fs::write(&file, text).unwrap();
+        let output = syncscope(&["--baseline", path]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(path) && said.contains(place), "{text:?}: {said}");
+    }
+}
+
+#[test]
+fn shared_memory_between_two_cpus_says_how_far_apart_they_are() {
+    let found = measure(&["--transport", "pipe,memfd_ring,process_vm", "--size", "64", "--seconds", "0.02"]);
+    for point in found.iter().filter(|point| point["skipped"].is_null()) {
+        let shared = point["transport"] != "pipe";
+        assert!(shared || point["core_to_core_ns"].is_null());
+        if let Some(median) = point["core_to_core_ns"]["median"].as_f64() {
+            assert!(median > 1.0, "{point}");
+        }
+    }
+}
+
+#[test]
+fn what_goes_wrong_is_shown_and_explained() {
+    let found = measure(&["--failure", "all"]);
+    assert_eq!(found.len(), syncscope::backend::lab::ipc::failures::FAILURES.len());
+    for experiment in &found {
+        assert_eq!(experiment["schema"], "syncscope.ipc.failure/1");
+        assert_eq!(experiment["as_documented"], true, "{experiment}");
+        assert!(!experiment["observed"].as_array().unwrap().is_empty());
+    }
+    let output = syncscope(&["--failure", "kill-reader,datagram-loss"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("roken pipe") && text.contains("were dropped") && text.matches('⇒').count() == 2, "{text}");
 }
 
 #[test]
@@ -185,6 +283,8 @@ fn mistakes_are_answered_with_what_exists() {
         (["--size", "1T"], "16M"),
         (["--seconds", "x"], "number of seconds"),
         (["--repeat", "0"], "1..=1000"),
+        (["--rate", "0"], "messages a second"),
+        (["--baseline", "/nowhere"], "/nowhere"),
     ];
     for (args, hint) in cases {
         let output = syncscope(&args).output().unwrap();
@@ -197,7 +297,8 @@ fn mistakes_are_answered_with_what_exists() {
 
 #[test]
 fn an_interrupt_ends_with_130_and_leaves_nobody() {
-    let mut run = Run::start(&["--size", "64", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"]);
+    let args = ["--size", "64", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"];
+    let mut run = Run::start(&[&args[..], &["--transport", FEW]].concat());
     run.wait_for_workers(6);
     run.signal(Signal::SIGINT);
     assert_eq!(run.child.wait().unwrap().code(), Some(130));
@@ -206,15 +307,44 @@ fn an_interrupt_ends_with_130_and_leaves_nobody() {
 
 #[test]
 fn workers_do_not_outlive_a_killed_program() {
-    let args = ["--size", "64", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"];
-    for transport in TRANSPORTS {
-        let mut run = Run::start(&[&args[..], &["--transport", transport]].concat());
+    let args = ["--size", "8", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"];
+    for key in keys() {
+        let mut run = Run::start(&[&args[..], &["--transport", key]].concat());
         let workers = run.wait_for_workers(2);
         // One is in the middle of a measured loop when it has used CPU time.
         wait_until("it is at work", || (cpu_ticks(workers[0]) > 2).then_some(()));
         run.signal(Signal::SIGKILL);
         run.child.wait().unwrap();
         wait_until("the workers are gone", || run.workers().is_empty().then_some(()));
+    }
+}
+
+fn keys() -> impl Iterator<Item = &'static str> {
+    TRANSPORTS.iter().map(|transport| transport.about().key)
+}
+
+/// Whichever side dies, in whichever transport, the point says so and the run
+/// ends: within a second on a machine that has nothing else to do.
+#[test]
+fn a_side_that_is_killed_is_reported_soon_by_every_transport() {
+    let args = ["--size", "8", "--seconds", "60", "--repeat", "1", "--placement", "unpinned", "--json"];
+    for (index, key) in keys().enumerate() {
+        let mode = if index % 2 == 0 { "throughput" } else { "latency" };
+        for victim in [0, 1] {
+            let mut run = Run::start(&[&args[..], &["--transport", key, "--mode", mode]].concat());
+            let workers = run.wait_for_workers(2);
+            wait_until("it is at work", || (cpu_ticks(workers[0]) + cpu_ticks(workers[1]) > 2).then_some(()));
+            kill(Pid::from_raw(workers[victim]), Signal::SIGKILL).unwrap();
+            let killed = Instant::now();
+            assert!(run.child.wait().unwrap().success());
+            let took = killed.elapsed();
+            let mut said = String::new();
+            run.child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+            let point: Value = serde_json::from_str(&said).unwrap();
+            let why = point["skipped"].as_str().unwrap_or_default();
+            assert!(why.contains("SIGKILL") && why.contains(&workers[victim].to_string()), "{key}: {point}");
+            assert!(took < Duration::from_secs(3), "{key} {mode}, side {victim}: {took:?}");
+        }
     }
 }
 
@@ -260,7 +390,7 @@ fn a_worker_that_hangs_is_named_and_the_others_go_on() {
 #[test]
 fn a_reader_that_has_seen_enough_ends_it() {
     let args = ["--size", "64,65,66,67,68,69,70", "--seconds", "0.05", "--repeat", "1", "--csv"];
-    let mut run = Run::start(&[&args[..], &["--placement", "unpinned"]].concat());
+    let mut run = Run::start(&[&args[..], &["--placement", "unpinned", "--transport", FEW]].concat());
     let mut out = run.child.stdout.take().unwrap();
     out.read_exact(&mut [0; 10]).unwrap();
     drop(out);

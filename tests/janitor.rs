@@ -1,5 +1,6 @@
-//! However the program goes, its children go with it: SIGKILL at random
-//! moments, then no process that bears the run's mark may live.
+//! However the program goes, its children go with it, and whatever it has given
+//! a name: SIGKILL at random moments, then no process that bears the run's mark
+//! may live, and no FIFO, socket, file, queue or segment be left.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// How many random moments.
 const KILLS: u32 = 80;
+/// How many of them while channels that have names are made.
+const NAME_KILLS: u32 = 120;
 
 /// Processes whose environment holds the mark, the janitor among them; zombies
 /// have no environment.
@@ -104,4 +107,84 @@ fn a_normal_end_leaves_no_janitor() {
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", marked(&mark));
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// What has a name somewhere: files in the directory for temporary ones, POSIX
+/// shared memory and queues, and System V objects of this IPC namespace.
+fn names(temporary: &Path) -> Vec<String> {
+    let files = |directory: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path().display().to_string()).collect()
+    };
+    let mut found = files(temporary);
+    found.extend(files(Path::new("/dev/shm")).into_iter().filter(|name| name.contains("/syncscope-")));
+    for kind in ["msg", "shm", "sem"] {
+        let table = std::fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+        found.extend(table.lines().skip(1).map(|row| format!("{kind} {}", row.split_whitespace().next().unwrap())));
+    }
+    // The queues of an IPC namespace are seen where its file system is mounted.
+    let look = "mount -t mqueue mqueue \"$0\" && ls \"$0\"";
+    let mounted = tempfile::tempdir().unwrap();
+    let list = Command::new("unshare").args(["--mount", "sh", "-c", look]).arg(mounted.path()).output();
+    let list = list.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    found.extend(list.lines().map(|name| format!("queue {name}")));
+    found
+}
+
+/// In an IPC namespace of its own, so that other programs' objects are not
+/// taken for leftovers; needs root.
+#[test]
+fn no_name_outlives_a_killed_program() {
+    if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWIPC) {
+        println!("not tested: cannot have an IPC namespace: {error}");
+        return;
+    }
+    let named =
+        "fifo,unix_stream_path,unix_datagram_path,unix_seqpacket_path,posix_mq,sysv_mq,shm_ring,file_ring,sysv_ring";
+    let common = ["ipc", "--placement", "unpinned", "--seconds", "0.001", "--repeat", "1", "--mode", "latency"];
+    // Messages that no queue can carry: channels are made, and given up at
+    // once.
+    let often = vec!["16M"; 300].join(",");
+    let runs = [
+        ["--transport", named, "--size", "1,2,3,4,5,6,7,8"],
+        ["--transport", "sysv_mq,unix_datagram_path,unix_seqpacket_path", "--size", &often],
+    ];
+    let temporary = tempfile::tempdir().unwrap();
+    let start = |mark: &str, run: usize| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+        command.args(common).args(runs[run]).env(MARK, mark).env("TMPDIR", temporary.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let whole = [0, 1].map(|run| {
+        let begin = Instant::now();
+        assert!(start("calibration", run).wait().unwrap().success());
+        begin.elapsed()
+    });
+    assert_eq!(names(temporary.path()), Vec::<String>::new(), "nothing is left of a run that ends");
+    let queue = format!("/syncscope-{}", std::process::id());
+    let _held = syncscope::sys::mq::make(&queue, 1, 8).unwrap();
+    assert_eq!(names(temporary.path()), [format!("queue {}", &queue[1..])], "queues are seen");
+    syncscope::sys::names::Name::PosixQueue(queue.into()).remove().unwrap();
+    let mut pauses = Pauses(u64::from(std::process::id()) << 7);
+    let mut seen = 0;
+    for kill in 0..NAME_KILLS {
+        let mark = format!("{}-names-{kill}", std::process::id());
+        let run = kill as usize % 2;
+        let mut program = start(&mark, run);
+        std::thread::sleep(pauses.next(whole[run]));
+        program.kill().unwrap();
+        program.wait().unwrap();
+        seen += usize::from(std::fs::read_to_string("/proc/sysvipc/msg").unwrap().lines().count() > 1);
+        let begin = Instant::now();
+        let patience = Duration::from_secs(1).max(whole[run]);
+        loop {
+            let (left, named) = (marked(&mark), names(temporary.path()));
+            if left.is_empty() && named.is_empty() {
+                break;
+            }
+            assert!(begin.elapsed() < patience, "killed in run {run}, {patience:?} later: {left:?} {named:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    assert!(seen > 0, "some of the moments were such that there was something to remove");
 }

@@ -1,6 +1,7 @@
 //! `syncscope ipc`: measures transports between real processes.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,9 +11,10 @@ use color_eyre::eyre::{WrapErr, eyre};
 
 use super::Outcome;
 use crate::backend::lab::ipc::sweep::{End, Event, Sweep};
-use crate::backend::lab::ipc::{TRANSPORTS, Transport, transport};
+use crate::backend::lab::ipc::{TRANSPORTS, Transport, failures, transport};
 use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
 use crate::report;
+use crate::report::baseline::Baseline;
 
 /// The options of `ipc`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,15 @@ pub struct Args {
     /// Repetitions of each point, interleaved with those of the other transports
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Measure round trips also against intended send times, so many messages a second
+    #[arg(long, value_name = "MSGS/S", value_parser = rate)]
+    rate: Option<f64>,
+    /// Compare with the results of an earlier run: a file of its JSON Lines
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Instead of measuring, break something and say what happened: these experiments, or `all`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = experiments(), conflicts_with_all = ["transport", "baseline", "csv"])]
+    failure: Vec<String>,
     /// Print JSON Lines
     #[arg(long)]
     json: bool,
@@ -59,6 +70,11 @@ fn transports() -> PossibleValuesParser {
     };
     let all = PossibleValue::new("all");
     PossibleValuesParser::new(TRANSPORTS.iter().map(value).chain([all]))
+}
+
+fn experiments() -> PossibleValuesParser {
+    let value = |failure: &failures::Failure| PossibleValue::new(failure.key).help(failure.title);
+    PossibleValuesParser::new(failures::FAILURES.iter().map(value).chain([PossibleValue::new("all")]))
 }
 
 fn named<T: Copy + Send + Sync + 'static>(
@@ -99,6 +115,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     fits.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| "between 0.001 and 86400 seconds".to_owned())
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number of messages a second".to_owned())?;
+    let fits = (0.01..=1e8).contains(&rate);
+    fits.then_some(rate).ok_or_else(|| "between 0.01 and 100000000 messages a second".to_owned())
+}
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -108,7 +130,11 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot listen for signals")?;
     }
-    let mut printer = Printer::new(args);
+    if !args.failure.is_empty() {
+        return experiment(&args.failure, args.json, &interrupted);
+    }
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    let mut printer = Printer::new(args, baseline);
     // A reader that has seen enough ends the measurement like an interrupt.
     let unwanted = printer.unwanted.clone();
     let mut go_on = || !interrupted.load(Ordering::Relaxed) && !unwanted.load(Ordering::Relaxed);
@@ -119,6 +145,29 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         (Ok(()), End::Stopped) => Ok(Outcome::Interrupted),
         (Ok(()), End::Done) => Ok(Outcome::Done),
     }
+}
+
+/// Runs experiments one after the other and prints what each has shown; one
+/// that cannot be done does not keep the others from it.
+fn experiment(keys: &[String], json: bool, interrupted: &AtomicBool) -> color_eyre::Result<Outcome> {
+    let wanted = |failure: &&failures::Failure| keys.iter().any(|key| key == failure.key || key == "all");
+    for failure in failures::FAILURES.iter().filter(wanted) {
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        let found = failure.run();
+        let text = if json {
+            format!("{}\n", report::failures::json(failure, &found)?)
+        } else {
+            report::failures::text(failure, &found)
+        };
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::Done),
+            other => other.wrap_err("cannot write the results")?,
+        }
+    }
+    Ok(Outcome::Done)
 }
 
 impl Args {
@@ -145,6 +194,7 @@ impl Args {
             payload: self.payload,
             time: self.seconds,
             repeats: self.repeat,
+            rate: self.rate,
         })
     }
 }
@@ -161,6 +211,7 @@ enum Form {
 #[derive(Debug)]
 struct Printer {
     form: Form,
+    baseline: Option<Baseline>,
     progress: bool,
     /// Points of one table that is not printed yet.
     group: Vec<IpcPoint>,
@@ -170,7 +221,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &Args) -> Self {
+    fn new(args: &Args, baseline: Option<Baseline>) -> Self {
         let form = match (args.json, args.csv) {
             (true, _) => Form::Json,
             (_, true) => Form::Csv,
@@ -178,6 +229,7 @@ impl Printer {
         };
         Printer {
             form,
+            baseline,
             progress: io::stderr().is_terminal(),
             group: Vec::new(),
             header: true,
@@ -194,18 +246,25 @@ impl Printer {
                     eprint!("\r{}\x1b[K", report::ipc::progress(done, of, what));
                 }
             }
-            Event::Point(point) => match self.form {
-                Form::Json => match report::ipc::json(&point) {
-                    Ok(line) => self.print(&format!("{line}\n")),
-                    Err(error) => self.result = Err(error.into()),
-                },
-                Form::Csv => {
-                    let header = if std::mem::take(&mut self.header) { report::ipc::CSV_HEADER } else { "" };
-                    let line_feed = if header.is_empty() { "" } else { "\n" };
-                    self.print(&format!("{header}{line_feed}{}\n", report::ipc::csv(&point)));
-                }
-                Form::Table => self.group.push(*point),
+            Event::Point(mut point) => {
+                point.baseline = self.baseline.as_ref().and_then(|baseline| baseline.compare(&point));
+                self.take_point(*point);
+            }
+        }
+    }
+
+    fn take_point(&mut self, point: IpcPoint) {
+        match self.form {
+            Form::Json => match report::ipc::json(&point) {
+                Ok(line) => self.print(&format!("{line}\n")),
+                Err(error) => self.result = Err(error.into()),
             },
+            Form::Csv => {
+                let header = if std::mem::take(&mut self.header) { report::ipc::CSV_HEADER } else { "" };
+                let line_feed = if header.is_empty() { "" } else { "\n" };
+                self.print(&format!("{header}{line_feed}{}\n", report::ipc::csv(&point)));
+            }
+            Form::Table => self.group.push(point),
         }
     }
 

@@ -36,6 +36,8 @@ pub enum Waiting {
     SpinPark,
     /// It sleeps on a futex at once.
     Futex,
+    /// It sleeps on a semaphore that both processes share.
+    Semaphore,
 }
 
 /// How much of a message is written by the sender and checked by the receiver.
@@ -233,8 +235,11 @@ pub struct IpcPoint {
     pub round_trip_ns: Option<Quantiles>,
     /// The medians of the repetitions.
     pub round_trip_p50_ns: Option<Spread>,
-    /// Round trips against intended send times; not measured yet.
+    /// Round trips against intended send times, where a rate was asked for.
     pub open_loop_ns: Option<Quantiles>,
+    /// That rate, in messages a second, and how much of it was reached.
+    #[serde(default)]
+    pub open_loop_rate: Option<Rate>,
     /// One-way throughput by the receiver's clock.
     pub throughput: Option<Throughput>,
     /// CPU time a message costs each side.
@@ -247,10 +252,66 @@ pub struct IpcPoint {
     pub lost: u64,
     /// Messages that arrived with another content.
     pub corrupt: u64,
+    /// What a cache line took from one CPU to the other, one way, before and
+    /// after each repetition; of shared memory between two CPUs only.
+    #[serde(default)]
+    pub core_to_core_ns: Option<Spread>,
     /// What to keep in mind when reading the figures.
     pub flags: Vec<String>,
     /// Why there are no figures.
     pub skipped: Option<String>,
+    /// How it stands to an earlier run.
+    #[serde(default)]
+    pub baseline: Option<Change>,
+}
+
+/// A rate of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Messages a second that were meant to be sent.
+    pub intended: f64,
+    /// Those that were.
+    pub reached: f64,
+}
+
+/// How a figure stands to the one of an earlier run: throughput, or the median
+/// round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The figure of the earlier run.
+    pub before: Spread,
+    /// The new figure in parts of the earlier one: the medians' ratio, and the
+    /// least and the most that the repetitions of both allow.
+    pub ratio: Spread,
+    /// Whether all repetitions of one run lie on one side of all of the other;
+    /// unknown where there were fewer than three.
+    pub beyond_spread: Option<bool>,
+}
+
+impl Change {
+    /// From `before` to `now`, each of so many repetitions.
+    pub fn of(before: (Spread, u32), now: (Spread, u32)) -> Self {
+        let ((before, repeats), (now, again)) = (before, now);
+        let ratio = Spread { median: now.median / before.median, min: now.min / before.max, max: now.max / before.min };
+        let known = repeats.min(again) >= 3;
+        Change { before, ratio, beyond_spread: known.then_some(ratio.min > 1.0 || ratio.max < 1.0) }
+    }
+}
+
+impl IpcPoint {
+    /// The figure that an earlier run is compared by.
+    pub fn figure(&self) -> Option<Spread> {
+        match self.mode {
+            Mode::Throughput => self.throughput.map(|throughput| throughput.bytes_per_s),
+            Mode::Latency => self.round_trip_p50_ns,
+        }
+    }
+
+    /// Whether both were measured in the same way.
+    pub fn is_like(&self, other: &IpcPoint) -> bool {
+        let settings = |p: &IpcPoint| (p.mode, p.size, p.buffer, p.placement, p.wait, p.payload);
+        self.transport == other.transport && settings(self) == settings(other)
+    }
 }
 
 /// The spread of the repetitions of one figure.
@@ -309,7 +370,7 @@ macro_rules! named {
 }
 
 named!(Placement { SameCpu => "same-cpu", CrossCpu => "cross-cpu", CrossCpuAwake => "cross-cpu-awake", Unpinned => "unpinned" });
-named!(Waiting { Block => "block", Spin => "spin", SpinPark => "spin-park", Futex => "futex" });
+named!(Waiting { Block => "block", Spin => "spin", SpinPark => "spin-park", Futex => "futex", Semaphore => "semaphore" });
 named!(Payload { Untouched => "untouched", Sampled => "sampled", Scanned => "scanned" });
 named!(Mode { Latency => "latency", Throughput => "throughput" });
 
@@ -328,6 +389,18 @@ mod tests {
         same(Waiting::ALL);
         same(Payload::ALL);
         same(Mode::ALL);
+    }
+
+    #[test]
+    fn a_difference_counts_only_beyond_the_spread() {
+        let spread = |min, median, max| Spread { median, min, max };
+        let (slow, fast) = (spread(90.0, 100.0, 120.0), spread(180.0, 200.0, 240.0));
+        let change = Change::of((slow, 5), (fast, 5));
+        assert_eq!((change.ratio.median, change.ratio.min, change.ratio.max), (2.0, 1.5, 240.0 / 90.0));
+        assert_eq!(change.beyond_spread, Some(true));
+        assert_eq!(Change::of((fast, 5), (slow, 5)).beyond_spread, Some(true));
+        assert_eq!(Change::of((slow, 5), (spread(110.0, 130.0, 150.0), 5)).beyond_spread, Some(false));
+        assert_eq!(Change::of((slow, 5), (fast, 2)).beyond_spread, None, "two repetitions have no spread");
     }
 
     #[test]

@@ -199,6 +199,10 @@ pub struct Wait {
     pub evidence: Vec<String>,
     /// The holder no longer exists: nobody will ever act.
     pub orphaned: bool,
+    /// The line of source, `src/main.rs:42 in transfer`, where that was looked for
+    /// and is known.
+    #[serde(default)]
+    pub at: Option<Arc<str>>,
 }
 
 impl Wait {
@@ -217,6 +221,7 @@ impl Wait {
             certainty: Certainty::Certain,
             evidence: Vec::new(),
             orphaned: false,
+            at: None,
         }
     }
 

@@ -168,6 +168,9 @@ impl Tree<'_> {
         let last = wait.holders.is_empty() && !wait.orphaned;
         let rule = if last { "└" } else { "│" };
         writeln!(out, "{indent}{rule} waits for {}{}", what(wait), manner(wait, self.at))?;
+        if let Some(at) = &wait.at {
+            writeln!(out, "{indent}{}   at {at}", if last { " " } else { rule })?;
+        }
         if let Some(reason) =
             wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
         {
@@ -280,6 +283,9 @@ fn draw_deadlock(out: &mut impl Write, deadlock: &Deadlock, graph: &WaitGraph, a
         )?;
         let Some(wait) = &thread.wait else { continue };
         writeln!(out, "  │    waits for {}{}", what(wait), manner(wait, at))?;
+        if let Some(at) = &wait.at {
+            writeln!(out, "  │      at {at}")?;
+        }
         for fact in &wait.evidence {
             writeln!(out, "  │      · {fact}")?;
         }

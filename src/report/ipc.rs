@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::model::channel::{IpcPoint, Mode, Sides};
+use crate::model::Nanos;
+use crate::model::channel::{Change, IpcPoint, Mode, Sides, Spread};
 use crate::model::histogram::Quantiles;
 use crate::model::units::{Bytes, si};
 
@@ -26,7 +27,9 @@ pub fn json(point: &IpcPoint) -> serde_json::Result<String> {
 pub const CSV_HEADER: &str = "transport,mode,size,buffer,placement,wait,payload,repeats,\
     count,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,\
     bytes_per_s,bytes_per_s_min,bytes_per_s_max,messages_per_s,\
-    sender_cpu_ns,receiver_cpu_ns,sender_switches,receiver_switches,setup_ns,lost,corrupt,flags,skipped";
+    sender_cpu_ns,receiver_cpu_ns,sender_switches,receiver_switches,setup_ns,lost,corrupt,flags,skipped,\
+    open_rate,open_rate_reached,open_p50_ns,open_p90_ns,open_p99_ns,open_p999_ns,open_max_ns,\
+    core_to_core_ns_min,core_to_core_ns_max,baseline_ratio,baseline_ratio_min,baseline_ratio_max,beyond_spread";
 
 /// A point as a line of CSV (RFC 4180); what is not known is empty.
 pub fn csv(point: &IpcPoint) -> String {
@@ -61,6 +64,15 @@ pub fn csv(point: &IpcPoint) -> String {
     fields.push(point.setup_ns.map_or(String::new(), |nanos| nanos.0.to_string()));
     fields.extend([point.lost.to_string(), point.corrupt.to_string()]);
     fields.extend([quoted(&point.flags.join("; ")), quoted(point.skipped.as_deref().unwrap_or_default())]);
+    let rate = point.open_loop_rate;
+    fields.extend([number(rate.map(|rate| rate.intended)), number(rate.map(|rate| rate.reached))]);
+    let open = point.open_loop_ns.map(|Quantiles { p50, p90, p99, p999, max, .. }| [p50, p90, p99, p999, max]);
+    fields.extend((0..5).map(|index| open.map_or(String::new(), |open| open[index].0.to_string())));
+    let (probe, ratio) = (point.core_to_core_ns, point.baseline.map(|change| change.ratio));
+    fields.extend([number(probe.map(|p| p.min)), number(probe.map(|p| p.max))]);
+    fields.extend([number(ratio.map(|r| r.median)), number(ratio.map(|r| r.min)), number(ratio.map(|r| r.max))]);
+    let beyond = point.baseline.and_then(|change| change.beyond_spread);
+    fields.push(beyond.map_or(String::new(), |beyond| beyond.to_string()));
     fields.join(",")
 }
 
@@ -91,6 +103,7 @@ pub fn table(points: &[IpcPoint]) -> String {
         first.repeats,
         if first.repeats == 1 { "" } else { "s" }
     );
+    let key = points.iter().map(|point| point.transport.len()).max().unwrap_or(0).max(12);
     for mode in [Mode::Throughput, Mode::Latency] {
         let rows: Vec<_> = points.iter().filter(|point| point.mode == mode).collect();
         if rows.is_empty() {
@@ -103,12 +116,12 @@ pub fn table(points: &[IpcPoint]) -> String {
         let name = if mode == Mode::Latency { "round trip" } else { "throughput" };
         let _ = writeln!(
             out,
-            "  {name:<12} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}",
+            "  {name:<key$} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}",
             "wait", "buffer", "", "cpu ns s/r", "switches"
         );
         let most = rows.iter().filter_map(|point| measure(point)).fold(0.0, f64::max);
         for point in rows {
-            row(&mut out, point, most);
+            row(&mut out, point, most, key);
         }
         out.push('\n');
     }
@@ -123,9 +136,9 @@ fn measure(point: &IpcPoint) -> Option<f64> {
     }
 }
 
-fn row(out: &mut String, point: &IpcPoint, most: f64) {
+fn row(out: &mut String, point: &IpcPoint, most: f64, key: usize) {
     let buffer = point.buffer.map_or("–".to_owned(), |buffer| Bytes(buffer).short());
-    let _ = write!(out, "  {:<12} {:<9} {buffer:>6}  ", &*point.transport, point.wait);
+    let _ = write!(out, "  {:<key$} {:<9} {buffer:>6}  ", &*point.transport, point.wait);
     let Some(value) = measure(point) else {
         let why = point.skipped.clone().unwrap_or_else(|| lost(point));
         let _ = writeln!(out, "– {why}");
@@ -142,18 +155,50 @@ fn row(out: &mut String, point: &IpcPoint, most: f64) {
     }
     let _ = write!(out, "  {:>15}", both(point.cpu_ns_per_message, si));
     let _ = writeln!(out, "  {:>11}", both(point.switches_per_message, |value| format!("{value:.2}")));
+    if let (Some(open), Some(rate)) = (point.open_loop_ns, point.open_loop_rate) {
+        let Quantiles { p50, p99, p999, max, .. } = open;
+        let _ = writeln!(
+            out,
+            "  {:<key$} open loop, {} of {} msg/s: p50 {p50}, p99 {p99}, p99.9 {p999}, max {max}",
+            "",
+            si(rate.reached),
+            si(rate.intended)
+        );
+    }
+    if let Some(change) = &point.baseline {
+        let _ = writeln!(out, "  {:<key$} {}", "", difference(change, point.mode));
+    }
     // That a round trip is a closed loop stands in the table's name for it.
     let flags: Vec<_> = point.flags.iter().filter(|flag| *flag != "closed loop").map(String::as_str).collect();
     if !flags.is_empty() {
-        let _ = writeln!(out, "  {:<12} ⚑ {}", "", flags.join(", "));
+        let _ = writeln!(out, "  {:<key$} ⚑ {}", "", flags.join(", "));
     }
 }
 
+/// How a figure stands to an earlier run: `+12.0% (−3.1 … +30.0%) against 4.10
+/// GB/s before: within the spread`.
+fn difference(change: &Change, mode: Mode) -> String {
+    let percent = |ratio: f64| {
+        let percent = (ratio - 1.0) * 100.0;
+        format!("{}{:.1}", if percent < 0.0 { "−" } else { "+" }, percent.abs())
+    };
+    let before = match mode {
+        Mode::Throughput => rate(change.before.median),
+        Mode::Latency => Nanos(change.before.median.round() as u64).precise(),
+    };
+    let verdict = match change.beyond_spread {
+        Some(true) => "beyond the spread",
+        Some(false) => "within the spread",
+        None => "too few repetitions to know the spread",
+    };
+    let Spread { median, min, max } = change.ratio;
+    format!("{}% ({} … {}%) against {before} before: {verdict}", percent(median), percent(min), percent(max))
+}
+
+/// Why there are no figures although it ran.
 fn lost(point: &IpcPoint) -> String {
-    match (point.lost, point.corrupt) {
-        (0, 0) => "no figures".to_owned(),
-        (lost, corrupt) => format!("{lost} lost, {corrupt} corrupt: no figures"),
-    }
+    let said = point.flags.iter().find(|flag| flag.contains("lost"));
+    said.cloned().unwrap_or_else(|| format!("{} lost, {} corrupt: no figures", point.lost, point.corrupt))
 }
 
 fn rate(bytes_per_s: f64) -> String {
@@ -181,8 +226,7 @@ pub fn progress(done: usize, of: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Nanos;
-    use crate::model::channel::{Payload, Placement, Spread, Throughput, Waiting};
+    use crate::model::channel::{Payload, Placement, Rate, Throughput, Waiting};
 
     fn point(mode: Mode) -> IpcPoint {
         let spread = |median: f64| Spread { median, min: median * 0.9, max: median * 1.1 };
@@ -206,6 +250,9 @@ mod tests {
             }),
             round_trip_p50_ns: None,
             open_loop_ns: None,
+            open_loop_rate: None,
+            core_to_core_ns: None,
+            baseline: None,
             throughput: (mode == Mode::Throughput)
                 .then(|| Throughput { bytes_per_s: spread(2.4e8), messages_per_s: spread(3.75e6) }),
             cpu_ns_per_message: Some(Sides { sender: 260.0, receiver: 270.5 }),
@@ -236,7 +283,22 @@ mod tests {
         for point in [point(Mode::Latency), point(Mode::Throughput)] {
             assert_eq!(csv(&point).split(',').count(), CSV_HEADER.split(',').count());
         }
-        assert!(csv(&skipped).ends_with(",\"no, \"\"never\"\"\""));
+        assert!(csv(&skipped).contains(",\"no, \"\"never\"\"\","));
+    }
+
+    #[test]
+    fn the_table_shows_the_open_loop_and_the_difference_with_its_spread() {
+        let mut point = point(Mode::Latency);
+        point.open_loop_ns = point.round_trip_ns;
+        point.open_loop_rate = Some(Rate { intended: 20_000.0, reached: 19_990.0 });
+        let spread = |median: f64| (Spread { median, min: median * 0.9, max: median * 1.1 }, 5);
+        point.baseline = Some(Change::of(spread(4000.0), spread(4600.0)));
+        let text = table(&[point.clone()]);
+        assert!(text.contains("open loop, 20.0 k of 20.0 k msg/s: p50 4.60 µs, p99 9.00 µs"), "{text}");
+        assert!(text.contains("+15.0% (−5.9 … +40.6%) against 4.00 µs before: within the spread"), "{text}");
+        assert_eq!(csv(&point).split(',').count(), CSV_HEADER.split(',').count());
+        point.baseline = Some(Change::of(spread(400.0), spread(4600.0)));
+        assert!(table(&[point]).contains("beyond the spread"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A face without a screen: what the backend publishes, as JSON Lines, CSV or
 //! plain text.
 
+pub mod baseline;
 pub mod chains;
 pub mod csv;
+pub mod failures;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;

@@ -19,6 +19,7 @@ pub struct WaitObject<'a> {
     certainty: Certainty,
     evidence: &'a [String],
     orphaned: bool,
+    at: Option<&'a str>,
 }
 
 impl<'a> WaitObject<'a> {
@@ -37,6 +38,7 @@ impl<'a> WaitObject<'a> {
             certainty: wait.certainty,
             evidence: &wait.evidence,
             orphaned: wait.orphaned,
+            at: wait.at.as_deref(),
         }
     }
 }
@@ -91,7 +93,7 @@ mod tests {
         let json = serde_json::to_string(&WaitObject::new(&wait, Nanos(5_000))).unwrap();
         assert_eq!(
             json,
-            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"partial":false,"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false}"#
+            r#"{"kind":"pthread_mutex","resource":"mutex at 0x55d0","address":"0x55d0","holders":[{"pid":7,"tid":9},{"pid":8,"tid":null}],"partial":false,"mode":"any","timed":false,"since_ns":4000,"certainty":"certain","evidence":["owner word = 9"],"orphaned":false,"at":null}"#
         );
         assert_eq!(kind_name(wait.kind), "pthread_mutex");
         assert_eq!(line(&wait), "mutex at 0x55d0 ← 9,8");

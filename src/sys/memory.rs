@@ -1,13 +1,13 @@
-//! Reading another process's memory: `process_vm_readv(2)`.
+//! Reading another process's memory, and writing to it: `process_vm_readv(2)`.
 //!
 //! The target is neither stopped nor attached to. The kernel asks for the same
 //! permission as `/proc/PID/mem` (`PTRACE_MODE_ATTACH_REALCREDS`): the same user
 //! and a dumpable process, or `CAP_SYS_PTRACE`.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 
 use nix::errno::Errno;
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 
 use crate::model::Pid;
 
@@ -74,6 +74,24 @@ pub fn read_each(pid: Pid, ranges: &[(u64, usize)], mut buffer: &mut [u8]) -> Ve
     done
 }
 
+/// Writes all of `bytes` to `address` of process `pid`, which must be one of
+/// ours that has offered the memory.
+///
+/// # Errors
+/// As [`read()`].
+pub fn write(pid: Pid, address: u64, bytes: &[u8]) -> Result<(), rustix::io::Errno> {
+    let remote = [RemoteIoVec { base: address as usize, len: bytes.len() }];
+    let put = process_vm_writev(nix::unistd::Pid::from_raw(pid), &[IoSlice::new(bytes)], &remote);
+    whole(put, bytes.len())
+}
+
+/// Permits any process of the same user to reach into this one, where the Yama
+/// module would permit ancestors only (`kernel.yama.ptrace_scope` 1).
+pub fn offer() {
+    // SAFETY: numbers alone. Without Yama it is refused, and not needed.
+    let _ = unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0) };
+}
+
 fn whole(got: nix::Result<usize>, wanted: usize) -> Result<(), rustix::io::Errno> {
     match got {
         Ok(count) if count == wanted => Ok(()),
@@ -102,6 +120,17 @@ mod tests {
         assert_eq!(both, [5, 6, 1, 2, 3, 4]);
         assert_eq!(read(pid, 8, &mut one), Err(rustix::io::Errno::FAULT));
         assert_eq!(read_many(pid, &[(8, 1)], &mut one), Err(rustix::io::Errno::INVAL));
+    }
+
+    #[test]
+    fn memory_that_is_there_is_written_and_a_hole_is_an_error() {
+        let map = crate::sys::shm::SharedMap::private(4096).unwrap();
+        let (pid, at) = (std::process::id() as Pid, map.start().as_ptr() as u64);
+        write(pid, at + 4090, b"hello!").unwrap();
+        let mut seen = [0; 6];
+        read(pid, at + 4090, &mut seen).unwrap();
+        assert_eq!(&seen, b"hello!");
+        assert_eq!(write(pid, 8, b"hello!"), Err(rustix::io::Errno::FAULT));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub enum Name {
     SysvSemaphores(i32),
     /// The id of a System V shared memory segment: shmctl(2).
     SysvMemory(i32),
+    /// The key of a System V message queue: known before there is an id.
+    SysvQueueKey(i32),
+    /// The key of a System V shared memory segment.
+    SysvMemoryKey(i32),
 }
 
 impl Name {
@@ -50,6 +54,10 @@ impl Name {
             Name::SysvSemaphores(id) => check(unsafe { libc::semctl(*id, 0, libc::IPC_RMID) }),
             // SAFETY: IPC_RMID uses no buffer.
             Name::SysvMemory(id) => check(unsafe { libc::shmctl(*id, libc::IPC_RMID, std::ptr::null_mut()) }),
+            // SAFETY: two numbers.
+            Name::SysvQueueKey(key) => of_key(unsafe { libc::msgget(*key, 0) }, Name::SysvQueue),
+            // SAFETY: three numbers.
+            Name::SysvMemoryKey(key) => of_key(unsafe { libc::shmget(*key, 0, 0) }, Name::SysvMemory),
         };
         match done {
             Err(error) if gone(&error) => Ok(()),
@@ -68,6 +76,8 @@ impl Name {
             Name::SysvQueue(id) => (b'Q', id.to_le_bytes().to_vec()),
             Name::SysvSemaphores(id) => (b'S', id.to_le_bytes().to_vec()),
             Name::SysvMemory(id) => (b'M', id.to_le_bytes().to_vec()),
+            Name::SysvQueueKey(key) => (b'k', key.to_le_bytes().to_vec()),
+            Name::SysvMemoryKey(key) => (b'K', key.to_le_bytes().to_vec()),
         };
         [vec![kind], rest].concat()
     }
@@ -85,6 +95,8 @@ impl Name {
             b'Q' => Name::SysvQueue(id()?),
             b'S' => Name::SysvSemaphores(id()?),
             b'M' => Name::SysvMemory(id()?),
+            b'k' => Name::SysvQueueKey(id()?),
+            b'K' => Name::SysvMemoryKey(id()?),
             _ => return None,
         })
     }
@@ -92,6 +104,11 @@ impl Name {
 
 fn check(result: i32) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Removes what has this id, which a look-up by key has found.
+fn of_key(found: i32, name: impl Fn(i32) -> Name) -> io::Result<()> {
+    if found == -1 { Err(io::Error::last_os_error()) } else { name(found).remove() }
 }
 
 /// `EINVAL` and `EIDRM` are what the System V calls say of an id that is gone.
@@ -112,6 +129,8 @@ mod tests {
             Name::SysvQueue(65_538),
             Name::SysvSemaphores(0),
             Name::SysvMemory(i32::MAX),
+            Name::SysvQueueKey(-5),
+            Name::SysvMemoryKey(7),
         ]
     }
 

@@ -1,11 +1,17 @@
-//! Memory that two processes share: `memfd_create(2)`, fcntl(2) seals, mmap(2).
+//! Memory that two processes share: `memfd_create(2)`, fcntl(2) seals,
+//! `shm_open(3)`, mmap(2), shmat(2).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use super::sysv;
 
 /// A nameless file in memory of `len` bytes, all zero, that can neither grow
 /// nor shrink: a mapping of it never faults with SIGBUS.
@@ -20,11 +26,32 @@ pub fn memfd(name: &str, len: usize) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// A file mapped for reading and writing, seen by every process that maps it.
+/// A POSIX shared memory object that nobody else has, of `len` bytes, all zero
+/// and all there: no access to it faults for want of memory.
+///
+/// # Errors
+/// Whatever `shm_open(3)` or fallocate(2) say; `ENOSPC` where /dev/shm is full.
+pub fn object(name: &str, len: usize) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    let fd = nix::sys::mman::shm_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    reserve(&fd, len)?;
+    Ok(fd)
+}
+
+/// Makes an empty file `len` bytes long, with the room for them reserved.
+///
+/// # Errors
+/// Whatever fallocate(2) says; `EOPNOTSUPP` where the file system cannot.
+pub fn reserve(fd: impl AsFd, len: usize) -> io::Result<()> {
+    Ok(fallocate(fd, FallocateFlags::empty(), 0, len as u64)?)
+}
+
+/// Memory mapped for reading and writing, seen by every process that maps it.
 #[derive(Debug)]
 pub struct SharedMap {
     start: NonNull<u8>,
     len: usize,
+    sysv: bool,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread; what is done with
@@ -45,12 +72,45 @@ impl SharedMap {
         let start =
             unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &fd, 0)? };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(SharedMap { start, len })
+        Ok(SharedMap { start, len, sysv: false })
+    }
+
+    /// Attaches a System V segment.
+    ///
+    /// # Errors
+    /// Whatever shmat(2) says.
+    pub fn of_segment(segment: i32) -> io::Result<Self> {
+        let (start, len) = sysv::attach(segment)?;
+        Ok(SharedMap { start, len, sysv: true })
+    }
+
+    /// Memory that nobody else maps, all zero.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn private(len: usize) -> io::Result<Self> {
+        // SAFETY: as in `new`.
+        let start = unsafe {
+            mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)?
+        };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(SharedMap { start, len, sysv: false })
     }
 
     /// Where it begins: at the start of a page.
     pub fn start(&self) -> NonNull<u8> {
         self.start
+    }
+
+    /// `N` words from `offset` on, which both processes may load and store.
+    ///
+    /// # Panics
+    /// Where they do not fit, or `offset` is no multiple of 8.
+    pub fn words<const N: usize>(&self, offset: usize) -> &[AtomicU64; N] {
+        assert!(offset.is_multiple_of(8) && offset + 8 * N <= self.len, "within the mapping");
+        // SAFETY: within the mapping, aligned, and atomics, for which any bytes
+        // are valid; it lives as long as the reference.
+        unsafe { self.start.add(offset).cast().as_ref() }
     }
 
     /// How long it is, in bytes.
@@ -68,7 +128,13 @@ impl Drop for SharedMap {
     fn drop(&mut self) {
         // SAFETY: this is our own mapping, and whoever took pointers into it
         // holds it alive.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+        unsafe {
+            if self.sysv {
+                sysv::detach(self.start);
+            } else {
+                let _ = munmap(self.start.as_ptr().cast(), self.len);
+            }
+        }
     }
 }
 

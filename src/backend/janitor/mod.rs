@@ -119,6 +119,8 @@ pub fn register_name(name: Name) -> Result<NameGuard, Fault> {
 #[derive(Debug)]
 pub struct NameGuard {
     name: Name,
+    /// It turned out to be somebody else's.
+    given_up: bool,
 }
 
 impl NameGuard {
@@ -126,10 +128,22 @@ impl NameGuard {
     pub fn name(&self) -> &Name {
         &self.name
     }
+
+    /// Gives the name up without removing what bears it: making it has failed,
+    /// for somebody else has it.
+    pub fn not_ours(mut self) {
+        if let Some(janitor) = JANITOR.get() {
+            janitor.forget(&self.name);
+        }
+        self.given_up = true;
+    }
 }
 
 impl Drop for NameGuard {
     fn drop(&mut self) {
+        if self.given_up {
+            return;
+        }
         // What cannot be removed now stays registered, for the janitor to try.
         if self.name.remove().is_ok()
             && let Some(janitor) = JANITOR.get()
@@ -170,7 +184,7 @@ impl Janitor {
         }
         sent.map_err(|error| Fault::new("janitor", format!("cannot register a name: {error}")))?;
         self.state.lock().names.push(name.clone());
-        Ok(NameGuard { name })
+        Ok(NameGuard { name, given_up: false })
     }
 
     fn forget(&self, name: &Name) {

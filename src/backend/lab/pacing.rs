@@ -1,7 +1,57 @@
 //! When things happen in a run, and how much is done between two looks at the
 //! clock.
 
+use std::time::Duration;
+
 use crate::model::Nanos;
+use crate::sys::clock;
+
+/// When the operations of a loop are meant to begin.
+///
+/// In an open loop that is a fixed distance apart, whether or not the
+/// operation before has ended; a latency that counts from there does not leave
+/// out the time that a late operation had to wait (coordinated omission). In a
+/// closed loop each begins when it can.
+#[derive(Clone, Copy, Debug)]
+pub struct Intended {
+    next: Nanos,
+    every: Option<Nanos>,
+}
+
+/// A sleep ends about this much too late, by the timer's slack and the way out
+/// of an idle CPU; the rest of a wait is spun.
+const SLACK: Nanos = Nanos(150_000);
+
+impl Intended {
+    /// The first begins now.
+    pub fn new(every: Option<Nanos>) -> Self {
+        Intended { next: clock::monotonic(), every }
+    }
+
+    /// Waits until the next is meant to begin, unless that is past already;
+    /// says when that was meant to be.
+    #[inline]
+    #[expect(clippy::should_implement_trait, reason = "it is endless and waits")]
+    pub fn next(&mut self) -> Nanos {
+        match self.every {
+            None => clock::monotonic(),
+            Some(every) => self.wait(every),
+        }
+    }
+
+    fn wait(&mut self, every: Nanos) -> Nanos {
+        let intended = self.next;
+        self.next += every;
+        let left = intended.since(clock::monotonic());
+        if left > SLACK {
+            std::thread::sleep(Duration::from(Nanos(left.0 - SLACK.0)));
+        }
+        while clock::monotonic() < intended {
+            std::hint::spin_loop();
+        }
+        intended
+    }
+}
 
 /// Instants a fixed distance apart. They never drift, and those that were
 /// slept through are left out instead of being caught up with.
@@ -74,6 +124,22 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intended_times_do_not_wait_for_those_who_are_late() {
+        let every = Nanos::from_millis(2);
+        let mut open = Intended::new(Some(every));
+        let first = open.next();
+        std::thread::sleep(Duration::from_millis(7));
+        for n in 1..6 {
+            let intended = open.next();
+            assert_eq!(intended, Nanos(first.0 + n * every.0));
+            assert!(clock::monotonic() >= intended, "never early");
+        }
+        let mut closed = Intended::new(None);
+        let before = clock::monotonic();
+        assert!(closed.next() >= before);
+    }
 
     #[test]
     fn a_schedule_skips_what_was_slept_through_and_keeps_its_phase() {

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ use crate::model::child::Exit;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::frame::FrameSocket;
+use crate::sys::pidfd::Pidfd;
 use crate::sys::reap;
 use crate::sys::spawn::{Spawn, Stdio};
 
@@ -29,6 +31,8 @@ use crate::sys::spawn::{Spawn, Stdio};
 pub enum Job {
     /// One side of a channel.
     Ipc(super::ipc::Job),
+    /// A part in an experiment of what goes wrong between processes.
+    Failure(super::ipc::failures::Job),
     /// The threads that contend for a lock.
     Locks(super::locks::Job),
     /// The threads of a litmus test.
@@ -101,6 +105,11 @@ impl Worker {
     /// Its process id.
     pub fn pid(&self) -> Pid {
         self.child.pid
+    }
+
+    /// Its pidfd, for experiments that stop it or end it.
+    pub fn pidfd(&self) -> Arc<Pidfd> {
+        self.child.pidfd.clone()
     }
 
     /// Sends it a message of the lab's protocol.
@@ -226,6 +235,7 @@ pub fn serve() -> io::Result<()> {
     let boss = Boss { socket };
     match job {
         Job::Ipc(job) => super::ipc::work(&job, boss, fds),
+        Job::Failure(job) => super::ipc::failures::work(&job, boss, &fds),
         Job::Locks(job) => super::locks::work(job, boss, fds),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
     }

@@ -17,13 +17,13 @@
 //! who waits in one is asked only where it is clear which lock it takes again
 //! first. Who waits in a way unknown is not asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::rehearsal::{Act, Event, Function, Outcome, Stage, onward, unwound};
+use super::rehearsal::{Act, Event, Function, Memory, Outcome, Stage, onward, unwound};
 use super::target::lsda::landing_pad;
 use super::target::unwind::{Frame, Walk};
 use super::wait::parking_lot::{self, Primitive};
-use super::wait::{World, musl};
+use super::wait::{OnStage, World, musl};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
@@ -68,14 +68,57 @@ struct Asked {
     onward: Outcome,
 }
 
+impl Asked {
+    /// The addresses of all that it would do something with, some more than once.
+    fn touched(&self) -> impl Iterator<Item = u64> {
+        let outcomes = self.unwound.iter().map(|cleanup| &cleanup.outcome).chain([&self.onward]);
+        outcomes.flat_map(|outcome| outcome.ways.iter().flatten()).map(|event| event.address)
+    }
+}
+
 /// What the threads of one process would do next.
 #[derive(Debug, Default)]
 pub(super) struct Inference {
     /// Those that have been asked.
     asked: BTreeMap<Pid, Asked>,
+    /// Who would do anything with the word at an address.
+    touched: HashMap<u64, BTreeSet<Pid>>,
     /// How many cannot be: they run, or may have let go already.
     silent: usize,
     steps: usize,
+}
+
+/// The code and the memory of a process, as far as they have been read.
+struct CodeOf<'c> {
+    stage: &'c OnStage<'c>,
+    memory: Memory<'c>,
+    /// Where a call goes on if it unwinds, by the address it returns to.
+    pads: HashMap<u64, Option<u64>>,
+}
+
+impl CodeOf<'_> {
+    fn pad(&mut self, frame: &Frame) -> Option<u64> {
+        let pc = frame.registers.pc;
+        if let Some(known) = self.pads.get(&pc) {
+            return *known;
+        }
+        let look = |at| {
+            let mut table = vec![0; TABLE];
+            let length = self.memory.fill(at, &mut table);
+            // The call ends before the address that it returns to.
+            landing_pad(&table[..length], frame.function, pc - 1)
+        };
+        let pad = frame.exceptions.filter(|_| !is_outermost(&self.stage.function(frame.function))).and_then(look);
+        self.pads.insert(pc, pad);
+        pad
+    }
+}
+
+/// Whether a function of the runtime has called all others: it holds no lock of
+/// theirs, and there is much to clean up.
+fn is_outermost(function: &Function) -> bool {
+    const OF_RUST: [&str; 3] = ["12thread_start", "10lang_start", "19lang_start_internal"];
+    function.name.as_ref().is_some_and(|name| OF_RUST.iter().any(|part| name.contains(part)))
 }
 
 /// Whether a wait is for a lock whose holder could be found in this way.
@@ -107,16 +150,24 @@ impl Inference {
         let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
         let locks: BTreeSet<u64> = open.filter_map(|wait| wait.address).collect();
         let locks: Vec<u64> = locks.into_iter().collect();
+        let stage = world.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let mut code = CodeOf { stage: &stage, memory: Memory::new(&read), pads: HashMap::new() };
         for sleeper in sleepers {
-            match inference.ask(world, pid, sleeper, &locks) {
-                Some(asked) => drop(inference.asked.insert(sleeper.tid, asked)),
+            match inference.ask(&mut code, sleeper, &locks) {
+                Some(asked) => {
+                    for address in asked.touched() {
+                        inference.touched.entry(address).or_default().insert(sleeper.tid);
+                    }
+                    inference.asked.insert(sleeper.tid, asked);
+                }
                 None => inference.silent += 1,
             }
         }
         inference
     }
 
-    fn ask(&mut self, world: &mut World, pid: Pid, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
+    fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
         let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
             Some((WaitKind::Futex, _) | (WaitKind::ParkingLot, None)) => return None,
             Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
@@ -125,20 +176,17 @@ impl Inference {
         if self.steps > ALL_STEPS {
             return None;
         }
-        let walk = world.frames(pid, sleeper.sp, sleeper.pc);
+        let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
         let timed = sleeper.wait.is_some_and(|wait| wait.timed);
-        let (first, result) = beginning(&walk, timed, &world.stage(pid))?;
-        let onward = onward(&first.registers, result, &world.stage(pid), STEPS, locks);
+        let (first, result) = beginning(&walk, timed, code.stage)?;
+        let onward = onward(&first.registers, result, (&code.memory, code.stage), STEPS, locks);
         self.steps += onward.steps;
         let mut cleanups = Vec::new();
         for frame in walk.frames.iter().skip(1) {
-            let Some(table) = frame.exceptions.and_then(|at| world.memory_from(pid, at, TABLE)) else { continue };
-            let pc = frame.registers.pc;
-            // The call ends before the address that it returns to.
-            let Some(pad) = landing_pad(&table, frame.function, pc - 1) else { continue };
-            let outcome = unwound(pad, &frame.registers, &world.stage(pid), STEPS);
+            let Some(pad) = code.pad(frame) else { continue };
+            let outcome = unwound(pad, &frame.registers, (&code.memory, code.stage), STEPS);
             self.steps += outcome.steps;
-            cleanups.push(Cleanup { pc, outcome });
+            cleanups.push(Cleanup { pc: frame.registers.pc, outcome });
         }
         let wants = sleeper.wait.and_then(|wait| wait.address);
         let in_pthread_cond = sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::PthreadCond);
@@ -146,11 +194,12 @@ impl Inference {
     }
 
     /// Names the holders of the lock that is waited for, if that is clear.
-    pub(super) fn name<'s>(&'s self, world: &mut World, pid: Pid, wait: &mut Wait) {
+    pub(super) fn name(&self, world: &mut World, pid: Pid, wait: &mut Wait) {
         let Some(lock) = wait.address.filter(|_| is_open(wait)) else { return };
         let Some(held) = held(world, pid, wait, lock) else { return };
-        let release = |(tid, asked): (&Pid, &'s Asked)| Some((*tid, Release::of(asked, wait.kind, held, lock)?));
-        let found: Vec<(Pid, Release<'_>)> = self.asked.iter().filter_map(release).collect();
+        let release = |tid: &Pid| Some((*tid, Release::of(self.asked.get(tid)?, wait.kind, held, lock)?));
+        let found: Vec<(Pid, Release<'_>)> =
+            self.touched.get(&lock).into_iter().flatten().filter_map(release).collect();
         let times: usize = found.iter().map(|(_, release)| release.times).sum();
         let (most, mode) = match held {
             Held::Alone => (1, wait.mode),
@@ -240,7 +289,7 @@ fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<Held> {
         // Of musl: 16 (EBUSY) behind the type 0 of one that does not say who.
         WaitKind::PthreadMutex => {
             let [kind, word] = world.words(pid, lock).ok()?;
-            (kind & 0xf == 0 && word & !(1 << 31) == 16).then_some(Held::Alone)
+            (matches!(kind, 0 | 0x80) && word & !(1 << 31) == 16).then_some(Held::Alone)
         }
         WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite if musl::is_musl(wait) => {
             let [word] = world.words(pid, lock).ok()?;

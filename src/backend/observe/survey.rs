@@ -47,6 +47,9 @@ pub fn open(root: &FilePath) -> Result<Surveyor, Errno> {
     Ok(Surveyor::new(Source::new(Arc::new(ProcRoot::open(root)?))))
 }
 
+/// Of so many threads it is said in which line they wait.
+const LOCATED: usize = 64;
+
 /// A thread that runs again and again is not followed for ever.
 const ATTEMPTS: usize = 3;
 
@@ -460,7 +463,33 @@ impl Surveyor {
         wanted
     }
 
+    /// Says in which lines of source these threads wait, as far as that is known
+    /// and they have not run since they were read.
+    fn locate(&mut self, wanted: &BTreeSet<ThreadId>) {
+        let mut tasks: Option<(Pid, Option<OwnedFd>)> = None;
+        for id in wanted.iter().take(LOCATED) {
+            let Some(Seen { call: Call::Blocked { sp, pc, .. }, turns: before, wait: Some(_), .. }) =
+                self.threads.get(id)
+            else {
+                continue;
+            };
+            let (sp, pc, before) = (*sp, *pc, *before);
+            let Some(line) = self.source.world.line_of(id.pid, sp, pc) else { continue };
+            if tasks.as_ref().is_none_or(|(pid, _)| *pid != id.pid) {
+                tasks = Some((id.pid, self.tasks(id.pid).ok()));
+            }
+            let Some((_, Some(directory))) = &tasks else { continue };
+            if before.is_some()
+                && turns(&mut self.source, directory, id.tid) == before
+                && let Some(wait) = self.threads.get_mut(id).and_then(|seen| seen.wait.as_mut())
+            {
+                Arc::make_mut(wait).at = Some(line.into());
+            }
+        }
+    }
+
     fn graph(&mut self, analysis: &Analysis, wanted: &BTreeSet<ThreadId>, began: Nanos) -> WaitGraph {
+        self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {

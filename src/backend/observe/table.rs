@@ -18,7 +18,7 @@ use super::threads::Threads;
 use crate::backend::Topics;
 use crate::model::process::{Process, ProcessTable, State, Tally};
 use crate::model::{Fault, Nanos, Pid, Stamped};
-use crate::sys::{clock, heap};
+use crate::sys::{clock, code, heap};
 
 /// After so many readings everything has been read again.
 const SWEEP: u32 = 10;
@@ -118,6 +118,7 @@ impl Table {
         publish(self.publish(began, true));
         if self.rounds % TIDY == TIDY_FIRST {
             heap::trim();
+            code::give_back();
         }
         Ok(())
     }

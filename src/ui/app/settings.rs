@@ -10,7 +10,7 @@ use crate::ui::theme::{Depth, THEMES};
 /// How the dashboard opens.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Index of the panel in [`PANELS`].
+    /// Index of the panel in [`PANELS`](crate::ui::panels::PANELS).
     pub panel: usize,
     /// The theme's name.
     pub theme: String,

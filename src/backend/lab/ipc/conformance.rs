@@ -2,14 +2,14 @@
 //! way it can wait. Both ends run on threads of the test here; between real
 //! processes the black-box tests look at the same things.
 
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::protocol::{Done, Order, Report, Side};
-use super::{Duty, Setup, TRANSPORTS, Transport};
+use super::{Duty, End, Family, Setup, TRANSPORTS, Transport};
+use crate::backend::janitor::NameGuard;
 use crate::backend::lab::worker::Boss;
 use crate::model::Nanos;
 use crate::model::channel::{Losses, Mode, Payload, Waiting};
@@ -23,14 +23,14 @@ struct TestEnd {
 }
 
 impl TestEnd {
-    fn start(transport: &'static dyn Transport, side: Side, setup: Setup, fds: Vec<OwnedFd>) -> Self {
+    fn start(transport: &'static dyn Transport, side: Side, setup: Setup, end: End) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let (end, ended) = mpsc::channel();
+        let (over, ended) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let boss = Boss::from(FrameSocket::from(theirs));
             let duty = Duty { side, boss, lifeline: None, started: Nanos::ZERO };
-            transport.attach(fds, &setup, duty).unwrap();
-            let _ = end.send(());
+            transport.attach(end, &setup, duty).unwrap();
+            let _ = over.send(());
         });
         let mut end = TestEnd { socket: Some(FrameSocket::from(ours)), ended, thread: Some(thread) };
         assert!(matches!(end.hear(), Report::Ready { .. }));
@@ -69,17 +69,53 @@ impl Drop for TestEnd {
     }
 }
 
-fn pair(transport: &'static dyn Transport, setup: Setup) -> (TestEnd, TestEnd) {
-    let ends = transport.create(&setup).unwrap();
-    // As a lab would, before it lets the sides notice each other's end.
-    drop(ends.gauge);
-    let asker = TestEnd::start(transport, Side::Asker, setup, ends.asker);
-    let answerer = TestEnd::start(transport, Side::Answerer, setup, ends.answerer);
-    (asker, answerer)
+/// Both ends of a channel, and the names that have to stay meanwhile.
+struct Pair {
+    asker: TestEnd,
+    answerer: TestEnd,
+    _names: Vec<NameGuard>,
+}
+
+impl Pair {
+    fn of(transport: &'static dyn Transport, setup: Setup) -> Self {
+        let ends = transport.create(&setup).unwrap();
+        let asker = TestEnd::start(transport, Side::Asker, setup, ends.asker);
+        let answerer = TestEnd::start(transport, Side::Answerer, setup, ends.answerer);
+        // As a lab would, before it lets the sides notice each other's end.
+        drop(ends.gauge);
+        Pair { asker, answerer, _names: ends.names }
+    }
+
+    /// Carries an order out and returns what both sides say.
+    fn run(&mut self, order: Order) -> (Done, Done) {
+        self.answerer.tell(order);
+        self.asker.tell(order);
+        (self.asker.done(), self.answerer.done())
+    }
 }
 
 fn order(mode: Mode, count: u64, size: usize) -> Order {
-    Order { mode, count, size, payload: Payload::Scanned, fresh: true }
+    Order { mode, count, size, payload: Payload::Scanned, fresh: true, every: None }
+}
+
+/// Whether a channel of this kind can carry messages of this size; one that
+/// cannot says why.
+fn carries(transport: &dyn Transport, setup: Setup) -> bool {
+    match transport.create(&setup) {
+        Ok(ends) => ends.sizes.refuse(setup.size).is_none(),
+        Err(fault) => {
+            assert!(!fault.what.is_empty());
+            false
+        }
+    }
+}
+
+/// A size that the transport can carry, the smallest of the usual ones that is
+/// at least `wanted`, or the largest.
+fn fitting(transport: &dyn Transport, wait: Waiting, wanted: usize) -> usize {
+    let fits = |size: &usize| carries(transport, Setup { buffer: None, wait, size: *size });
+    let usual = [8, 64, 1000, 4096];
+    usual.into_iter().filter(|size| *size >= wanted).find(fits).or_else(|| usual.into_iter().rev().find(fits)).unwrap()
 }
 
 fn every(mut test: impl FnMut(&'static dyn Transport, Waiting)) {
@@ -98,7 +134,7 @@ fn every_transport_says_what_it_is() {
     assert_eq!(keys.len(), TRANSPORTS.len(), "keys are unique");
     for transport in TRANSPORTS {
         let about = transport.about();
-        assert!(about.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", about.key);
+        assert!(about.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", about.key);
         assert!(!about.model.is_empty() && !about.guarantees.is_empty() && !about.failures.is_empty());
         assert!(!about.waits.is_empty(), "{} waits somehow", about.key);
     }
@@ -109,14 +145,39 @@ fn every_transport_says_what_it_is() {
 #[test]
 fn messages_arrive_in_order_and_unharmed() {
     every(|transport, wait| {
-        let (mut asker, mut answerer) = pair(transport, Setup { buffer: Some(65_536), wait });
-        for (count, size) in [(5_000, 1), (3_000, 7), (3_000, 64), (500, 4096), (300, 5_003), (6, 1_000_003)] {
-            let order = order(Mode::Throughput, count, size);
-            answerer.tell(order);
-            asker.tell(order);
-            let (sent, received) = (asker.done(), answerer.done());
-            assert_eq!(received.losses, Losses::default(), "{transport:?} {wait} {size}");
+        let mut carried = 0;
+        for (count, size) in
+            [(5_000, 1), (3_000, 7), (3_000, 8), (3_000, 64), (500, 4096), (300, 5_003), (6, 1_000_003)]
+        {
+            // A buffer that is smaller than the largest message, where it can
+            // be had.
+            let [own, small] = [None, Some(65_536)].map(|buffer| Setup { buffer, wait, size });
+            let Some(setup) = [small, own].into_iter().find(|setup| carries(transport, *setup)) else { continue };
+            let (sent, received) = Pair::of(transport, setup).run(order(Mode::Throughput, count, size));
+            let Losses { lost, corrupt } = received.losses;
+            assert_eq!(corrupt, 0, "{transport:?} {wait} {size}");
+            assert_eq!((lost == 0 || transport.about().loses, lost + received.received <= count), (true, true));
             assert!(received.elapsed > Nanos::ZERO && sent.cpu > Nanos::ZERO, "{transport:?} {wait} {size}");
+            carried += 1;
+        }
+        assert!(carried > 0, "{transport:?} {wait} carries something");
+    });
+}
+
+/// One channel, all orders one after the other: what is left of one must not
+/// turn up in the next.
+#[test]
+fn a_channel_serves_one_order_after_the_other() {
+    every(|transport, wait| {
+        let size = fitting(transport, wait, 64);
+        let mut pair = Pair::of(transport, Setup { buffer: None, wait, size });
+        for count in [2, 500, 40] {
+            for mode in [Mode::Throughput, Mode::Latency] {
+                let (sent, received) = pair.run(order(mode, count, size));
+                assert_eq!(sent.losses.corrupt + received.losses.corrupt, 0, "{transport:?} {wait} {mode} {count}");
+                let lost = sent.losses.lost + received.losses.lost;
+                assert!(lost == 0 || transport.about().loses, "{transport:?} {wait} {mode} {count}: {lost} lost");
+            }
         }
     });
 }
@@ -124,20 +185,27 @@ fn messages_arrive_in_order_and_unharmed() {
 #[test]
 fn round_trips_are_answered_and_recorded() {
     every(|transport, wait| {
-        let (mut asker, mut answerer) = pair(transport, Setup { buffer: None, wait });
-        for (count, size) in [(50, 1), (50, 64), (20, 5_000), (3, 600_000)] {
-            let order = order(Mode::Latency, count, size);
-            answerer.tell(order);
-            asker.tell(order);
-            let done = asker.done();
-            assert_eq!((done.losses, answerer.done().losses), (Losses::default(), Losses::default()));
-            let trips = done.round_trips.expect("the asker recorded them");
-            assert_eq!((trips.these.count, trips.all.quantiles.count), (count, count), "{transport:?} {wait} {size}");
-            let p50 = trips.these.p50;
-            // A side that sleeps and is not woken notices only after 50 ms; one
-            // that spins has to wait for its turn where the machine is busy.
-            let prompt = wait == Waiting::Spin || size != 64 || p50 < Nanos::from_millis(50);
-            assert!(p50 > Nanos::ZERO && prompt, "{transport:?} {wait} {size}: {p50}");
+        for (count, size) in [(50, 1), (50, 8), (50, 64), (20, 5_000), (3, 600_000)] {
+            let setup = Setup { buffer: None, wait, size };
+            if !carries(transport, setup) {
+                continue;
+            }
+            let mut pair = Pair::of(transport, setup);
+            for every in [None, Some(Nanos(20_000))] {
+                let (done, answered) = pair.run(Order { every, ..order(Mode::Latency, count, size) });
+                assert_eq!((done.losses, answered.losses), (Losses::default(), Losses::default()));
+                let trips = done.round_trips.expect("the asker recorded them");
+                assert_eq!(
+                    (trips.these.count, trips.all.quantiles.count),
+                    (count, count),
+                    "{transport:?} {wait} {size}"
+                );
+                let p50 = trips.these.p50;
+                // A side that sleeps and is not woken notices only after 50 ms; one
+                // that spins has to wait for its turn where the machine is busy.
+                let prompt = wait == Waiting::Spin || size != 64 || p50 < Nanos::from_millis(50);
+                assert!(p50 > Nanos::ZERO && prompt, "{transport:?} {wait} {size}: {p50}");
+            }
         }
     });
 }
@@ -145,13 +213,16 @@ fn round_trips_are_answered_and_recorded() {
 #[test]
 fn a_reader_sees_the_end_when_the_writer_leaves() {
     every(|transport, wait| {
-        let (mut asker, mut answerer) = pair(transport, Setup { buffer: None, wait });
-        answerer.tell(order(Mode::Throughput, 10, 64));
-        asker.tell(order(Mode::Throughput, 4, 64));
-        asker.done();
-        asker.leave();
-        match answerer.hear() {
+        let size = fitting(transport, wait, 64);
+        let mut pair = Pair::of(transport, Setup { buffer: None, wait, size });
+        pair.answerer.tell(order(Mode::Throughput, 10, size));
+        pair.asker.tell(order(Mode::Throughput, 4, size));
+        pair.asker.done();
+        pair.asker.leave();
+        match pair.answerer.hear() {
             Report::Broken(what) => assert!(what.contains("end of file"), "{transport:?} {wait}: {what}"),
+            // It was told that there are no more: they count as lost.
+            Report::Done(done) if transport.about().loses => assert_eq!(done.losses.lost, 6),
             other => panic!("{transport:?} {wait}: {other:?}"),
         }
     });
@@ -160,14 +231,15 @@ fn a_reader_sees_the_end_when_the_writer_leaves() {
 #[test]
 fn a_writer_sees_a_broken_pipe_when_the_reader_leaves() {
     every(|transport, wait| {
-        let (mut asker, mut answerer) = pair(transport, Setup { buffer: None, wait });
-        answerer.leave();
-        asker.tell(order(Mode::Throughput, 1_000_000, 4096));
-        match asker.hear() {
+        let size = fitting(transport, wait, 4096);
+        let mut pair = Pair::of(transport, Setup { buffer: None, wait, size });
+        pair.answerer.leave();
+        pair.asker.tell(order(Mode::Throughput, 1_000_000, size));
+        match pair.asker.hear() {
             // A socket that is closed with data unread is reset, unix(7).
             Report::Broken(what) => {
-                let named = ["roken pipe", "reset by peer"].iter().any(|name| what.contains(name));
-                assert!(named, "{transport:?} {wait}: {what}");
+                let named = ["roken pipe", "reset by peer", "refused", "No such process"];
+                assert!(named.iter().any(|name| what.contains(name)), "{transport:?} {wait}: {what}");
             }
             other => panic!("{transport:?} {wait}: {other:?}"),
         }
@@ -177,15 +249,60 @@ fn a_writer_sees_a_broken_pipe_when_the_reader_leaves() {
 #[test]
 fn the_gauge_sees_what_nobody_has_read() {
     for &transport in TRANSPORTS {
-        let setup = Setup { buffer: None, wait: transport.about().waits[0] };
+        let wait = transport.about().waits[0];
+        let setup = Setup { buffer: None, wait, size: fitting(transport, wait, 1000) };
         let ends = transport.create(&setup).unwrap();
         let mut asker = TestEnd::start(transport, Side::Asker, setup, ends.asker);
-        let empty = ends.gauge.fill().unwrap();
+        let _answerer = TestEnd::start(transport, Side::Answerer, setup, ends.answerer);
+        let Some(empty) = ends.gauge.fill() else {
+            assert!(matches!(transport.about().family, Family::Number), "{transport:?} can be looked into");
+            continue;
+        };
         assert_eq!((empty.queued, empty.capacity), (0, ends.buffer), "{transport:?}");
-        asker.tell(order(Mode::Throughput, 10, 1000));
+        asker.tell(order(Mode::Throughput, 10, setup.size));
         asker.done();
         let filled = ends.gauge.fill().unwrap();
-        assert!((10_000..=filled.capacity).contains(&filled.queued), "{transport:?}: {filled:?}");
+        let sent = 10 * setup.size as u64;
+        assert!((sent..=filled.capacity).contains(&filled.queued), "{transport:?}: {filled:?}");
+    }
+}
+
+/// The receiver expects larger messages than are sent: where boundaries are
+/// kept it notices at the first, where they are not it puts two together.
+#[test]
+fn boundaries_are_kept_where_messages_are_carried_whole() {
+    every(|transport, wait| {
+        let whole = match transport.about().family {
+            Family::Messages => true,
+            Family::Stream | Family::SharedMemory | Family::RemoteMemory => false,
+            // What carries a number has no size.
+            Family::Number => return,
+        };
+        let mut pair = Pair::of(transport, Setup { buffer: None, wait, size: 128 });
+        // All are in the channel before the receiver looks, and leaves.
+        pair.asker.tell(order(Mode::Throughput, 4, 64));
+        pair.asker.done();
+        pair.answerer.tell(order(Mode::Throughput, 2, 128));
+        match pair.answerer.hear() {
+            Report::Broken(what) => assert!(whole && what.contains("another size"), "{transport:?} {wait}: {what}"),
+            Report::Done(done) => assert!(!whole && done.losses.corrupt > 0, "{transport:?} {wait}: {done:?}"),
+            Report::Ready { .. } => panic!("{transport:?} {wait} answers out of turn"),
+        }
+    });
+}
+
+#[test]
+fn a_size_that_cannot_be_carried_is_refused_with_a_reason() {
+    for &transport in TRANSPORTS {
+        let wait = transport.about().waits[0];
+        let setup = Setup { buffer: None, wait, size: 1 << 30 };
+        let why = match transport.create(&setup) {
+            Ok(ends) => ends.sizes.refuse(setup.size),
+            Err(fault) => Some(fault.to_string()),
+        };
+        let streams = matches!(transport.about().family, Family::Stream | Family::SharedMemory | Family::RemoteMemory);
+        assert_eq!(why.is_none(), streams, "{transport:?}: {why:?}");
+        assert!(why.is_none_or(|why| why.contains("1073741824")), "{transport:?}");
     }
 }
 
@@ -193,9 +310,13 @@ fn the_gauge_sees_what_nobody_has_read() {
 fn a_buffer_is_as_large_as_asked_for_or_the_limit_is_named() {
     for &transport in TRANSPORTS {
         let wait = transport.about().waits[0];
-        let ends = transport.create(&Setup { buffer: Some(262_144), wait }).unwrap();
-        assert!(ends.buffer >= 262_144, "{transport:?}");
-        let fault = transport.create(&Setup { buffer: Some(1 << 40), wait }).unwrap_err();
+        let size = fitting(transport, wait, 64);
+        let setup = |buffer| Setup { buffer: Some(buffer), wait, size };
+        let fault = transport.create(&setup(1 << 40)).unwrap_err();
         assert!(!fault.what.is_empty(), "{fault}");
+        match transport.create(&setup(262_144)) {
+            Ok(ends) => assert!(ends.buffer >= 262_144, "{transport:?}: {}", ends.buffer),
+            Err(fault) => assert!(fault.what.contains("limit") || fault.what.contains("no buffer"), "{fault}"),
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! What else went on while something was measured: CPU time that the host of
-//! a virtual machine took away (`steal`, proc(5)), preemption, and other work on
-//! the same CPUs.
+//! a virtual machine took away (`steal`, proc(5)), preemption, other work on
+//! the same CPUs, and a machine that was short of memory or waited for its
+//! disks (`Documentation/accounting/psi.rst`).
 
 use std::fs;
 
 use super::link::Slice;
 use crate::model::Nanos;
 use crate::model::channel::{Placement, Waiting};
+use crate::sys::clock;
 
 /// Steal of more than this share of all CPU time is worth a flag.
 const STEAL: f64 = 0.005;
@@ -38,11 +40,43 @@ impl CpuTime {
     }
 }
 
+/// What is short on a machine, in the order of [`STALLS`].
+const SHORT_OF: [&str; 3] = ["cpu", "memory", "io"];
+/// For what share of the time some process may have waited for it before that
+/// is worth a flag. For a CPU the workers themselves wait a little.
+const STALLS: [f64; 3] = [0.2, 0.01, 0.1];
+
+/// How the machine stands at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Surroundings {
+    cpu: CpuTime,
+    /// For how long some process has waited for each, in microseconds; none
+    /// without `CONFIG_PSI`.
+    stalls: Option<[u64; 3]>,
+    at: Nanos,
+}
+
+impl Surroundings {
+    pub(super) fn now() -> Self {
+        let stalls = SHORT_OF.map(|what| stalled(&fs::read_to_string(format!("/proc/pressure/{what}")).ok()?));
+        let stalls = if let [Some(cpu), Some(memory), Some(io)] = stalls { Some([cpu, memory, io]) } else { None };
+        Surroundings { cpu: CpuTime::now(), stalls, at: clock::monotonic() }
+    }
+}
+
+/// The total of `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234`.
+fn stalled(text: &str) -> Option<u64> {
+    text.lines().find(|line| line.starts_with("some "))?.rsplit_once("total=")?.1.trim().parse().ok()
+}
+
 /// What disturbed the slices of one point.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Disturbance {
     steal: u64,
     all: u64,
+    stalls: [u64; 3],
+    /// Time between two looks at the machine.
+    span: Nanos,
     involuntary: u64,
     delay: Nanos,
     time: Nanos,
@@ -50,10 +84,16 @@ pub(super) struct Disturbance {
 
 impl Disturbance {
     /// Counts a slice that began at `before`.
-    pub(super) fn count(&mut self, before: CpuTime, slice: &Slice) {
-        let now = CpuTime::now();
-        self.steal += now.steal.saturating_sub(before.steal);
-        self.all += now.all.saturating_sub(before.all);
+    pub(super) fn count(&mut self, before: &Surroundings, slice: &Slice) {
+        let now = Surroundings::now();
+        self.steal += now.cpu.steal.saturating_sub(before.cpu.steal);
+        self.all += now.cpu.all.saturating_sub(before.cpu.all);
+        if let (Some(now), Some(before)) = (now.stalls, before.stalls) {
+            for (sum, (now, before)) in self.stalls.iter_mut().zip(now.into_iter().zip(before)) {
+                *sum += now.saturating_sub(before);
+            }
+        }
+        self.span += now.at - before.at;
         self.count_sides(slice);
     }
 
@@ -80,6 +120,13 @@ impl Disturbance {
         if placement != Placement::SameCpu && preemptions > PREEMPTIONS {
             flags.push(format!("preempted {preemptions:.0}/s"));
         }
+        for ((what, stalled), most) in SHORT_OF.into_iter().zip(self.stalls).zip(STALLS) {
+            let share = stalled as f64 * 1e3 / self.span.0.max(1) as f64;
+            // On one CPU the two sides make that pressure themselves.
+            if share > most && !(what == "cpu" && placement == Placement::SameCpu) {
+                flags.push(format!("{what} pressure {:.0}%", share * 100.0));
+            }
+        }
         if placement == Placement::SameCpu && wait == Waiting::Spin {
             flags.push("spins on the CPU that its peer needs".to_owned());
         }
@@ -100,20 +147,41 @@ mod tests {
 
     #[test]
     fn only_what_matters_is_flagged() {
-        let quiet =
-            Disturbance { steal: 0, all: 200, involuntary: 3, delay: Nanos(900_000), time: Nanos::from_secs(1) };
+        let quiet = Disturbance {
+            steal: 0,
+            all: 200,
+            stalls: [50_000, 0, 1_000],
+            span: Nanos::from_secs(1),
+            involuntary: 3,
+            delay: Nanos(900_000),
+            time: Nanos::from_secs(1),
+        };
         assert!(quiet.flags(Placement::CrossCpu, Waiting::Block).is_empty());
         let loud = Disturbance {
             steal: 6,
             all: 200,
+            stalls: [300_000, 40_000, 200_000],
+            span: Nanos::from_secs(1),
             involuntary: 300,
             delay: Nanos::from_millis(350),
             time: Nanos::from_secs(1),
         };
         assert_eq!(
             loud.flags(Placement::CrossCpu, Waiting::Block),
-            ["steal 3.0%", "CPU shared: waited 35% of the time", "preempted 300/s"]
+            [
+                "steal 3.0%",
+                "CPU shared: waited 35% of the time",
+                "preempted 300/s",
+                "cpu pressure 30%",
+                "memory pressure 4%",
+                "io pressure 20%"
+            ]
         );
-        assert_eq!(loud.flags(Placement::SameCpu, Waiting::Block), ["steal 3.0%"]);
+        assert_eq!(
+            loud.flags(Placement::SameCpu, Waiting::Block),
+            ["steal 3.0%", "memory pressure 4%", "io pressure 20%"]
+        );
+        let text = "some avg10=0.34 avg60=2.14 avg300=2.36 total=8551556809\nfull avg10=0.00 total=7\n";
+        assert_eq!((stalled(text), stalled("")), (Some(8_551_556_809), None));
     }
 }

@@ -1,17 +1,20 @@
 //! A channel between two workers, as the lab holds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::placement::Seats;
 use super::protocol::{Done, Job, Order, Report, Side};
-use super::{Ends, Gauge, Setup, Transport};
+use super::{End, Ends, Gauge, Setup, Sizes, Transport};
+use crate::backend::janitor::NameGuard;
 use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::{self, Worker};
-use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides, Waiting};
-use crate::model::{Fault, Nanos};
+use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides};
+use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
+use crate::sys::pidfd::Pidfd;
 
 /// How long a slice may last beyond what was expected before its workers are
 /// looked at.
@@ -47,6 +50,9 @@ pub(super) struct Link {
     asker: Worker,
     answerer: Worker,
     gauge: Option<Box<dyn Gauge>>,
+    sizes: Sizes,
+    /// Removed when the workers are gone.
+    _names: Vec<NameGuard>,
     streams: Pace,
     round_trips: Pace,
 }
@@ -59,6 +65,8 @@ pub(super) struct Task {
     pub(super) payload: Payload,
     /// For about how long.
     pub(super) time: Nanos,
+    /// In an open loop, how far apart the questions are.
+    pub(super) every: Option<Nanos>,
 }
 
 /// What one order came to.
@@ -113,19 +121,16 @@ impl Slice {
 impl Link {
     /// Makes the channel and starts its workers; [`Link::ready`] waits for
     /// them.
-    pub(super) fn start(
-        transport: &'static dyn Transport,
-        buffer: Option<u64>,
-        wait: Waiting,
-        seats: &Seats,
-    ) -> Result<Self, Fault> {
-        let setup = Setup { buffer, wait };
+    pub(super) fn start(transport: &'static dyn Transport, setup: Setup, seats: &Seats) -> Result<Self, Fault> {
         let begun = clock::monotonic();
-        let Ends { asker, answerer, buffer, gauge } = transport.create(&setup)?;
+        let Ends { asker, answerer, buffer, sizes, names, gauge } = transport.create(&setup)?;
         let setup_time = clock::monotonic() - begun;
         let key = transport.about().key;
-        let worker = |side, name: &str, cpus: &[usize], fds: Vec<std::os::fd::OwnedFd>| {
-            let job = Job { transport: key.to_owned(), side, setup, cpus: cpus.to_vec() };
+        if let Some(why) = sizes.refuse(setup.size) {
+            return Err(Fault::new(key, why));
+        }
+        let worker = |side, name: &str, cpus: &[usize], End { fds, ids }: End| {
+            let job = Job { transport: key.to_owned(), side, setup, ids, cpus: cpus.to_vec() };
             let fds: Vec<_> = fds.iter().map(std::os::fd::AsFd::as_fd).collect();
             Worker::start(&format!("{key} {name}"), &worker::Job::Ipc(job), &fds)
         };
@@ -133,10 +138,12 @@ impl Link {
         let asker = worker(Side::Asker, "sender", &seats.asker, asker)?;
         Ok(Link {
             transport,
-            facts: ChannelFacts { buffer, wait, setup: setup_time },
+            facts: ChannelFacts { buffer, wait: setup.wait, setup: setup_time },
             asker,
             answerer,
             gauge: Some(gauge),
+            sizes,
+            _names: names,
             streams: Pace::default(),
             round_trips: Pace::default(),
         })
@@ -154,6 +161,30 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// Whether it can carry messages of this size.
+    pub(super) fn carries(&self, size: usize) -> bool {
+        self.sizes.refuse(size).is_none()
+    }
+
+    /// The process at one end.
+    pub(super) fn pid(&self, side: Side) -> Pid {
+        self.at(side).pid()
+    }
+
+    /// The same, to send signals to.
+    pub(super) fn pidfd(&self, side: Side) -> Arc<Pidfd> {
+        self.at(side).pidfd()
+    }
+
+    fn at(&self, side: Side) -> &Worker {
+        if side == Side::Asker { &self.asker } else { &self.answerer }
+    }
+
+    /// Hands out what looks into the channel, and may hold an end of it open.
+    pub(super) fn take_gauge(&mut self) -> Option<Box<dyn Gauge>> {
+        self.gauge.take()
     }
 
     /// Gives up looking into the channel, which held an end of it open.
@@ -176,9 +207,12 @@ impl Link {
 
     /// Works for about `task.time`; `fresh` forgets the round trips before.
     pub(super) fn slice(&mut self, task: &Task, fresh: bool, go_on: GoOn<'_>) -> Result<Slice, Ended> {
-        let Task { mode, size, payload, time } = *task;
-        let count = self.pace(mode).count(time);
-        let order = Order { mode, count, size, payload, fresh };
+        let Task { mode, size, payload, time, every } = *task;
+        let count = match every {
+            Some(every) => (time.0 / every.0.max(1)).max(2),
+            None => self.pace(mode).count(time),
+        };
+        let order = Order { mode, count, size, payload, fresh, every };
         // The receiver first: it is there when the first message comes.
         self.answerer.tell(&order, &[])?;
         self.asker.tell(&order, &[])?;
@@ -188,7 +222,9 @@ impl Link {
             return Err(Fault::new(self.transport.about().key, "a worker answered out of turn").into());
         };
         let slice = Slice { mode, count, size, asker, answerer, fill };
-        self.pace(mode).learn(count, slice.time());
+        if every.is_none() {
+            self.pace(mode).learn(count, slice.time());
+        }
         Ok(slice)
     }
 
@@ -357,7 +393,7 @@ impl Patience {
 }
 
 /// The state of a process: the letter of `/proc/PID/stat`.
-fn state(pid: crate::model::Pid) -> Option<char> {
+pub(super) fn state(pid: Pid) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }

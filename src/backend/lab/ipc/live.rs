@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::disturbance::Disturbance;
 use super::link::{Ended, Link, Slice, Task};
 use super::placement::Seats;
-use super::{TRANSPORTS, transport};
+use super::{Setup, TRANSPORTS, transport};
 use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;
 use crate::backend::lab::{Lab, Session, Wish};
@@ -151,6 +151,9 @@ impl Run {
         let other_messages = (spec.size, spec.payload) != (now.size, now.payload);
         let other_rhythm = spec.burst != now.burst;
         self.spec = spec;
+        if other_messages {
+            self.unseat_unfit();
+        }
         self.seat_lines();
         for line in self.lines.iter_mut().filter(|_| other_messages || other_rhythm) {
             line.cold = true;
@@ -162,6 +165,21 @@ impl Run {
             }
         }
         None
+    }
+
+    /// Ends the lines whose channels cannot carry the messages that are wanted
+    /// now, or that failed: with other channels, or other messages, they may
+    /// work.
+    fn unseat_unfit(&mut self) {
+        let size = self.spec.size;
+        let fits = |line: &Line| line.link.as_ref().is_some_and(|link| link.carries(size));
+        for mut line in std::mem::take(&mut self.lines) {
+            if fits(&line) {
+                self.lines.push(line);
+            } else {
+                self.retired += line.account();
+            }
+        }
     }
 
     /// Starts the lines that are new and ends those that are not wanted any
@@ -188,7 +206,7 @@ impl Run {
             Some(burst) => Nanos(burst.on.0 / share),
             None => Nanos(ROUND.0 / share).max(Nanos(2 * SHORTEST.0)),
         };
-        let task = |mode, time| Task { mode, size, payload, time };
+        let task = |mode, time| Task { mode, size, payload, time, every: None };
         let stream = task(Mode::Throughput, Nanos(time.0 * 3 / 5));
         let ask = task(Mode::Latency, Nanos(time.0 * 2 / 5));
         self.with(index, session, move |line, now, go_on| {
@@ -310,7 +328,7 @@ fn open(key: &str, spec: &IpcSpec, seats: &Seats) -> Result<Link, Fault> {
     };
     let waits = transport.about().waits;
     let wait = spec.wait.filter(|wait| waits.contains(wait)).unwrap_or(waits[0]);
-    Link::start(transport, spec.buffer, wait, seats)
+    Link::start(transport, Setup { buffer: spec.buffer, wait, size: spec.size }, seats)
 }
 
 fn flags_of(slice: &Slice, placement: Placement, wait: Waiting) -> Vec<String> {

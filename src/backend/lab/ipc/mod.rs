@@ -11,36 +11,81 @@
 //!   Report ◄────────────── (monomorphised)            (monomorphised)
 //! ```
 
+mod datagram;
 mod disturbance;
+mod end;
+pub mod eventfd;
+pub mod failures;
+pub mod fifo;
 mod link;
 mod live;
-pub mod memfd_ring;
+mod lossy;
 pub mod payload;
+mod peer;
 pub mod pipe;
+pub mod pipe_vmsplice;
 pub mod placement;
+pub mod posix_mq;
+mod private;
+mod probe;
+pub mod process_vm;
 pub mod protocol;
 mod ring;
+pub mod shared_ring;
 mod side;
+pub mod signal;
 pub mod sweep;
-pub mod unix_stream;
+pub mod sysv_mq;
+pub mod tcp;
+pub mod udp;
+pub mod unix;
+pub mod uring;
 
 #[cfg(test)]
 mod conformance;
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::end::{End, Ends, Sizes};
 pub use self::live::IpcLab;
 pub use self::protocol::Job;
 pub use self::side::{Duty, work};
 use crate::model::Fault;
 use crate::model::channel::{Fill, Waiting};
 
-/// All transports, in the order they are shown.
-pub const TRANSPORTS: &[&dyn Transport] = &[&pipe::Pipe, &unix_stream::UnixStream, &memfd_ring::MemfdRing];
+/// All transports, in the order they are shown: the three that most programs
+/// choose between, then the others, kind by kind.
+pub const TRANSPORTS: &[&dyn Transport] = &[
+    &pipe::Pipe,
+    &unix::STREAM,
+    &shared_ring::MEMFD,
+    &pipe_vmsplice::PipeVmsplice,
+    &fifo::Fifo,
+    &unix::STREAM_PATH,
+    &unix::STREAM_ABSTRACT,
+    &unix::DATAGRAM,
+    &unix::DATAGRAM_PATH,
+    &unix::DATAGRAM_ABSTRACT,
+    &unix::SEQPACKET,
+    &unix::SEQPACKET_PATH,
+    &unix::SEQPACKET_ABSTRACT,
+    &uring::UnixUring,
+    &tcp::V4,
+    &tcp::V6,
+    &udp::V4,
+    &udp::V6,
+    &posix_mq::PosixMq,
+    &sysv_mq::SysvMq,
+    &shared_ring::POSIX,
+    &shared_ring::FILE,
+    &shared_ring::SYSV,
+    &process_vm::ProcessVm,
+    &eventfd::Eventfd,
+    &signal::Signals,
+];
 
 /// Finds a transport by its key; `-` may stand for `_`.
 pub fn transport(key: &str) -> Option<&'static dyn Transport> {
@@ -62,6 +107,9 @@ pub struct About {
     pub guarantees: &'static [&'static str],
     /// How it fails.
     pub failures: &'static [&'static str],
+    /// Whether messages can be lost on the way: then that is no defect of
+    /// the run.
+    pub loses: bool,
     /// How its sides can wait; the first is its own way.
     pub waits: &'static [Waiting],
 }
@@ -72,6 +120,12 @@ pub struct About {
 pub enum Family {
     /// The kernel copies a stream of bytes.
     Stream,
+    /// The kernel copies whole messages.
+    Messages,
+    /// The kernel carries a number.
+    Number,
+    /// One process writes into the memory of the other.
+    RemoteMemory,
     /// Both sides see the same memory and synchronise by themselves.
     SharedMemory,
 }
@@ -80,6 +134,9 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Family::Stream => "bytes through the kernel",
+            Family::Messages => "messages through the kernel",
+            Family::Number => "a number through the kernel",
+            Family::RemoteMemory => "the peer's own memory",
             Family::SharedMemory => "shared memory",
         })
     }
@@ -102,7 +159,7 @@ pub trait Transport: Sync + fmt::Debug {
     ///
     /// # Errors
     /// What attaching said, or the socket to the lab.
-    fn attach(&self, fds: Vec<OwnedFd>, setup: &Setup, duty: Duty) -> io::Result<()>;
+    fn attach(&self, end: End, setup: &Setup, duty: Duty) -> io::Result<()>;
 }
 
 /// How a channel is to be.
@@ -112,20 +169,8 @@ pub struct Setup {
     pub buffer: Option<u64>,
     /// How its sides wait.
     pub wait: Waiting,
-}
-
-/// A channel that nobody has attached yet.
-#[derive(Debug)]
-pub struct Ends {
-    /// The descriptors of the side that sends and asks.
-    pub asker: Vec<OwnedFd>,
-    /// The descriptors of the side that receives and answers.
-    pub answerer: Vec<OwnedFd>,
-    /// The size its buffer has become, in the kernel's own accounting.
-    pub buffer: u64,
-    /// Tells how full the way from asker to answerer is. It may hold an end
-    /// open: drop it before the sides are to notice that one is gone.
-    pub gauge: Box<dyn Gauge>,
+    /// The size of the messages it is made for, where that shapes it.
+    pub size: usize,
 }
 
 /// Looks into a channel from outside.
@@ -136,19 +181,54 @@ pub trait Gauge: Send + fmt::Debug {
 
 /// Sends whole messages.
 pub trait Sender {
+    /// Whether a wait for space goes on when the receiver is gone, unless a
+    /// signal interrupts it now and then.
+    const DEAF: bool = false;
+
     /// Sends one, waiting for space as long as it takes.
     ///
     /// # Errors
     /// `BrokenPipe` or the like where the receiver is gone.
     fn send(&mut self, message: &[u8]) -> io::Result<()>;
+
+    /// Tells the receiver that this was the last message of an order, where
+    /// messages may be lost.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Receives whole messages.
 pub trait Receiver {
+    /// Whether a wait for a message goes on when the sender is gone, unless a
+    /// signal interrupts it now and then.
+    const DEAF: bool = false;
+    /// Whether messages may be lost. Then a wait ends with `TimedOut` when
+    /// nothing has come for a while.
+    const LOSSY: bool = false;
+
     /// Waits for one and fills `message` with it, whose length is the length
     /// of the message.
     ///
     /// # Errors
     /// `UnexpectedEof` where the sender is gone.
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()>;
+
+    /// Whether the sender has said that it has sent its last message of this
+    /// order. Only asked where messages may be lost.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Ends an order, where messages may be lost: waits for the sender to say
+    /// that it has sent its last, if it has not yet.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` where the sender is gone.
+    fn conclude(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

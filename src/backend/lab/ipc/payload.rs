@@ -112,6 +112,25 @@ impl Checker {
         (self.payload, self.losses) = (payload, Losses::default());
     }
 
+    /// The number of the message that is expected next.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether this is a message that was given up before, where messages may
+    /// be lost.
+    pub fn is_late(&self, message: &[u8]) -> bool {
+        let behind = self.next.wrapping_sub(claimed(message, self.next));
+        message.len() >= WORD && behind > 0 && behind < 1 << 32
+    }
+
+    /// Ends an order in which messages may have been lost: `lost` is how many
+    /// fewer came than were sent, which holds for messages too short to tell,
+    /// and the next one is number `next`.
+    pub fn settle(&mut self, next: u64, lost: u64) {
+        (self.next, self.losses.lost) = (next, lost);
+    }
+
     /// Checks one message, as much of it as the mode says.
     #[inline]
     pub fn check(&mut self, message: &[u8]) {

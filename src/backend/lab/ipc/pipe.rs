@@ -7,7 +7,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, ioctl_fionread, read, write};
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with};
 
-use super::{About, Duty, Ends, Family, Gauge, Receiver, Sender, Setup, Transport};
+use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport};
 use crate::model::Fault;
 use crate::model::channel::{Fill, Waiting};
 
@@ -27,6 +27,7 @@ static ABOUT: About = About {
         "the last writer is gone: the reader sees the end of the file",
         "a full pipe blocks its writer: two processes that write to each other without reading deadlock",
     ],
+    loses: false,
     waits: &[Waiting::Block, Waiting::Spin],
 };
 
@@ -40,34 +41,48 @@ impl Transport for Pipe {
     }
 
     fn create(&self, setup: &Setup) -> Result<Ends, Fault> {
-        let fault = |error: Errno| Fault::new("pipe", format!("cannot make a pipe: {error}"));
-        let (there_out, there_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
-        let (back_out, back_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
-        if let Some(bytes) = setup.buffer {
-            resize(&there_in, bytes)?;
-            resize(&back_in, bytes)?;
-        }
-        let buffer = fcntl_getpipe_size(&there_in).map_err(fault)? as u64;
-        let watched = there_out.try_clone().map_err(|e| Fault::new("pipe", e.to_string()))?;
-        Ok(Ends {
-            asker: vec![there_in, back_out],
-            answerer: vec![back_in, there_out],
-            buffer,
-            gauge: Box::new(ReadEnd { end: watched, capacity: buffer }),
-        })
+        create(ABOUT.key, setup)
     }
 
-    fn attach(&self, fds: Vec<OwnedFd>, setup: &Setup, duty: Duty) -> io::Result<()> {
-        let [sender, receiver] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| io::ErrorKind::InvalidInput)?;
-        if setup.wait == Waiting::Spin {
-            set_nonblocking(sender.as_fd())?;
-            set_nonblocking(receiver.as_fd())?;
-        }
-        duty.serve(StreamSender(sender), StreamReceiver(receiver))
+    fn attach(&self, end: End, setup: &Setup, duty: Duty) -> io::Result<()> {
+        attach(end, setup, duty)
     }
 }
 
-fn resize(pipe: &OwnedFd, bytes: u64) -> Result<(), Fault> {
+/// Makes two pipes, one for each direction.
+pub(super) fn create(key: &'static str, setup: &Setup) -> Result<Ends, Fault> {
+    let fault = |error: Errno| Fault::new(key, format!("cannot make a pipe: {error}"));
+    let (there_out, there_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
+    let (back_out, back_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
+    if let Some(bytes) = setup.buffer {
+        resize(key, &there_in, bytes)?;
+        resize(key, &back_in, bytes)?;
+    }
+    let buffer = fcntl_getpipe_size(&there_in).map_err(fault)? as u64;
+    let watched = there_out.try_clone().map_err(|e| Fault::new(key, e.to_string()))?;
+    Ok(Ends {
+        asker: End::of([there_in, back_out]),
+        answerer: End::of([back_in, there_out]),
+        buffer,
+        sizes: Sizes::ANY,
+        names: Vec::new(),
+        gauge: Box::new(ReadEnd { end: watched, capacity: buffer }),
+    })
+}
+
+/// Attaches an end of two one-way streams: the one to send into, and the one
+/// to receive from.
+pub(super) fn attach(end: End, setup: &Setup, duty: Duty) -> io::Result<()> {
+    let [sender, receiver] = end.take()?;
+    if setup.wait == Waiting::Spin {
+        set_nonblocking(sender.as_fd())?;
+        set_nonblocking(receiver.as_fd())?;
+    }
+    duty.serve(StreamSender(sender), StreamReceiver(receiver))
+}
+
+/// Makes a pipe's buffer at least `bytes` large.
+pub(super) fn resize(key: &'static str, pipe: &OwnedFd, bytes: u64) -> Result<(), Fault> {
     let size = usize::try_from(bytes).unwrap_or(usize::MAX);
     match fcntl_setpipe_size(pipe, size) {
         Ok(_) => Ok(()),
@@ -78,10 +93,10 @@ fn resize(pipe: &OwnedFd, bytes: u64) -> Result<(), Fault> {
                 Ok(most) if bytes <= most => "fs.pipe-user-pages-soft",
                 _ => "fs.pipe-max-size",
             };
-            Err(Fault::new("pipe", format!("a buffer of {bytes} bytes is above the limit {name}"))
+            Err(Fault::new(key, format!("a buffer of {bytes} bytes is above the limit {name}"))
                 .hint(format!("raise {name}, or run with CAP_SYS_RESOURCE")))
         }
-        Err(error) => Err(Fault::new("pipe", format!("cannot make the buffer {bytes} bytes large: {error}"))),
+        Err(error) => Err(Fault::new(key, format!("cannot make the buffer {bytes} bytes large: {error}"))),
     }
 }
 
@@ -91,10 +106,17 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
 }
 
+/// Makes reads and writes sleep again.
+pub(super) fn clear_nonblocking(fd: &OwnedFd) -> io::Result<()> {
+    let flags = fcntl_getfl(fd)?;
+    Ok(fcntl_setfl(fd, flags - OFlags::NONBLOCK)?)
+}
+
+/// Tells how much is in a pipe; it holds the end to read from open.
 #[derive(Debug)]
-struct ReadEnd {
-    end: OwnedFd,
-    capacity: u64,
+pub(super) struct ReadEnd {
+    pub(super) end: OwnedFd,
+    pub(super) capacity: u64,
 }
 
 impl Gauge for ReadEnd {

@@ -16,6 +16,8 @@ pub struct Job {
     pub(super) side: Side,
     /// How the channel is.
     pub(super) setup: Setup,
+    /// Ids of System V objects that the end is made of.
+    pub(super) ids: Vec<i32>,
     /// The CPUs to run on; all that are allowed where empty.
     pub(super) cpus: Vec<usize>,
 }
@@ -44,6 +46,9 @@ pub struct Order {
     pub payload: Payload,
     /// Forget the round trips recorded before.
     pub fresh: bool,
+    /// In an open loop, how far apart the questions are to be sent; where not
+    /// given the next one leaves when the answer has come.
+    pub every: Option<Nanos>,
 }
 
 /// What a worker says.
@@ -67,6 +72,9 @@ pub struct Done {
     /// The receiver's clock: from the first message's arrival to the last's.
     /// The asker's: all round trips.
     pub elapsed: Nanos,
+    /// The messages that arrived in that time; fewer than were sent where
+    /// some were lost.
+    pub received: u64,
     /// CPU time of the measured loop.
     pub cpu: Nanos,
     /// Context switches of the measured loop because the side had to wait.

@@ -8,12 +8,14 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use super::payload::{self, Checker};
 use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
-use super::{Receiver, Sender};
+use super::{End as ChannelEnd, Receiver, Sender};
 use crate::backend::lab::histogram::Recorder;
+use crate::backend::lab::pacing::Intended;
 use crate::backend::lab::worker::Boss;
 use crate::model::Nanos;
 use crate::model::channel::{Mode, Payload};
 use crate::sys::lifeline::Lifeline;
+use crate::sys::tick::Tick;
 use crate::sys::{affinity, clock};
 
 /// The life of a worker of this lab.
@@ -30,7 +32,7 @@ pub fn work(job: &Job, mut boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()> {
         return boss.tell(&Report::Broken(format!("cannot run on CPUs {:?}: {error}", job.cpus)));
     }
     let duty = Duty { side: job.side, boss, lifeline: Lifeline::of_stdin().ok(), started: clock::monotonic() };
-    transport.attach(fds, &job.setup, duty)
+    transport.attach(ChannelEnd { fds, ids: job.ids.clone() }, &job.setup, duty)
 }
 
 /// What a worker has to do once its end is attached.
@@ -50,15 +52,18 @@ impl Duty {
     /// # Errors
     /// Whatever the socket to the lab says.
     pub fn serve<S: Sender, R: Receiver>(mut self, sender: S, receiver: R) -> io::Result<()> {
+        let mut tick = if S::DEAF || R::DEAF { Some(Tick::new()?) } else { None };
         self.boss.tell(&Report::Ready { took: clock::monotonic() - self.started })?;
         let mut end = End {
             sender,
             receiver,
             sent: 0,
+            received: 0,
             checker: Checker::new(0, Payload::default()),
             message: Vec::new(),
             these: Recorder::new(),
-            all: Recorder::new(),
+            closed: Recorder::new(),
+            open: Recorder::new(),
         };
         loop {
             let order: Order = match self.boss.hear(None) {
@@ -70,7 +75,13 @@ impl Duty {
             if let Some(lifeline) = &self.lifeline {
                 lifeline.arm()?;
             }
+            if let Some(tick) = &mut tick {
+                tick.arm()?;
+            }
             let done = end.carry_out(self.side, &order);
+            if let Some(tick) = &mut tick {
+                tick.disarm()?;
+            }
             if let Some(lifeline) = &self.lifeline {
                 lifeline.disarm()?;
             }
@@ -83,14 +94,19 @@ impl Duty {
 }
 
 /// An attached end with what the loops need.
-struct End<S, R> {
-    sender: S,
-    receiver: R,
-    sent: u64,
-    checker: Checker,
-    message: Vec<u8>,
-    these: Recorder,
-    all: Recorder,
+pub(super) struct End<S, R> {
+    pub(super) sender: S,
+    pub(super) receiver: R,
+    /// The number of the next message to send.
+    pub(super) sent: u64,
+    /// How many messages of the order have come.
+    pub(super) received: u64,
+    pub(super) checker: Checker,
+    pub(super) message: Vec<u8>,
+    pub(super) these: Recorder,
+    /// Round trips of a closed loop, and of an open one.
+    closed: Recorder,
+    open: Recorder,
 }
 
 impl<S: Sender, R: Receiver> End<S, R> {
@@ -98,25 +114,31 @@ impl<S: Sender, R: Receiver> End<S, R> {
         self.message.resize(order.size.max(1), 0);
         self.checker.begin(order.payload);
         if order.fresh {
-            self.all.clear();
+            let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
+            all.clear();
         }
+        self.received = order.count;
         let before = Usage::now();
         let elapsed = match (order.mode, side) {
             (Mode::Throughput, Side::Asker) => self.stream(order)?,
+            (Mode::Throughput, Side::Answerer) if R::LOSSY => self.collect_some(order)?,
             (Mode::Throughput, Side::Answerer) => self.collect(order)?,
+            (Mode::Latency, Side::Asker) if R::LOSSY => self.ask_some(order)?,
             (Mode::Latency, Side::Asker) => self.ask(order)?,
+            (Mode::Latency, Side::Answerer) if R::LOSSY => self.answer_some(order)?,
             (Mode::Latency, Side::Answerer) => self.answer(order)?,
         };
         let after = Usage::now();
         let asked = (order.mode, side) == (Mode::Latency, Side::Asker);
         Ok(Done {
             elapsed,
+            received: self.received,
             cpu: after.cpu - before.cpu,
             voluntary: after.voluntary - before.voluntary,
             involuntary: after.involuntary - before.involuntary,
             delay: after.delay - before.delay,
             losses: self.checker.losses,
-            round_trips: asked.then(|| self.round_trips()),
+            round_trips: asked.then(|| self.round_trips(order)),
         })
     }
 
@@ -128,7 +150,9 @@ impl<S: Sender, R: Receiver> End<S, R> {
             self.sender.send(&self.message)?;
             self.sent += 1;
         }
-        Ok(clock::monotonic() - start)
+        let elapsed = clock::monotonic() - start;
+        self.sender.finish()?;
+        Ok(elapsed)
     }
 
     /// Receives messages; its clock runs from the first to the last.
@@ -144,13 +168,15 @@ impl<S: Sender, R: Receiver> End<S, R> {
     }
 
     /// Asks and waits for the answer, again and again. The content is written
-    /// before the clock is read and checked after.
+    /// before the clock is read and checked after. In an open loop the clock
+    /// runs from when the question was meant to be sent, late or not.
     fn ask(&mut self, order: &Order) -> io::Result<Nanos> {
         self.these.clear();
         let start = clock::monotonic();
+        let mut pace = Intended::new(order.every);
         for _ in 0..order.count {
             payload::write(&mut self.message, self.sent, order.payload);
-            let asked = clock::monotonic();
+            let asked = pace.next();
             self.sender.send(&self.message)?;
             self.receiver.receive(&mut self.message)?;
             self.these.record(clock::monotonic() - asked);
@@ -174,9 +200,10 @@ impl<S: Sender, R: Receiver> End<S, R> {
         Ok(clock::monotonic() - start)
     }
 
-    fn round_trips(&mut self) -> RoundTrips {
-        self.all.add(&self.these);
-        RoundTrips { these: self.these.quantiles(), all: self.all.distribution() }
+    fn round_trips(&mut self, order: &Order) -> RoundTrips {
+        let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
+        all.add(&self.these);
+        RoundTrips { these: self.these.quantiles(), all: all.distribution() }
     }
 }
 

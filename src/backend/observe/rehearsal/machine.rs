@@ -3,8 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use iced_x86::Register;
+use iced_x86::{Decoder, DecoderOptions, Instruction, Register};
 
 use super::value::Value;
 
@@ -13,22 +15,54 @@ use super::value::Value;
 pub(super) const THREAD: u64 = 0xffee_0000_0000_0000;
 const PAGE: u64 = 4096;
 /// So many pages of the process are read.
-const PAGES: usize = 1024;
+const PAGES: usize = 1 << 14;
+/// The longest instruction.
+const LONGEST: usize = 15;
 
-/// Reads memory of the process, page by page, each once.
-pub(super) struct Memory<'r> {
+/// A map whose keys are addresses: they need no protection from each other.
+type ByAddress<V> = HashMap<u64, V, BuildHasherDefault<Spread>>;
+
+/// Spreads addresses by a multiplication.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+}
+
+/// The memory of a process, page by page, each read once; and its instructions.
+pub struct Memory<'r> {
     read: &'r dyn Fn(u64, &mut [u8]) -> bool,
-    pages: RefCell<HashMap<u64, Option<Box<[u8]>>>>,
+    pages: RefCell<ByAddress<Option<Box<[u8]>>>>,
+    code: RefCell<ByAddress<Option<Instruction>>>,
+}
+
+impl fmt::Debug for Memory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("pages", &self.pages.borrow().len()).finish_non_exhaustive()
+    }
 }
 
 impl<'r> Memory<'r> {
     /// Memory that `read` fills a buffer with, if all of it is there.
-    pub(super) fn new(read: &'r dyn Fn(u64, &mut [u8]) -> bool) -> Self {
-        Memory { read, pages: RefCell::default() }
+    pub fn new(read: &'r dyn Fn(u64, &mut [u8]) -> bool) -> Self {
+        Memory { read, pages: RefCell::default(), code: RefCell::default() }
     }
 
-    /// One byte; `None` where there is none.
-    pub(super) fn byte(&self, address: u64) -> Option<u8> {
+    /// As much of the page at `address` as there is from there on.
+    fn rest_of_page<T>(&self, address: u64, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let number = address / PAGE;
         let mut pages = self.pages.borrow_mut();
         if pages.len() >= PAGES && !pages.contains_key(&number) {
@@ -38,18 +72,43 @@ impl<'r> Memory<'r> {
             let mut page = vec![0; PAGE as usize].into_boxed_slice();
             (self.read)(number * PAGE, &mut page).then_some(page)
         });
-        page.as_deref().map(|page| page[(address % PAGE) as usize])
+        page.as_deref().map(|page| look(&page[(address % PAGE) as usize..]))
     }
 
     /// Fills the front of `buffer`; how much of it.
-    pub(super) fn fill(&self, address: u64, buffer: &mut [u8]) -> usize {
-        for (index, slot) in buffer.iter_mut().enumerate() {
-            match address.checked_add(index as u64).and_then(|at| self.byte(at)) {
-                Some(byte) => *slot = byte,
-                None => return index,
+    pub fn fill(&self, address: u64, buffer: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let copy = |rest: &[u8]| {
+                let count = rest.len().min(buffer.len() - filled);
+                buffer[filled..filled + count].copy_from_slice(&rest[..count]);
+                count
+            };
+            match address.checked_add(filled as u64).and_then(|at| self.rest_of_page(at, copy)) {
+                Some(count) => filled += count,
+                None => break,
             }
         }
-        buffer.len()
+        filled
+    }
+
+    /// The eight bytes at an address that is a multiple of eight.
+    fn word(&self, address: u64) -> Value {
+        let word = |rest: &[u8]| rest.first_chunk().copied().map(u64::from_le_bytes);
+        self.rest_of_page(address, word).flatten().map_or(Value::UNKNOWN, Value::of)
+    }
+
+    /// The instruction at an address; `None` where there is none.
+    pub(super) fn instruction(&self, address: u64) -> Option<Instruction> {
+        if let Some(known) = self.code.borrow().get(&address) {
+            return *known;
+        }
+        let mut code = [0; LONGEST];
+        let length = self.fill(address, &mut code);
+        let decoded = Decoder::with_ip(64, &code[..length], address, DecoderOptions::NONE).decode();
+        let instruction = (!decoded.is_invalid()).then_some(decoded);
+        self.code.borrow_mut().insert(address, instruction);
+        instruction
     }
 }
 
@@ -75,7 +134,8 @@ pub(super) struct Machine {
     vectors: [[Value; 2]; 16],
     /// The flags.
     pub flags: Flags,
-    written: HashMap<u64, Option<u8>>,
+    /// Words at multiples of eight.
+    written: ByAddress<Value>,
     /// The next instruction.
     pub pc: u64,
 }
@@ -87,11 +147,11 @@ impl Machine {
             general: [Value::UNKNOWN; 16],
             vectors: [[Value::UNKNOWN; 2]; 16],
             flags: Flags::default(),
-            written: HashMap::new(),
+            written: ByAddress::default(),
             pc,
         };
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
-        machine.store(THREAD, Value::of(THREAD), 8);
+        machine.written.insert(THREAD, Value::of(THREAD));
         machine
     }
 
@@ -133,27 +193,39 @@ impl Machine {
         }
     }
 
+    fn word(&self, memory: &Memory<'_>, address: u64) -> Value {
+        self.written.get(&address).copied().unwrap_or_else(|| memory.word(address))
+    }
+
     /// Up to eight bytes of memory.
     pub(super) fn load(&self, memory: &Memory<'_>, address: u64, size: usize) -> Value {
-        let mut value = Value::ZERO;
-        for index in 0..size.min(8) {
-            let at = address.wrapping_add(index as u64);
-            value.set_byte(index, self.written.get(&at).copied().unwrap_or_else(|| memory.byte(at)));
+        let (first, into) = (address & !7, (address & 7) as usize);
+        let low = self.word(memory, first).right(8 * into as u32);
+        let here = 8 - into;
+        if size <= here {
+            return low.low(size);
         }
-        value
+        let high = self.word(memory, first.wrapping_add(8));
+        high.left(8 * here as u32).with_low(low, here).low(size)
     }
 
     /// Writes up to eight bytes of memory, for itself only.
-    pub(super) fn store(&mut self, address: u64, value: Value, size: usize) {
-        for index in 0..size.min(8) {
-            self.written.insert(address.wrapping_add(index as u64), value.byte(index));
+    pub(super) fn store(&mut self, memory: &Memory<'_>, address: u64, value: Value, size: usize) {
+        let (first, into) = (address & !7, (address & 7) as usize);
+        let here = size.min(8 - into);
+        let word = self.word(memory, first);
+        self.written.insert(first, word.with_bytes(value, into, here));
+        if size > here {
+            let next = first.wrapping_add(8);
+            let word = self.word(memory, next);
+            self.written.insert(next, word.with_bytes(value.right(8 * here as u32), 0, size - here));
         }
     }
 
     /// From now on nothing is known of this memory.
-    pub(super) fn forget(&mut self, address: u64, length: u64) {
+    pub(super) fn forget(&mut self, memory: &Memory<'_>, address: u64, length: u64) {
         for at in 0..length {
-            self.written.insert(address.wrapping_add(at), None);
+            self.store(memory, address.wrapping_add(at), Value::UNKNOWN, 1);
         }
     }
 
@@ -161,7 +233,7 @@ impl Machine {
     pub(super) fn copy(&mut self, memory: &Memory<'_>, from: u64, to: u64, length: u64) {
         let bytes: Vec<_> = (0..length).map(|at| self.load(memory, from.wrapping_add(at), 1)).collect();
         for (at, byte) in (0..length).zip(bytes) {
-            self.store(to.wrapping_add(at), byte, 1);
+            self.store(memory, to.wrapping_add(at), byte, 1);
         }
     }
 

@@ -28,10 +28,11 @@ mod value;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Register};
+use iced_x86::{FlowControl, Instruction, Register};
 
 use self::execute::{Next, execute};
-use self::machine::{Machine, Memory};
+use self::machine::Machine;
+pub use self::machine::Memory;
 use self::value::Value;
 use super::target::unwind::Registers;
 
@@ -40,8 +41,6 @@ const WAYS: usize = 64;
 const BRANCHES: usize = 8;
 /// So many calls into each other.
 const DEPTH: usize = 40;
-/// The longest instruction.
-const LONGEST: usize = 15;
 
 /// An atomic access to memory, or a call that is one; `None` for a number that
 /// is not known.
@@ -89,9 +88,6 @@ pub struct Function {
 
 /// What a rehearsal asks about the process.
 pub trait Stage {
-    /// Fills the buffer with the process's memory, all or nothing.
-    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool;
-
     /// The function that an address is in.
     fn function(&self, address: u64) -> Function;
 
@@ -146,35 +142,39 @@ impl Outcome {
 
 /// Rehearses the landing pad at `pad` of a frame with these registers, so many
 /// instructions at most, all ways together.
-pub fn unwound(pad: u64, registers: &Registers, stage: &dyn Stage, steps: usize) -> Outcome {
-    rehearse(Machine::at(pad), registers, None, stage, steps)
+pub fn unwound(pad: u64, registers: &Registers, place: (&Memory<'_>, &dyn Stage), steps: usize) -> Outcome {
+    rehearse(Machine::at(pad), registers, None, place, steps)
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
 /// is in returns, with this result if it is known: out of this frame into the next
 /// and so on, until it has come to all these addresses.
-pub fn onward(registers: &Registers, result: Option<u64>, stage: &dyn Stage, steps: usize, until: &[u64]) -> Outcome {
+pub fn onward(
+    registers: &Registers,
+    result: Option<u64>,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+    until: &[u64],
+) -> Outcome {
     let mut machine = Machine::at(registers.pc);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
-    rehearse(machine, registers, Some(until), stage, steps)
+    rehearse(machine, registers, Some(until), place, steps)
 }
 
 fn rehearse(
     mut machine: Machine,
     registers: &Registers,
     until: Option<&[u64]>,
-    stage: &dyn Stage,
+    (memory, stage): (&Memory<'_>, &dyn Stage),
     steps: usize,
 ) -> Outcome {
-    let read = |address: u64, buffer: &mut [u8]| stage.memory(address, buffer);
-    let memory = Memory::new(&read);
     // By their DWARF numbers: those that a call leaves as they are.
     let kept = [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
     for (register, number) in kept.into_iter().zip([3, 6, 12, 13, 14, 15]) {
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory: &memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
+    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
     rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), seen: HashSet::new() });
     rehearsal.outcome
 }
@@ -228,13 +228,10 @@ impl Rehearsal<'_> {
     fn play(&mut self, way: &mut Way, open: &mut VecDeque<Way>) -> End {
         loop {
             self.outcome.steps += 1;
-            let mut code = [0; LONGEST];
-            let length = self.memory.fill(way.machine.pc, &mut code);
-            let mut decoder = Decoder::with_ip(64, &code[..length], way.machine.pc, DecoderOptions::NONE);
-            let instruction = decoder.decode();
-            if self.outcome.steps > self.most || instruction.is_invalid() {
+            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| self.outcome.steps <= self.most)
+            else {
                 return End::Done;
-            }
+            };
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
             if event.is_some() {
                 way.events.extend(event);
@@ -343,7 +340,7 @@ impl Rehearsal<'_> {
                 if let Some(to) = argument {
                     let length = way.machine.register(Register::RDX).get(8).filter(|&length| length <= 1 << 16);
                     let Some(length) = length else { return Some(End::Done) };
-                    way.machine.forget(to, length);
+                    way.machine.forget(self.memory, to, length);
                 }
                 way.machine.forget_after_call();
             }
@@ -355,7 +352,7 @@ impl Rehearsal<'_> {
                 let Some(top) = way.machine.register(Register::RSP).get(8).filter(|_| way.calls.len() < DEPTH) else {
                     return Some(End::Done);
                 };
-                way.machine.store(top - 8, Value::of(behind), 8);
+                way.machine.store(self.memory, top - 8, Value::of(behind), 8);
                 way.machine.set_register(Register::RSP, Value::of(top - 8));
                 way.calls.push(top - 8);
                 way.machine.pc = target;

@@ -14,8 +14,8 @@ struct Script {
     code: Vec<u8>,
 }
 
-impl Stage for Script {
-    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool {
+impl Script {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
         for (at, byte) in (address..).zip(buffer.iter_mut()) {
             let code = at.checked_sub(CODE).and_then(|at| self.code.get(at as usize).copied());
             *byte = match at {
@@ -26,6 +26,15 @@ impl Stage for Script {
         [CODE, STACK, LOCK].iter().any(|base| (*base..base + 0x1000).contains(&address))
     }
 
+    fn unwound(&self) -> Outcome {
+        let read = |address, buffer: &mut [u8]| self.read(address, buffer);
+        let mut registers = Registers::new(STACK + 0x800, CODE);
+        registers.set(14, Some(LOCK));
+        unwound(CODE, &registers, (&Memory::new(&read), self), 1000)
+    }
+}
+
+impl Stage for Script {
     fn function(&self, address: u64) -> Function {
         let name = match address {
             RESUME => "_Unwind_Resume",
@@ -57,9 +66,7 @@ fn script(parts: &[&[u8]], calls: &[u64]) -> Outcome {
         let part = if part.is_empty() { call(*calls.next().unwrap(), code.len()) } else { part.to_vec() };
         code.extend(part);
     }
-    let mut registers = Registers::new(STACK + 0x800, CODE);
-    registers.set(14, Some(LOCK));
-    unwound(CODE, &registers, &Script { code }, 1000)
+    Script { code }.unwound()
 }
 
 const CLEAR: &[u8] = &[0x31, 0xc0]; // xor eax, eax
@@ -108,9 +115,7 @@ fn a_call_is_followed_and_returned_from() {
     let mut code = [&call(entered, 0)[..], &call(RESUME, 5)].concat();
     code.resize(0x100, 0x90);
     code.extend([CLEAR, RELEASE, &[0xc3]].concat());
-    let mut registers = Registers::new(STACK + 0x800, CODE);
-    registers.set(14, Some(LOCK));
-    let outcome = unwound(CODE, &registers, &Script { code }, 1000);
+    let outcome = Script { code }.unwound();
     assert_eq!(outcome.first(LOCK).unwrap().0.pc, entered + 2);
     assert_eq!(outcome.steps, 5);
 }

@@ -67,17 +67,11 @@ impl Value {
         (self.known >> index & 1 == 1).then_some(self.bits >> index & 1 == 1)
     }
 
-    /// Byte `index`, if known.
-    pub(super) fn byte(self, index: usize) -> Option<u8> {
-        Some(self.right(8 * index as u32).get(1)? as u8)
-    }
-
-    /// Puts a byte in place.
-    pub(super) fn set_byte(&mut self, index: usize, byte: Option<u8>) {
-        let shift = 8 * index;
-        let there = 0xff << shift;
-        self.bits = self.bits & !there | u64::from(byte.unwrap_or(0)) << shift;
-        self.known = if byte.is_some() { self.known | there } else { self.known & !there };
+    /// With the lowest `size` bytes of another in place of those from `index` on.
+    pub(super) fn with_bytes(self, other: Value, index: usize, size: usize) -> Self {
+        let (shift, there) = (8 * index as u32, mask(size) << (8 * index));
+        let other = other.left(shift);
+        Value { bits: self.bits & !there | other.bits & there, known: self.known & !there | other.known & there }
     }
 
     /// Whether the lowest `size` bytes are all zero, if that is known.
@@ -147,6 +141,10 @@ mod tests {
         assert_eq!(Value::UNKNOWN.is_zero(1), None);
         assert_eq!(Value::of(0x80).extended(1).get(8), Some(0xffff_ffff_ffff_ff80));
         assert_eq!(Value::UNKNOWN.low(4).right(32).get(8), Some(0));
+        let one = Value::of(0x1122_3344_5566_7788);
+        assert_eq!(one.with_bytes(Value::of(0xaabb), 2, 2).get(8), Some(0x1122_3344_aabb_7788));
+        assert_eq!(one.with_bytes(Value::UNKNOWN, 7, 1).get(7), Some(0x22_3344_5566_7788));
+        assert_eq!(one.with_bytes(Value::UNKNOWN, 7, 1).get(8), None);
     }
 
     proptest! {

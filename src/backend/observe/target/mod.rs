@@ -6,13 +6,15 @@
 //! elf      an ELF file: sections and symbols, read in passing, nothing kept
 //! module   a mapped file: which C library it is, names of its functions
 //! stack    the return addresses above a blocked thread's stack pointer
+//! lines    the lines of source that code comes from, by debug information
 //! lsda     where a frame goes on when an exception passes through it
-//! epilogue out of a function without such a table, by its own code
 //! unwind   a blocked thread's live frames, by the tables made for exceptions
+//! epilogue out of a function without such a table, by its own code
 //! ```
 
 pub mod elf;
 pub mod epilogue;
+pub mod lines;
 pub mod lsda;
 pub mod maps;
 pub mod module;

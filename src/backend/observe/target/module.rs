@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, fstat, openat};
 
 use super::elf::{Elf, Symbol};
+use super::lines::{Line, Lines};
 use super::maps::{FileId, Mapping, Maps};
 use super::unwind::FrameTable;
 use crate::model::Pid;
@@ -51,6 +52,8 @@ pub struct Module {
     /// `Err` until it is asked for.
     frames: Result<Option<Arc<FrameTable>>, Unread>,
     imports: Option<HashMap<u64, Arc<str>>>,
+    /// `Err` until they are asked for.
+    lines: Result<Option<Lines>, Unread>,
     path: Arc<str>,
     names: HashMap<u64, Option<Symbol>>,
     by_start: BTreeMap<u64, Symbol>,
@@ -79,6 +82,16 @@ impl Module {
             self.frames = Ok(self.elf.as_ref().and_then(call_frames).map(Arc::new));
         }
         self.frames.clone().ok().flatten()
+    }
+
+    /// The lines of source at an address of the file's own numbering, innermost
+    /// first.
+    pub fn lines(&mut self, own: u64) -> Vec<Line> {
+        if self.lines.is_err() {
+            self.lines = Ok(self.elf.as_ref().and_then(Lines::of));
+        }
+        let lines = self.lines.as_ref().ok().and_then(Option::as_ref);
+        lines.map(|lines| lines.at(own)).unwrap_or_default()
     }
 
     /// The symbol whose address the linker puts into this place, by the file's own
@@ -152,6 +165,7 @@ impl Modules {
             runtime: None,
             frames: Err(Unread),
             imports: None,
+            lines: Err(Unread),
             path: mapping.name.clone(),
             names: HashMap::new(),
             by_start: BTreeMap::new(),

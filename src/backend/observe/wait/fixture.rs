@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::world::Source;
 use super::{Call, Facts, World, decode};
+use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::Code;
@@ -82,6 +83,10 @@ impl Source for Fake {
 
     fn frames(&mut self, _: &ProcRoot, _: Pid, _: &Maps, _: u64) -> Option<(Arc<FrameTable>, u64)> {
         None
+    }
+
+    fn lines(&mut self, _: &ProcRoot, _: Pid, _: &Maps, _: u64) -> Vec<Line> {
+        Vec::new()
     }
 
     fn import(&mut self, _: &ProcRoot, _: Pid, _: &Maps, _: u64) -> Option<Arc<str>> {

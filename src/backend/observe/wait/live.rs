@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::world::Source;
+use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
 use crate::backend::observe::target::stack::Code;
@@ -77,6 +78,16 @@ impl Source for Live {
         let module = self.modules.of(root, pid, mapping)?;
         let moved = address.wrapping_sub(module.own_address(maps, mapping, address)?);
         Some((module.frames()?, moved))
+    }
+
+    fn lines(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Vec<Line> {
+        let own = |modules: &mut Modules| {
+            let mapping = maps.find(address.checked_sub(1)?)?;
+            let module = modules.of(root, pid, mapping)?;
+            let own = module.own_address(maps, mapping, address - 1)?;
+            Some(module.lines(own))
+        };
+        own(&mut self.modules).unwrap_or_default()
     }
 
     fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>> {

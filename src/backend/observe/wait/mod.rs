@@ -63,6 +63,7 @@ mod fixture;
 
 pub use facts::{Call, Facts};
 pub use task::read_task;
+pub(super) use world::OnStage;
 pub use world::{Around, World};
 
 use crate::model::process::State;

@@ -69,7 +69,8 @@ impl Decoder for ParkingLot {
     fn explain(&self) -> &'static str {
         "The thread waits for a lock or condition variable of Rust's parking_lot crate. All its types park the thread \
          on a word of the thread's own. It is recognised by that call, by parking_lot's functions on the stack, and by \
-         the lock's address in the thread's parking data. The locks do not store their holder, so nobody is named."
+         the lock's address in the thread's parking data. The locks do not store their holder: the \
+         thread whose own code would let go of one next is named, as inferred, by why, deadlocks and the Waits panel."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {

@@ -37,8 +37,8 @@ impl Decoder for PthreadRwlock {
     fn explain(&self) -> &'static str {
         "The thread waits for a pthread reader-writer lock (pthread_rwlock_rdlock(3), std::shared_mutex of C++). It is \
          recognised by the function of glibc it is in and by the fields of the lock. A writer that holds the lock is \
-         named: glibc writes its thread id there. Of readers glibc keeps only the count, so they are counted, not \
-         named."
+         named: glibc writes its thread id there. Of readers glibc keeps only the count; those \
+         whose own code would unlock it next are named, as inferred, by why, deadlocks and the Waits panel."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {

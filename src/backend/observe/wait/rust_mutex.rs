@@ -30,7 +30,8 @@ impl Decoder for RustMutex {
     fn explain(&self) -> &'static str {
         "The thread waits for a Mutex of Rust's standard library. It is recognised by the way std calls futex, by the \
          mutex word (2: locked and waited for), and by the function on the stack, lock_contended. Such a mutex does \
-         not store its holder, so nobody is named. In a program without symbols it cannot be told from a condition \
+         not store its holder: the one thread whose own code would let go of it next is named, as inferred, by why, \
+         deadlocks and the Waits panel. In a program without symbols it cannot be told from a condition \
          variable and stays a futex."
     }
 

@@ -44,7 +44,8 @@ impl Decoder for RustSync {
         "The thread waits in Rust's standard library: for a Condvar or Barrier, for another thread's initialisation of \
          a Once, OnceLock or LazyLock, parked (thread::park, a channel, a scope's end), or for an RwLock. It is \
          recognised by the function on the stack and the value that it waits on. None of these stores who must act; \
-         of an RwLock it is known whether one writer or how many readers hold it."
+         of an RwLock it is known whether one writer or how many readers hold it. Whose own code would let go of the \
+         RwLock, or end the initialisation, is named as inferred, by why, deadlocks and the Waits panel."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {

@@ -79,7 +79,7 @@ fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'st
     let share = fill.queued as f64 / fill.capacity.max(1) as f64;
     let how = series.channel.map_or(Waiting::Block, |facts| facts.wait);
     let waits = match how {
-        Waiting::Block | Waiting::Futex => "sleeps",
+        Waiting::Block | Waiting::Futex | Waiting::Semaphore => "sleeps",
         Waiting::Spin => "spins",
         Waiting::SpinPark => "spins, then sleeps",
     };

@@ -191,7 +191,7 @@ impl Panel for View {
         let [list, rest] = Layout::horizontal([list, Constraint::Min(0)]).areas(body);
         let [middle, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(rest);
         let [chart, now] = Layout::vertical([Constraint::Min(0), Constraint::Length(7)]).areas(middle);
-        let needed = TRANSPORTS.len() as u16 * 4 + 1;
+        let needed = transports::rows_needed(self, 4) as u16 + 1;
         let (list, words) = split_below(list, needed);
         draw_transports(screen, list, self, look);
         if let Some(words) = words.filter(|_| !self.explains) {

@@ -23,27 +23,48 @@ use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{bar, text};
 
-/// Draws as many transports as fit, those around the cursor first, with three
-/// rows each where there is room, else two or one.
+/// Rows of an entry that is measured, from the most there may be; the last of
+/// four is blank.
+const HEIGHTS: [usize; 4] = [4, 3, 2, 1];
+
+/// Rows that all entries need if each that is measured has `each`; the others
+/// have one.
+pub(super) fn rows_needed(view: &View, each: usize) -> usize {
+    TRANSPORTS.iter().map(|transport| height(view, *transport, each)).sum()
+}
+
+fn height(view: &View, transport: &dyn Transport, each: usize) -> usize {
+    if view.is_ticked(transport.about().key) { each } else { 1 }
+}
+
+/// Draws as many transports as fit, the one under the cursor among them. Those
+/// that are measured have up to three rows and a blank one, the others one.
 pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let rows = usize::from(area.height);
-    let count = TRANSPORTS.len();
-    // The last entry needs no blank row below it.
-    let each = if rows + 1 >= count * 4 {
-        4
-    } else if rows >= count * 3 {
-        3
-    } else if rows >= count * 2 && area.width < 60 {
-        2
-    } else {
-        1
+    let wide = area.width >= 60;
+    let fits = |each: &usize| rows_needed(view, *each) <= rows && !(wide && *each == 2);
+    // Where not all fit, figures are worth more than names, if there is room.
+    let crowded = match rows {
+        _ if wide => 1,
+        0..10 => 1,
+        10..16 => 2,
+        _ => 3,
     };
-    let shown = ((rows + usize::from(each == 4)) / each).max(1).min(count);
-    let first = (view.cursor + 1).saturating_sub(shown).min(count - shown);
+    let each = HEIGHTS.into_iter().find(fits).unwrap_or(crowded);
     let best = view.series().iter().filter_map(latest).fold(0.0, f64::max);
-    for (row, index) in (first..first + shown).enumerate() {
-        let entry = Rect { y: area.y + (row * each) as u16, height: each.min(3) as u16, ..area };
+    let heights: Vec<_> = TRANSPORTS.iter().map(|transport| height(view, *transport, each)).collect();
+    let mut first = 0;
+    while first < view.cursor && heights[first..=view.cursor].iter().sum::<usize>() > rows {
+        first += 1;
+    }
+    let mut y = 0;
+    for (index, height) in heights.iter().enumerate().skip(first) {
+        if y >= rows {
+            break;
+        }
+        let entry = Rect { y: area.y + y as u16, height: (*height).min(3) as u16, ..area };
         draw_entry(screen, entry.intersection(area), index, best, view, look);
+        y += height;
     }
 }
 
@@ -65,8 +86,9 @@ fn draw_entry(screen: &mut Frame<'_>, area: Rect, index: usize, best: f64, view:
     if area.height == 1 {
         // One row holds all: title, bar, figure.
         let wide = area.width >= 60;
-        title.render(Rect { width: 24.min(area.width), ..area }, buffer);
-        let figures = Rect { x: area.x + 24, width: area.width.saturating_sub(24), ..area };
+        let column = if wide || !ticked { 30 } else { area.width.saturating_sub(10).min(24) };
+        title.render(Rect { width: column.min(area.width), ..area }, buffer);
+        let figures = Rect { x: area.x + column, width: area.width.saturating_sub(column), ..area };
         row_of_figures(buffer, figures.intersection(area), series, best, colour, wide, look);
     } else {
         if let Some(facts) = series.and_then(|series| series.channel)

@@ -176,6 +176,8 @@ impl Tree<'_> {
             facts.push(Line::styled(UNSEEN, self.look.style(Role::Warn)));
         }
         if self.evidence {
+            let at = wait.at.iter().map(|at| Line::styled(format!("at {at}"), self.look.style(Role::Dim)));
+            facts.extend(at);
             facts.extend(wait.evidence.iter().map(|fact| Line::styled(fact.clone(), self.look.style(Role::Faint))));
         }
         facts

@@ -104,7 +104,7 @@ impl Step<'_, '_> {
     fn write(&mut self, operand: u32, value: Value) -> Option<()> {
         match self.instruction.op_kind(operand) {
             OpKind::Register => self.machine.set_register(self.instruction.op_register(operand), value),
-            OpKind::Memory => self.machine.store(self.address(operand)?, value, self.size(operand)),
+            OpKind::Memory => self.machine.store(self.memory, self.address(operand)?, value, self.size(operand)),
             _ => return None,
         }
         Some(())

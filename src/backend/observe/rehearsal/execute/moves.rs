@@ -17,7 +17,7 @@ impl Step<'_, '_> {
             return None;
         }
         let value = self.read(0);
-        self.machine.store(below, value, 8);
+        self.machine.store(self.memory, below, value, 8);
         self.machine.set_register(Register::RSP, Value::of(below));
         Some(())
     }
@@ -53,7 +53,7 @@ impl Step<'_, '_> {
         if matches!(self.instruction.mnemonic(), M::Stosb | M::Stosw | M::Stosd | M::Stosq) {
             let value = self.machine.register(Register::RAX);
             for index in 0..count {
-                self.machine.store(to.wrapping_add(index * size), value, size as usize);
+                self.machine.store(self.memory, to.wrapping_add(index * size), value, size as usize);
             }
         } else {
             let from = self.machine.register(Register::RSI).get(8)?;
@@ -126,8 +126,8 @@ impl Step<'_, '_> {
             self.machine.set_vector(register, value);
         } else {
             let address = self.address(operand)?;
-            self.machine.store(address, value[0], 8);
-            self.machine.store(address.wrapping_add(8), value[1], 8);
+            self.machine.store(self.memory, address, value[0], 8);
+            self.machine.store(self.memory, address.wrapping_add(8), value[1], 8);
         }
         Some(())
     }
@@ -171,7 +171,7 @@ impl Step<'_, '_> {
             OpKind::Memory if self.instruction.has_lock_prefix() => return None,
             OpKind::Memory => {
                 let (address, size) = (self.address(0)?, self.size(0));
-                self.machine.forget(address, size as u64);
+                self.machine.forget(self.memory, address, size as u64);
             }
             _ => return None,
         }

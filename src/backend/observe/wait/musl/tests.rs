@@ -35,6 +35,8 @@ fn refuses(machine: &Machine) {
 
 const WAITED: u32 = 0x8000_0000;
 const OWNER: u32 = PID as u32;
+/// No thread here.
+const GONE: u32 = 4133;
 
 #[test]
 fn a_normal_mutex_is_told_without_a_holder() {
@@ -64,11 +66,11 @@ fn a_mutex_that_stores_its_holder_names_it() {
 
 #[test]
 fn a_holder_that_has_ended_leaves_the_mutex_orphaned_unless_it_is_robust() {
-    let gone = wait(&mutex(WAITED | 4133, [2, WAITED | 4133, 1]));
+    let gone = wait(&mutex(WAITED | GONE, [2, WAITED | GONE, 1]));
     assert!(gone.orphaned && gone.holders.is_empty(), "{gone:#?}");
     let ended = wait(&mutex(WAITED | 0x4000_0000, [2, WAITED | 0x4000_0000, 1]));
     assert!(ended.orphaned && ended.holders.is_empty(), "{ended:#?}");
-    let robust = wait(&mutex(WAITED | 4133, [6, WAITED | 4133, 1]));
+    let robust = wait(&mutex(WAITED | GONE, [6, WAITED | GONE, 1]));
     assert!(!robust.orphaned && robust.holders.is_empty() && robust.partial, "{robust:#?}");
 }
 
@@ -160,7 +162,7 @@ fn a_join_names_the_thread_of_the_descriptor() {
     assert_eq!((told.kind, told.certainty), (WaitKind::ThreadJoin, Certainty::Certain));
     assert_eq!(told.holders, [Holder { pid: PID, tid: Some(PID) }]);
     refuses(&join([OWNER, 0, 2], DATA + 8, 2)); // no descriptor
-    refuses(&join([4133, 0, 2], DATA, 2)); // no such thread
+    refuses(&join([GONE, 0, 2], DATA, 2)); // no such thread
     refuses(&join([TID as u32, 0, 2], DATA, 2)); // nobody joins itself
     refuses(&join([OWNER, 0, 1], DATA, 2)); // it is ending
     refuses(&join([OWNER, 0, 3], DATA, 3)); // detached

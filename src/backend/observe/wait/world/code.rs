@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::World;
-use crate::backend::observe::rehearsal::{Function, Stage};
+use crate::backend::observe::rehearsal::{Function, Memory, Stage};
 use crate::backend::observe::target::epilogue::leave;
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
@@ -15,6 +15,9 @@ use crate::backend::observe::target::unwind::{FrameTable, Registers, Walk, walk}
 use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
+
+/// So many frames are looked through for a line of the program's own.
+const LINES: usize = 48;
 
 /// A call frame table, and how far its file was moved.
 type Moved = (Arc<FrameTable>, u64);
@@ -133,44 +136,25 @@ impl World {
         self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
     }
 
-    /// The live frames of a blocked thread, innermost first.
-    pub(in crate::backend::observe) fn frames(&mut self, pid: Pid, sp: u64, pc: u64) -> Walk {
-        let Some(maps) = self.maps(pid) else { return Walk::default() };
-        // Each file is asked for once; the walk borrows what it found.
-        let tables: RefCell<HashMap<u64, Option<Moved>>> = RefCell::default();
-        let World { source, root, .. } = self;
-        let source = RefCell::new(source);
-        let table = |address: u64| {
-            let key = maps.find(address)?.range.start;
-            let look = || source.borrow_mut().frames(root, pid, &maps, address);
-            tables.borrow_mut().entry(key).or_insert_with(look).clone()
-        };
-        let read = |address, buffer: &mut [u8]| source.borrow().memory(pid, &[(address, buffer.len())], buffer).is_ok();
-        // musl's functions have no tables: but only of it their code is known to be
-        // such that it tells.
-        let code = |address: u64| source.borrow_mut().code(root, pid, &maps, &[address.wrapping_add(1)]).pop();
-        let never_returns = |target| code(target).is_some_and(|code| FINAL.contains(&code.name()));
-        let bare = |registers: &Registers| {
-            let at = registers.pc.wrapping_sub(1);
-            code(at).filter(|code| code.runtime == Runtime::Musl)?;
-            leave(registers, read, never_returns)
-        };
-        walk(Registers::new(sp, pc), table, read, bare)
-    }
-
     /// Where the live frames of a blocked thread are in its code, innermost first.
     pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
         let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
-        let walk = self.frames(facts.pid, sp, pc);
-        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        let stage = self.stage(facts.pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
         let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
         self.source.code(&self.root, facts.pid, &maps, &addresses)
     }
 
     /// The functions that a blocked thread is in, mangled, innermost first; those
     /// without a name left out.
     pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
-        self.frame_code(facts).into_iter().filter_map(|code| code.function).collect()
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
+        let stage = self.stage(facts.pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
+        walk.frames.iter().filter_map(|frame| stage.function(frame.registers.pc - 1).name).collect()
     }
 
     /// The function that the call before a return address stands in, as its
@@ -184,9 +168,23 @@ impl World {
         }
     }
 
+    /// The line of source in which a blocked thread waits, in words: the nearest of
+    /// the program's own. `None` without debug information.
+    pub(in crate::backend::observe) fn line_of(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<String> {
+        let stage = self.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
+        let maps = self.maps(pid)?;
+        let frames = walk.frames.iter().skip(1).take(LINES);
+        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, pid, &maps, frame.registers.pc));
+        let line = lines.find(|line| !line.is_library())?;
+        let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+        Some(format!("{}:{}{function}", line.file, line.line))
+    }
+
     /// The code of a process, to rehearse it.
     pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
-        OnStage { world: RefCell::new(self), pid, functions: RefCell::default() }
+        OnStage { world: RefCell::new(self), pid, tables: RefCell::default(), functions: RefCell::default() }
     }
 }
 
@@ -195,14 +193,44 @@ impl World {
 pub(in crate::backend::observe) struct OnStage<'w> {
     world: RefCell<&'w mut World>,
     pid: Pid,
+    /// By the beginning of the mapping.
+    tables: RefCell<HashMap<u64, Option<Moved>>>,
     functions: RefCell<HashMap<u64, Function>>,
 }
 
-impl Stage for OnStage<'_> {
-    fn memory(&self, address: u64, buffer: &mut [u8]) -> bool {
+impl OnStage<'_> {
+    /// Fills the buffer with the process's memory, all or nothing.
+    pub(in crate::backend::observe) fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
         self.world.borrow().memory(self.pid, address, buffer).is_ok()
     }
 
+    /// The live frames of a blocked thread, innermost first.
+    pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
+        let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
+        let table = |address: u64| {
+            let look = || {
+                let World { source, root, .. } = &mut **self.world.borrow_mut();
+                source.frames(root, self.pid, &maps, address)
+            };
+            let key = maps.find(address)?.range.start;
+            self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
+        };
+        let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();
+        // musl's functions have no tables, and are compiled plainly enough to be left
+        // by their code; of others that is not known.
+        let bare = |registers: &Registers| {
+            let runtime = {
+                let World { source, root, .. } = &mut **self.world.borrow_mut();
+                source.code(root, self.pid, &maps, &[registers.pc]).pop()?.runtime
+            };
+            (runtime == Runtime::Musl).then_some(())?;
+            leave(registers, read, |target| self.function(target).name.is_some_and(|name| FINAL.contains(&&*name)))
+        };
+        walk(Registers::new(sp, pc), table, read, bare)
+    }
+}
+
+impl Stage for OnStage<'_> {
     fn function(&self, address: u64) -> Function {
         let look = || {
             let mut world = self.world.borrow_mut();

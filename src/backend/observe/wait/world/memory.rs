@@ -100,18 +100,4 @@ impl World {
             None => "memory whose mapping may not be read".to_owned(),
         }
     }
-
-    /// Up to `most` bytes of memory, as far as there are any.
-    pub(in crate::backend::observe) fn memory_from(&self, pid: Pid, address: u64, most: usize) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; most];
-        let mut length = most;
-        while self.memory(pid, address, &mut bytes[..length]).is_err() {
-            length /= 2;
-            if length == 0 {
-                return None;
-            }
-        }
-        bytes.truncate(length);
-        Some(bytes)
-    }
 }

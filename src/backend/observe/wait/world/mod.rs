@@ -12,6 +12,8 @@ mod indexes;
 mod memory;
 mod tasks;
 
+pub(in crate::backend::observe) use self::code::OnStage;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use super::live::Live;
 use crate::backend::observe::endpoints::Ends;
 use crate::backend::observe::file_locks::FileLocks;
 use crate::backend::observe::inet::InetSockets;
+use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::stack::{CallSite, Code, DEPTH};
 use crate::backend::observe::target::unwind::FrameTable;
@@ -86,6 +89,10 @@ pub(super) trait Source: Debug + Send {
     /// The call frame table of the file that an address is in, and how far that
     /// file was moved when it was mapped.
     fn frames(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Option<(Arc<FrameTable>, u64)>;
+
+    /// The lines of source that the code which ends at an address comes from,
+    /// innermost first.
+    fn lines(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> Vec<Line>;
 
     /// The function whose address this place of a linkage table is for.
     fn import(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, slot: u64) -> Option<Arc<str>>;

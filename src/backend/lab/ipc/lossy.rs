@@ -1,0 +1,109 @@
+//! The measured loops for transports that may lose messages.
+//!
+//! A receiver there never waits for a message that does not come: after a
+//! while of silence it gives up what is missing, once the sender has said that
+//! it has sent its last. What was lost is counted, not guessed from numbers:
+//! messages sent less messages received.
+
+use std::io;
+
+use super::protocol::Order;
+use super::side::End;
+use super::{Receiver, Sender, payload};
+use crate::backend::lab::pacing::Intended;
+use crate::model::Nanos;
+use crate::sys::clock;
+
+/// Every how many messages the clock is read: the last may never come.
+const EVERY: u64 = 16;
+
+impl<S: Sender, R: Receiver> End<S, R> {
+    /// Waits for a message that was not given up before; `false` where none
+    /// comes.
+    fn awaited(&mut self) -> io::Result<bool> {
+        loop {
+            match self.receiver.receive(&mut self.message) {
+                Ok(()) if self.checker.is_late(&self.message) => {}
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits as long as the sender has more to send.
+    fn awaited_to_the_end(&mut self) -> io::Result<bool> {
+        loop {
+            if self.awaited()? {
+                return Ok(true);
+            }
+            if self.receiver.is_over() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// As `collect`; its clock stops near the last that came.
+    pub(super) fn collect_some(&mut self, order: &Order) -> io::Result<Nanos> {
+        let first = self.checker.next();
+        let (mut start, mut last, mut received) = (Nanos::ZERO, Nanos::ZERO, 0);
+        while received < order.count && self.awaited_to_the_end()? {
+            if received == 0 {
+                start = clock::monotonic();
+                last = start;
+                self.received = 1;
+            }
+            self.checker.check(&self.message);
+            received += 1;
+            if received.is_multiple_of(EVERY) || received == order.count {
+                (last, self.received) = (clock::monotonic(), received);
+            }
+        }
+        self.receiver.conclude()?;
+        self.checker.settle(first + order.count, order.count - received);
+        Ok(last - start)
+    }
+
+    /// As `ask`; an answer that does not come is a lost one.
+    pub(super) fn ask_some(&mut self, order: &Order) -> io::Result<Nanos> {
+        self.these.clear();
+        let first = self.checker.next();
+        let start = clock::monotonic();
+        let mut pace = Intended::new(order.every);
+        self.received = 0;
+        for _ in 0..order.count {
+            payload::write(&mut self.message, self.sent, order.payload);
+            let asked = pace.next();
+            self.sender.send(&self.message)?;
+            self.sent += 1;
+            if self.awaited()? {
+                self.these.record(clock::monotonic() - asked);
+                self.checker.check(&self.message);
+                self.received += 1;
+            }
+        }
+        let elapsed = clock::monotonic() - start;
+        self.sender.finish()?;
+        self.checker.settle(first + order.count, order.count - self.received);
+        Ok(elapsed)
+    }
+
+    /// As `answer`; it answers what comes.
+    pub(super) fn answer_some(&mut self, order: &Order) -> io::Result<Nanos> {
+        let (first, after) = (self.checker.next(), self.sent + order.count);
+        let start = clock::monotonic();
+        self.received = 0;
+        while self.received < order.count && self.awaited_to_the_end()? {
+            self.received += 1;
+            self.checker.check(&self.message);
+            payload::write(&mut self.message, self.sent, order.payload);
+            self.sender.send(&self.message)?;
+            self.sent += 1;
+        }
+        let elapsed = clock::monotonic() - start;
+        self.receiver.conclude()?;
+        self.checker.settle(first + order.count, order.count - self.received);
+        self.sent = after;
+        Ok(elapsed)
+    }
+}

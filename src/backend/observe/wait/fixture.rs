@@ -129,6 +129,7 @@ impl Machine {
         machine.set_bytes(PID, STACK, &[0; 4096]);
         // Code that returns at once: `ret`.
         machine.set_bytes(PID, LIBC, &[0xc3; 4096]);
+        machine.set_bytes(PID, PROGRAM, &[0xc3; 4096]);
         machine
     }
 

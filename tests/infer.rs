@@ -79,7 +79,11 @@ fn tids(list: &Value) -> BTreeSet<i64> {
 
 /// Starts `guards`; the tid of who waits, and of those who hold.
 fn guards(options: &[&str], kind: &str) -> (Target, i64, BTreeSet<i64>) {
-    let mut target = Target::program("guards.rs", options, &[kind]);
+    program("guards.rs", options, kind)
+}
+
+fn program(name: &str, options: &[&str], kind: &str) -> (Target, i64, BTreeSet<i64>) {
+    let mut target = Target::program(name, options, &[kind]);
     let line = target.line();
     let mut numbers = line.split_ascii_whitespace().map(|word| word.parse().unwrap());
     let waiter = numbers.next().unwrap();
@@ -94,7 +98,8 @@ fn named(target: &Target, waiter: i64, truth: &BTreeSet<i64>, enough: impl Fn(&V
     loop {
         let answer = why(target.pid());
         let wait = thread(&answer, waiter).map(|thread| thread["wait"].clone()).unwrap_or_default();
-        let is_lock = wait["kind"].as_str().is_some_and(|kind| kind.contains("rust_") || kind.contains("rwlock"));
+        let is_lock = |kind: &str| ["rust_", "rwlock", "pthread_mutex"].iter().any(|part| kind.contains(part));
+        let is_lock = wait["kind"].as_str().is_some_and(is_lock);
         if is_lock {
             let holders = tids(&wait["holders"]);
             assert!(holders.is_subset(truth), "{holders:?} are not all of {truth:?}: {wait:#}");
@@ -167,21 +172,25 @@ fn two_mutexes_taken_crosswise_are_a_deadlock_in_every_build() {
         [["-Copt-level=3", "-Cpanic=abort"], ["-Copt-level=0", "-Cpanic=abort"], ["-Copt-level=3", "-Clto=fat"]];
     for options in levels.into_iter().chain(others.map(|options| options.map(str::to_owned).to_vec())) {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let (target, one, others) = guards(&options, "abba");
-        let both: BTreeSet<i64> = others.into_iter().chain([one]).collect();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let answer = loop {
-            let answer = why(target.pid());
-            if !answer["deadlocks"].as_array().unwrap().is_empty() {
-                break answer;
-            }
-            assert!(Instant::now() < deadline, "{options:?}: {answer:#}");
-        };
-        let deadlock = &answer["deadlocks"][0];
-        assert_eq!(tids(&deadlock["cycle"]), both, "{options:?}: {answer:#}");
-        assert_eq!(deadlock["certainty"], "inferred");
-        assert!(both.iter().all(|&tid| thread(&answer, tid).unwrap()["verdict"] == "deadlocked"), "{answer:#}");
+        crosswise(guards(&options, "abba"), &options);
     }
+}
+
+/// The two threads of a program are a deadlock, inferred.
+fn crosswise((target, one, others): (Target, i64, BTreeSet<i64>), options: &[&str]) {
+    let both: BTreeSet<i64> = others.into_iter().chain([one]).collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let answer = loop {
+        let answer = why(target.pid());
+        if !answer["deadlocks"].as_array().unwrap().is_empty() {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "{options:?}: {answer:#}");
+    };
+    let deadlock = &answer["deadlocks"][0];
+    assert_eq!(tids(&deadlock["cycle"]), both, "{options:?}: {answer:#}");
+    assert_eq!(deadlock["certainty"], "inferred");
+    assert!(both.iter().all(|&tid| thread(&answer, tid).unwrap()["verdict"] == "deadlocked"), "{answer:#}");
 }
 
 #[test]
@@ -248,5 +257,49 @@ fn a_reader_of_a_pthread_rwlock_is_found() {
         // What an optimised program keeps in a register is not told.
         let found = |wait: &Value| tids(&wait["holders"]) == truth || options[0] == "-O2";
         named(&target, writer as i64, &truth, found);
+    }
+}
+
+const MUSL_BUILDS: [&[&str]; 4] = [&["-O0"], &["-O2"], &["-O0", "-static"], &["-O2", "-static"]];
+
+/// The builds of a program that is linked to musl; none, said so, where its
+/// compiler is not here.
+fn musl_builds() -> impl Iterator<Item = &'static [&'static str]> {
+    let here = Command::new("musl-gcc").arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: there is no musl-gcc (package musl-tools)");
+    }
+    MUSL_BUILDS.into_iter().filter(move |_| here)
+}
+
+#[test]
+fn holders_of_musls_locks_are_found() {
+    for options in musl_builds() {
+        for kind in ["waiting", "semaphore", "sleeping", "c11", "writer", "readers"] {
+            let (target, waiter, truth) = program("musl_locks.c", options, kind);
+            // What an optimised program keeps in a register is not always told.
+            let found = |wait: &Value| tids(&wait["holders"]) == truth || options == ["-O2", "-static"];
+            let wait = named(&target, waiter, &truth, found);
+            let certainty = if tids(&wait["holders"]).is_empty() { "derived" } else { "inferred" };
+            assert_eq!(wait["certainty"], certainty, "{kind}: {wait:#}");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_named_who_does_not_hold_musls_lock() {
+    for options in musl_builds() {
+        for kind in ["forgotten", "let_go", "another", "condition", "tried"] {
+            let (target, waiter, _) = program("musl_locks.c", options, kind);
+            let wait = named(&target, waiter, &BTreeSet::new(), |_| true);
+            assert_eq!(wait["certainty"], "derived", "{kind}: {wait:#}");
+        }
+    }
+}
+
+#[test]
+fn two_mutexes_of_musl_taken_crosswise_are_a_deadlock() {
+    for options in musl_builds() {
+        crosswise(program("musl_locks.c", options, "abba"), options);
     }
 }

@@ -10,6 +10,8 @@ mod kernel;
 mod locks;
 #[path = "waits/lookalikes.rs"]
 mod lookalikes;
+#[path = "waits/musl.rs"]
+mod musl;
 #[path = "waits/parking.rs"]
 mod parking;
 #[path = "waits/target.rs"]

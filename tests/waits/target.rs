@@ -138,7 +138,9 @@ pub(crate) fn build(name: &str, options: &[&str]) -> PathBuf {
 }
 
 fn compile(source: &Path, options: &[&str], binary: &Path) {
+    let is_musls = source.file_name().unwrap().to_str().unwrap().starts_with("musl");
     let mut command = match source.extension().unwrap().to_str().unwrap() {
+        "c" if is_musls => Command::new("musl-gcc"),
         "c" => Command::new(std::env::var_os("CC").unwrap_or("cc".into())),
         "cpp" => Command::new(std::env::var_os("CXX").unwrap_or("c++".into())),
         _ => {

@@ -23,7 +23,7 @@ use super::rehearsal::{Act, Event, Function, Memory, Outcome, Stage, Written, on
 use super::target::lsda::landing_pad;
 use super::target::unwind::{Frame, Walk};
 use super::wait::parking_lot::{self, Primitive};
-use super::wait::{OnStage, World};
+use super::wait::{OnStage, World, musl};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
@@ -61,6 +61,8 @@ struct Asked {
     /// The lock that it waits for itself: if its call returns, it has got it.
     wants: Option<u64>,
     in_condvar: bool,
+    /// In one of pthread: it has let go of a mutex, and nothing says of which.
+    in_pthread_cond: bool,
     /// Innermost frame first.
     unwound: Vec<Cleanup>,
     onward: Outcome,
@@ -121,12 +123,14 @@ fn is_outermost(function: &Function) -> bool {
 
 /// Whether a wait is for a lock whose holder could be found in this way.
 pub(super) fn is_open(wait: &Wait) -> bool {
-    use WaitKind::{ParkingLot, PthreadRwlockRead, PthreadRwlockWrite};
+    use WaitKind::{ParkingLot, PthreadMutex, PthreadRwlockRead, PthreadRwlockWrite};
     use WaitKind::{RustMutex, RustOnce, RustRwlockRead, RustRwlockWrite};
     let kind = matches!(
         wait.kind,
         RustMutex | RustOnce | RustRwlockRead | RustRwlockWrite | ParkingLot | PthreadRwlockRead | PthreadRwlockWrite
     );
+    // One of glibc says who holds it, if only that can be seen.
+    let kind = kind || (wait.kind == PthreadMutex && musl::is_musl(wait));
     kind && wait.partial && wait.holders.is_empty() && wait.address.is_some()
 }
 
@@ -173,7 +177,8 @@ impl Inference {
             return None;
         }
         let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
-        let (first, result) = beginning(&walk, code.stage)?;
+        let timed = sleeper.wait.is_some_and(|wait| wait.timed);
+        let (first, result) = beginning(&walk, timed, code.stage)?;
         let onward = onward(&first.registers, result, (&code.memory, code.stage), STEPS, locks);
         self.steps += onward.steps;
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
@@ -187,7 +192,9 @@ impl Inference {
             let Some(passed_on) = passed_on else { break };
             left = passed_on;
         }
-        Some(Asked { wants: sleeper.wait.and_then(|wait| wait.address), in_condvar, unwound: cleanups, onward })
+        let wants = sleeper.wait.and_then(|wait| wait.address);
+        let in_pthread_cond = sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::PthreadCond);
+        Some(Asked { wants, in_condvar, in_pthread_cond, unwound: cleanups, onward })
     }
 
     /// Names the holders of the lock that is waited for, if that is clear.
@@ -233,7 +240,7 @@ impl Inference {
 /// C library that it is in, and behind that of its runtime which takes the lock it
 /// waits for. These return nothing that they could have found; what they keep in
 /// registers is not told.
-fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
+fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
     const RUST: [&str; 6] = [
         "14lock_contended",
         "14read_contended",
@@ -242,12 +249,22 @@ fn beginning<'w>(walk: &'w Walk, stage: &dyn Stage) -> Option<(&'w Frame, Option
         "16lock_shared_slow",
         "19lock_exclusive_slow",
     ];
-    const PTHREAD: [&str; 3] = ["pthread_mutex_lock", "pthread_rwlock_rdlock", "pthread_rwlock_wrlock"];
+    // In musl those without a limit jump to those with one.
+    const PTHREAD: [&str; 6] = [
+        "pthread_mutex_lock",
+        "pthread_rwlock_rdlock",
+        "pthread_rwlock_wrlock",
+        "pthread_mutex_timedlock",
+        "pthread_rwlock_timedrdlock",
+        "pthread_rwlock_timedwrlock",
+    ];
     let mut result = None;
     let mut frames = walk.frames.iter().map(|frame| (frame, stage.function(frame.registers.pc - 1))).peekable();
-    while let Some((_, function)) = frames.next_if(|(_, function)| function.library) {
+    // A function without a table is musl's, linked statically.
+    while let Some((_, function)) = frames.next_if(|(frame, function)| function.library || frame.bare) {
         let name = function.name.as_deref().unwrap_or("");
-        result = PTHREAD.iter().any(|function| name.ends_with(function)).then_some(0);
+        let locks = PTHREAD.iter().any(|function| name.ends_with(function));
+        result = (locks && !timed).then_some(0);
     }
     // One of them may have put another into itself, or not.
     for (depth, (frame, _)) in frames.clone().take(3).enumerate() {
@@ -272,6 +289,15 @@ fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<Held> {
                 RUST_COUNT => Some(Held::Alone),
                 count => shared(count.into()),
             }
+        }
+        // Of musl: 16 (EBUSY) behind the type 0 of one that does not say who.
+        WaitKind::PthreadMutex => {
+            let [kind, word] = world.words(pid, lock).ok()?;
+            (matches!(kind, 0 | 0x80) && word & !(1 << 31) == 16).then_some(Held::Alone)
+        }
+        WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite if musl::is_musl(wait) => {
+            let [word] = world.words(pid, lock).ok()?;
+            musl::rwlock_count(word).map_or(Some(Held::Alone), |count| shared(count.into()))
         }
         WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite => {
             let [readers] = world.words(pid, lock).ok()?;
@@ -306,6 +332,9 @@ impl<'n> Release<'n> {
     /// The release by a thread, if that is the first thing it would do with the
     /// lock, whichever way.
     fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        if asked.in_pthread_cond && kind == WaitKind::PthreadMutex {
+            return None;
+        }
         if asked.in_condvar {
             let taken = asked.onward.first_of_all().filter(|event| takes(&event.act))?;
             if taken.address == lock {
@@ -372,6 +401,9 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
             swap(1, 0, 1) || swap(8, 0, 8) || add(-1, 1) || add(-8, 8)
         }
         (WaitKind::ParkingLot, Held::Shared(_)) => add(-16, 8),
+        (WaitKind::PthreadMutex, _) => {
+            matches!(&event.act, Act::Call(name) if matches!(&**name, "pthread_mutex_unlock" | "mtx_unlock"))
+        }
         (WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite, _) => {
             matches!(&event.act, Act::Call(name) if &**name == "pthread_rwlock_unlock")
         }

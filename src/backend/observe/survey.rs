@@ -27,6 +27,7 @@ use super::faults::explain;
 use super::graph::{Analysis, Node, analyse};
 use super::infer::{self, Inference, Sleeper};
 use super::parse::{self, Stat};
+use super::privilege::{advice, may_trace};
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
 use super::wait::{self, Around, Call, Facts};
@@ -215,7 +216,8 @@ impl Surveyor {
         match refused {
             Some(error) => {
                 let what = "what its threads wait for cannot be read";
-                let why = format!("{what} ({}): run as root or with CAP_SYS_PTRACE", explain(error));
+                let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
+                let why = format!("{what} ({}): {way}", explain(error));
                 self.unreadable.push(Unreadable { pid, why });
                 Ok(())
             }

@@ -470,6 +470,8 @@ fn kind_of(name: &str, library: bool) -> Kind {
         "free" | "cfree" | "munmap" | "close" | "sleep" | "usleep" | "nanosleep" | "clock_nanosleep" => Kind::Passed,
         "puts" | "printf" | "putchar" | "fflush" | "read" | "write" | "syscall" | "__errno_location" => Kind::Passed,
         _ if name.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
+        // Of C11: the same by other names.
+        _ if name.starts_with("mtx_") || name.starts_with("cnd_") => Kind::Lock,
         // A panic of a cleanup ends the program.
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
         _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,

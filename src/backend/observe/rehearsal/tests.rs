@@ -29,7 +29,7 @@ impl Script {
     fn unwound(&self) -> Outcome {
         let read = |address, buffer: &mut [u8]| self.read(address, buffer);
         let mut registers = Registers::new(STACK + 0x800, CODE);
-        registers.set(14, LOCK);
+        registers.set(14, Some(LOCK));
         unwound(CODE, &registers, Written::default(), (&Memory::new(&read), self), 1000)
     }
 }

@@ -144,6 +144,26 @@ impl Elf {
         found
     }
 
+    /// Whether the file itself defines all these, exported or not.
+    pub fn defines(&self, wanted: &[&str]) -> bool {
+        let Some(table) = self.sections.iter().find(|section| section.kind == SHT_SYMTAB) else { return false };
+        let names = self.sections.get(table.link as usize).and_then(|names| self.content(names));
+        let (Some(names), Some(symbols)) = (names, self.content(table)) else { return false };
+        let is_called = |entry: &[u8], name: &str| {
+            let text = names.get(u32_at(entry, 0) as usize..).unwrap_or(b"");
+            text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
+        };
+        let own = |entry: &&[u8]| entry[6..8] != [0, 0];
+        let mut missing = wanted.to_vec();
+        for entry in symbols.chunks_exact(SYMBOL).filter(own) {
+            missing.retain(|name| !is_called(entry, name));
+            if missing.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The data symbol called `name`, and the first bytes of what it names.
     pub fn data(&self, name: &str) -> Option<[u8; 16]> {
         let table = self.sections.iter().find(|section| section.kind == SHT_SYMTAB)?;

@@ -9,9 +9,11 @@
 //! lines    the lines of source that code comes from, by debug information
 //! lsda     where a frame goes on when an exception passes through it
 //! unwind   a blocked thread's live frames, by the tables made for exceptions
+//! epilogue out of a function without such a table, by its own code
 //! ```
 
 pub mod elf;
+pub mod epilogue;
 pub mod lines;
 pub mod lsda;
 pub mod maps;

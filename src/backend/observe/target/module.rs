@@ -201,6 +201,11 @@ fn call_frames(elf: &Elf) -> Option<FrameTable> {
     })
 }
 
+/// What only musl's own objects define (`src/thread/pthread_create.c`,
+/// `src/internal/libc.h`): they are all there in a program with threads that is
+/// linked to it statically and not stripped.
+const MUSL: &[&str] = &["__thread_list_lock", "__tl_lock", "__libc", "__wait"];
+
 fn detect(elf: &Elf, path: &str) -> Runtime {
     let name = path.rsplit('/').next().unwrap_or(path);
     if name.starts_with("ld-musl-") || name.starts_with("libc.musl-") {
@@ -209,6 +214,13 @@ fn detect(elf: &Elf, path: &str) -> Runtime {
     let text = elf.section(".rodata").and_then(|section| elf.content(section)).unwrap_or_default();
     if let Some(minor) = banner_version(&text) {
         return Runtime::Glibc(minor);
+    }
+    // What it says if it is started by itself (`ldso/dynlink.c`).
+    if name.starts_with("libc.") && find(&text, b"musl libc (").is_some() {
+        return Runtime::Musl;
+    }
+    if elf.defines(MUSL) {
+        return Runtime::Musl;
     }
     // Linked statically, the banner is left out, but not the version that the
     // debugger's thread library looks for.

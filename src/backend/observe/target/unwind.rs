@@ -65,9 +65,8 @@ impl Registers {
     }
 
     /// Sets a register, by its DWARF number.
-    #[cfg(test)]
-    pub fn set(&mut self, register: u16, value: u64) {
-        self.known[usize::from(register)] = Some(value);
+    pub fn set(&mut self, register: u16, value: Option<u64>) {
+        self.known[usize::from(register)] = value;
     }
 
     /// The value that a register (by its DWARF number) has in this frame.
@@ -87,6 +86,8 @@ pub struct Frame {
     pub function: u64,
     /// Where the table of what to do about exceptions stands, if it has one.
     pub exceptions: Option<u64>,
+    /// Whether no table says this, but its code.
+    pub bare: bool,
 }
 
 /// The frames of a thread, innermost first.
@@ -104,6 +105,14 @@ struct Step {
     frame: Frame,
     /// `None` for the outermost frame.
     caller: Option<Registers>,
+}
+
+impl Step {
+    /// From a function without a table.
+    fn bare(registers: Registers, caller: Registers) -> Self {
+        let (cfa, function) = (caller.sp, registers.pc);
+        Step { frame: Frame { registers, cfa, function, exceptions: None, bare: true }, caller: Some(caller) }
+    }
 }
 
 impl FrameTable {
@@ -175,7 +184,7 @@ impl FrameTable {
             _ => None,
         };
         let function = fde.initial_address().wrapping_add(moved);
-        let frame = Frame { registers: registers.clone(), cfa, function, exceptions };
+        let frame = Frame { registers: registers.clone(), cfa, function, exceptions, bare: false };
         // x86-64 psABI: an undefined return address marks the outermost frame.
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { frame, caller: None });
@@ -219,19 +228,28 @@ fn below_rbp(code: &[u8], pushes: usize) -> Option<u64> {
 }
 
 /// Walks from these registers outwards. `table` gives the table of the file
-/// that an address of the process is in, and how far that file was moved.
+/// that an address of the process is in, and how far that file was moved; `bare`
+/// finds the caller of a function which that table says nothing of.
 pub fn walk<T: Deref<Target = FrameTable>>(
     registers: Registers,
     table: impl Fn(u64) -> Option<(T, u64)>,
     read: impl Fn(u64, &mut [u8]) -> bool,
+    bare: impl Fn(&Registers) -> Option<Registers>,
 ) -> Walk {
     let mut walk = Walk::default();
     let mut next = Some(registers);
     while let Some(registers) = next.take() {
         let inner = !walk.frames.is_empty();
-        let found = table(registers.pc.wrapping_sub(u64::from(inner)));
-        let Some((table, moved)) = found.filter(|_| walk.frames.len() < FRAMES) else { return walk };
-        let Some(step) = table.step(moved, &registers, inner, &read) else { return walk };
+        if walk.frames.len() == FRAMES {
+            return walk;
+        }
+        let at = registers.pc.wrapping_sub(u64::from(inner));
+        let found = table(at).filter(|(table, moved)| table.entry(at.wrapping_sub(*moved)).is_some());
+        let step = match found {
+            Some((table, moved)) => table.step(moved, &registers, inner, &read),
+            None => bare(&registers).map(|caller| Step::bare(registers, caller)),
+        };
+        let Some(step) = step else { return walk };
         walk.frames.push(step.frame);
         next = step.caller;
     }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use super::caught::{Caught, caught};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
+use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait};
 
@@ -112,10 +113,8 @@ impl Others {
 
 /// That there are processes which may have an end unseen.
 pub(super) fn unreadable(processes: usize) -> String {
-    format!(
-        "the descriptors of {processes} processes may not be read, any of them may have it open too: run as root or \
-         with CAP_SYS_PTRACE"
-    )
+    let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
+    format!("the descriptors of {processes} processes may not be read, any of them may have it open too: {way}")
 }
 
 /// Who has the anonymous pipe open with the access that `wanted` asks for.

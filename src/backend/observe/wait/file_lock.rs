@@ -7,6 +7,7 @@ use super::descriptor::Target;
 use super::{Facts, World};
 use crate::backend::observe::endpoints;
 use crate::backend::observe::file_locks::{FileLock, FileLocks, LockKind, descriptor_holds};
+use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Mode, Wait};
 
@@ -89,9 +90,9 @@ fn name_sharers(world: &World, lock: &FileLock, path: &[u8], wait: &mut Wait) {
     if hidden > 0 {
         wait.partial = true;
         wait.certainty = wait.certainty.max(Certainty::Derived);
+        let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
         wait.evidence.push(format!(
-            "the descriptors of {hidden} processes may not be read, any of them may share the open file: run as root \
-             or with CAP_SYS_PTRACE"
+            "the descriptors of {hidden} processes may not be read, any of them may share the open file: {way}"
         ));
     }
 }

@@ -127,6 +127,9 @@ impl Machine {
         machine.write("100/task/101/syscall", &machine.syscall);
         machine.write("100/task/101/schedstat", "1 1 7");
         machine.set_bytes(PID, STACK, &[0; 4096]);
+        // Code that returns at once: `ret`.
+        machine.set_bytes(PID, LIBC, &[0xc3; 4096]);
+        machine.set_bytes(PID, PROGRAM, &[0xc3; 4096]);
         machine
     }
 

@@ -27,6 +27,7 @@ mod kernel_mutex;
 mod kernel_object;
 mod lease;
 mod live;
+pub(super) mod musl;
 mod other;
 mod owner;
 pub(super) mod parking_lot;
@@ -93,6 +94,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &thread_join::ThreadJoin,
     &pthread_rwlock::PthreadRwlock,
     &pthread_sync::PthreadSync,
+    &musl::Musl,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
     &parking_lot::ParkingLot,

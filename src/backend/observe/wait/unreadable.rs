@@ -4,6 +4,8 @@
 use rustix::io::Errno;
 
 use super::Facts;
+use crate::backend::observe::faults::explain;
+use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 /// Kernel functions in which threads sleep, and what that tells alone. The
@@ -40,9 +42,40 @@ pub(super) fn from_wchan(facts: &Facts<'_>, error: Errno) -> Wait {
     if facts.has_wchan() {
         wait.evidence.push(format!("sleeps in {}", facts.wchan));
     }
-    wait.evidence.push(format!(
-        "/proc/{}/task/{}/syscall cannot be read ({error}): run as root or with CAP_SYS_PTRACE to see what it waits for",
-        facts.pid, facts.tid
-    ));
+    wait.evidence.push(refusal(facts, error, may_trace()));
     wait
+}
+
+/// That the system call may not be read, why, and the way out where it is a
+/// matter of permission.
+fn refusal(facts: &Facts<'_>, error: Errno, may_trace: bool) -> String {
+    let text = format!("/proc/{}/task/{}/syscall cannot be read: {}", facts.pid, facts.tid, explain(error));
+    match error {
+        Errno::ACCESS | Errno::PERM => {
+            let way = advice(may_trace, "run as root or with CAP_SYS_PTRACE to see what it waits for");
+            format!("{text}; {way}")
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::observe::wait::Call;
+    use crate::model::process::State;
+
+    #[test]
+    fn a_refusal_has_a_reason_in_words_and_a_way_out_that_helps() {
+        let call = Call::Unreadable(Errno::PERM);
+        let facts = Facts { pid: 7, tid: 8, state: State::Sleeping, call: &call, wchan: "", since: None };
+        let text = refusal(&facts, Errno::PERM, false);
+        assert!(text.contains("/proc/7/task/8/syscall") && text.contains("not permitted (EPERM)"), "{text}");
+        assert!(text.contains("run as root or with CAP_SYS_PTRACE"), "{text}");
+        let text = refusal(&facts, Errno::PERM, true);
+        assert!(!text.contains("run as root") && text.contains("in spite of CAP_SYS_PTRACE"), "{text}");
+        // No permission lifts these.
+        let text = refusal(&facts, Errno::IO, false);
+        assert!(!text.contains("run as root") && !text.contains("CAP_SYS_PTRACE"), "{text}");
+    }
 }

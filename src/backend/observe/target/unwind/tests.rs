@@ -33,7 +33,7 @@ fn a_prologue_is_followed_only_where_it_is_understood() {
 fn a_damaged_table_ends_the_walk() {
     for bytes in [vec![], vec![0xff; 64], vec![0; 4], (0..200).collect::<Vec<u8>>()] {
         let table = FrameTable::new(bytes, 0x1000);
-        let walk = walk(Registers::new(0x7000, 0x2000), |_| Some((&table, 0)), |_, _| true);
+        let walk = walk(Registers::new(0x7000, 0x2000), |_| Some((&table, 0)), |_, _| true, |_| None);
         assert_eq!(walk, Walk::default());
     }
 }
@@ -84,6 +84,7 @@ fn a_thread_that_waits_for_a_lock_is_walked_to_its_beginning() {
         Registers::new(sp, pc),
         |address| at(address).map(|(_, table, moved)| (table, *moved)),
         |address, buffer| memory::read(pid, address, buffer).is_ok(),
+        |_| None,
     );
     drop(guard);
     assert_eq!(waiter.join().unwrap(), 5);

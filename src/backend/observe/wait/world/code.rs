@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::World;
 use crate::backend::observe::rehearsal::{Function, Memory, Stage};
+use crate::backend::observe::target::epilogue::leave;
+use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -20,6 +22,8 @@ const LINES: usize = 48;
 /// A call frame table, and how far its file was moved.
 type Moved = (Arc<FrameTable>, u64);
 
+/// Functions of the C library that do not return, whose callers' code ends there.
+const FINAL: &[&str] = &["__stack_chk_fail", "pthread_exit", "__pthread_exit", "abort", "exit", "_exit", "_Exit"];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -132,6 +136,17 @@ impl World {
         self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
     }
 
+    /// Where the live frames of a blocked thread are in its code, innermost first.
+    pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
+        let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
+        let stage = self.stage(facts.pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let walk = stage.frames(&Memory::new(&read), sp, pc);
+        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        self.source.code(&self.root, facts.pid, &maps, &addresses)
+    }
+
     /// The functions that a blocked thread is in, mangled, innermost first; those
     /// without a name left out.
     pub(in crate::backend::observe::wait) fn frame_names(&mut self, facts: &Facts<'_>) -> Vec<Arc<str>> {
@@ -201,7 +216,17 @@ impl OnStage<'_> {
             self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
         };
         let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();
-        walk(Registers::new(sp, pc), table, read)
+        // musl's functions have no tables, and are compiled plainly enough to be left
+        // by their code; of others that is not known.
+        let bare = |registers: &Registers| {
+            let runtime = {
+                let World { source, root, .. } = &mut **self.world.borrow_mut();
+                source.code(root, self.pid, &maps, &[registers.pc]).pop()?.runtime
+            };
+            (runtime == Runtime::Musl).then_some(())?;
+            leave(registers, read, |target| self.function(target).name.is_some_and(|name| FINAL.contains(&&*name)))
+        };
+        walk(Registers::new(sp, pc), table, read, bare)
     }
 }
 

@@ -1,0 +1,255 @@
+//! A wait for a primitive of musl.
+
+use super::place::{Primitive, primitive};
+use super::shape::{DIED, Mutex, Owner, Rwlock, WAITED_FOR, counts, is_semaphore, resource, rwlock_count};
+use crate::backend::observe::target::stack::{CallSite, DEPTH};
+use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
+use crate::backend::observe::wait::owner::{Dead, name};
+use crate::backend::observe::wait::{Call, Decoder, Facts, World};
+use crate::model::Pid;
+use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+
+/// From the futex of a join to the thread's descriptor, and to its id.
+const JOIN_STATE: u64 = 0x38;
+const THREAD_ID: u64 = 0x30;
+const JOINABLE: u32 = 2;
+
+/// A thread that waits in musl.
+#[derive(Debug)]
+pub(in crate::backend::observe::wait) struct Musl;
+
+impl Decoder for Musl {
+    fn key(&self) -> &'static str {
+        "musl"
+    }
+
+    fn kinds(&self) -> &'static [WaitKind] {
+        use WaitKind::{PthreadBarrier, PthreadCond, PthreadMutex, PthreadMutexRobust, PthreadOnce};
+        use WaitKind::{PthreadRwlockRead, PthreadRwlockWrite, Semaphore, ThreadJoin};
+        &[
+            PthreadMutex,
+            PthreadMutexRobust,
+            PthreadRwlockRead,
+            PthreadRwlockWrite,
+            PthreadCond,
+            PthreadBarrier,
+            PthreadOnce,
+            Semaphore,
+            ThreadJoin,
+        ]
+    }
+
+    fn explain(&self) -> &'static str {
+        "The thread waits for a mutex, reader-writer lock, condition variable, semaphore, barrier, one-time \
+         initialisation or thread of the C library musl (pthread_mutex_lock(3) and its kin). It is recognised by the \
+         function of musl it is in and by the fields of the primitive, which differ from glibc's. A recursive, \
+         error-checking or robust mutex and a join tell who must act; a normal mutex and a reader-writer lock of musl \
+         do not store their holder, and nobody holds the rest. In a stripped program that is linked statically the \
+         functions have no names: there it stays a futex."
+    }
+
+    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        let call = FutexCall::of(facts)?;
+        if call.operation != Operation::Wait {
+            return None;
+        }
+        let site = world.call_site(facts)?;
+        let (primitive, function) = primitive(facts, world, &site)?;
+        let waiter = Waiter { facts, call, site: &site, function: &function };
+        match primitive {
+            Primitive::Mutex => waiter.mutex(world),
+            Primitive::Read => waiter.rwlock(world, WaitKind::PthreadRwlockRead),
+            Primitive::Write => waiter.rwlock(world, WaitKind::PthreadRwlockWrite),
+            Primitive::Join => waiter.join(world),
+            Primitive::Condition => waiter.condition(world),
+            Primitive::Semaphore => waiter.semaphore(world),
+            Primitive::Barrier => waiter.barrier(world),
+            Primitive::Once => waiter.once(world),
+        }
+    }
+}
+
+/// A thread that waits in a function of musl.
+struct Waiter<'w> {
+    facts: &'w Facts<'w>,
+    call: FutexCall,
+    site: &'w CallSite,
+    function: &'w str,
+}
+
+impl Waiter<'_> {
+    fn mutex(&self, world: &mut World) -> Option<Wait> {
+        let (facts, call, pid) = (self.facts, &self.call, self.facts.pid);
+        let lock = call.address.checked_sub(4).filter(|lock| lock.is_multiple_of(8))?;
+        let own_turns = world.times_run(pid, facts.tid);
+        let fields = Mutex::read(world, pid, lock)?;
+        let owner = fields.owner(call)?;
+        let kind = if fields.is_robust() { WaitKind::PthreadMutexRobust } else { WaitKind::PthreadMutex };
+        let mut wait = self.wait(world, kind, "mutex", lock);
+        wait.evidence.push(format!(
+            "lock word = {:#x} at {:#x}, waiters = {}, type = {:#x} ({})",
+            fields.word,
+            call.address,
+            fields.waiters,
+            fields.kind,
+            fields.kind_word()
+        ));
+        wait.evidence.push(route(self.site));
+        let mut itself = false;
+        match owner {
+            Owner::Unsaid => {
+                wait.partial = true;
+                wait.certainty = Certainty::Derived;
+                wait.evidence.push("a normal mutex of musl does not store who holds it".to_owned());
+            }
+            Owner::Thread(id) => {
+                let dead = if fields.is_robust() { Dead::HandedOn } else { Dead::Orphaned };
+                itself = world.has_inner_number(pid, facts.tid, id as Pid);
+                let address = FutexCall { address: lock, ..*call };
+                name(facts, world, &address, id, (call.private, dead), &mut wait);
+            }
+            Owner::Dead => {
+                wait.orphaned = true;
+                wait.certainty = Certainty::Derived;
+                wait.evidence.push(format!("the holder has ended with it locked ({DIED:#x})"));
+            }
+        }
+        let unchanged = world.still_there(facts)
+            && Mutex::read(world, pid, lock).is_some_and(|now| same_holder(now, fields))
+            && (!itself || world.times_run(pid, facts.tid) == own_turns);
+        unchanged.then_some(wait)
+    }
+
+    fn rwlock(&self, world: &mut World, kind: WaitKind) -> Option<Wait> {
+        let (pid, lock) = (self.facts.pid, self.call.address);
+        let fields = Rwlock::read(world, pid, lock)?;
+        if !lock.is_multiple_of(8) || !fields.plausible(&self.call, kind == WaitKind::PthreadRwlockRead) {
+            return None;
+        }
+        let Rwlock([word, waiters, _]) = fields;
+        let mut wait = self.nobodys(world, kind, "rwlock", lock);
+        wait.mode = Mode::All;
+        wait.evidence.push(format!("lock word = {word:#x}, waiters = {waiters}"));
+        wait.evidence.push(match rwlock_count(word) {
+            Some(count) => format!("{count} readers hold it; musl does not keep who they are"),
+            None => "a writer holds it; musl does not keep who it is".to_owned(),
+        });
+        let unchanged = Rwlock::read(world, pid, lock)
+            .is_some_and(|Rwlock(now)| (now[0] | WAITED_FOR, now[2]) == (word | WAITED_FOR, fields.0[2]));
+        (world.still_there(self.facts) && unchanged).then_some(wait)
+    }
+
+    fn join(&self, world: &mut World) -> Option<Wait> {
+        let (facts, pid) = (self.facts, self.facts.pid);
+        let descriptor = self.call.address.checked_sub(JOIN_STATE)?;
+        let read = |world: &World| {
+            let [itself] = world.longs(pid, descriptor).ok()?;
+            let [id, _, state] = world.words(pid, descriptor + THREAD_ID).ok()?;
+            Some((itself, id, state))
+        };
+        let (itself, id, state) = read(world)?;
+        if itself != descriptor || (self.call.value, state) != (JOINABLE, JOINABLE) || !self.call.private {
+            return None;
+        }
+        let tid = world.thread_by_inner_number(pid, id as Pid).filter(|&tid| tid != facts.tid)?;
+        let mut wait = self.call.wait(WaitKind::ThreadJoin, format!("the end of thread {tid}"));
+        wait.holders.push(Holder { pid, tid: Some(tid) });
+        wait.evidence.push(format!("thread id {id} stands in musl's thread descriptor at {descriptor:#x}"));
+        wait.evidence.push(format!("in {}, state = {state} (joinable) at {:#x}", self.function, self.call.address));
+        wait.evidence.push(route(self.site));
+        (world.still_there(facts) && read(world) == Some((itself, id, state))).then_some(wait)
+    }
+
+    fn condition(&self, world: &mut World) -> Option<Wait> {
+        let (pid, address) = (self.facts.pid, self.call.address);
+        if self.call.private {
+            // The node is a local variable of the function that waits.
+            let [state, barrier] = world.words(pid, address.checked_sub(4)?).ok()?;
+            if !self.is_above_stack_pointer() || (self.call.value, barrier, state) != (2, 2, 0) {
+                return None;
+            }
+        } else {
+            let start = address.checked_sub(8).filter(|start| start.is_multiple_of(8))?;
+            let [shared, counter] = [world.words::<1>(pid, start).ok()?[0], world.words::<1>(pid, address).ok()?[0]];
+            if shared == 0 || counter != self.call.value {
+                return None;
+            }
+        }
+        let start = if self.call.private { address } else { address - 8 };
+        let mut wait = self.nobodys(world, WaitKind::PthreadCond, "condition variable", start);
+        if self.call.private {
+            wait.evidence.push("the futex is its own node in the queue, not the condition variable itself".to_owned());
+        }
+        self.done(world, wait)
+    }
+
+    fn semaphore(&self, world: &mut World) -> Option<Wait> {
+        let words = world.words(self.facts.pid, self.call.address).ok()?;
+        if !is_semaphore(&self.call, words) {
+            return None;
+        }
+        let wait = self.nobodys(world, WaitKind::Semaphore, "semaphore", self.call.address);
+        self.done(world, wait)
+    }
+
+    fn barrier(&self, world: &mut World) -> Option<Wait> {
+        let (pid, address) = (self.facts.pid, self.call.address);
+        if !self.call.private {
+            return None;
+        }
+        let agrees = match self.call.value {
+            1 => self.is_above_stack_pointer() && world.words(pid, address) == Ok([1]),
+            0 => matches!(world.words(pid, address), Ok([0, waiters]) if counts(waiters)),
+            _ => false,
+        };
+        if !agrees {
+            return None;
+        }
+        let mut wait = self.nobodys(world, WaitKind::PthreadBarrier, "barrier", address);
+        wait.evidence
+            .push("the futex is in the round, on the stack of the first thread, not in the barrier".to_owned());
+        self.done(world, wait)
+    }
+
+    fn once(&self, world: &mut World) -> Option<Wait> {
+        if self.call.value != 3 || !self.call.private || world.words(self.facts.pid, self.call.address) != Ok([3]) {
+            return None;
+        }
+        let wait = self.nobodys(world, WaitKind::PthreadOnce, "once", self.call.address);
+        self.done(world, wait)
+    }
+
+    /// Whether the futex is near to the stack pointer, in a frame of this thread.
+    fn is_above_stack_pointer(&self) -> bool {
+        let &Call::Blocked { sp, .. } = self.facts.call else { return false };
+        (sp..sp.saturating_add(DEPTH as u64)).contains(&self.call.address)
+    }
+
+    fn wait(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
+        let place = world.place(self.facts.pid, start);
+        let mut wait = self.call.wait(kind, resource(what, &place));
+        wait.address = Some(start);
+        let Self { call, function, .. } = self;
+        wait.evidence.push(format!("in {function}, futex at {:#x}, value {:#x}", call.address, call.value));
+        wait
+    }
+
+    /// A wait for what does not say who must act.
+    fn nobodys(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
+        let mut wait = self.wait(world, kind, what, start);
+        wait.partial = true;
+        wait.certainty = Certainty::Derived;
+        wait.evidence.push(route(self.site));
+        wait
+    }
+
+    fn done(&self, world: &World, mut wait: Wait) -> Option<Wait> {
+        wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());
+        world.still_there(self.facts).then_some(wait)
+    }
+}
+
+/// Whether a mutex is held by the same as before, whoever else waits by now.
+fn same_holder(now: Mutex, before: Mutex) -> bool {
+    (now.kind, now.word | WAITED_FOR) == (before.kind, before.word | WAITED_FOR)
+}

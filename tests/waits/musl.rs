@@ -1,0 +1,132 @@
+//! The primitives of musl, in programs linked to it dynamically and statically.
+
+use std::process::Command;
+
+use syncscope::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+
+use crate::target::{Target, settled};
+
+const BUILDS: [&[&str]; 4] = [&["-O0"], &["-O2", "-s"], &["-O0", "-static"], &["-O2", "-static"]];
+
+/// Whether musl's compiler is here; says so where it is not.
+fn is_here() -> bool {
+    let here = Command::new("musl-gcc").arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: there is no musl-gcc (package musl-tools)");
+    }
+    here
+}
+
+/// Runs `kind` in every build: `test` gets the program and what it declares.
+fn in_every_build(kinds: &[&str], test: impl Fn(&str, &Target, [u64; 3])) {
+    for options in BUILDS.into_iter().filter(|_| is_here()) {
+        for kind in kinds {
+            let mut target = Target::program("musl.c", options, &[kind]);
+            let numbers = target.numbers();
+            test(kind, &target, numbers);
+        }
+    }
+}
+
+fn has_no_holder(wait: &Wait) {
+    assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+    assert_eq!(wait.certainty, Certainty::Derived, "{wait:#?}");
+}
+
+#[test]
+fn a_normal_mutex_does_not_store_its_holder() {
+    in_every_build(&["normal", "timed", "shared"], |kind, target, [_, waiter, address]| {
+        let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+        has_no_holder(&wait);
+        assert_eq!((wait.address, wait.timed), (Some(address), kind == "timed"), "{kind} {wait:#?}");
+    });
+}
+
+#[test]
+fn a_mutex_with_a_type_names_its_holder() {
+    let kinds =
+        ["recursive", "errorcheck", "robust", "recursive_timed", "recursive_shared", "errorcheck_robust_shared"];
+    in_every_build(&kinds, |kind, target, [main, waiter, address]| {
+        let expected = if kind.contains("robust") { WaitKind::PthreadMutexRobust } else { WaitKind::PthreadMutex };
+        let wait = target.wait_of(waiter as i32, expected);
+        assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{kind} {wait:#?}");
+        assert_eq!((wait.orphaned, wait.partial, wait.certainty), (false, false, Certainty::Certain), "{wait:#?}");
+        assert_eq!((wait.address, wait.timed), (Some(address), kind.ends_with("timed")), "{kind} {wait:#?}");
+    });
+}
+
+#[test]
+fn a_mutex_whose_holder_has_ended_is_orphaned() {
+    in_every_build(&["ended_recursive", "ended_errorcheck"], |_, target, [_, waiter, address]| {
+        let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
+        assert!(wait.orphaned && wait.holders.is_empty(), "{wait:#?}");
+        assert_eq!(wait.address, Some(address));
+    });
+}
+
+#[test]
+fn an_rwlock_says_how_it_is_held() {
+    let kinds = ["written_rdlock", "written_rdlock_timed", "written_wrlock", "reading_wrlock"];
+    in_every_build(&kinds, |name, target, [_, waiter, address]| {
+        let reads = name.contains("rdlock");
+        let kind = if reads { WaitKind::PthreadRwlockRead } else { WaitKind::PthreadRwlockWrite };
+        let wait = target.wait_of(waiter as i32, kind);
+        has_no_holder(&wait);
+        assert_eq!((wait.address, wait.mode), (Some(address), Mode::All), "{name} {wait:#?}");
+        let says = if name.contains("written") { "a writer holds it" } else { "1 readers hold it" };
+        assert!(wait.evidence.iter().any(|line| line.starts_with(says)), "{name} {wait:#?}");
+    });
+}
+
+#[test]
+fn a_join_names_the_joined_thread() {
+    in_every_build(&["join", "join_timed"], |kind, target, [main, waiter, _]| {
+        let wait = target.wait_of(waiter as i32, WaitKind::ThreadJoin);
+        assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{wait:#?}");
+        assert_eq!((wait.partial, wait.certainty), (false, Certainty::Certain), "{wait:#?}");
+        assert_eq!(wait.timed, kind.ends_with("timed"));
+    });
+}
+
+#[test]
+fn what_nobody_holds_is_named_without_a_holder() {
+    let kinds = [
+        ("cond", WaitKind::PthreadCond),
+        ("cond_timed", WaitKind::PthreadCond),
+        ("cond_shared", WaitKind::PthreadCond),
+        ("sem", WaitKind::Semaphore),
+        ("sem_timed", WaitKind::Semaphore),
+        ("sem_shared", WaitKind::Semaphore),
+        ("barrier", WaitKind::PthreadBarrier),
+        ("once", WaitKind::PthreadOnce),
+    ];
+    for (name, kind) in kinds {
+        in_every_build(&[name], |_, target, [main, waiter, address]| {
+            let wait = target.wait_of(waiter as i32, kind);
+            has_no_holder(&wait);
+            assert_eq!(wait.timed, name.ends_with("timed"), "{name} {wait:#?}");
+            assert!(address == 0 || wait.address == Some(address), "{name} {wait:#?}");
+            if name == "barrier" {
+                has_no_holder(&target.wait_of(main as i32, kind));
+            }
+        });
+    }
+}
+
+#[test]
+fn what_only_has_the_bytes_of_a_mutex_is_refused() {
+    in_every_build(&["by_syscall", "by_hand"], |_, target, [_, waiter, _]| {
+        let wait = settled(target.pid(), waiter as i32, "futex");
+        assert!(wait.kind == WaitKind::Futex && wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+    });
+}
+
+#[test]
+fn a_stripped_program_that_is_linked_statically_is_not_guessed() {
+    for kind in ["normal", "recursive", "written_wrlock", "join", "sem"].into_iter().filter(|_| is_here()) {
+        let mut target = Target::program("musl.c", &["-O2", "-static", "-s"], &[kind]);
+        let [_, waiter, _] = target.numbers();
+        let wait = settled(target.pid(), waiter as i32, "futex");
+        assert!(wait.kind == WaitKind::Futex && wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+    }
+}

@@ -73,6 +73,23 @@ fn consume(guard: MutexGuard<'_, u64>) -> u64 {
     *guard
 }
 
+/// Lets go of what is in a slot of its caller.
+struct Taker<'a, 'b>(&'a mut Option<MutexGuard<'b, u64>>);
+
+impl Drop for Taker<'_, '_> {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+#[inline(never)]
+fn take_later(slot: &mut Option<MutexGuard<'_, u64>>) {
+    let taker = Taker(slot);
+    announce();
+    sleep();
+    drop(taker);
+}
+
 #[inline(never)]
 fn locked() -> MutexGuard<'static, u64> {
     let guard = LOCK.lock().unwrap();
@@ -121,6 +138,11 @@ fn hold(kind: &str) -> Vec<Box<dyn FnOnce() + Send>> {
             announce();
             deep(3);
             *guard.take().unwrap() += 1;
+        }),
+        "taken_inside" => one(|| {
+            let mut slot = Some(LOCK.lock().unwrap());
+            take_later(&mut slot);
+            black_box(slot.is_some());
         }),
         "several" => one(|| {
             let guards = vec![OTHER.lock().unwrap(), LOCK.lock().unwrap()];
@@ -349,6 +371,21 @@ fn hold(kind: &str) -> Vec<Box<dyn FnOnce() + Send>> {
                 innocent();
                 let guard = CHANGED.wait_while(guard, |_| true).unwrap();
                 drop(guard);
+            }),
+            Box::new(|| {
+                thread::sleep(Duration::from_millis(100));
+                std::mem::forget(LOCK.lock().unwrap());
+                innocent();
+                sleep();
+            }),
+        ],
+        // The wait is over and the guard alive, but another has the lock.
+        "relocking" => vec![
+            Box::new(|| {
+                let guard = LOCK.lock().unwrap();
+                innocent();
+                let (guard, _) = CHANGED.wait_timeout(guard, Duration::from_millis(200)).unwrap();
+                black_box(*guard);
             }),
             Box::new(|| {
                 thread::sleep(Duration::from_millis(100));

@@ -9,6 +9,8 @@ use crate::model::Pid;
 const INTERNAL: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(32) | bit(33) | bit(34);
 /// `SIGINT`: a person's wish that it ends. Python catches it always.
 const INTERRUPT: u64 = bit(2);
+/// `SIGALRM`, `SIGVTALRM`, `SIGPROF`.
+const ALARMS: u64 = bit(14) | bit(26) | bit(27);
 
 /// What a process catches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +32,27 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
     of_status(&content)
 }
 
+/// Whether the process catches the signal of a timer: it may have set itself a
+/// limit, and its handler may end what it waits for.
+pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{pid}/status"), &mut content);
+    read.is_ok() && mask(&content).is_some_and(|mask| mask & ALARMS != 0)
+}
+
+/// The mask of caught signals, if there is a line of it; all, if it makes no sense.
+fn mask(status: &[u8]) -> Option<u64> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigCgt:"))?;
+    let parsed = str::from_utf8(line).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    Some(parsed.unwrap_or(u64::MAX))
+}
+
 fn of_status(status: &[u8]) -> Caught {
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigCgt:"));
     // Every kernel tells it of a process that has not ended.
-    let Some(line) = line else { return Caught::Nothing };
-    let mask = str::from_utf8(line).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
-    match mask.map(|mask| mask & !INTERNAL) {
-        Some(0) => Caught::Nothing,
-        Some(INTERRUPT) => Caught::OnlyInterrupt,
+    let Some(mask) = mask(status) else { return Caught::Nothing };
+    match mask & !INTERNAL {
+        0 => Caught::Nothing,
+        INTERRUPT => Caught::OnlyInterrupt,
         _ => Caught::Others,
     }
 }
@@ -57,6 +72,8 @@ mod tests {
         assert_eq!(of_status(b"SigCgt:\t0000000000004002\n"), Caught::Others);
         assert_eq!(of_status(b"SigCgt:\t0000000000010000\n"), Caught::Others, "SIGCHLD");
         assert_eq!(of_status(b"SigCgt:\tx\n"), Caught::Others);
+        let alarms = |status: &[u8]| mask(status).is_some_and(|mask| mask & ALARMS != 0);
+        assert!(alarms(b"SigCgt:\t0000000000002000\n") && !alarms(b"SigCgt:\t0000000000010002\n"));
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
     }
 }

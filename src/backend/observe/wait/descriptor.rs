@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::caught::{Caught, caught};
+use super::caught::{Caught, catches_alarms, caught};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
 use crate::backend::observe::privilege::{advice, may_trace};
@@ -102,6 +102,10 @@ impl Others {
         if self.ends.iter().any(|end| end.pid == facts.pid) && caught(world, facts.pid) != Caught::Nothing {
             wait.partial = true;
             wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
+        }
+        if catches_alarms(world, facts.pid) {
+            wait.partial = true;
+            wait.evidence.push("the process catches the signal of a timer: its handler may end the wait".to_owned());
         }
         if self.unreadable > 0 {
             wait.partial = true;

@@ -61,8 +61,6 @@ struct Asked {
     /// The lock that it waits for itself: if its call returns, it has got it.
     wants: Option<u64>,
     in_condvar: bool,
-    /// In one of pthread: it has let go of a mutex, and nothing says of which.
-    in_pthread_cond: bool,
     /// Innermost frame first.
     unwound: Vec<Cleanup>,
     onward: Outcome,
@@ -168,6 +166,8 @@ impl Inference {
     }
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
+        // pthread's condition variables let go of more than mutexes: C++ waits in them
+        // with any lock.
         let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
             Some((WaitKind::Futex | WaitKind::PthreadCond, _) | (WaitKind::ParkingLot, None)) => return None,
             Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
@@ -193,8 +193,7 @@ impl Inference {
             left = passed_on;
         }
         let wants = sleeper.wait.and_then(|wait| wait.address);
-        let in_pthread_cond = sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::PthreadCond);
-        Some(Asked { wants, in_condvar, in_pthread_cond, unwound: cleanups, onward })
+        Some(Asked { wants, in_condvar, unwound: cleanups, onward })
     }
 
     /// Names the holders of the lock that is waited for, if that is clear.
@@ -332,9 +331,6 @@ impl<'n> Release<'n> {
     /// The release by a thread, if that is the first thing it would do with the
     /// lock, whichever way.
     fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
-        if asked.in_pthread_cond && kind == WaitKind::PthreadMutex {
-            return None;
-        }
         if asked.in_condvar {
             let taken = asked.onward.first_of_all().filter(|event| takes(&event.act))?;
             if taken.address == lock {

@@ -157,7 +157,9 @@ fn messages_arrive_in_order_and_unharmed() {
             let Losses { lost, corrupt } = received.losses;
             assert_eq!(corrupt, 0, "{transport:?} {wait} {size}");
             assert_eq!((lost == 0 || transport.about().loses, lost + received.received <= count), (true, true));
-            assert!(received.elapsed > Nanos::ZERO && sent.cpu > Nanos::ZERO, "{transport:?} {wait} {size}");
+            // Where nearly all are lost, the clock stops where it started.
+            let timed = received.elapsed > Nanos::ZERO || (transport.about().loses && received.received <= 1);
+            assert!(timed && sent.cpu > Nanos::ZERO, "{transport:?} {wait} {size}: {received:?}");
             carried += 1;
         }
         assert!(carried > 0, "{transport:?} {wait} carries something");

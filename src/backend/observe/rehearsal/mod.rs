@@ -101,7 +101,6 @@ pub trait Stage {
 pub struct Outcome {
     /// How many instructions were rehearsed.
     pub steps: usize,
-
     /// The events of each way that does not end in a failure of the program; of
     /// all where all do.
     pub ways: Vec<Vec<Event>>,

@@ -188,6 +188,22 @@ fn it_serves_every_size() {
     wait_for_panel(&terminal, PANELS[0].name);
 }
 
+/// A window that is dragged by its corner must not swallow what is typed.
+#[test]
+fn no_key_is_lost_while_the_size_changes() {
+    let terminal = dashboard(&["--labs", "off"]);
+    terminal.wait_for(READY);
+    for turn in 0..60 {
+        // The last key of a burst is the one that would stay unread.
+        let last = turn % PANELS.len();
+        for (key, columns) in [(1, 100), (2, 90), (last + 1, 120)] {
+            terminal.resize(columns, 40);
+            terminal.send_keys(&key.to_string());
+        }
+        wait_for_panel(&terminal, PANELS[last].name);
+    }
+}
+
 #[test]
 fn help_lists_the_keys_of_the_panel_and_goes_away() {
     let terminal = dashboard(&["--panel", "processes", "--labs", "off"]);

@@ -1,41 +1,64 @@
 //! What the lab's loops cost beside a minimal loop of the same calls.
 //!
 //! For each kernel transport and size, in turns: the lab's own measurement
-//! (payload untouched, as the minimal loop's is), and between two processes
-//! nothing but `write` and `read` of libc. Both are pinned alike, warmed up,
-//! and repeated; what is printed is the ratio of the medians with both spreads.
+//! (payload untouched, as the minimal loop's is), and, over a channel made in
+//! the same way, nothing but the two calls between two processes. Both are
+//! pinned alike, warmed up, and repeated; what is printed is the ratio of the
+//! medians with both spreads. Where messages are lost there is no throughput.
 //!
 //! ```text
-//! cargo bench --bench ipc [-- SECONDS ROUNDS]
+//! cargo bench --bench ipc [-- SECONDS ROUNDS [TRANSPORT…]]
 //! ```
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
-use std::hint::black_box;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::unistd::{read, write};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
 use syncscope::backend::lab::ipc::placement::Seats;
 use syncscope::backend::lab::ipc::sweep::{Event, Sweep};
-use syncscope::backend::lab::ipc::transport;
+use syncscope::backend::lab::ipc::{End, Setup, transport};
 use syncscope::model::channel::{Mode, Payload, Placement, Spread};
 use syncscope::model::units::si;
 use syncscope::sys::affinity;
 
+/// What is measured: each kind of call once.
+const KEYS: &[&str] = &[
+    "pipe",
+    "pipe_vmsplice",
+    "fifo",
+    "unix_stream",
+    "unix_datagram",
+    "unix_seqpacket",
+    "tcp_v4",
+    "tcp_v6",
+    "udp_v4",
+    "udp_v6",
+    "posix_mq",
+    "sysv_mq",
+    "eventfd",
+];
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    if args.first().is_some_and(|arg| arg == "minimal") {
-        return peer(&args[1..]);
-    }
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
     let seconds = args.first().map_or(0.25, |arg| arg.parse().unwrap());
     let rounds = args.get(1).map_or(9, |arg| arg.parse().unwrap());
-    println!("{:<12} {:<10} {:>7}  {:>26}  {:>26}  {:>7}", "transport", "what", "size", "lab", "minimal loop", "ratio");
-    for key in ["pipe", "unix_stream"] {
+    let wanted = args.get(2..).unwrap_or_default();
+    println!("{:<14} {:<10} {:>7}  {:>26}  {:>26}  {:>7}", "transport", "what", "size", "lab", "minimal loop", "ratio");
+    for key in KEYS.iter().filter(|key| wanted.is_empty() || wanted.iter().any(|name| name == *key)) {
+        let transport = transport(key).unwrap();
+        let wait = transport.about().waits[0];
         for mode in [Mode::Throughput, Mode::Latency] {
-            for size in [64, 4096, 65_536] {
-                compare(key, mode, size, seconds, rounds);
+            for size in [8, 64, 4096, 65_536] {
+                let carries = |ends: syncscope::backend::lab::ipc::Ends| ends.sizes.refuse(size).is_none();
+                let fits = transport.create(&Setup { buffer: None, wait, size }).is_ok_and(carries);
+                if fits && !(transport.about().loses && mode == Mode::Throughput) {
+                    compare(key, mode, size, seconds, rounds);
+                }
             }
         }
     }
@@ -54,7 +77,7 @@ fn compare(key: &str, mode: Mode, size: usize, seconds: f64, rounds: u32) {
     let unit = if mode == Mode::Throughput { "/s" } else { " ns" };
     let show = |s: Spread| format!("{}{unit} ({} … {})", si(s.median), si(s.min), si(s.max));
     println!(
-        "{key:<12} {mode:<10} {size:>7}  {:>26}  {:>26}  {:>7.3}",
+        "{key:<14} {mode:<10} {size:>7}  {:>26}  {:>26}  {:>7.3}",
         show(ours),
         show(theirs),
         ours.median / theirs.median
@@ -87,95 +110,168 @@ fn lab(key: &str, mode: Mode, size: usize, seconds: f64) -> f64 {
 /// Messages a second at the receiver, or the median round trip in ns.
 fn minimal(key: &str, mode: Mode, size: usize, count: u64) -> f64 {
     let seats = Seats::take(Placement::CrossCpu).unwrap();
-    let (out, back, mut peer) = start_peer(key, mode, size, count, seats.answerer[0]);
-    // The peer may be on its CPU; this process goes to its own and back.
+    let transport = transport(key).unwrap();
+    let setup = Setup { buffer: None, wait: transport.about().waits[0], size };
+    let ends = transport.create(&setup).unwrap();
+    let (mut told, mut tells) = UnixStream::pair().unwrap();
+    // SAFETY: the child calls nothing but `peer`, which makes system calls and
+    // allocates; glibc keeps its allocator usable across its own fork.
+    let child = match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            affinity::bind(&seats.answerer).unwrap();
+            let nanos = peer(&mut Calls::of(key, &ends.answerer), mode, size, count);
+            tells.write_all(&nanos.to_le_bytes()).unwrap();
+            // SAFETY: ends the child without running what belongs to the parent.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => child,
+    };
+    // This process goes to its own CPU and back.
     let before = affinity::allowed().unwrap();
     affinity::bind(&seats.asker).unwrap();
-    let message = vec![1; size];
-    let mut answer = vec![0; size];
-    let figure = if mode == Mode::Throughput {
-        for _ in 0..count + count / 5 {
-            write_all(&out, &message);
-        }
-        let mut nanos = [0; 8];
-        read_all(&back, &mut nanos);
-        (count - 1) as f64 * 1e9 / u64::from_le_bytes(nanos) as f64
-    } else {
-        let mut trips = Vec::with_capacity(count as usize);
-        for i in 0..count + count / 5 {
-            let start = Instant::now();
-            write_all(&out, &message);
-            read_all(&back, &mut answer);
-            let trip = start.elapsed();
-            if i >= count / 5 {
-                trips.push(trip.as_nanos() as u64);
+    let mut calls = Calls::of(key, &ends.asker);
+    // An eventfd that holds such a number has no room for a second one.
+    let message = vec![0x80; size];
+    let mut answer = vec![0; size.max(calls.longest)];
+    let warm_up = count / 5;
+    let mut trips = Vec::with_capacity(count as usize);
+    for i in 0..count + warm_up {
+        let start = Instant::now();
+        calls.send(&message);
+        if mode == Mode::Latency {
+            calls.receive(&mut answer, size);
+            if i >= warm_up {
+                trips.push(start.elapsed().as_nanos() as u64);
             }
         }
-        trips.sort_unstable();
-        trips[trips.len() / 2] as f64
-    };
+    }
+    let mut nanos = [0; 8];
+    told.read_exact(&mut nanos).unwrap();
     affinity::bind(&before).unwrap();
-    assert!(peer.wait().unwrap().success());
-    figure
+    waitpid(child, None).unwrap();
+    if mode == Mode::Throughput {
+        return (count - 1) as f64 * 1e9 / u64::from_le_bytes(nanos) as f64;
+    }
+    trips.sort_unstable();
+    trips[trips.len() / 2] as f64
 }
 
-fn start_peer(key: &str, mode: Mode, size: usize, count: u64, cpu: usize) -> (OwnedFd, OwnedFd, Child) {
-    let (theirs_in, theirs_out, out, back): (OwnedFd, OwnedFd, OwnedFd, OwnedFd) = if key == "pipe" {
-        let (there_out, there_in) = std::io::pipe().unwrap();
-        let (back_out, back_in) = std::io::pipe().unwrap();
-        (there_out.into(), back_in.into(), there_in.into(), back_out.into())
-    } else {
-        let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
-        (b.try_clone().unwrap().into(), b.into(), a.try_clone().unwrap().into(), a.into())
-    };
-    let numbers = [size as u64, count, cpu as u64].map(|n| n.to_string());
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["minimal", mode.name()])
-        .args(numbers)
-        .stdin(Stdio::from(theirs_in))
-        .stdout(Stdio::from(theirs_out))
-        .spawn()
-        .unwrap();
-    (out, back, child)
-}
-
-/// The other process: reads standard input, writes standard output.
-fn peer(args: &[String]) {
-    let [size, count, cpu] = [1, 2, 3].map(|i: usize| args[i].parse::<u64>().unwrap());
-    affinity::bind(&[cpu as usize]).unwrap();
-    let mut message = vec![0; size as usize];
-    let (inward, out) = (std::io::stdin(), std::io::stdout());
-    if args[0] == "latency" {
+/// The other process: answers, or receives and says how long it took.
+fn peer(calls: &mut Calls, mode: Mode, size: usize, count: u64) -> u64 {
+    let mut message = vec![0; size.max(calls.longest)];
+    if mode == Mode::Latency {
         for _ in 0..count + count / 5 {
-            read_all(&inward, &mut message);
-            write_all(&out, &message);
+            calls.receive(&mut message, size);
+            calls.send(&message[..size]);
         }
-        return;
+        return 0;
     }
     for _ in 0..=count / 5 {
-        read_all(&inward, &mut message);
+        calls.receive(&mut message, size);
     }
     let start = Instant::now();
     for _ in 1..count {
-        read_all(&inward, &mut message);
+        calls.receive(&mut message, size);
     }
-    let nanos = start.elapsed().as_nanos() as u64;
-    black_box(&message);
-    write_all(&out, &nanos.to_le_bytes());
+    start.elapsed().as_nanos() as u64
 }
 
-fn write_all(fd: impl AsFd, message: &[u8]) {
-    let mut sent = 0;
-    while sent < message.len() {
-        sent += write(&fd, &message[sent..]).unwrap();
+/// How an end is spoken to.
+#[derive(Clone, Copy)]
+enum Way {
+    Stream,
+    Splice,
+    Socket,
+    PosixQueue,
+    SysvQueue,
+}
+
+/// The calls of one end.
+struct Calls {
+    way: Way,
+    out: i32,
+    inward: i32,
+    /// What a buffer to receive into has at least to hold.
+    longest: usize,
+    /// A System V message: its type, then its text.
+    typed: Vec<u8>,
+}
+
+impl Calls {
+    fn of(key: &str, end: &End) -> Self {
+        let fd = |index: usize| end.fds[index].as_raw_fd();
+        let (way, out, inward): (Way, RawFd, RawFd) = match key {
+            "pipe" | "fifo" | "eventfd" => (Way::Stream, fd(0), fd(1)),
+            "pipe_vmsplice" => (Way::Splice, fd(0), fd(1)),
+            "unix_stream" | "tcp_v4" | "tcp_v6" => (Way::Stream, fd(0), fd(0)),
+            "posix_mq" => (Way::PosixQueue, fd(0), fd(1)),
+            "sysv_mq" => (Way::SysvQueue, end.ids[0], end.ids[1]),
+            _ => (Way::Socket, fd(0), fd(0)),
+        };
+        let longest = match way {
+            Way::PosixQueue => {
+                use std::os::fd::AsFd;
+                syncscope::sys::mq::attributes(end.fds[1].as_fd()).unwrap().size
+            }
+            // The type stands before the text.
+            Way::SysvQueue => 8192 + size_of::<i64>(),
+            _ => 0,
+        };
+        let mut typed = vec![0; 8192 + 8];
+        typed[..8].copy_from_slice(&1_i64.to_ne_bytes());
+        Calls { way, out, inward, longest, typed }
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        let mut rest = message;
+        while !rest.is_empty() {
+            let (at, len) = (rest.as_ptr().cast::<libc::c_void>(), rest.len());
+            // SAFETY: `at` is valid for `len` bytes, and what the kernel is
+            // handed besides lives until the call returns.
+            let sent = unsafe {
+                match self.way {
+                    Way::Stream => libc::write(self.out, at, len),
+                    Way::Splice => {
+                        let piece = libc::iovec { iov_base: at.cast_mut(), iov_len: len };
+                        libc::vmsplice(self.out, &raw const piece, 1, 0)
+                    }
+                    Way::Socket => libc::send(self.out, at, len, libc::MSG_NOSIGNAL),
+                    Way::PosixQueue => whole(libc::mq_send(self.out, at.cast(), len, 0), len),
+                    Way::SysvQueue => {
+                        self.typed[8..8 + len].copy_from_slice(rest);
+                        whole(libc::msgsnd(self.out, self.typed.as_ptr().cast(), len, 0), len)
+                    }
+                }
+            };
+            rest = &rest[count(sent)..];
+        }
+    }
+
+    fn receive(&self, message: &mut [u8], size: usize) {
+        let mut filled = 0;
+        while filled < size {
+            let (at, room) = (message[filled..].as_mut_ptr().cast::<libc::c_void>(), size - filled);
+            // SAFETY: `at` is valid for `room` bytes, and for `longest` where
+            // a queue asks for that.
+            let got = unsafe {
+                match self.way {
+                    Way::Stream | Way::Splice => libc::read(self.inward, at, room),
+                    Way::Socket => libc::recv(self.inward, at, room, 0),
+                    Way::PosixQueue => libc::mq_receive(self.inward, at.cast(), self.longest, std::ptr::null_mut()),
+                    Way::SysvQueue => libc::msgrcv(self.inward, at, self.longest - 8, 0, 0),
+                }
+            };
+            filled += count(got);
+        }
     }
 }
 
-fn read_all(fd: impl AsFd, message: &mut [u8]) {
-    let mut filled = 0;
-    while filled < message.len() {
-        let got = read(&fd, &mut message[filled..]).unwrap();
-        assert!(got > 0, "the writer is gone");
-        filled += got;
-    }
+/// A call that sends all or nothing.
+fn whole(code: i32, len: usize) -> isize {
+    if code == 0 { len as isize } else { -1 }
+}
+
+fn count(result: isize) -> usize {
+    assert!(result > 0, "{}", std::io::Error::last_os_error());
+    result as usize
 }

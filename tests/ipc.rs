@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use syncscope::backend::lab::ipc::TRANSPORTS;
+use syncscope::backend::lab::ipc::{Family, TRANSPORTS};
 
 /// A few of them, for what does not depend on the kind.
 const FEW: &str = "pipe,unix_stream,memfd_ring";
@@ -310,7 +310,7 @@ fn workers_do_not_outlive_a_killed_program() {
     let args = ["--size", "8", "--seconds", "60", "--repeat", "1", "--placement", "unpinned"];
     for key in keys() {
         let mut run = Run::start(&[&args[..], &["--transport", key]].concat());
-        let workers = run.wait_for_workers(2);
+        let workers = run.wait_for_workers(processes_of(key));
         // One is in the middle of a measured loop when it has used CPU time.
         wait_until("it is at work", || (cpu_ticks(workers[0]) > 2).then_some(()));
         run.signal(Signal::SIGKILL);
@@ -323,6 +323,12 @@ fn keys() -> impl Iterator<Item = &'static str> {
     TRANSPORTS.iter().map(|transport| transport.about().key)
 }
 
+/// Where both sides are threads, one process is both of them.
+fn processes_of(key: &str) -> usize {
+    let family = syncscope::backend::lab::ipc::transport(key).unwrap().about().family;
+    if family == Family::OneProcess { 1 } else { 2 }
+}
+
 /// Whichever side dies, in whichever transport, the point says so and the run
 /// ends: within a second on a machine that has nothing else to do.
 #[test]
@@ -330,10 +336,11 @@ fn a_side_that_is_killed_is_reported_soon_by_every_transport() {
     let args = ["--size", "8", "--seconds", "60", "--repeat", "1", "--placement", "unpinned", "--json"];
     for (index, key) in keys().enumerate() {
         let mode = if index % 2 == 0 { "throughput" } else { "latency" };
-        for victim in [0, 1] {
+        let sides = processes_of(key);
+        for victim in 0..sides {
             let mut run = Run::start(&[&args[..], &["--transport", key, "--mode", mode]].concat());
-            let workers = run.wait_for_workers(2);
-            wait_until("it is at work", || (cpu_ticks(workers[0]) + cpu_ticks(workers[1]) > 2).then_some(()));
+            let workers = run.wait_for_workers(sides);
+            wait_until("it is at work", || (workers.iter().map(|pid| cpu_ticks(*pid)).sum::<u64>() > 2).then_some(()));
             kill(Pid::from_raw(workers[victim]), Signal::SIGKILL).unwrap();
             let killed = Instant::now();
             assert!(run.child.wait().unwrap().success());

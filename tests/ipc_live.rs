@@ -16,9 +16,11 @@ type Seen = Arc<Stamped<IpcProgress>>;
 
 fn main() {
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 10] = [
         ("all transports advance together", all_transports_advance_together),
         ("settings change while it runs", settings_change_while_it_runs),
+        ("a walk goes through the sizes and fills the map", a_walk_fills_the_map),
+        ("two threads of one worker are measured like two workers", two_threads_are_one_worker),
         ("stopping works at once, also when a worker hangs", stopping_works_at_once),
         ("a dead worker is named and the others go on", a_dead_worker_is_named),
         ("a stopped worker is named and the others go on", a_stopped_worker_is_named),
@@ -122,6 +124,37 @@ fn all_transports_advance_together() {
     assert!(later.seq > first.seq && later.value.cost.cpu_time >= first.value.cost.cpu_time);
     drop(lab);
     assert_eq!(workers(), Vec::<i32>::new(), "dropping the backend ends them");
+}
+
+fn a_walk_fills_the_map() {
+    // 256 KiB fit into no datagram; what comes after the largest is the smallest.
+    let transports = vec!["pipe".to_owned(), "unix_datagram".to_owned()];
+    let mut lab = Lab::run(IpcSpec { transports, size: 64 << 10, walk: true, ..spec() });
+    let cell =
+        |p: &IpcProgress, key: &str, size| p.cells.iter().find(|c| *c.transport == *key && c.size == size).cloned();
+    let seen = lab.until("it is at the smallest again", |p| p.cells.iter().any(|cell| cell.size == 1));
+    for size in [64 << 10, 256 << 10, 1 << 20, 4 << 20] {
+        let pipe = cell(&seen.value, "pipe", size).unwrap();
+        assert!(pipe.bytes_per_s.unwrap() > 0.0 && pipe.round_trip_p50.unwrap() > Nanos::ZERO, "{pipe:?}");
+        let datagram = cell(&seen.value, "unix_datagram", size).unwrap();
+        assert_eq!(datagram.bytes_per_s.is_some(), size == 64 << 10, "{datagram:?}");
+    }
+    let again = lab
+        .until("it goes on with datagrams", |p| cell(p, "unix_datagram", 1).is_some_and(|c| c.bytes_per_s.is_some()));
+    assert!(again.value.series.iter().all(|series| !matches!(series.state, LabState::Failed(_))));
+}
+
+fn two_threads_are_one_worker() {
+    let transports = ["pipe", "rtrb"].map(str::to_owned).to_vec();
+    let mut lab = Lab::run(IpcSpec { transports, size: 64, ..spec() });
+    let seen = lab.until_measured("all measured");
+    assert_eq!((seen.value.cost.processes, workers().len()), (3, 3));
+    let rtrb = workers()[2];
+    assert_eq!(std::fs::read_dir(format!("/proc/{rtrb}/task")).unwrap().count(), 2, "its two sides are threads");
+    assert!(seen.value.series[1].fill.is_none(), "nothing outside can look into it");
+    kill(Pid::from_raw(rtrb), Signal::SIGKILL).unwrap();
+    let failed = |p: &IpcProgress| matches!(&p.series[1].state, LabState::Failed(f) if f.what.contains("SIGKILL"));
+    lab.until("its death is told", failed);
 }
 
 fn settings_change_while_it_runs() {

@@ -139,8 +139,7 @@ fn no_name_outlives_a_killed_program() {
         println!("not tested: cannot have an IPC namespace: {error}");
         return;
     }
-    let named =
-        "fifo,unix_stream_path,unix_datagram_path,unix_seqpacket_path,posix_mq,sysv_mq,shm_ring,file_ring,sysv_ring";
+    let named = "fifo,unix_stream_path,unix_datagram_path,unix_seqpacket_path,posix_mq,sysv_mq,shm_ring,file_ring,sysv_ring,ipc_channel";
     let common = ["ipc", "--placement", "unpinned", "--seconds", "0.001", "--repeat", "1", "--mode", "latency"];
     // Messages that no queue can carry: channels are made, and given up at
     // once.

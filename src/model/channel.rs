@@ -81,7 +81,13 @@ pub struct IpcSpec {
     pub payload: Payload,
     /// Run in bursts.
     pub burst: Option<Burst>,
+    /// Go on to the next of [`SIZES`] when everything is measured at one.
+    #[serde(default)]
+    pub walk: bool,
 }
+
+/// The message sizes to step through, in bytes.
+pub const SIZES: [usize; 11] = [1, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
 
 impl Default for IpcSpec {
     /// What the panel starts with.
@@ -94,6 +100,7 @@ impl Default for IpcSpec {
             wait: None,
             payload: Payload::default(),
             burst: None,
+            walk: false,
         }
     }
 }
@@ -116,6 +123,24 @@ pub struct IpcProgress {
     pub spec: Option<IpcSpec>,
     /// One for each transport of the specification, in its order.
     pub series: Vec<Series>,
+    /// What was reached at each size so far, with the other settings as they
+    /// are.
+    #[serde(default)]
+    pub cells: Vec<Cell>,
+}
+
+/// A transport at one message size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The transport's key.
+    pub transport: Arc<str>,
+    /// Message size in bytes.
+    pub size: usize,
+    /// One-way throughput; none where it cannot carry such messages, or lost
+    /// some.
+    pub bytes_per_s: Option<f64>,
+    /// Median of the round trips.
+    pub round_trip_p50: Option<Nanos>,
 }
 
 /// One transport, as measured so far.

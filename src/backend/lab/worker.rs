@@ -39,14 +39,22 @@ pub enum Job {
     Litmus(super::litmus::Job),
 }
 
-/// A worker, as the lab holds it. Dropping it kills and reaps it.
+/// A worker, as the lab holds it. Dropping it kills and reaps its process.
 #[derive(Debug)]
 pub struct Worker {
     name: String,
+    // Before the socket, so that a worker is killed where it stands instead of
+    // seeing its lab gone.
+    process: Arc<Process>,
     socket: FrameSocket,
+}
+
+/// The process of a worker, or of two that are threads of it.
+#[derive(Debug)]
+struct Process {
     child: janitor::Child,
     /// How it ended and what it had used, once it was reaped.
-    ended: Option<(Exit, Nanos)>,
+    ended: Mutex<Option<(Exit, Nanos)>>,
 }
 
 /// What the workers of this program have used.
@@ -82,6 +90,19 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Starts a process that is two workers, each with a socket of its own:
+    /// the second one's goes along with the job. It lives as long as either.
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub fn start_both(names: &[String; 2], job: &Job) -> Result<(Self, Self), Fault> {
+        let (socket, theirs) = FrameSocket::pair()
+            .map_err(|error| Fault::new(names[1].clone(), format!("cannot make a socket pair: {error}")))?;
+        let first = Worker::start(&names[0], job, &[theirs.as_fd()])?;
+        let second = Worker { name: names[1].clone(), socket, process: first.process.clone() };
+        Ok((first, second))
+    }
+
     /// A worker that waits for its job.
     fn idle(name: &str) -> Result<Self, Fault> {
         let fault = |what: &str, error: io::Error| Fault::new(name.to_owned(), format!("{what}: {error}"));
@@ -99,17 +120,17 @@ impl Worker {
         let spawned = janitor::ensure()?.spawn(&request, janitor::Role::Worker);
         let child = spawned.map_err(|error| Fault::new(name.to_owned(), format!("worker process: {error}")))?;
         LEDGER.lock().live.push(child.pid);
-        Ok(Worker { name: name.to_owned(), socket, child, ended: None })
+        Ok(Worker { name: name.to_owned(), socket, process: Arc::new(Process { child, ended: Mutex::new(None) }) })
     }
 
     /// Its process id.
     pub fn pid(&self) -> Pid {
-        self.child.pid
+        self.process.child.pid
     }
 
     /// Its pidfd, for experiments that stop it or end it.
     pub fn pidfd(&self) -> Arc<Pidfd> {
-        self.child.pidfd.clone()
+        self.process.child.pidfd.clone()
     }
 
     /// Sends it a message of the lab's protocol.
@@ -130,8 +151,8 @@ impl Worker {
 
     /// CPU time it used so far, by all its threads, ended ones included.
     pub fn cpu_time(&self) -> Nanos {
-        let now = || clock::cpu_of_process(self.child.pid).unwrap_or_default();
-        self.ended.map_or_else(now, |(_, used)| used)
+        let now = || clock::cpu_of_process(self.pid()).unwrap_or_default();
+        self.process.ended.lock().map_or_else(now, |(_, used)| used)
     }
 
     /// The descriptor to poll for its next message.
@@ -139,15 +160,15 @@ impl Worker {
         self.socket.as_fd()
     }
 
-    fn fault(&mut self, error: &io::Error) -> Fault {
+    fn fault(&self, error: &io::Error) -> Fault {
         let gone = matches!(
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         );
-        let pid = self.child.pid;
+        let pid = self.pid();
         let what = if gone {
             // The socket closes a moment before the process can be reaped.
-            match self.reap() {
+            match self.process.reap() {
                 Some(exit) => format!("worker {pid} ended early: {}", how(exit)),
                 None => format!("worker {pid} is gone"),
             }
@@ -156,10 +177,13 @@ impl Worker {
         };
         Fault::new(self.name.clone(), what)
     }
+}
 
+impl Process {
     /// Waits for its end and takes it into the ledger, once.
-    fn reap(&mut self) -> Option<Exit> {
-        if self.ended.is_none() {
+    fn reap(&self) -> Option<Exit> {
+        let mut ended = self.ended.lock();
+        if ended.is_none() {
             // What it had used last is exact; rusage is cut to microseconds.
             let _ = self.child.pidfd.ended(None);
             let mut ledger = LEDGER.lock();
@@ -168,15 +192,15 @@ impl Worker {
             let used = used.unwrap_or(usage.user + usage.system);
             ledger.live.retain(|pid| *pid != self.child.pid);
             ledger.ended += used;
-            self.ended = Some((exit, used));
+            *ended = Some((exit, used));
         }
-        self.ended.map(|(exit, _)| exit)
+        ended.map(|(exit, _)| exit)
     }
 }
 
-impl Drop for Worker {
+impl Drop for Process {
     fn drop(&mut self) {
-        if self.ended.is_none() {
+        if self.ended.get_mut().is_none() {
             // It may have ended by itself; then there is nothing to kill.
             let _ = self.child.pidfd.send(libc::SIGKILL);
             self.reap();

@@ -32,7 +32,8 @@ pub fn matrix_of(buffer: &mut Buffer, area: Rect, values: &[Vec<u64>], (width, h
     }
 }
 
-fn look(share: f64, theme: &Theme) -> Style {
+/// How a cell looks whose value is this share of the scale, 0 to 1.
+pub fn look(share: f64, theme: &Theme) -> Style {
     let Some(colour) = theme.scale(share).fg else { return theme.style(Role::Text) };
     let ink = if share > 0.55 { Color::Black } else { Color::White };
     Style::new().fg(ink).bg(colour)

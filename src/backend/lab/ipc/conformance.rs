@@ -2,12 +2,12 @@
 //! way it can wait. Both ends run on threads of the test here; between real
 //! processes the black-box tests look at the same things.
 
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::protocol::{Done, Order, Report, Side};
+use super::side::Other;
 use super::{Duty, End, Family, Setup, TRANSPORTS, Transport};
 use crate::backend::janitor::NameGuard;
 use crate::backend::lab::worker::Boss;
@@ -18,23 +18,47 @@ use crate::sys::frame::FrameSocket;
 /// An end that is served by a thread.
 struct TestEnd {
     socket: Option<FrameSocket>,
-    ended: mpsc::Receiver<()>,
+    /// Hears when the thread has left; not where it serves both ends.
+    ended: Option<mpsc::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl TestEnd {
-    fn start(transport: &'static dyn Transport, side: Side, setup: Setup, end: End) -> Self {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let (over, ended) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let boss = Boss::from(FrameSocket::from(theirs));
-            let duty = Duty { side, boss, lifeline: None, started: Nanos::ZERO };
-            transport.attach(end, &setup, duty).unwrap();
-            let _ = over.send(());
-        });
-        let mut end = TestEnd { socket: Some(FrameSocket::from(ours)), ended, thread: Some(thread) };
-        assert!(matches!(end.hear(), Report::Ready { .. }));
-        end
+    /// Both ends, each on a thread of its own, or on those of one worker.
+    fn both(transport: &'static dyn Transport, setup: Setup, asker: End, answerer: End) -> (Self, Self) {
+        let alone = |side, end| {
+            let (socket, boss) = TestEnd::line();
+            let (over, ended) = mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                let duty = Duty { side, boss, lifeline: None, started: Nanos::ZERO, other: None };
+                transport.attach(end, &setup, duty).unwrap();
+                let _ = over.send(());
+            });
+            TestEnd { socket: Some(socket), ended: Some(ended), thread: Some(thread) }
+        };
+        let (mut asker, mut answerer) = if transport.about().family == Family::OneProcess {
+            let ((asks, boss), (answers, other)) = (TestEnd::line(), TestEnd::line());
+            // It ends when both of its sockets are closed.
+            std::thread::spawn(move || {
+                let other = Some(Other { boss: other, cpus: Vec::new() });
+                let duty = Duty { side: Side::Asker, boss, lifeline: None, started: Nanos::ZERO, other };
+                transport.attach(asker, &setup, duty).unwrap();
+            });
+            let end = |socket| TestEnd { socket: Some(socket), ended: None, thread: None };
+            (end(asks), end(answers))
+        } else {
+            (alone(Side::Asker, asker), alone(Side::Answerer, answerer))
+        };
+        for end in [&mut asker, &mut answerer] {
+            assert!(matches!(end.hear(), Report::Ready { .. }), "{transport:?}");
+        }
+        (asker, answerer)
+    }
+
+    /// A line between the test and an end.
+    fn line() -> (FrameSocket, Boss) {
+        let (ours, theirs) = FrameSocket::pair().unwrap();
+        (ours, theirs.into())
     }
 
     fn tell(&mut self, order: Order) {
@@ -56,7 +80,9 @@ impl TestEnd {
     /// Leaves: its end of the channel closes.
     fn leave(&mut self) {
         self.socket = None;
-        self.ended.recv_timeout(Duration::from_secs(20)).expect("it leaves within 20 s");
+        if let Some(ended) = &self.ended {
+            ended.recv_timeout(Duration::from_secs(20)).expect("it leaves within 20 s");
+        }
     }
 }
 
@@ -79,8 +105,7 @@ struct Pair {
 impl Pair {
     fn of(transport: &'static dyn Transport, setup: Setup) -> Self {
         let ends = transport.create(&setup).unwrap();
-        let asker = TestEnd::start(transport, Side::Asker, setup, ends.asker);
-        let answerer = TestEnd::start(transport, Side::Answerer, setup, ends.answerer);
+        let (asker, answerer) = TestEnd::both(transport, setup, ends.asker, ends.answerer);
         // As a lab would, before it lets the sides notice each other's end.
         drop(ends.gauge);
         Pair { asker, answerer, _names: ends.names }
@@ -116,6 +141,12 @@ fn fitting(transport: &dyn Transport, wait: Waiting, wanted: usize) -> usize {
     let fits = |size: &usize| carries(transport, Setup { buffer: None, wait, size: *size });
     let usual = [8, 64, 1000, 4096];
     usual.into_iter().filter(|size| *size >= wanted).find(fits).or_else(|| usual.into_iter().rev().find(fits)).unwrap()
+}
+
+/// Whether nothing outside the workers can look into it: its queue is memory
+/// of theirs, or sockets that they made.
+fn is_hidden(transport: &dyn Transport) -> bool {
+    matches!(transport.about().family, Family::Number | Family::OneProcess) || transport.about().key == "ipc_channel"
 }
 
 fn every(mut test: impl FnMut(&'static dyn Transport, Waiting)) {
@@ -254,10 +285,9 @@ fn the_gauge_sees_what_nobody_has_read() {
         let wait = transport.about().waits[0];
         let setup = Setup { buffer: None, wait, size: fitting(transport, wait, 1000) };
         let ends = transport.create(&setup).unwrap();
-        let mut asker = TestEnd::start(transport, Side::Asker, setup, ends.asker);
-        let _answerer = TestEnd::start(transport, Side::Answerer, setup, ends.answerer);
+        let (mut asker, _answerer) = TestEnd::both(transport, setup, ends.asker, ends.answerer);
         let Some(empty) = ends.gauge.fill() else {
-            assert!(matches!(transport.about().family, Family::Number), "{transport:?} can be looked into");
+            assert!(is_hidden(transport), "{transport:?} can be looked into");
             continue;
         };
         assert_eq!((empty.queued, empty.capacity), (0, ends.buffer), "{transport:?}");
@@ -276,6 +306,8 @@ fn boundaries_are_kept_where_messages_are_carried_whole() {
     every(|transport, wait| {
         let whole = match transport.about().family {
             Family::Messages => true,
+            // A queue of boxed messages, or a ring of bytes.
+            Family::OneProcess => transport.about().key != "rtrb",
             Family::Stream | Family::SharedMemory | Family::RemoteMemory => false,
             // What carries a number has no size.
             Family::Number => return,
@@ -302,8 +334,13 @@ fn a_size_that_cannot_be_carried_is_refused_with_a_reason() {
             Ok(ends) => ends.sizes.refuse(setup.size),
             Err(fault) => Some(fault.to_string()),
         };
-        let streams = matches!(transport.about().family, Family::Stream | Family::SharedMemory | Family::RemoteMemory);
-        assert_eq!(why.is_none(), streams, "{transport:?}: {why:?}");
+        let bounded = match transport.about().family {
+            // It cuts a large message up and puts it together again.
+            Family::Messages => transport.about().key != "ipc_channel",
+            Family::Number => true,
+            Family::Stream | Family::SharedMemory | Family::RemoteMemory | Family::OneProcess => false,
+        };
+        assert_eq!(why.is_some(), bounded, "{transport:?}: {why:?}");
         assert!(why.is_none_or(|why| why.contains("1073741824")), "{transport:?}");
     }
 }

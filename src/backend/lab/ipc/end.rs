@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use super::Gauge;
 use crate::backend::janitor::NameGuard;
@@ -13,12 +14,14 @@ pub struct End {
     pub fds: Vec<OwnedFd>,
     /// Ids of System V objects.
     pub ids: Vec<i32>,
+    /// Where the worker is to keep its temporary files.
+    pub directory: Option<PathBuf>,
 }
 
 impl End {
     /// An end of descriptors alone.
     pub fn of<const N: usize>(fds: [OwnedFd; N]) -> Self {
-        End { fds: fds.into(), ids: Vec::new() }
+        End { fds: fds.into(), ..End::default() }
     }
 
     /// Exactly these descriptors.

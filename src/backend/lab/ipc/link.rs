@@ -1,5 +1,6 @@
 //! A channel between two workers, as the lab holds it.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::placement::Seats;
 use super::protocol::{Done, Job, Order, Report, Side};
-use super::{End, Ends, Gauge, Setup, Sizes, Transport};
+use super::{End, Ends, Family, Gauge, Setup, Sizes, Transport};
 use crate::backend::janitor::NameGuard;
 use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::{self, Worker};
@@ -123,19 +124,27 @@ impl Link {
     /// them.
     pub(super) fn start(transport: &'static dyn Transport, setup: Setup, seats: &Seats) -> Result<Self, Fault> {
         let begun = clock::monotonic();
-        let Ends { asker, answerer, buffer, sizes, names, gauge } = transport.create(&setup)?;
+        let Ends { asker, answerer, buffer, sizes, names: kept, gauge } = transport.create(&setup)?;
         let setup_time = clock::monotonic() - begun;
         let key = transport.about().key;
         if let Some(why) = sizes.refuse(setup.size) {
             return Err(Fault::new(key, why));
         }
-        let worker = |side, name: &str, cpus: &[usize], End { fds, ids }: End| {
-            let job = Job { transport: key.to_owned(), side, setup, ids, cpus: cpus.to_vec() };
-            let fds: Vec<_> = fds.iter().map(std::os::fd::AsFd::as_fd).collect();
-            Worker::start(&format!("{key} {name}"), &worker::Job::Ipc(job), &fds)
+        let names = [format!("{key} sender"), format!("{key} receiver")];
+        let job = |side, cpus: &[usize], other, end: &End| {
+            let (ids, directory) = (end.ids.clone(), end.directory.clone());
+            worker::Job::Ipc(Job { transport: key.to_owned(), side, setup, ids, cpus: cpus.to_vec(), directory, other })
         };
-        let answerer = worker(Side::Answerer, "receiver", &seats.answerer, answerer)?;
-        let asker = worker(Side::Asker, "sender", &seats.asker, asker)?;
+        let worker = |name, side, cpus, end: End| {
+            let fds: Vec<_> = end.fds.iter().map(AsFd::as_fd).collect();
+            Worker::start(name, &job(side, cpus, None, &end), &fds)
+        };
+        let (asker, answerer) = if transport.about().family == Family::OneProcess {
+            Worker::start_both(&names, &job(Side::Asker, &seats.asker, Some(seats.answerer.clone()), &asker))?
+        } else {
+            let answerer = worker(&names[1], Side::Answerer, &seats.answerer, answerer)?;
+            (worker(&names[0], Side::Asker, &seats.asker, asker)?, answerer)
+        };
         Ok(Link {
             transport,
             facts: ChannelFacts { buffer, wait: setup.wait, setup: setup_time },
@@ -143,7 +152,7 @@ impl Link {
             answerer,
             gauge: Some(gauge),
             sizes,
-            _names: names,
+            _names: kept,
             streams: Pace::default(),
             round_trips: Pace::default(),
         })
@@ -235,7 +244,15 @@ impl Link {
 
     /// CPU time that both workers have used.
     pub(super) fn cpu_time(&self) -> Nanos {
-        self.asker.cpu_time() + self.answerer.cpu_time()
+        match self.processes() {
+            1 => self.asker.cpu_time(),
+            _ => self.asker.cpu_time() + self.answerer.cpu_time(),
+        }
+    }
+
+    /// How many processes work for it: one where both ends are threads.
+    pub(super) fn processes(&self) -> u32 {
+        if self.asker.pid() == self.answerer.pid() { 1 } else { 2 }
     }
 
     fn pace(&mut self, mode: Mode) -> &mut Pace {

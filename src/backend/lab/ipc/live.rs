@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::disturbance::Disturbance;
 use super::link::{Ended, Link, Slice, Task};
+use super::map::{Map, next_size};
 use super::placement::Seats;
 use super::{Setup, TRANSPORTS, transport};
 use crate::backend::Update;
@@ -74,6 +75,7 @@ struct Run {
     /// A wish that came in the middle of something.
     wish: Wish<IpcSpec>,
     seats: Seats,
+    map: Map,
 }
 
 /// A transport of the run.
@@ -105,6 +107,7 @@ impl Run {
             retired,
             wish: Wish::GoOn,
             seats,
+            map: Map::default(),
         })
     }
 
@@ -121,17 +124,22 @@ impl Run {
                 }
             }
             self.state = LabState::Running;
+            self.map.note(self.spec.size, self.lines.iter().map(|line| &line.series));
             if let Some(burst) = self.spec.burst
                 && matches!(self.wish, Wish::GoOn)
             {
                 self.rest(burst, begun, session);
-            } else if self.lines.iter().all(|line| line.link.is_none()) {
+            } else if !self.spec.walk && self.lines.iter().all(|line| line.link.is_none()) {
                 // Everything failed: only a change can help.
                 self.publish_now(session);
                 self.wait(Nanos(u64::MAX), session);
             }
             match std::mem::replace(&mut self.wish, Wish::GoOn) {
-                Wish::GoOn => {}
+                Wish::GoOn => {
+                    if let Some(size) = next_size(&self.spec, self.lines.iter().map(|line| &line.series)) {
+                        self.adopt(IpcSpec { size, ..self.spec.clone() });
+                    }
+                }
                 Wish::Stop => return None,
                 Wish::Change(spec) => {
                     if let Some(spec) = self.adopt(spec) {
@@ -150,6 +158,9 @@ impl Run {
         }
         let other_messages = (spec.size, spec.payload) != (now.size, now.payload);
         let other_rhythm = spec.burst != now.burst;
+        if spec.payload != now.payload {
+            self.map.forget();
+        }
         self.spec = spec;
         if other_messages {
             self.unseat_unfit();
@@ -286,12 +297,13 @@ impl Run {
         if self.account.due(clock::monotonic()) {
             self.account();
         }
-        let processes = 2 * self.lines.iter().filter(|line| line.link.is_some()).count() as u32;
+        let processes = self.lines.iter().filter_map(|line| line.link.as_ref()).map(Link::processes).sum();
         session.publish(IpcProgress {
             state: self.state.clone(),
             cost: WorkerCost { processes, cpu_time: self.cpu_time },
             spec: Some(self.spec.clone()),
             series: self.lines.iter().map(|line| line.series.clone()).collect(),
+            cells: self.map.cells(),
         });
     }
 
@@ -338,7 +350,7 @@ fn flags_of(slice: &Slice, placement: Placement, wait: Waiting) -> Vec<String> {
 }
 
 impl Series {
-    fn new(key: &str) -> Self {
+    pub(super) fn new(key: &str) -> Self {
         Series {
             transport: key.into(),
             state: LabState::Starting,

@@ -17,9 +17,12 @@ mod end;
 pub mod eventfd;
 pub mod failures;
 pub mod fifo;
+pub mod interprocess;
+pub mod ipc_channel;
 mod link;
 mod live;
 mod lossy;
+mod map;
 pub mod payload;
 mod peer;
 pub mod pipe;
@@ -37,6 +40,8 @@ pub mod signal;
 pub mod sweep;
 pub mod sysv_mq;
 pub mod tcp;
+pub mod threads;
+pub mod tokio_unix;
 pub mod udp;
 pub mod unix;
 pub mod uring;
@@ -57,7 +62,8 @@ use crate::model::Fault;
 use crate::model::channel::{Fill, Waiting};
 
 /// All transports, in the order they are shown: the three that most programs
-/// choose between, then the others, kind by kind.
+/// choose between, then the others, kind by kind, then what they are compared
+/// with: crates between processes, and queues between threads of one process.
 pub const TRANSPORTS: &[&dyn Transport] = &[
     &pipe::Pipe,
     &unix::STREAM,
@@ -85,6 +91,12 @@ pub const TRANSPORTS: &[&dyn Transport] = &[
     &process_vm::ProcessVm,
     &eventfd::Eventfd,
     &signal::Signals,
+    &interprocess::Interprocess,
+    &tokio_unix::TokioUnix,
+    &ipc_channel::IpcChannel,
+    &threads::std_mpsc::StdMpsc,
+    &threads::crossbeam::Crossbeam,
+    &threads::rtrb::Rtrb,
 ];
 
 /// Finds a transport by its key; `-` may stand for `_`.
@@ -128,6 +140,8 @@ pub enum Family {
     RemoteMemory,
     /// Both sides see the same memory and synchronise by themselves.
     SharedMemory,
+    /// No transport between processes at all: a queue between two threads.
+    OneProcess,
 }
 
 impl fmt::Display for Family {
@@ -138,6 +152,7 @@ impl fmt::Display for Family {
             Family::Number => "a number through the kernel",
             Family::RemoteMemory => "the peer's own memory",
             Family::SharedMemory => "shared memory",
+            Family::OneProcess => "two threads of one process",
         })
     }
 }

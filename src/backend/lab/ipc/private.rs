@@ -25,7 +25,7 @@ pub(super) fn name() -> String {
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    _name: NameGuard,
+    name: NameGuard,
 }
 
 impl Directory {
@@ -44,7 +44,12 @@ impl Directory {
         let path = parent.join(name());
         let name = register_name(Name::Directory(path.clone()))?;
         DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
-        Ok(Directory { path, _name: name })
+        Ok(Directory { path, name })
+    }
+
+    /// Its path, and what removes it.
+    pub(super) fn into_parts(self) -> (PathBuf, NameGuard) {
+        (self.path, self.name)
     }
 
     /// The path of something in it.

@@ -61,7 +61,7 @@ impl Transport for ProcessVm {
         }
         let again = page.try_clone().map_err(fault)?;
         let (a, b) = Lifeline::pair().map_err(fault)?;
-        let size = |fd| End { fds: fd, ids: vec![capacity as i32] };
+        let size = |fd| End { fds: fd, ids: vec![capacity as i32], ..End::default() };
         Ok(Ends {
             asker: size(vec![page, a]),
             answerer: size(vec![again, b]),

@@ -1,5 +1,7 @@
 //! What the lab and its workers say to each other.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Setup;
@@ -20,6 +22,11 @@ pub struct Job {
     pub(super) ids: Vec<i32>,
     /// The CPUs to run on; all that are allowed where empty.
     pub(super) cpus: Vec<usize>,
+    /// Where the worker keeps its temporary files.
+    pub(super) directory: Option<PathBuf>,
+    /// The same worker is the other end too, on a thread that runs on these
+    /// CPUs: the last descriptor is that thread's socket to the lab.
+    pub(super) other: Option<Vec<usize>>,
 }
 
 /// The two ends of a channel.

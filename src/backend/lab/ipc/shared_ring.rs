@@ -217,7 +217,7 @@ impl SharedRing {
                 // Marked for removal at the end of this arm, while attached.
                 let (id, _guard) = under_key(Name::SysvMemoryKey, |key| sysv::make_segment(key, len), fault)?;
                 let map = SharedMap::of_segment(id).map_err(fault)?;
-                let end = || End { fds: Vec::new(), ids: vec![id] };
+                let end = || End { ids: vec![id], ..End::default() };
                 return Ok((map, [end(), end()]));
             }
         };

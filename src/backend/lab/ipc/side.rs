@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -14,6 +15,7 @@ use crate::backend::lab::pacing::Intended;
 use crate::backend::lab::worker::Boss;
 use crate::model::Nanos;
 use crate::model::channel::{Mode, Payload};
+use crate::sys::frame::FrameSocket;
 use crate::sys::lifeline::Lifeline;
 use crate::sys::tick::Tick;
 use crate::sys::{affinity, clock};
@@ -22,7 +24,7 @@ use crate::sys::{affinity, clock};
 ///
 /// # Errors
 /// Whatever the socket to the lab says.
-pub fn work(job: &Job, mut boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()> {
+pub fn work(job: &Job, mut boss: Boss, mut fds: Vec<OwnedFd>) -> io::Result<()> {
     let Some(transport) = super::transport(&job.transport) else {
         return boss.tell(&Report::Broken(format!("no transport is called {}", job.transport)));
     };
@@ -31,8 +33,21 @@ pub fn work(job: &Job, mut boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()> {
     {
         return boss.tell(&Report::Broken(format!("cannot run on CPUs {:?}: {error}", job.cpus)));
     }
-    let duty = Duty { side: job.side, boss, lifeline: Lifeline::of_stdin().ok(), started: clock::monotonic() };
-    transport.attach(ChannelEnd { fds, ids: job.ids.clone() }, &job.setup, duty)
+    if let Some(directory) = &job.directory {
+        // SAFETY: this thread is the only one that the worker has yet.
+        unsafe { std::env::set_var("TMPDIR", directory) };
+    }
+    let other = match &job.other {
+        Some(cpus) => {
+            let socket = fds.pop().ok_or(io::ErrorKind::InvalidInput)?;
+            Some(Other { boss: FrameSocket::from(UnixStream::from(socket)).into(), cpus: cpus.clone() })
+        }
+        None => None,
+    };
+    let started = clock::monotonic();
+    let duty = Duty { side: job.side, boss, lifeline: Lifeline::of_stdin().ok(), started, other };
+    let end = ChannelEnd { fds, ids: job.ids.clone(), directory: None };
+    transport.attach(end, &job.setup, duty)
 }
 
 /// What a worker has to do once its end is attached.
@@ -44,9 +59,47 @@ pub struct Duty {
     pub(super) lifeline: Option<Lifeline>,
     /// When attaching began.
     pub(super) started: Nanos,
+    /// The other side, where it is a thread of the same process.
+    pub(super) other: Option<Other>,
+}
+
+/// The answering side, as a thread beside the asking one.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) boss: Boss,
+    pub(super) cpus: Vec<usize>,
 }
 
 impl Duty {
+    /// Serves both sides of a channel between threads: the asker here, the
+    /// answerer on a thread of its own.
+    ///
+    /// # Errors
+    /// Whatever a socket to the lab says, or why there is no second thread.
+    pub fn serve_both<S, R>(mut self, asker: (S, R), answerer: (S, R)) -> io::Result<()>
+    where
+        S: Sender + Send,
+        R: Receiver + Send,
+    {
+        let Other { mut boss, cpus } = self.other.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let started = self.started;
+        std::thread::scope(|scope| {
+            let answer = move || {
+                if !cpus.is_empty()
+                    && let Err(error) = affinity::bind(&cpus)
+                {
+                    return boss.tell(&Report::Broken(format!("cannot run on CPUs {cpus:?}: {error}")));
+                }
+                let duty = Duty { side: Side::Answerer, boss, lifeline: None, started, other: None };
+                duty.serve(answerer.0, answerer.1)
+            };
+            let answering = std::thread::Builder::new().name("receiver".to_owned()).spawn_scoped(scope, answer)?;
+            let asked = self.serve(asker.0, asker.1);
+            let answered = answering.join().unwrap_or_else(|_| Err(io::Error::other("the answering thread panicked")));
+            asked.and(answered)
+        })
+    }
+
     /// Serves the lab's orders until it is gone or the channel breaks.
     ///
     /// # Errors

@@ -328,7 +328,7 @@ impl Repeats {
 
 /// Whether the CPUs' caches carry the bytes, or the indices.
 fn is_shared(transport: &dyn Transport) -> bool {
-    matches!(transport.about().family, Family::SharedMemory | Family::RemoteMemory)
+    matches!(transport.about().family, Family::SharedMemory | Family::RemoteMemory | Family::OneProcess)
 }
 
 /// The median of each side.

@@ -53,8 +53,8 @@ impl Transport for SysvMq {
         let longest = limit("msgmax").unwrap_or(8192).min(buffer as usize);
         let why = if longest == buffer as usize { "the queue's own size" } else { "kernel.msgmax" };
         Ok(Ends {
-            asker: End { fds: vec![a], ids: vec![there, back] },
-            answerer: End { fds: vec![b], ids: vec![back, there] },
+            asker: End { fds: vec![a], ids: vec![there, back], ..End::default() },
+            answerer: End { fds: vec![b], ids: vec![back, there], ..End::default() },
             buffer,
             sizes: Sizes::up_to(longest, why),
             names: vec![there_name, back_name],

@@ -114,6 +114,12 @@ fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<(), Fault> 
     Ok(())
 }
 
+/// The end of a stream, for which libraries have words of their own.
+#[cold]
+pub(super) fn plain_end(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { io::ErrorKind::UnexpectedEof.into() } else { error }
+}
+
 /// Tells how much a socket has sent that was not received.
 #[derive(Debug)]
 struct SendQueue {

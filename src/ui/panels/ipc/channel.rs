@@ -40,13 +40,16 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
         }
         return;
     }
-    let Some((series, fill)) = series.and_then(|series| Some((series, series.fill?))) else {
+    let Some(series) = series.filter(|series| series.cost.is_some()) else {
         return Line::styled("nothing measured yet", look.style(Role::Dim)).render(row(0), buffer);
     };
-    queue(buffer, row(0), fill, view.colour_of(&series.transport), look);
+    match series.fill {
+        Some(fill) => queue(buffer, row(0), fill, view.colour_of(&series.transport), look),
+        None => Line::styled("how full it is, nobody outside can see", look.style(Role::Dim)).render(row(0), buffer),
+    }
     let wide = area.width >= 50;
     let lines = [
-        Some(verdict(series, fill, wide, look)),
+        series.fill.map(|fill| verdict(series, fill, wide, look)),
         cpu(series, wide, look),
         switches(series, wide, look),
         flags(series, look).or_else(|| facts(series, look)),

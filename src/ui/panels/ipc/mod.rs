@@ -15,6 +15,7 @@
 //! one there are the transports alone, a row each.
 
 mod channel;
+mod map;
 mod settings;
 mod transports;
 
@@ -58,6 +59,8 @@ enum Act {
     Run,
     Step(Setting, bool),
     Explain,
+    Walk,
+    Map,
 }
 
 const KEYS: &[Binding<Act>] = &[
@@ -66,6 +69,8 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[key(']'), code(KeyCode::Right)], Act::Step(Setting::Size, true), "larger", "larger messages"),
     bind(&[key('['), code(KeyCode::Left)], Act::Step(Setting::Size, false), "smaller", "smaller messages"),
     bind(&[key('e')], Act::Explain, "explain", "what this transport is, promises and how it fails"),
+    bind(&[key('a')], Act::Walk, "all sizes", "go through all message sizes, again and again"),
+    bind(&[key('h')], Act::Map, "", "the map of sizes and transports alone"),
     bind(&[key('p')], Act::Step(Setting::Placement, true), "", "next placement of the two processes"),
     bind(&[key('w')], Act::Step(Setting::Wait, true), "", "next way to wait"),
     bind(&[key('b')], Act::Step(Setting::Buffer, true), "", "next size of the channel's buffer"),
@@ -82,6 +87,8 @@ pub(super) struct View {
     spec: IpcSpec,
     cursor: usize,
     explains: bool,
+    /// The heat map has the screen for itself.
+    maps: bool,
     /// The latest progress of a run that a person started; it stays on the
     /// screen when the run is stopped.
     seen: Option<Arc<Stamped<IpcProgress>>>,
@@ -128,14 +135,16 @@ impl View {
                 self.explains = !self.explains;
                 return Reaction::taken();
             }
-            Act::Run => {
-                let runs = self.is_running();
-                if !runs && self.spec.transports.is_empty() {
-                    self.tick();
+            Act::Map => {
+                self.maps = !self.maps;
+                return Reaction::taken();
+            }
+            Act::Run => return self.run_or_stop(),
+            Act::Walk => {
+                self.spec.walk = !self.spec.walk;
+                if self.spec.walk && !self.is_running() {
+                    return self.run_or_stop();
                 }
-                self.asked = !runs;
-                let command = if runs { LabCommand::Stop } else { LabCommand::Run(self.spec.clone()) };
-                return Reaction::send(Command::Ipc(command));
             }
             Act::Tick => self.tick(),
             Act::Step(setting, forward) => settings::step(&mut self.spec, setting, forward),
@@ -145,6 +154,16 @@ impl View {
         } else {
             Reaction::taken()
         }
+    }
+
+    fn run_or_stop(&mut self) -> Reaction {
+        let runs = self.is_running();
+        if !runs && self.spec.transports.is_empty() {
+            self.tick();
+        }
+        self.asked = !runs;
+        let command = if runs { LabCommand::Stop } else { LabCommand::Run(self.spec.clone()) };
+        Reaction::send(Command::Ipc(command))
     }
 
     /// Ticks the selected transport, or no longer; the specification keeps
@@ -171,6 +190,9 @@ impl Panel for View {
         }
         let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
         draw_settings(screen, top, self, look);
+        if self.maps && !self.explains {
+            return draw_map(screen, body, self, look);
+        }
         if area.width < 110 {
             if self.explains {
                 return draw_right(screen, body, self, look);
@@ -189,6 +211,9 @@ impl Panel for View {
         }
         let list = Constraint::Length((area.width / 5).clamp(36, 52));
         let [list, rest] = Layout::horizontal([list, Constraint::Min(0)]).areas(body);
+        let map = if rest.height >= 28 { (map::rows_needed(self) + 2).clamp(4, rest.height / 3) } else { 0 };
+        let [rest, map] = Layout::vertical([Constraint::Min(0), Constraint::Length(map)]).areas(rest);
+        draw_map(screen, map, self, look);
         let [middle, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(rest);
         let [chart, now] = Layout::vertical([Constraint::Min(0), Constraint::Length(7)]).areas(middle);
         let needed = transports::rows_needed(self, 4) as u16 + 1;
@@ -207,6 +232,7 @@ impl Panel for View {
         match lookup(KEYS, event) {
             Some(act) => self.act(act),
             None if self.explains && event.code == KeyCode::Esc => self.act(Act::Explain),
+            None if self.maps && event.code == KeyCode::Esc => self.act(Act::Map),
             None => Reaction::Ignored,
         }
     }
@@ -223,7 +249,10 @@ impl Panel for View {
             self.asked = false;
         }
         self.state = progress.value.state.clone();
-        if progress.value.spec.is_some() {
+        if let Some(spec) = &progress.value.spec {
+            if spec.walk && self.spec.walk {
+                self.spec.size = spec.size;
+            }
             self.seen = Some(progress.clone());
         }
     }
@@ -298,6 +327,15 @@ fn draw_now(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let title = format!("{}: the channel now", view.selected().name);
     let inside = frame::draw(screen, area, &title, "", look.theme);
     channel::draw(screen, inside, view, look);
+}
+
+fn draw_map(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
+    if area.is_empty() {
+        return;
+    }
+    let note = if view.spec.walk { "going through all sizes" } else { "a goes through all sizes" };
+    let inside = frame::draw(screen, area, "Throughput by size, B/s", note, look.theme);
+    map::draw(screen, inside, view, look);
 }
 
 fn draw_throughput(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {

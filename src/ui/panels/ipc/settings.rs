@@ -2,12 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::model::channel::{IpcSpec, Payload, Placement, Waiting};
+use crate::model::channel::{IpcSpec, Payload, Placement, SIZES, Waiting};
 use crate::model::units::Bytes;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 
-const SIZES: [usize; 11] = [1, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
 const BUFFERS: [Option<u64>; 7] =
     [None, Some(4 << 10), Some(16 << 10), Some(64 << 10), Some(256 << 10), Some(1 << 20), Some(4 << 20)];
 

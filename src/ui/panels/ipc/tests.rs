@@ -5,7 +5,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Placement, RatePoint, Sides, Waiting};
+use crate::model::channel::{
+    Cell, ChannelFacts, Fill, Losses, MessageCost, Placement, RatePoint, SIZES, Sides, Waiting,
+};
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
 use crate::ui::director::Bursts;
@@ -60,6 +62,21 @@ fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> S
     }
 }
 
+/// A walk that has come to 16 KiB; datagrams of this size do not fit.
+fn cells() -> Vec<Cell> {
+    let at = |size: usize| {
+        let rate = |best: f64| best * size as f64 / (size as f64 + 4096.0);
+        let cell = |key: &str, best: f64| Cell {
+            transport: key.into(),
+            size,
+            bytes_per_s: (key != "unix_stream" || size < 4096).then(|| rate(best)),
+            round_trip_p50: Some(Nanos(40_000)),
+        };
+        [cell("pipe", 9e9), cell("unix_stream", 4e9), cell("memfd_ring", 43e9)]
+    };
+    SIZES.into_iter().take_while(|size| *size <= 16 << 10).flat_map(at).collect()
+}
+
 fn running() -> IpcProgress {
     IpcProgress {
         state: LabState::Running,
@@ -70,6 +87,7 @@ fn running() -> IpcProgress {
             series("unix_stream", Waiting::Block, 1.9e9, 38_000, 2_000),
             series("memfd_ring", Waiting::SpinPark, 21.5e9, 511, 30_000),
         ],
+        cells: cells(),
     }
 }
 
@@ -131,6 +149,8 @@ fn press((panel, store): &mut State, code: KeyCode) -> Vec<LabCommand<IpcSpec>> 
 fn every_state_looks_as_it_should() {
     insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "snapshots"}, {
         for (width, height) in [(40, 6), (80, 21), (120, 37)] {
+            let mut mapped = seen([running()]);
+            press(&mut mapped, KeyCode::Char('h'));
             let mut explained = seen([running()]);
             press(&mut explained, KeyCode::Char('e'));
             let states = [
@@ -141,6 +161,7 @@ fn every_state_looks_as_it_should() {
                 ("failed", seen([failed()])),
                 ("stopped", seen([running(), IpcProgress::default()])),
                 ("explained", explained),
+                ("mapped", mapped),
             ];
             for (name, mut state) in states {
                 let terminal = screen(&mut state, width, height);
@@ -184,6 +205,20 @@ fn settings_change_a_run_at_once_and_wait_otherwise() {
     let fewer = IpcSpec { transports: vec!["pipe".into(), "memfd_ring".into()], ..placed.clone() };
     assert_eq!(press(&mut state, KeyCode::Char(' ')), [LabCommand::Run(fewer)]);
     assert_eq!(press(&mut state, KeyCode::Char(' ')), [LabCommand::Run(placed)], "in the registry's order again");
+}
+
+#[test]
+fn a_walk_starts_stops_and_brings_its_size_along() {
+    let mut state = seen([]);
+    let walking = IpcSpec { walk: true, ..IpcSpec::default() };
+    assert_eq!(press(&mut state, KeyCode::Char('a')), [LabCommand::Run(walking.clone())]);
+    let further = IpcSpec { size: 64 << 10, ..walking };
+    let update = Update::Ipc(Arc::new(Stamped {
+        value: IpcProgress { spec: Some(further.clone()), ..running() },
+        ..Stamped::default()
+    }));
+    state.0.on_update(&update, &state.1);
+    assert_eq!(press(&mut state, KeyCode::Char('a')), [LabCommand::Run(IpcSpec { walk: false, ..further })]);
 }
 
 #[test]

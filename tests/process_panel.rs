@@ -89,6 +89,7 @@ fn thread(tid: Pid, name: &str, wait: Option<Wait>) -> Arc<Thread> {
 
 fn detail() -> ProcessDetail {
     let descriptor = |fd, kind, target: &str, other_ends| Descriptor {
+        address: None,
         fd,
         kind,
         target: Arc::from(target),

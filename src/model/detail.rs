@@ -52,6 +52,9 @@ pub struct Descriptor {
     pub kind: DescriptorKind,
     /// The link's target as the kernel shows it.
     pub target: Arc<str>,
+    /// Of a socket: its name or address, in words, where it has one and the
+    /// kernel tells.
+    pub address: Option<Arc<str>>,
     /// `r`, `w` or `rw`.
     pub access: Arc<str>,
     /// Position, for what has one.

@@ -19,7 +19,7 @@ use crate::model::{Nanos, Pid};
 /// payments  pid 4121  3 threads: 2 deadlocked, 1 stuck
 ///
 ///   main  tid 4121  stuck
-///   │ waits for join: the end of thread 4130, for 3m12s
+///   │ waits for join: thread 4130, for 3m12s
 ///   └ which is worker-1  tid 4130  deadlocked
 /// ```
 ///

@@ -22,9 +22,11 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+const UDIAG_SHOW_NAME: u32 = 1;
 const UDIAG_SHOW_VFS: u32 = 2;
 const UDIAG_SHOW_PEER: u32 = 4;
 const UDIAG_SHOW_RQLEN: u32 = 16;
+const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_PEER: u16 = 2;
 const UNIX_DIAG_RQLEN: u16 = 4;
@@ -59,23 +61,69 @@ pub struct UnixSocket {
 /// Whatever socket(2), sendto(2) and recv(2) say; `EPROTONOSUPPORT` or `ENOENT`
 /// on a kernel without `CONFIG_UNIX_DIAG`.
 pub fn unix_sockets() -> io::Result<Vec<UnixSocket>> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(2)))?;
-    sendto(&socket, &request(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let socket = open()?;
+    let all = request(NLM_F_DUMP, 0, UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN);
+    sendto(&socket, &all, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut found = Vec::new();
     let mut buffer = vec![0; 32 * 1024];
     while receive(&socket, &mut buffer, &mut found)? {}
     Ok(found)
 }
 
-fn request() -> [u8; HEADER + 24] {
+/// Asks the kernel for the names of single Unix sockets.
+#[derive(Debug)]
+pub struct UnixNames {
+    socket: OwnedFd,
+    buffer: [u8; 512],
+}
+
+impl UnixNames {
+    /// Ready to ask.
+    ///
+    /// # Errors
+    /// Whatever socket(2) says.
+    pub fn open() -> io::Result<Self> {
+        Ok(UnixNames { socket: open()?, buffer: [0; 512] })
+    }
+
+    /// What this socket is bound to, as it stands in `sun_path`: a name that
+    /// begins with a NUL is in no file system, unix(7). `None` for one that has no
+    /// name, or is of another network namespace.
+    pub fn of(&mut self, inode: u64) -> Option<Vec<u8>> {
+        let one = request(0, u32::try_from(inode).ok()?, UDIAG_SHOW_NAME);
+        sendto(&self.socket, &one, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).ok()?;
+        let (count, _) = recv(&self.socket, &mut self.buffer[..], RecvFlags::empty()).ok()?;
+        let length = u32_at(&self.buffer, 0)? as usize;
+        let message = self.buffer[..count].get(HEADER..length)?;
+        if u16_at(&self.buffer, 4) == Some(NLMSG_ERROR) || u64::from(u32_at(message, 4)?) != inode {
+            return None;
+        }
+        let mut name = None;
+        attributes(message, |kind, value| {
+            if kind == UNIX_DIAG_NAME {
+                name = Some(value.to_vec());
+            }
+        })?;
+        name
+    }
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(2)))?;
+    Ok(socket)
+}
+
+/// A request for the socket with this inode, or, as a dump, for all.
+fn request(flags: u16, inode: u32, show: u32) -> [u8; HEADER + 24] {
     let mut bytes = [0; HEADER + 24];
     bytes[0..4].copy_from_slice(&((HEADER + 24) as u32).to_ne_bytes());
     bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
     bytes[16] = AddressFamily::UNIX.as_raw() as u8;
     bytes[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
-    bytes[28..32].copy_from_slice(&(UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN).to_ne_bytes());
+    bytes[24..28].copy_from_slice(&inode.to_ne_bytes());
+    bytes[28..32].copy_from_slice(&show.to_ne_bytes());
     // No cookie: any socket.
     bytes[32..40].copy_from_slice(&[0xff; 8]);
     bytes
@@ -109,24 +157,31 @@ fn parse(mut bytes: &[u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
 fn answer(bytes: &[u8]) -> Option<UnixSocket> {
     let inode = u64::from(u32_at(bytes, 4)?);
     let (mut peer, mut bound, mut queue) = (None, None, None);
-    let mut attributes = bytes.get(ANSWER..)?;
-    while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
-        let length = usize::from(length);
-        if length < 4 {
-            break;
-        }
-        let pair = || u32_at(attributes, 4).zip(u32_at(attributes, 8));
+    attributes(bytes, |kind, value| {
+        let pair = || u32_at(value, 0).zip(u32_at(value, 4));
         match kind {
             UNIX_DIAG_VFS => bound = pair(),
             // Zero stands for a peer that is gone or not yet accepted.
-            UNIX_DIAG_PEER => peer = u32_at(attributes, 4).map(u64::from).filter(|&inode| inode != 0),
+            UNIX_DIAG_PEER => peer = u32_at(value, 0).map(u64::from).filter(|&inode| inode != 0),
             UNIX_DIAG_RQLEN => queue = pair(),
             _ => {}
         }
-        attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
-    }
+    })?;
     let (kind, state) = (*bytes.get(1)?, *bytes.get(2)?);
     Some(UnixSocket { inode, peer, kind, state, bound, queue: queue.filter(|_| state == LISTENING) })
+}
+
+/// Hands on each attribute of an answer: its type and its value.
+fn attributes<'b>(answer: &'b [u8], mut each: impl FnMut(u16, &'b [u8])) -> Option<()> {
+    let mut rest = answer.get(ANSWER..)?;
+    while let (Some(length), Some(kind)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+        let length = usize::from(length);
+        // One whose length is nonsense ends the list.
+        let Some(value) = rest.get(4..length) else { break };
+        each(kind, value);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    Some(())
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -158,6 +213,28 @@ mod tests {
         assert_eq!(of(inode(&a)).peer, Some(inode(&b)));
         assert_eq!(of(inode(&b)).peer, Some(inode(&a)));
         assert_eq!((of(inode(&a)).kind, of(inode(&a)).state), (1, 1));
+    }
+
+    #[test]
+    fn a_name_is_told_byte_by_byte() {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::net::{SocketAddr, UnixListener};
+        let hostile = format!("syncscope-{}\n\u{1b}[2J", std::process::id());
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&hostile).unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let bound = UnixListener::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let of_fd = |fd| {
+            let link = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+            link.to_string_lossy().trim_start_matches("socket:[").trim_end_matches(']').parse::<u64>().unwrap()
+        };
+        let mut names = UnixNames::open().unwrap();
+        assert_eq!(names.of(of_fd(listener.as_raw_fd())), Some([b"\0", hostile.as_bytes()].concat()));
+        let path = path.to_str().unwrap().as_bytes();
+        assert!(names.of(of_fd(bound.as_raw_fd())).unwrap().starts_with(path));
+        assert_eq!(names.of(of_fd(client.as_raw_fd())), None, "it has none");
+        assert_eq!(names.of(u64::from(u32::MAX)), None, "there is no such socket");
     }
 
     #[test]

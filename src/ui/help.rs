@@ -47,7 +47,9 @@ impl Help {
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         Clear.render(popup, screen.buffer_mut());
         screen.buffer_mut().set_style(popup, theme.ground());
-        let inside = frame::draw_focused(screen, popup, "Keys", "Esc closes", theme);
+        let more = lines.len() > usize::from(height.saturating_sub(2));
+        let note = if more { "↑ ↓ scroll · Esc closes" } else { "Esc closes" };
+        let inside = frame::draw_focused(screen, popup, "Keys", note, theme);
         (self.lines, self.rows) = (lines.len() as u16, inside.height);
         self.scroll = self.scroll.min(self.lines.saturating_sub(self.rows));
         Paragraph::new(lines).scroll((self.scroll, 0)).render(inside.inner(Margin::default()), screen.buffer_mut());

@@ -174,8 +174,9 @@ fn own_group(sample: &SystemSample, look: &Look<'_>) -> Vec<Span<'static>> {
     spans
 }
 
-/// Draws the tabs, and returns where each can be clicked. Where all names do
-/// not fit, the others show their number only.
+/// Draws the tabs, and returns where each can be clicked. Where there is little
+/// room they stand close together; where all names do not fit even so, the others
+/// show their number only.
 pub fn tabs(
     screen: &mut Frame<'_>,
     area: Rect,
@@ -188,8 +189,9 @@ pub fn tabs(
         return hits;
     }
     let banner_width = banner.map_or(0, |(text, _)| text.width() as u16 + 3);
-    let full: usize = PANELS.iter().map(|p| p.title.len() + 5).sum();
-    let names = full + usize::from(banner_width) <= usize::from(area.width);
+    let room = usize::from(area.width.saturating_sub(banner_width));
+    let full: usize = PANELS.iter().map(|p| p.title.len() + 4).sum();
+    let (names, gap) = (full <= room, u16::from(full + PANELS.len() - 1 <= room));
     let mut x = area.x;
     for (index, panel) in PANELS.iter().enumerate() {
         let active = index == current;
@@ -204,7 +206,7 @@ pub fn tabs(
             screen.buffer_mut().set_string(x + 1, area.y, (index + 1).to_string(), digit);
         }
         hits.push(Rect { x, y: area.y, width, height: 1 });
-        x += width + u16::from(names);
+        x += width + gap;
     }
     if let Some((banner, role)) = banner {
         let text = format!(" {banner} ");

@@ -108,6 +108,8 @@ struct Run {
     look: Look,
     /// Whether it holds nothing but spaces so far.
     blank: bool,
+    /// Whether it ends with a glyph that not all terminals give the same room.
+    unsure: bool,
     /// Where its text ends.
     end: usize,
     start: usize,
@@ -145,18 +147,22 @@ impl<W: Write> Painter<W> {
         let mut all_narrow = true;
         for (x, y, cell) in cells {
             let (symbol, look) = (cell.symbol(), Look::of(cell));
-            all_narrow &= symbol.len() == 1 || symbol.width() == 1;
+            let unsure = !is_sure(symbol);
+            all_narrow &= !unsure && (symbol.len() == 1 || symbol.width() == 1);
             let (start, blank) = (self.text.len(), symbol == " ");
             self.text.push_str(symbol);
             let end = self.text.len();
             match self.runs.last_mut().filter(|run| run.y == y && run.x + run.width == x) {
-                Some(run) if run.look == look || ((blank || run.blank) && run.look.same_on_blank(look)) => {
+                Some(run)
+                    if !run.unsure
+                        && (run.look == look || ((blank || run.blank) && run.look.same_on_blank(look))) =>
+                {
                     if run.blank {
                         (run.look, run.blank) = (look, blank);
                     }
-                    (run.width, run.end) = (run.width + 1, end);
+                    (run.width, run.end, run.unsure) = (run.width + 1, end, unsure);
                 }
-                _ => self.runs.push(Run { x, y, width: 1, look, blank, start, end }),
+                _ => self.runs.push(Run { x, y, width: 1, look, blank, unsure, start, end }),
             }
         }
         all_narrow
@@ -182,12 +188,21 @@ impl<W: Write> Painter<W> {
             }
             change(out, look, run.look);
             out.extend_from_slice(&self.text.as_bytes()[run.start..run.end]);
-            (look, at) = (run.look, Some((run.x + run.width, run.y)));
+            (look, at) = (run.look, (!run.unsure).then_some((run.x + run.width, run.y)));
         }
         if look != Look::default() {
             out.extend_from_slice(b"\x1b[0m");
         }
     }
+}
+
+/// Whether every terminal gives this glyph the room that we do: not what several
+/// characters make up, nor what is newer or rarer than Latin, Greek, Cyrillic
+/// and the signs that this program draws with.
+fn is_sure(symbol: &str) -> bool {
+    let mut characters = symbol.chars();
+    let first = characters.next().unwrap_or(' ');
+    characters.next().is_none() && matches!(first, '\0'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{2010}'..='\u{28ff}')
 }
 
 /// Writes a control sequence.

@@ -78,6 +78,21 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_shifted_by_a_glyph_of_doubtful_width(text in "[a進é\u{1f1e9}\u{e01}]{1,6}") {
+        let mut bytes = Vec::new();
+        let mut painter = Painter::new(&mut bytes);
+        painter.columns.set(AREA.width);
+        let after = buffer(&[(0, 0, 0, format!("{text}e\u{301}|"))]);
+        painter.draw(Buffer::empty(AREA).diff(&after).into_iter()).unwrap();
+        // Behind it stands where to go on, whatever the terminal made of it.
+        let written = String::from_utf8(bytes).unwrap();
+        let bar = (0..AREA.width).find(|&x| after[(x, 0)].symbol() == "|");
+        prop_assume!(bar.is_some());
+        let place = format!("\u{1b}[1;{}H|", bar.unwrap_or_default() + 1);
+        prop_assert!(written.contains(&place), "{written:?} lacks {place:?}");
+    }
+
+    #[test]
     fn wide_glyphs_keep_their_order(first in pieces("[a 进程]{0,6}"), second in pieces("[a 进程]{0,6}")) {
         check(&buffer(&first), &buffer(&second))?;
     }

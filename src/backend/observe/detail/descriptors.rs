@@ -41,6 +41,7 @@ pub(super) fn read(source: &Source, pid: Pid, table: &ProcessTable, world: &mut 
             fd,
             kind,
             target: visible_arc(link.to_bytes()),
+            address: None,
             access: info.access(),
             position: has_position(kind).then_some(info.position),
             cloexec: info.flags & libc::O_CLOEXEC != 0,

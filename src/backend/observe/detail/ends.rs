@@ -1,4 +1,4 @@
-//! Who is at the other end of a pipe, a FIFO or a Unix socket.
+//! Who is at the other end of a pipe, a FIFO or a socket.
 //!
 //! The index of all open ends may be a few seconds old: each end that it names
 //! is looked at once more, and an index that does not know the process's own
@@ -10,8 +10,10 @@ use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
 use super::identity::inode;
+use super::sockets;
 use super::source::Source;
 use crate::backend::observe::endpoints::{End, Ends, of_fifo};
+use crate::backend::observe::inet::InetSockets;
 use crate::backend::observe::wait::World;
 use crate::model::Pid;
 use crate::model::detail::{Descriptor, DescriptorKind, OtherEnd};
@@ -36,10 +38,13 @@ pub(super) fn name(descriptors: &mut [Linked], source: &Source, pid: Pid, table:
         };
         descriptors.iter().all(known)
     };
+    let inet = sockets::inet(descriptors, pid, world);
     let fresh = world.ends().is_ok_and(knows_all);
     let found = if fresh { world.ends() } else { world.new_ends() };
     if let Ok(ends) = found {
-        let found: Vec<Vec<(End, u64)>> = descriptors.iter().map(|linked| opposite(ends, pid, linked)).collect();
+        sockets::name(descriptors, ends, inet.as_deref());
+        let found: Vec<Vec<(End, u64)>> =
+            descriptors.iter().map(|linked| opposite(ends, inet.as_deref(), pid, linked)).collect();
         for ((descriptor, link), ends) in descriptors.iter_mut().zip(found) {
             let kind: &[u8] = if link.starts_with(b"pipe:") { b"pipe" } else { b"socket" };
             let still = |(end, inode): &(End, u64)| {
@@ -55,7 +60,7 @@ pub(super) fn name(descriptors: &mut [Linked], source: &Source, pid: Pid, table:
 
 /// Whether the index of pipes and sockets has this kind.
 fn indexed(kind: DescriptorKind) -> bool {
-    matches!(kind, DescriptorKind::Pipe | DescriptorKind::UnixSocket)
+    matches!(kind, DescriptorKind::Pipe | DescriptorKind::UnixSocket | DescriptorKind::InetSocket)
 }
 
 /// All ends of the same pipe or socket.
@@ -64,16 +69,25 @@ fn same(ends: &Ends, kind: DescriptorKind, inode: u64) -> &[End] {
 }
 
 /// The ends opposite to a descriptor, each with the inode it stands for.
-fn opposite(ends: &Ends, pid: Pid, (descriptor, link): &Linked) -> Vec<(End, u64)> {
+fn opposite(
+    ends: &Ends,
+    inet: Option<&InetSockets>,
+    pid: Pid,
+    (descriptor, link): &Linked,
+) -> Vec<(End, u64)> {
     let Some(inode) = inode(link) else { return Vec::new() };
+    let of_peer = |peer: u64| ends.of_socket(peer).iter().map(|end| (*end, peer)).collect();
     match descriptor.kind {
         DescriptorKind::Pipe => {
             let ends = ends.of_pipe(inode).iter().filter(|end| is_opposite(descriptor, pid, **end));
             ends.map(|end| (*end, inode)).collect()
         }
         DescriptorKind::UnixSocket => {
-            let Some(peer) = ends.unix_socket(inode).and_then(|socket| socket.peer) else { return Vec::new() };
-            ends.of_socket(peer).iter().map(|end| (*end, peer)).collect()
+            ends.unix_socket(inode).and_then(|socket| socket.peer).map_or_else(Vec::new, of_peer)
+        }
+        DescriptorKind::InetSocket => {
+            let peer = inet.and_then(|all| all.peer_of(all.of_inode(inode)?));
+            peer.map_or_else(Vec::new, |peer| of_peer(peer.inode))
         }
         _ => Vec::new(),
     }
@@ -103,7 +117,7 @@ fn link_of(world: &World, end: End) -> Result<Vec<u8>, Errno> {
 
 fn other(descriptor: &Descriptor, end: End, table: &ProcessTable, world: &World) -> OtherEnd {
     let role = match descriptor.kind {
-        DescriptorKind::UnixSocket => "peer",
+        DescriptorKind::UnixSocket | DescriptorKind::InetSocket => "peer",
         _ if end.access.read && end.access.write => "reads and writes",
         _ if end.access.write => "writes",
         _ => "reads",

@@ -8,6 +8,7 @@ mod ends;
 mod identity;
 mod limits;
 mod memory;
+mod sockets;
 mod source;
 #[cfg(test)]
 mod tests;

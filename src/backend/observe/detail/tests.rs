@@ -198,6 +198,32 @@ fn peers_of_sockets_and_of_fifos_are_named() {
 }
 
 #[test]
+fn sockets_are_called_by_their_names() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    let own = std::process::id() as Pid;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let client = std::net::TcpStream::connect(local).unwrap();
+    let (server, from) = listener.accept().unwrap();
+    let name = SocketAddr::from_abstract_name(format!("syncscope-{own}\n\u{1b}[2J")).unwrap();
+    let unix = UnixListener::bind_addr(&name).unwrap();
+    let guest = UnixStream::connect_addr(&name).unwrap();
+    let (host, _) = unix.accept().unwrap();
+    let detail = Reader::of(Path::new("/proc")).read(own);
+    let address = |fd: i32| descriptor(&detail, fd).address.as_deref().unwrap().to_owned();
+    assert_eq!(address(listener.as_raw_fd()), format!("TCP {local} listens"));
+    assert_eq!(address(client.as_raw_fd()), format!("TCP {from} ↔ {local}"));
+    let ends: Vec<_> = descriptor(&detail, client.as_raw_fd()).other_ends.iter().map(|e| (e.pid, e.fd)).collect();
+    // A child of another test may have inherited it for a moment.
+    assert!(ends.contains(&(own, server.as_raw_fd())), "{ends:?}");
+    let shown = format!("@syncscope-{own}\\n\\x1b[2J");
+    assert_eq!(address(unix.as_raw_fd()), format!("{shown} listens"));
+    assert_eq!(address(host.as_raw_fd()), shown);
+    assert_eq!(address(guest.as_raw_fd()), format!("→ {shown}"));
+}
+
+#[test]
 fn a_zombie_and_a_process_that_is_gone_are_said_to_be_so() {
     let mut child = cat();
     let pid = child.id() as Pid;

@@ -55,7 +55,7 @@ impl Decoder for ThreadJoin {
         if tid == facts.tid || !unchanged {
             return None;
         }
-        let mut wait = call.wait(WaitKind::ThreadJoin, format!("the end of thread {tid}"));
+        let mut wait = call.wait(WaitKind::ThreadJoin, format!("thread {tid}"));
         wait.certainty = Certainty::Certain;
         wait.holders.push(Holder { pid: facts.pid, tid: Some(tid) });
         wait.evidence.push(format!("waits for the id {} at {:#x} to be cleared", call.value, call.address));

@@ -14,7 +14,11 @@ use super::{Mode, Processes};
 use crate::model::process::{Process, ProcessTable};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
+
+/// From so many rows on what could not be read is said in two lines, if it takes
+/// as many.
+const FAULT_WHOLE: u16 = 16;
 
 /// A column on the screen.
 #[derive(Clone, Copy, Debug)]
@@ -256,10 +260,16 @@ fn guides(row: &Row, tree: bool) -> String {
 fn draw_faults(screen: &mut Frame<'_>, area: Rect, table: &ProcessTable, look: &Look<'_>) -> Rect {
     let Some(first) = table.faults.first().filter(|_| area.height >= 7) else { return area };
     let others = if table.faults.len() > 1 { format!("   +{} more", table.faults.len() - 1) } else { String::new() };
+    let sentence = text::wrap(&format!("! {first}{others}"), usize::from(area.width));
+    // A low screen has more need of rows.
+    let most = if area.height >= FAULT_WHOLE { 2 } else { 1 };
+    if sentence.len() <= most {
+        let lines = sentence.into_iter().map(|line| Line::styled(line, look.style(Role::Dim)));
+        return rows::draw(screen, area, lines);
+    }
     let room = usize::from(area.width).saturating_sub(others.width());
     let line = Line::styled(format!("{}{others}", text::fit(&format!("! {first}"), room)), look.style(Role::Dim));
-    line.render(Rect { height: 1, ..area }, screen.buffer_mut());
-    Rect { y: area.y + 1, height: area.height - 1, ..area }
+    rows::draw(screen, area, [line])
 }
 
 fn split_prompt(area: Rect, wanted: bool) -> (Rect, Rect) {

@@ -152,7 +152,7 @@ impl Waiter<'_> {
             return None;
         }
         let tid = world.thread_by_inner_number(pid, id as Pid).filter(|&tid| tid != facts.tid)?;
-        let mut wait = self.call.wait(WaitKind::ThreadJoin, format!("the end of thread {tid}"));
+        let mut wait = self.call.wait(WaitKind::ThreadJoin, format!("thread {tid}"));
         wait.holders.push(Holder { pid, tid: Some(tid) });
         wait.evidence.push(format!("thread id {id} stands in musl's thread descriptor at {descriptor:#x}"));
         wait.evidence.push(format!("in {}, state = {state} (joinable) at {:#x}", self.function, self.call.address));

@@ -38,7 +38,7 @@ pub fn wait_text(wait: &Wait) -> String {
     // `pipe full` and `pipe 48213` have a word in common.
     match resource.split_once(' ') {
         Some((first, rest)) if words.split(' ').next() == Some(first) => format!("{words} {rest}"),
-        _ => format!("{words} {resource}"),
+        _ => format!("{words}: {resource}"),
     }
 }
 

@@ -18,18 +18,20 @@ pub(super) fn identity_lines(
     look: &Look<'_>,
 ) -> Vec<Line<'static>> {
     const NAME: usize = 12;
+    const LONG: usize = 4;
     let fact = |name: &str, value: String| {
         Line::from(vec![
             Span::styled(text::left(name, NAME), look.style(Role::Dim)),
             Span::styled(value, look.style(Role::Text)),
         ])
     };
-    let mut lines = Vec::new();
-    if let Some(process) = &detail.process {
-        // The head has a line for it; here it is whole.
+    // The head has a line for it; here it is whole: first, unless that would push
+    // the rest off the screen.
+    let command = detail.process.as_ref().map_or_else(Vec::new, |process| {
         let wrapped = text::hard_wrap(&process.command(), width.saturating_sub(NAME));
-        lines.extend(wrapped.into_iter().enumerate().map(|(n, part)| fact(if n == 0 { "command" } else { "" }, part)));
-    }
+        wrapped.into_iter().enumerate().map(|(n, part)| fact(if n == 0 { "command" } else { "" }, part)).collect()
+    });
+    let (mut lines, last) = if command.len() <= LONG { (command, Vec::new()) } else { (Vec::new(), command) };
     for (name, value) in [("executable", &detail.exe), ("directory", &detail.cwd), ("root", &detail.root)] {
         match value {
             Ok(path) => lines.push(fact(name, path.to_string())),
@@ -60,5 +62,6 @@ pub(super) fn identity_lines(
         };
         all.iter().map(line).collect()
     }));
+    lines.extend(last);
     lines
 }

@@ -39,6 +39,7 @@ enum Act {
     Scroll(isize),
     Page(isize),
     Top,
+    Bottom,
     Next,
     Previous,
 }
@@ -56,6 +57,7 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::PageDown), key(' ')], Act::Page(1), "", "a page down"),
     bind(&[code(KeyCode::PageUp)], Act::Page(-1), "", "a page up"),
     bind(&[code(KeyCode::Home), key('g')], Act::Top, "", "to the top"),
+    bind(&[code(KeyCode::End), key('G')], Act::Bottom, "", "to the end"),
 ];
 
 const PARTS: [&str; 6] = ["Threads", "Descriptors", "Memory", "Limits", "Environment", "Identity"];
@@ -94,6 +96,8 @@ impl Detail {
             Act::Scroll(by) => self.scroll(by),
             Act::Page(by) => self.scroll(by * self.rows.max(2).cast_signed().saturating_sub(1)),
             Act::Top => self.top = 0,
+            // The next frame knows how far that is.
+            Act::Bottom => self.top = usize::MAX,
             Act::Next => (self.part, self.top) = ((self.part + 1) % PARTS.len(), 0),
             Act::Previous => (self.part, self.top) = ((self.part + PARTS.len() - 1) % PARTS.len(), 0),
         }

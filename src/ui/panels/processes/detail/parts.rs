@@ -55,7 +55,7 @@ pub(super) fn descriptor_lines(descriptors: &[Descriptor], width: usize, look: &
     if descriptors.is_empty() {
         return Vec::new();
     }
-    let longest = descriptors.iter().map(|d| d.target.width()).max().unwrap_or(0);
+    let longest = descriptors.iter().map(|d| target_of(d).width()).max().unwrap_or(0);
     let target = longest.min((width / 2).clamp(16, 60)).max(6);
     let heading = [
         ("FD", -5, Role::Heading),
@@ -67,6 +67,11 @@ pub(super) fn descriptor_lines(descriptors: &[Descriptor], width: usize, look: &
     let mut lines = vec![columns_line(&heading, look)];
     lines.extend(descriptors.iter().map(|descriptor| descriptor_line(descriptor, target, look)));
     lines
+}
+
+/// What it is called: a socket's name or address says more than its number.
+fn target_of(descriptor: &Descriptor) -> &str {
+    descriptor.address.as_ref().unwrap_or(&descriptor.target)
 }
 
 fn descriptor_line(descriptor: &Descriptor, target: usize, look: &Look<'_>) -> Line<'static> {
@@ -81,7 +86,7 @@ fn descriptor_line(descriptor: &Descriptor, target: usize, look: &Look<'_>) -> L
             (&descriptor.fd.to_string(), -5, Role::Text),
             (&descriptor.access, 2, Role::Dim),
             (&kind, 11, Role::Dim),
-            (&descriptor.target, target as isize, Role::Strong),
+            (target_of(descriptor), target as isize, Role::Strong),
         ],
         look,
     );

@@ -67,6 +67,19 @@ fn killed_outright_it_leaves_no_process() {
     terminal.mark.assert_gone_within(AFTERMATH);
 }
 
+/// Its workers, its janitor and whatever it supervises go with the window.
+#[test]
+fn a_closed_terminal_ends_it_and_all_it_started() {
+    for arguments in [&["--demo"][..], &["run", "--", "sleep", "1000"]] {
+        let mut terminal = Terminal::start(syncscope(arguments), 100, 30);
+        terminal.wait_for(FIRST_FRAME);
+        terminal.close();
+        let code = terminal.exit_code();
+        assert!([129, 143].contains(&code), "{arguments:?}: {code}");
+        terminal.mark.assert_gone_within(AFTERMATH);
+    }
+}
+
 /// A shell with job control stands between, as it does for people: it takes the
 /// terminal back when its job stops, without touching the terminal's modes.
 #[test]

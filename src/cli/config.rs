@@ -67,7 +67,10 @@ impl Config {
 fn one_of(key: &str, value: Option<&str>, known: &[&str]) -> color_eyre::Result<()> {
     match value {
         Some(value) if !known.contains(&value) => {
-            bail!("{key} = \"{value}\": there is no such {key}; there are {}", known.join(", "))
+            let likeness = |name: &&&str| (strsim::jaro_winkler(value, name) * 1e3) as u32;
+            let nearest = known.iter().max_by_key(likeness).filter(|name| likeness(name) > 700);
+            let meant = nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"));
+            bail!("{key} = \"{value}\": there is no such {key}; there are {}{meant}", known.join(", "))
         }
         _ => Ok(()),
     }
@@ -151,6 +154,7 @@ mod tests {
     fn mistakes_are_named() {
         for (text, says) in [
             ("theme = \"noon\"", "night, day, contrast"),
+            ("panel = \"proceses\"", "did you mean `processes`?"),
             ("refresh = \"1h\"", "is no unit"),
             ("colour = \"red\"", "unknown field `colour`"),
             ("labs = \"maybe\"", "maybe"),

@@ -17,7 +17,7 @@ pub mod shell;
 pub mod why;
 pub mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
                 existing::after(error.kind(), std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
             if let Some(exists) = exists {
                 let _ = error.print();
-                eprintln!("{exists}");
+                complain(&exists);
                 return ExitCode::from(2);
             }
             error.exit()
@@ -121,10 +121,16 @@ pub fn main() -> ExitCode {
     match done {
         Ok(outcome) => outcome.into(),
         Err(report) => {
-            eprintln!("syncscope: {report:#}");
+            complain(&format!("syncscope: {report:#}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Says what went wrong. Where nobody can be told any more, as after the terminal
+/// has been closed, that is no second failure.
+fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
 }
 
 /// Whether whoever read the output has seen enough.

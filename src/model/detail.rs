@@ -135,7 +135,8 @@ pub struct Mapping {
     pub rss: Bytes,
     /// Proportional.
     pub pss: Bytes,
-    /// The union of the permissions: `r`, `w`, `x`, `s` (shared).
+    /// The permissions, `r`, `w`, `x`, `s` (shared), where all have the same,
+    /// else `mixed`; but those of one that can be written and run, if there is one.
     pub permissions: Arc<str>,
 }
 

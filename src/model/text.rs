@@ -149,8 +149,8 @@ mod tests {
             ("a\u{9b}31m".as_bytes(), "a\\x9b31m"),
             ("evil\u{202e}txt".as_bytes(), "evil\\u{202e}txt"),
             ("\u{3164}\u{2065}".as_bytes(), "\\u{3164}\\u{2065}"),
-            ("☺\u{fe0f}👍\u{1f3fd}".as_bytes(), "☺\\u{fe0f}👍\\u{1f3fd}"),
-            ("👩\u{200d}💻".as_bytes(), "👩\\u{200d}💻"),
+            ("\u{263a}\u{fe0f}\u{1f44d}\u{1f3fd}".as_bytes(), "\u{263a}\\u{fe0f}\u{1f44d}\\u{1f3fd}"),
+            ("\u{1f469}\u{200d}\u{1f4bb}".as_bytes(), "\u{1f469}\\u{200d}\u{1f4bb}"),
             ("\u{10ffff}".as_bytes(), "\\u{10ffff}"),
         ];
         for (bytes, text) in cases {
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn a_ligature_is_two_letters() {
-        let shown = visible("سلام".as_bytes());
-        assert_eq!(shown.replace(NON_JOINER, ""), "سلام");
+        let shown = visible("\u{633}\u{644}\u{627}\u{645}".as_bytes());
+        assert_eq!(shown.replace(NON_JOINER, ""), "\u{633}\u{644}\u{627}\u{645}");
         assert_eq!(shown.width(), 4);
     }
 
     proptest! {
         #[test]
-        fn a_text_is_as_wide_as_its_characters(text in "[\\PC\u{300}-\u{30f}لا🇩🏽\u{fe0f}\u{200d}\u{17d2}\u{a4f8}-\u{a4fd}]{0,24}") {
+        fn a_text_is_as_wide_as_its_characters(text in "[\\PC\u{300}-\u{30f}\u{644}\u{627}\u{1f1e9}\u{1f3fd}\u{fe0f}\u{200d}\u{17d2}\u{a4f8}-\u{a4fd}]{0,24}") {
             let shown = visible(text.as_bytes());
             prop_assert_eq!(shown.width(), shown.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>(), "{:?}", shown);
             prop_assert!(!shown.chars().any(|c| needs_escape(c) && c != NON_JOINER), "{:?}", shown);

@@ -61,7 +61,8 @@ pub fn line(wait: &Wait) -> String {
     let words = wait.kind.words();
     let mut text = match &*wait.resource {
         "" => words.to_owned(),
-        resource if resource.starts_with(words) => resource.to_owned(),
+        // `other` says nothing that its place does not say better.
+        resource if wait.kind == WaitKind::Other || resource.starts_with(words) => resource.to_owned(),
         resource => format!("{words}: {resource}"),
     };
     let ids: Vec<String> = wait.holders.iter().map(|holder| holder_id(*holder).to_string()).collect();

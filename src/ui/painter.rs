@@ -154,8 +154,7 @@ impl<W: Write> Painter<W> {
             let end = self.text.len();
             match self.runs.last_mut().filter(|run| run.y == y && run.x + run.width == x) {
                 Some(run)
-                    if !run.unsure
-                        && (run.look == look || ((blank || run.blank) && run.look.same_on_blank(look))) =>
+                    if !run.unsure && (run.look == look || ((blank || run.blank) && run.look.same_on_blank(look))) =>
                 {
                     if run.blank {
                         (run.look, run.blank) = (look, blank);

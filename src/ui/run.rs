@@ -56,7 +56,14 @@ pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
     wipe(&mut screen)?;
     let end = turn(app, backend, &mut screen);
     drop(session);
-    end
+    // The signal that tells of it may come later than the failure to draw.
+    end.or_else(|error| if is_hang_up(&error) { Ok(End::Signal(SIGHUP)) } else { Err(error) })
+}
+
+/// Whether this is what a terminal answers that has been closed, `tty(4)`.
+fn is_hang_up(error: &color_eyre::Report) -> bool {
+    let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    matches!(code, Some(libc::EIO | libc::ENXIO | libc::EPIPE))
 }
 
 fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre::Result<End> {

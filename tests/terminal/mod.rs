@@ -230,6 +230,12 @@ impl Terminal {
         self.seen.state.lock().unwrap().bytes
     }
 
+    /// Closes the terminal, as somebody closes a window: the kernel hangs it up.
+    pub(crate) fn close(&mut self) {
+        self.stop_reading();
+        self.master = Arc::new(File::options().read(true).write(true).open("/dev/null").unwrap());
+    }
+
     /// Waits until the program ends: its code, or 128 + n for signal n, as a
     /// shell has it.
     #[track_caller]

@@ -83,7 +83,7 @@ impl<T> SignalMenu<T> {
 
     /// Draws the menu over `area`.
     pub fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let width = area.width.min(70);
+        let width = area.width.min(76);
         let height = area.height.min(SIGNALS.len() as u16 + 2).min(20);
         let popup =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };

@@ -69,12 +69,7 @@ fn same(ends: &Ends, kind: DescriptorKind, inode: u64) -> &[End] {
 }
 
 /// The ends opposite to a descriptor, each with the inode it stands for.
-fn opposite(
-    ends: &Ends,
-    inet: Option<&InetSockets>,
-    pid: Pid,
-    (descriptor, link): &Linked,
-) -> Vec<(End, u64)> {
+fn opposite(ends: &Ends, inet: Option<&InetSockets>, pid: Pid, (descriptor, link): &Linked) -> Vec<(End, u64)> {
     let Some(inode) = inode(link) else { return Vec::new() };
     let of_peer = |peer: u64| ends.of_socket(peer).iter().map(|end| (*end, peer)).collect();
     match descriptor.kind {

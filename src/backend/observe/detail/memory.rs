@@ -58,11 +58,45 @@ struct Sum {
     size: u64,
     rss: u64,
     pss: u64,
-    permissions: [bool; 4],
+    /// Of all of them, where they agree.
+    permissions: Permissions,
 }
 
-/// The letters of [`Sum::permissions`].
-const LETTERS: [(usize, u8); 4] = [(0, b'r'), (1, b'w'), (2, b'x'), (3, b's')];
+/// The permissions of mappings of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Permissions {
+    #[default]
+    None,
+    All([u8; 4]),
+    Mixed,
+    /// One of them can be written and run, which no sum may hide nor make up.
+    WritableCode([u8; 4]),
+}
+
+impl Permissions {
+    fn and(self, other: [u8; 4]) -> Self {
+        match self {
+            Permissions::WritableCode(_) => self,
+            _ if other.starts_with(b"rwx") || other.starts_with(b"-wx") => Permissions::WritableCode(other),
+            Permissions::None => Permissions::All(other),
+            Permissions::All(before) if before == other => self,
+            _ => Permissions::Mixed,
+        }
+    }
+
+    fn text(self) -> Arc<str> {
+        match self {
+            Permissions::None => Arc::default(),
+            Permissions::Mixed => Arc::from("mixed"),
+            Permissions::All(letters) | Permissions::WritableCode(letters) => letters
+                .iter()
+                .filter(|letter| b"rwxs".contains(letter))
+                .map(|letter| char::from(*letter))
+                .collect::<String>()
+                .into(),
+        }
+    }
+}
 
 fn join(text: &[u8]) -> Option<Vec<Mapping>> {
     let mut sums: HashMap<(MappingKind, &[u8]), Sum> = HashMap::new();
@@ -82,9 +116,7 @@ fn join(text: &[u8]) -> Option<Vec<Mapping>> {
             let sum = sums.entry(name).or_default();
             sum.count += 1;
             sum.size += size;
-            for (place, letter) in LETTERS {
-                sum.permissions[place] |= permissions[place] == letter;
-            }
+            sum.permissions = sum.permissions.and(permissions);
             current = Some(name);
         }
     }
@@ -94,8 +126,6 @@ fn join(text: &[u8]) -> Option<Vec<Mapping>> {
 }
 
 fn mapping(kind: MappingKind, name: &[u8], sum: &Sum) -> Mapping {
-    let permissions: String =
-        LETTERS.iter().filter(|(place, _)| sum.permissions[*place]).map(|(_, letter)| char::from(*letter)).collect();
     Mapping {
         name: visible_arc(name),
         kind,
@@ -103,7 +133,7 @@ fn mapping(kind: MappingKind, name: &[u8], sum: &Sum) -> Mapping {
         size: Bytes(sum.size),
         rss: Bytes(sum.rss),
         pss: Bytes(sum.pss),
-        permissions: Arc::from(permissions),
+        permissions: sum.permissions.text(),
     }
 }
 
@@ -177,14 +207,27 @@ mod tests {
             rows,
             [
                 ("[heap]", Heap, 1, 0x4000, 16, 16, "rw"),
-                ("/usr/lib/libc.so.6", File, 2, 0x3000, 12, 3, "rx"),
+                ("/usr/lib/libc.so.6", File, 2, 0x3000, 12, 3, "mixed"),
                 ("/memfd:ring (deleted)", SharedMemory, 1, 0x1000, 4, 4, "rws"),
                 ("[vdso]", Kernel, 1, 0x1000, 3, 0, "rx"),
                 ("shared anonymous", SharedMemory, 1, 0x1000, 2, 2, "rws"),
-                ("anonymous", Anonymous, 2, 0x3000, 1, 1, "rw"),
+                ("anonymous", Anonymous, 2, 0x3000, 1, 1, "mixed"),
                 ("/SYSVx", File, 1, 0x1000, 0, 0, "r"),
             ]
         );
+    }
+
+    #[test]
+    fn writable_code_is_neither_hidden_nor_made_up() {
+        let of = |all: &[&str]| {
+            let letters = |text: &&str| <[u8; 4]>::try_from(text.as_bytes()).unwrap();
+            let sum = all.iter().map(letters).fold(Permissions::default(), Permissions::and);
+            sum.text().to_string()
+        };
+        assert_eq!(of(&["r-xp", "rw-p"]), "mixed");
+        assert_eq!(of(&["r-xp", "rwxp", "r--p"]), "rwx");
+        assert_eq!(of(&["r--p", "r--p"]), "r");
+        assert_eq!(of(&["---p"]), "");
     }
 
     #[test]

@@ -32,16 +32,18 @@ pub(super) fn busiest(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     };
     // Who is not listed cannot be among them.
     let unlisted = table.faults.iter().find(|fault| &*fault.source == "/proc");
-    let below = unlisted.map_or_else(Vec::new, |fault| fault_lines(fault, inside, look));
+    let height = usize::from(inside.height);
+    let spare = height.saturating_sub(table.processes.len());
+    let most = spare.max(height / 3).max(2).min(height.saturating_sub(1));
+    let below = unlisted.map_or_else(Vec::new, |fault| fault_lines(fault, inside, most, look));
     let room = usize::from(inside.height) - below.len();
     let lines = top(table, room).into_iter().map(|p| busy_line(p, usize::from(inside.width), look));
     rows::draw(screen, inside, lines.chain(below).collect::<Vec<_>>());
 }
 
-/// What could not be read, in a third of the room or two lines.
-fn fault_lines(fault: &Fault, inside: Rect, look: &Look<'_>) -> Vec<Line<'static>> {
+/// What could not be read, in so many lines at most.
+fn fault_lines(fault: &Fault, inside: Rect, most: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let mut words = text::wrap(&format!("! {fault}"), usize::from(inside.width));
-    let most = usize::from(inside.height / 3).max(2).min(usize::from(inside.height.saturating_sub(1)));
     if words.len() > most {
         words.truncate(most);
         words.iter_mut().skip(most.saturating_sub(1)).for_each(|last| last.push('…'));
@@ -107,11 +109,14 @@ pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
     let note = Line::styled(deadlocks(graph, look), look.style(role));
     let inside = frame::draw_lines(screen, place, &title, &note, false, look.theme);
     let rows = usize::from(inside.height);
-    let unread = unseen(look).map_or_else(Vec::new, |fault| fault_lines(fault, inside, look));
+    let unread = |above: usize| {
+        let most = rows.saturating_sub(above);
+        unseen(look).filter(|_| most > 0).map_or_else(Vec::new, |fault| fault_lines(fault, inside, most, look))
+    };
     if chains.is_empty() {
         let words = "nobody waits for a thread or process that can be named";
         let line = Line::styled(words, look.style(Role::Dim));
-        rows::draw(screen, inside, std::iter::once(line).chain(unread).collect::<Vec<_>>());
+        rows::draw(screen, inside, std::iter::once(line).chain(unread(1)).collect::<Vec<_>>());
         return;
     }
     let shown = if chains.len() > rows { rows.saturating_sub(1) } else { rows };
@@ -121,8 +126,8 @@ pub(super) fn waiting(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
             .push(Line::styled(format!("  and {} more: Enter shows all", chains.len() - shown), look.style(Role::Dim)));
     }
     // Chains come first; what is not known about the others where there is room.
-    if lines.len() + unread.len() <= rows {
-        lines.extend(unread);
+    if lines.len() + 2 <= rows {
+        lines.extend(unread(lines.len()));
     }
     rows::draw(screen, inside, lines);
 }

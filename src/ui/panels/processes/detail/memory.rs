@@ -25,14 +25,14 @@ pub(super) fn memory_lines(detail: &ProcessDetail, width: usize, look: &Look<'_>
         });
         vec![Line::from(spans.collect::<Vec<_>>()), Line::default()]
     });
-    let name = width.saturating_sub(40).clamp(16, 90) as isize;
+    let name = width.saturating_sub(41).clamp(16, 90) as isize;
     lines.extend(section(&detail.mappings, width, look, |mappings| {
         let heading = [
             ("RSS", -6, Role::Heading),
             ("PSS", -6, Role::Heading),
             ("SIZE", -6, Role::Heading),
             ("N", -4, Role::Heading),
-            ("PERM", 4, Role::Heading),
+            ("PERM", 5, Role::Heading),
             ("MAPPING", name, Role::Heading),
         ];
         let mut lines = vec![columns_line(&heading, look)];
@@ -43,7 +43,7 @@ pub(super) fn memory_lines(detail: &ProcessDetail, width: usize, look: &Look<'_>
                     (&m.pss.short(), -6, Role::Text),
                     (&m.size.short(), -6, Role::Dim),
                     (&m.count.to_string(), -4, Role::Dim),
-                    (&m.permissions, 4, Role::Dim),
+                    (&m.permissions, 5, Role::Dim),
                     (&m.name, name, Role::Text),
                 ],
                 look,

@@ -1,4 +1,4 @@
-//! The first half of reading a process: its `stat`, proc_pid_stat(5).
+//! The first half of reading a process: its `stat`, `proc_pid_stat(5)`.
 
 use std::sync::Arc;
 

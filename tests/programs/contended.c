@@ -121,7 +121,9 @@ static void tell(const char *name, void *address, struct pair *p) {
 }
 
 static void *short_life(void *argument) {
-    wait_for_lock(argument);
+    struct pair *p = argument;
+    p->waiting_tid = syscall(SYS_gettid);
+    wait_for_lock(p);
     return 0;
 }
 
@@ -182,9 +184,12 @@ int main(int count, char **words) {
         /* Each wait by a thread that did not exist before. */
         struct pair p = {.lock = &hot_lock, .rounds = rounds, .waker_tid = getpid()};
         for (int i = 0; i < rounds; i++) {
+            p.waiting_tid = 0;
             pthread_mutex_lock(&hot_lock);
             pthread_create(&threads[0], 0, short_life, &p);
-            usleep(3000);
+            while (p.waiting_tid == 0 || !sleeps(p.waiting_tid))
+                sched_yield();
+            usleep(500);
             pthread_mutex_unlock(&hot_lock);
             pthread_join(threads[0], 0);
         }

@@ -88,6 +88,8 @@ impl Events {
             uncovered: false,
         };
         events.find_waiting(reader);
+        // From here on decoders are asked of moments that have passed.
+        reader.world.vouch();
         Ok(events)
     }
 

@@ -31,28 +31,25 @@ impl FutexCode {
     /// From the content of `/proc/kallsyms`; `None` where the kernel hides the
     /// addresses or has no such functions.
     pub(super) fn parse(kallsyms: &[u8]) -> Option<Self> {
-        let mut begins = Vec::new();
-        let mut all = Vec::new();
-        for line in kallsyms.split(|&byte| byte == b'\n') {
-            let Ok(line) = str::from_utf8(line) else { continue };
-            let mut parts = line.split_ascii_whitespace();
-            let (Some(address), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next()) else { continue };
-            if parts.next().is_some() || !kind.eq_ignore_ascii_case("t") {
-                // Of a module, or no code.
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        // Functions whose end, the beginning of the next symbol, has not come yet: the
+        // kernel's own symbols are listed in the order of their addresses.
+        let mut open: Vec<u64> = Vec::new();
+        let mut from = 0;
+        for end in memchr::memchr_iter(b'\n', kallsyms) {
+            let line = &kallsyms[from..end];
+            from = end + 1;
+            let name = wait_function(line);
+            if open.is_empty() && name.is_none() {
                 continue;
             }
-            let Ok(address) = u64::from_str_radix(address, 16) else { continue };
-            if address == 0 {
-                continue;
-            }
-            all.push(address);
-            if WAITS.contains(&name.split('.').next().unwrap_or(name)) {
-                begins.push(address);
+            let Some(address) = address(line).filter(|&address| address != 0) else { continue };
+            ranges.extend(open.iter().filter(|&&begin| begin < address).map(|&begin| begin..address));
+            open.retain(|&begin| begin == address);
+            if name.is_some() {
+                open.push(address);
             }
         }
-        all.sort_unstable();
-        let end = |begin: u64| all.get(all.partition_point(|&address| address <= begin)).copied();
-        let ranges: Vec<_> = begins.into_iter().filter_map(|begin| Some(begin..end(begin)?)).collect();
         (!ranges.is_empty()).then_some(FutexCode(ranges))
     }
 
@@ -61,6 +58,22 @@ impl FutexCode {
         // The places are return addresses: a call may be a function's last instruction.
         chain.iter().any(|&place| self.0.iter().any(|code| code.contains(&place.wrapping_sub(1))))
     }
+}
+
+/// The name in a line, if it is one of those functions of the kernel proper:
+/// `ffffffff8144ea10 t futex_do_wait`.
+fn wait_function(line: &[u8]) -> Option<&[u8]> {
+    let name = line.get(19..)?;
+    // No data, and no module's, whose name stands behind a tab.
+    if !matches!(line[17], b't' | b'T') || !matches!(name.first(), Some(b'f' | b'_' | b'd')) {
+        return None;
+    }
+    let plain = name.split(|&byte| byte == b'.').next().unwrap_or(name);
+    WAITS.iter().any(|wait| wait.as_bytes() == plain).then_some(name)
+}
+
+fn address(line: &[u8]) -> Option<u64> {
+    u64::from_str_radix(str::from_utf8(line.get(..16)?).ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ type Account = (u64, usize);
 pub(super) struct Ledger {
     second: HashMap<Account, Tally>,
     total: HashMap<Account, Tally>,
+    /// Which words lie in memory that processes share, as far as that was asked.
+    shared: HashMap<u64, bool>,
     /// Names of threads, as long as they could be read.
     threads: HashMap<Pid, Arc<str>>,
     /// Waits for words beyond those that are remembered.
@@ -74,13 +76,18 @@ impl Ledger {
         for ((word, account), tally, count) in counted.chain(now) {
             let name = names.name(word, account);
             let key = name.map_or((word, WaitKind::Futex), |name| (name.address, name.kind));
+            let known_shared = merged.get(&key).is_some_and(|(sum, ..)| sum.shared);
             let (sum, waits, _) = merged.entry(key).or_insert_with(|| {
                 let resource = name.map_or_else(|| unknown(world, pid, word), |name| name.resource.clone());
                 let certainty = name.map_or(Certainty::Unknown, |name| name.certainty);
                 (Tally::default(), 0, row(key, resource, certainty))
             });
             sum.add(tally);
-            sum.shared |= waiting.get(&word).is_some_and(|(_, shared)| *shared && tally.waits == 0);
+            sum.shared = known_shared;
+            // A thread's end wakes whoever joins it as if the word were shared: memory says
+            // whether it is.
+            let flagged = tally.shared || waiting.get(&word).is_some_and(|(_, shared)| *shared);
+            sum.shared |= flagged && *self.shared.entry(word).or_insert_with(|| world.is_shared(pid, word));
             *waits += count;
         }
         let mut locks: Vec<ContendedLock> = merged

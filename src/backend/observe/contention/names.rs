@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backend::observe::wait::{Call, Facts, World, decode};
+use crate::backend::observe::wait::{Call, Facts, World, decode_past};
 use crate::model::Pid;
 use crate::model::process::{BlockedCall, State};
 use crate::model::wait::{Certainty, WaitKind};
@@ -122,7 +122,13 @@ const SEVERAL: &str = "several parking_lot locks, by the word on which one threa
 /// What the decoders make of it; `None` where it stays a futex to them.
 fn recognise(world: &mut World, pid: Pid, blocked: &Blocked<'_>) -> Option<Name> {
     if let Some(stack) = blocked.stack {
-        let (from, bytes) = world.lock_now(pid, blocked.arguments[0]).ok()?;
+        let (from, mut bytes) = world.lock_now(pid, blocked.arguments[0]).ok()?;
+        // The kernel puts a thread to sleep only while the word has the value that the
+        // call names, except for PI locks, where there is none: so it was then.
+        if !matches!(blocked.arguments[1] & 0x7f, 6 | 13) {
+            let at = (blocked.arguments[0] - from) as usize;
+            bytes[at..at + 4].copy_from_slice(&(blocked.arguments[2] as u32).to_le_bytes());
+        }
         world.remember(pid, &[(blocked.place.0, stack), (from, &bytes)]);
     } else {
         world.remember(pid, &[]);
@@ -131,7 +137,7 @@ fn recognise(world: &mut World, pid: Pid, blocked: &Blocked<'_>) -> Option<Name>
     let call = Call::Blocked { call, sp: blocked.place.0, pc: blocked.place.1 };
     let facts =
         Facts { pid, tid: blocked.tid, state: State::Sleeping, call: &call, wchan: "futex_do_wait", since: None };
-    let wait = decode(&facts, world);
+    let wait = decode_past(&facts, world);
     world.remember(pid, &[]);
     let wait = wait.filter(|wait| !matches!(wait.kind, WaitKind::Futex | WaitKind::Other))?;
     let address = wait.address.unwrap_or(blocked.arguments[0]);

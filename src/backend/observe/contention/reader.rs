@@ -35,6 +35,8 @@ impl Reader {
     pub(super) fn begin_second(&mut self) {
         self.world.begin_scan();
         self.names.begin_second();
+        // It may be gone when its map is asked for: this one is kept until then.
+        self.world.maps(self.pid);
     }
 
     /// The threads that the target has now, ascending.

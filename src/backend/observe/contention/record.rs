@@ -23,7 +23,7 @@ const SAMPLE: u32 = 9;
 const LOST_SAMPLES: u32 = 13;
 
 /// Numbers of `<asm/perf_regs.h>` for x86-64, and the DWARF numbers of the same.
-const DX: u32 = 2;
+const DX: u32 = 3;
 const SI: u32 = 4;
 const DI: u32 = 5;
 const SP: u32 = 7;

@@ -98,11 +98,21 @@ impl World {
         if texts.is_empty() {
             texts.push(match (name, code) {
                 (Some(name), _) => name.into(),
-                (None, Some(code)) if !code.file.is_empty() => format!("{address:#x} of {}", code.file).into(),
+                (None, Some(code)) if !code.file.is_empty() => {
+                    let file = code.file.rsplit('/').next().unwrap_or(&code.file);
+                    let mapping = maps.find(address.wrapping_sub(1));
+                    let into = mapping.map_or(address, |mapping| address - mapping.range.start + mapping.offset);
+                    format!("{file}+{into:#x}").into()
+                }
                 _ => format!("{address:#x}").into(),
             });
         }
         texts
+    }
+
+    /// Whether an address is in memory that processes may share.
+    pub(in crate::backend::observe) fn is_shared(&mut self, pid: Pid, address: u64) -> bool {
+        self.maps(pid).is_some_and(|maps| maps.find(address).is_some_and(|mapping| mapping.shared))
     }
 
     /// Whether two words of two processes are one, in memory that both share.

@@ -30,6 +30,10 @@ const TURN_MS: u32 = 40;
 const SETTLED: Nanos = Nanos(2_000_000);
 /// So many stacks are looked at in a second.
 const STACKS: u64 = 400;
+/// So long, in one turn: the rings fill meanwhile.
+const LOOKING: Nanos = Nanos(15_000_000);
+/// At first one in so many, until it is known how often the program blocks.
+const FIRST_PERIOD: u64 = 16;
 
 /// The observation of one process.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub(super) struct Events {
     /// From a thread's number in events to its number here, where they differ.
     numbers: HashMap<Pid, Pid>,
     period: u64,
+    /// Blocks per second, of late.
+    rate: f64,
+    turned: Nanos,
+    turn_blocks: u64,
     blocks: u64,
     /// Whether in this second stacks stood for more than their own wait.
     thinned: bool,
@@ -68,7 +76,7 @@ impl Events {
             let newest = newest_number();
             (reader.threads().into_iter().collect::<BTreeSet<Pid>>(), newest)
         });
-        let set = open(&points, filter.as_ref(), 1)?;
+        let set = open(&points, filter.as_ref(), FIRST_PERIOD)?;
         let mut events = Events {
             pid: reader.pid,
             points,
@@ -79,7 +87,10 @@ impl Events {
             ended: Vec::new(),
             filter,
             numbers: HashMap::new(),
-            period: 1,
+            period: FIRST_PERIOD,
+            rate: 0.0,
+            turned: clock::monotonic(),
+            turn_blocks: 0,
             blocks: 0,
             thinned: false,
             told_lost: 0,
@@ -118,6 +129,7 @@ impl Events {
         let settled = clock::monotonic().since(SETTLED);
         self.read();
         self.work(reader, settled);
+        self.pace();
         if std::mem::take(&mut self.uncovered) {
             self.open_anew(reader);
         }
@@ -149,11 +161,13 @@ impl Events {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_by_key(|(_, sample)| sample.time);
         let now = pending.partition_point(|(_, sample)| sample.time <= settled);
+        let began = clock::monotonic();
         for (role, sample) in pending.drain(..now) {
             match role {
                 Role::Blocks => self.block(&sample),
                 Role::Wakes => self.wake(reader, &sample),
-                Role::Stacks => self.stack(reader, &sample),
+                Role::Stacks if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
+                Role::Stacks => self.thinned = true,
             }
         }
         self.pending = pending;
@@ -173,6 +187,7 @@ impl Events {
             return;
         }
         self.blocks += 1;
+        self.turn_blocks += 1;
         if self.filter.is_none()
             && let Some(number) = self.points.switch.fields.get("prev_pid").and_then(|&(at, _)| sample.number(at))
         {
@@ -189,7 +204,9 @@ impl Events {
 
     fn wake(&mut self, reader: &mut Reader, sample: &Sample) {
         let Some(number) = self.points.waking.fields.get("pid").and_then(|&(at, _)| sample.number(at)) else { return };
-        let woken = if self.filter.is_some() { number } else {
+        let woken = if self.filter.is_some() {
+            number
+        } else {
             let Some(&woken) = self.numbers.get(&number) else { return };
             woken
         };
@@ -229,25 +246,40 @@ impl Events {
         self.filter = filter;
     }
 
+    /// Sees to it that neither too many stacks are told nor too few: at once where
+    /// the program blocks more often, for each takes much room.
+    fn pace(&mut self) {
+        let now = clock::monotonic();
+        let rate = std::mem::take(&mut self.turn_blocks) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
+        self.turned = now;
+        self.rate = rate.max(self.rate * 0.8);
+        let wanted = (self.rate / STACKS as f64).ceil().max(1.0) as u64;
+        if wanted > self.period || wanted * 2 <= self.period {
+            self.set_period(wanted);
+        }
+    }
+
+    fn set_period(&mut self, wanted: u64) {
+        // Never a fixed step: a program with a rhythm would show one beat of it.
+        let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
+        self.period = wanted + spread;
+        self.set.stack_period(self.period);
+    }
+
     /// Ends a second: what was counted in it.
-    pub(super) fn close_second(&mut self, lasted: Nanos) -> HashMap<u64, Tally> {
+    pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
         let mut words = self.waits.take();
         if self.thinned {
             words.values_mut().for_each(share_out);
         }
         self.thinned = false;
-        let rate = (self.blocks as f64 / lasted.as_secs_f64().max(0.001)) as u64;
         // Whatever cost others' samples are: from a point on they are kept out anew.
         if self.filter.is_some() && self.strange > 4_000.max(4 * self.blocks) {
             self.uncovered = true;
         }
         (self.blocks, self.strange) = (0, 0);
-        let wanted = (rate / STACKS).max(1);
-        if wanted > 1 || self.period > 1 {
-            // Never a fixed step: a program with a rhythm would show one beat of it.
-            let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
-            self.period = wanted + spread;
-            self.set.stack_period(self.period);
+        if self.period > 1 {
+            self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
         }
         words
     }
@@ -290,8 +322,7 @@ fn share_out(tally: &mut Tally) {
 }
 
 fn open(points: &Points, filter: Option<&(BTreeSet<Pid>, Pid)>, period: u64) -> Result<Set, Fault> {
-    let threads: Option<(Vec<Pid>, Pid)> =
-        filter.map(|(threads, newest)| (threads.iter().copied().collect(), *newest));
+    let threads: Option<(Vec<Pid>, Pid)> = filter.map(|(threads, newest)| (threads.iter().copied().collect(), *newest));
     Set::open(points, threads.as_ref().map(|(threads, newest)| (threads.as_slice(), *newest)), period)
         .map_err(refusal::perf)
 }

@@ -80,10 +80,8 @@ mod tests {
         assert!(text.len() < 2_000 && text.matches("||").count() == STRETCHES, "{text}");
         let passes = |thread: Pid| {
             text.split("||").any(|part| {
-                let numbers: Vec<Pid> = part
-                    .split(|c: char| !c.is_ascii_digit())
-                    .filter_map(|number| number.parse().ok())
-                    .collect();
+                let numbers: Vec<Pid> =
+                    part.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
                 match numbers[..] {
                     [only] if part.contains("==") => thread == only,
                     [first, last] => (first..=last).contains(&thread),

@@ -97,7 +97,12 @@ impl Ledger {
         locks.sort_by(|a, b| {
             let rank = |lock: &ContendedLock| {
                 let holdable = lock.kind.is_lock() || lock.kind == WaitKind::Futex;
-                (std::cmp::Reverse(holdable), std::cmp::Reverse(lock.waited), std::cmp::Reverse(lock.waits), lock.address)
+                (
+                    std::cmp::Reverse(holdable),
+                    std::cmp::Reverse(lock.waited),
+                    std::cmp::Reverse(lock.waits),
+                    lock.address,
+                )
             };
             rank(a).cmp(&rank(b))
         });

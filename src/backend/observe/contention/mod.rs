@@ -168,7 +168,7 @@ impl Observer {
         let lasted = now.since(self.second);
         self.second = now;
         let words = match &mut self.engine {
-            Engine::Events(events) => events.close_second(lasted),
+            Engine::Events(events) => events.close_second(),
             Engine::Sampling(sampling) => sampling.close_second(&self.reader),
         };
         let threads = self.reader.threads();
@@ -177,10 +177,8 @@ impl Observer {
         }
         self.ledger.meet(&self.reader.world, self.reader.pid, threads.into_iter());
         self.ledger.close_second(words, &self.reader.names);
-        let observation = Observation {
-            second: self.told(false, lasted),
-            total: self.told(true, now.since(self.began)),
-        };
+        let observation =
+            Observation { second: self.told(false, lasted), total: self.told(true, now.since(self.began)) };
         if !self.ended {
             self.reader.begin_second();
         }
@@ -196,15 +194,12 @@ impl Observer {
 
     fn told(&mut self, total: bool, observed: Nanos) -> Contention {
         let (source, waiting, lost, other_blocks) = match &self.engine {
-            Engine::Events(events) => {
-                (Source::SchedEvents, events.waiting(), events.lost(), events.other_blocks())
-            }
+            Engine::Events(events) => (Source::SchedEvents, events.waiting(), events.lost(), events.other_blocks()),
             Engine::Sampling(sampling) => (Source::Sampling, sampling.waiting(), 0, 0),
         };
         let timed = source == Source::SchedEvents;
         let target = (self.reader.pid, &mut self.reader.world);
-        let locks =
-            self.ledger.locks(total, timed, &waiting, target, &self.reader.names, &self.reader.stacks);
+        let locks = self.ledger.locks(total, timed, &waiting, target, &self.reader.names, &self.reader.stacks);
         Contention {
             pid: self.reader.pid,
             process: self.process.clone(),
@@ -234,18 +229,24 @@ impl Observer {
                     notes.push(Fault::new("stacks", what));
                 }
                 if events.lost() > 0 {
-                    let what = format!("{} did not fit into rings of {} in all", events.lost(), Bytes(room as u64).short());
+                    let what =
+                        format!("{} did not fit into rings of {} in all", events.lost(), Bytes(room as u64).short());
                     notes.push(Fault::new("events", what).hint("figures are too low by as much"));
                 }
             }
             Engine::Sampling(sampling) => notes.extend(sampling.notes()),
         }
         if crowded > 0 {
-            notes.push(Fault::new("locks", format!("{crowded} waits were for further addresses, which are not told apart")));
+            notes.push(Fault::new(
+                "locks",
+                format!("{crowded} waits were for further addresses, which are not told apart"),
+            ));
         }
         if let Some(error) = self.reader.refused {
             let fault = Fault::new(format!("memory of {}", self.reader.pid), explain(error));
-            notes.push(fault.hint("run as root or with CAP_SYS_PTRACE to see which kinds of locks they are, and stacks"));
+            notes.push(
+                fault.hint("run as root or with CAP_SYS_PTRACE to see which kinds of locks they are, and stacks"),
+            );
         }
         notes
     }

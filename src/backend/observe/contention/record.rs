@@ -302,7 +302,8 @@ mod tests {
         let convention = bytes.windows(8).position(|part| part == 2_u64.to_le_bytes()).unwrap();
         let layout = |_| Some((HOLDS, ARGUMENTS));
         // The number of places is 2 too: the convention comes behind.
-        let second = bytes[convention + 8..].windows(8).step_by(8).position(|part| part == 2_u64.to_le_bytes()).unwrap();
+        let second =
+            bytes[convention + 8..].windows(8).step_by(8).position(|part| part == 2_u64.to_le_bytes()).unwrap();
         bytes[convention + 8 + second * 8] = 1;
         let Some(Record::Sample(sample)) = parse(SAMPLE, &bytes, layout) else { panic!("a sample") };
         assert_eq!(sample.registers, None);

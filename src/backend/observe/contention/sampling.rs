@@ -85,7 +85,8 @@ impl Sampling {
         let cost = clock::thread_cpu().since(spent);
         let interval = Nanos(cost.0 * SHARE).max(SHORTEST).min(LONGEST);
         // Slowly: one dear reading is no reason to look away.
-        self.interval = if self.interval == Nanos::ZERO { interval } else { Nanos((self.interval.0 * 7 + interval.0) / 8) };
+        self.interval =
+            if self.interval == Nanos::ZERO { interval } else { Nanos((self.interval.0 * 7 + interval.0) / 8) };
         // Out of step with whatever the target does: between half and one and a half.
         let spread = Nanos(self.interval.0 / 2 + began.0 % self.interval.0.max(1));
         self.due = Nanos(began.0 + spread.0);

@@ -118,7 +118,9 @@ impl Set {
         period: u64,
         room: usize,
     ) -> Result<(), Errno> {
-        let open = |role: Role, point: &Tracepoint, period| Event::open(None, Some(cpu), &role.request(point.id, period, room));
+        let open = |role: Role, point: &Tracepoint, period| {
+            Event::open(None, Some(cpu), &role.request(point.id, period, room))
+        };
         let blocks = open(Role::Blocks, &points.switch, 1)?;
         let ring = Ring::map(&blocks, room)?;
         let wakes = open(Role::Wakes, &points.waking, 1)?;
@@ -139,7 +141,8 @@ impl Set {
 
     /// Waits until a ring is a quarter full, or so long.
     pub(super) fn wait(&self, milliseconds: u32) {
-        let mut fds: Vec<PollFd<'_>> = self.cpus.iter().map(|cpu| PollFd::new(cpu.blocks.fd(), PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            self.cpus.iter().map(|cpu| PollFd::new(cpu.blocks.fd(), PollFlags::IN)).collect();
         let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 };
         // Interrupted or not: the rings are read next.
         let _ = poll(&mut fds, Some(&limit));

@@ -144,7 +144,10 @@ pub(super) fn past(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
 /// Whether glibc's function is named, and is a mutex's.
 fn named_mutex_function(site: &CallSite) -> bool {
     let inner = site.callers.iter().take_while(|code| code.file == site.at.file).take(3);
-    inner.filter(|code| !code.name().is_empty()).take(1).any(|code| is_mutex_function(code.name().trim_start_matches('_')))
+    inner
+        .filter(|code| !code.name().is_empty())
+        .take(1)
+        .any(|code| is_mutex_function(code.name().trim_start_matches('_')))
 }
 
 fn resource(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> String {

@@ -78,6 +78,7 @@ fn gather() -> Vec<Update> {
         switches: true,
         io: true,
         detail: Some(own),
+        contention: None,
     };
     let spec = ChildSpec { program: "seq".into(), args: vec!["500".into()], ..ChildSpec::default() };
     for command in [

@@ -52,6 +52,7 @@ pub struct Backend {
     ipc: Option<lab::Handle<lab::ipc::IpcLab>>,
     locks: Option<lab::Handle<lab::locks::LockLab>>,
     litmus: Option<lab::Handle<lab::litmus::LitmusLab>>,
+    contention: Option<observe::contention::Watch>,
 }
 
 impl Backend {
@@ -60,7 +61,7 @@ impl Backend {
     pub fn start(options: &Options) -> Self {
         let (outlet, inlet) = outlet();
         let observer = observe::Observer::start(options, outlet.clone());
-        Backend { inlet, outlet, observer, supervisor: None, ipc: None, locks: None, litmus: None }
+        Backend { inlet, outlet, observer, supervisor: None, ipc: None, locks: None, litmus: None, contention: None }
     }
 
     /// Hands a command to the thread whose matter it is. Never blocks.
@@ -73,7 +74,17 @@ impl Backend {
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet)).send(command),
-            command @ (Command::Watch(_) | Command::Refresh(_) | Command::SampleNow | Command::Signal { .. }) => {
+            Command::Watch(topics) => {
+                let observed = self.contention.as_ref().map(observe::contention::Watch::pid);
+                if observed != topics.contention {
+                    // The old one ends before a new one begins.
+                    self.contention = None;
+                    self.contention = topics.contention.map(|pid| observe::contention::Watch::start(pid, outlet));
+                }
+                // What the observer has no part in is nothing to wake it for.
+                self.observer.send(Command::Watch(Topics { contention: None, ..topics }));
+            }
+            command @ (Command::Refresh(_) | Command::SampleNow | Command::Signal { .. }) => {
                 self.observer.send(command);
             }
         }

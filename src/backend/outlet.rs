@@ -9,6 +9,7 @@ use crossbeam_queue::ArrayQueue;
 use super::update::Update;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
+use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
 use crate::model::graph::WaitGraph;
 use crate::model::litmus::LitmusProgress;
@@ -38,6 +39,7 @@ struct Slots {
     ipc: Slot<IpcProgress>,
     locks: Slot<LockProgress>,
     litmus: Slot<LitmusProgress>,
+    contention: Slot<Observation>,
 }
 
 /// The sending side; every thread of the backend has a clone.
@@ -76,6 +78,7 @@ impl Outlet {
             Update::Ipc(value) => drop(self.slots.ipc.0.force_push(value)),
             Update::Locks(value) => drop(self.slots.locks.0.force_push(value)),
             Update::Litmus(value) => drop(self.slots.litmus.0.force_push(value)),
+            Update::Contention(value) => drop(self.slots.contention.0.force_push(value)),
             // A face that is gone needs no results any more.
             result @ (Update::Done(_) | Update::Fault(_)) => drop(self.results.send(result)),
         }
@@ -106,6 +109,7 @@ impl Inlet {
         slots.ipc.0.pop().map(Update::Ipc).map(&mut each);
         slots.locks.0.pop().map(Update::Locks).map(&mut each);
         slots.litmus.0.pop().map(Update::Litmus).map(&mut each);
+        slots.contention.0.pop().map(Update::Contention).map(&mut each);
         self.results.try_iter().for_each(each);
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::channel::{IpcProgress, IpcSpec};
 use crate::model::child::{ChildId, ChildSpec, Children};
+use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
 use crate::model::graph::WaitGraph;
 use crate::model::lab::LabCommand;
@@ -36,6 +37,8 @@ pub struct Topics {
     pub io: bool,
     /// One process in depth.
     pub detail: Option<Pid>,
+    /// The contention of one process.
+    pub contention: Option<Pid>,
 }
 
 /// What a face asks for.
@@ -114,6 +117,8 @@ pub enum Update {
     Locks(Arc<Stamped<LockProgress>>),
     /// The ordering lab.
     Litmus(Arc<Stamped<LitmusProgress>>),
+    /// The contention of one process.
+    Contention(Arc<Stamped<Observation>>),
     /// Something was done that is worth a line: `SIGTERM sent to 812 sleep`.
     Done(Arc<str>),
     /// Something could not be done.

@@ -9,13 +9,14 @@ use std::time::Duration;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
-use super::Outcome;
+use super::{Outcome, contention};
 use crate::backend::Update;
 use crate::backend::lab::locks::{self, Family, LockLab, PRIMITIVES};
 use crate::backend::lab::run_headless;
+use crate::backend::observe::contention::Way;
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, Trace};
-use crate::model::{Fault, Nanos};
+use crate::model::{Fault, Nanos, Pid};
 use crate::report::lock as report;
 
 /// The options of `lock`.
@@ -33,16 +34,24 @@ pub struct Args {
     /// Work between two acquisitions, in nanoseconds (at most 1 s)
     #[arg(long, value_name = "NS", default_value_t = 0)]
     think: u64,
-    /// How long each repetition lasts
-    #[arg(long, value_name = "S", default_value_t = 0.5)]
-    seconds: f64,
+    /// How long each repetition lasts (0.5 where nothing is said); with --pid, how long to observe (until
+    /// interrupted or the process has ended)
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
     /// Repetitions of each measurement
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// Record and check every acquisition; off measures the bare lock
     #[arg(long, value_enum, default_value_t = Recording::On)]
     trace: Recording,
-    /// One JSON object a line for each measurement
+    /// Observe the contention of a running program instead, by lock address
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..),
+          conflicts_with_all = ["locks", "threads", "hold", "think", "repeat", "trace", "csv"])]
+    pid: Option<Pid>,
+    /// With --pid: read /proc at intervals, though the scheduler's events may be had
+    #[arg(long, requires = "pid")]
+    sampling: bool,
+    /// One JSON object a line for each measurement; with --pid, for each second and at the end
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     /// One line of CSV for each measurement
@@ -72,6 +81,10 @@ enum Ended {
 /// # Errors
 /// What could not be done, as a sentence.
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    if let Some(pid) = args.pid {
+        let way = if args.sampling { Way::Sampling } else { Way::Best };
+        return contention::run(contention::Request { pid, seconds: args.seconds, json: args.json, way });
+    }
     let points = points(args)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [libc::SIGINT, libc::SIGTERM] {
@@ -111,8 +124,9 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
 /// What was typed as what is meant: every lock with every number of threads,
 /// all of it checked before anything is measured.
 fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
-    if !(args.seconds > 0.0 && args.seconds <= 3_600.0) {
-        bail!("--seconds {}: a repetition lasts more than 0 s and at most an hour", args.seconds);
+    let seconds = args.seconds.unwrap_or(0.5);
+    if !(seconds > 0.0 && seconds <= 3_600.0) {
+        bail!("--seconds {seconds}: a repetition lasts more than 0 s and at most an hour");
     }
     let trace = match args.trace {
         Recording::On => Trace::Ordered,
@@ -120,7 +134,7 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
         Recording::Off => Trace::Off,
     };
     let setting = LockSetting { hold: Nanos(args.hold), think: Nanos(args.think), trace, ..LockSetting::default() };
-    let each = Nanos::from(Duration::from_secs_f64(args.seconds));
+    let each = Nanos::from(Duration::from_secs_f64(seconds));
     let mut points = Vec::new();
     for lock in names(&args.locks) {
         for &threads in &args.threads {

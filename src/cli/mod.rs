@@ -5,6 +5,7 @@
 //! error; 130 interrupted.
 
 pub mod config;
+mod contention;
 pub mod dashboard;
 pub mod deadlocks;
 mod existing;
@@ -72,7 +73,7 @@ pub enum Subcommand {
     Deadlocks(deadlocks::Args),
     /// Measure transports between real processes
     Ipc(ipc::Args),
-    /// Measure locks under contention
+    /// Measure locks under contention, or observe that of a running program
     Lock(lock::Args),
     /// Run litmus tests on this machine
     Litmus(litmus::Args),

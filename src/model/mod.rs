@@ -6,6 +6,7 @@
 
 pub mod channel;
 pub mod child;
+pub mod contention;
 pub mod detail;
 pub mod fault;
 pub mod graph;

@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod chains;
+pub mod contention;
 pub mod csv;
 pub mod failures;
 pub mod ipc;

@@ -8,6 +8,7 @@ use super::chains::{self, Chains};
 use crate::backend::Update;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
+use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
 use crate::model::graph::WaitGraph;
 use crate::model::litmus::LitmusProgress;
@@ -56,6 +57,8 @@ pub struct Store {
     pub locks: Latest<LockProgress>,
     /// The ordering lab.
     pub litmus: Latest<LitmusProgress>,
+    /// The contention of the process that is observed.
+    pub contention: Latest<Observation>,
     /// Busy share of all CPUs, oldest first.
     pub cpu_history: VecDeque<f32>,
     /// Used share of memory, oldest first.
@@ -84,6 +87,7 @@ impl Store {
             Update::Ipc(progress) => self.ipc = Some(progress),
             Update::Locks(progress) => self.locks = Some(progress),
             Update::Litmus(progress) => self.litmus = Some(progress),
+            Update::Contention(observation) => self.contention = Some(observation),
             Update::Done(text) => self.notice(now, text.to_string(), false),
             Update::Fault(fault) => self.notice(now, fault.to_string(), true),
         }

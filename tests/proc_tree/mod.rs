@@ -176,6 +176,7 @@ pub const PROCESSES: Topics = Topics {
     switches: false,
     io: false,
     detail: None,
+    contention: None,
 };
 
 /// A refresh that never comes: the test samples itself.

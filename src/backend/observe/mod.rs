@@ -8,6 +8,7 @@
 pub mod births;
 pub mod blocked;
 pub mod chains;
+pub mod contention;
 pub mod dating;
 pub mod detail;
 pub mod endpoints;

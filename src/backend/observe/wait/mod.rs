@@ -125,6 +125,20 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &other::Other,
 ];
 
+/// What a thread waited for at a moment that has passed: its registers and its
+/// stack are of then ([`World::remember`]), what a lock says of itself is of now.
+/// Nobody is named as its holder.
+pub(super) fn decode_past(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+    let mut wait = decode(facts, world)?;
+    if wait.kind == WaitKind::Futex {
+        world.begin_thread();
+        let past = pthread_mutex::past(facts, world).or_else(|| thread_join::past(facts, world));
+        wait = past.unwrap_or(wait);
+    }
+    wait.holders.clear();
+    Some(wait)
+}
+
 /// What the thread waits for; `None` for one that does not wait.
 pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {

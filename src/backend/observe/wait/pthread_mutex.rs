@@ -116,6 +116,40 @@ impl Decoder for PthreadMutex {
     }
 }
 
+/// As [`PthreadMutex`], of a wait that may be over: whoever held the mutex has
+/// perhaps let go of it. Where the thread was in its code and what the mutex is
+/// by its kind stay.
+pub(super) fn past(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+    let call = FutexCall::of(facts)?;
+    let timed = call.operation == Operation::WaitBitset && call.timed;
+    let plain = call.operation == Operation::Wait && !call.timed;
+    if call.value != 2 || !call.address.is_multiple_of(8) || !(plain || timed) {
+        return None;
+    }
+    let fields = Fields::read(world, facts.pid, call.address)?;
+    let kind = fields.kind & !ELISION;
+    if kind & !(KIND_MASK | PSHARED) != 0 || (kind & PSHARED == 0) != call.private || fields.owner >= PID_LIMIT {
+        return None;
+    }
+    let site = world.call_site(facts)?;
+    if !waits_in_mutex_code(&site, timed) || !named_mutex_function(&site) {
+        return None;
+    }
+    let mut wait = call.wait(WaitKind::PthreadMutex, resource(facts, world, &call));
+    wait.certainty = crate::model::wait::Certainty::Derived;
+    wait.evidence.push(route(&site));
+    Some(wait)
+}
+
+/// Whether glibc's function is named, and is a mutex's.
+fn named_mutex_function(site: &CallSite) -> bool {
+    let inner = site.callers.iter().take_while(|code| code.file == site.at.file).take(3);
+    inner
+        .filter(|code| !code.name().is_empty())
+        .take(1)
+        .any(|code| is_mutex_function(code.name().trim_start_matches('_')))
+}
+
 fn resource(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> String {
     format!("mutex in {}", world.place(facts.pid, call.address))
 }

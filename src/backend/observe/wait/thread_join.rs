@@ -67,6 +67,24 @@ impl Decoder for ThreadJoin {
     }
 }
 
+/// As [`ThreadJoin`], of a wait that may be over: then the thread has ended, and
+/// only the function on the stack tells.
+pub(super) fn past(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+    let call = FutexCall::of(facts)?;
+    if call.private || call.operation != Operation::WaitBitset || call.value == 0 {
+        return None;
+    }
+    let site = world.call_site(facts)?;
+    let function = glibc::function(facts, world, &site)?;
+    if !function.starts_with("pthread_") && !function.starts_with("thrd_") || !function.contains("join") {
+        return None;
+    }
+    let mut wait = call.wait(WaitKind::ThreadJoin, "the end of a thread");
+    wait.certainty = Certainty::Derived;
+    wait.evidence.push(route(&site));
+    Some(wait)
+}
+
 fn is_descriptor(facts: &Facts<'_>, world: &World, address: u64) -> bool {
     let Some(descriptor) = address.checked_sub(TID) else { return false };
     let Ok([tcb, _, own]) = world.longs(facts.pid, descriptor) else { return false };

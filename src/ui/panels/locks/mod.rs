@@ -19,6 +19,7 @@
 mod charts;
 mod figures;
 mod invariants;
+mod observed;
 mod settings;
 mod stage;
 
@@ -32,12 +33,13 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use self::observed::Observed;
 use self::settings::SETTINGS;
-use super::{Info, Look, Panel, Reaction};
+use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{Command, Topics, Update};
-use crate::model::Stamped;
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
+use crate::model::{Pid, Stamped};
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
 use crate::ui::store::Store;
 
@@ -57,6 +59,7 @@ enum Act {
     Zoom(bool),
     Pause,
     Explain,
+    Observe,
     Scroll(isize),
 }
 
@@ -72,6 +75,7 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::Right), key('l')], Act::Change(true), "change", "the setting's next value"),
     bind(&[code(KeyCode::Left), key('h')], Act::Change(false), "", "the setting's value before"),
     bind(&[key('e')], Act::Explain, "explain", "how the chosen lock works"),
+    bind(&[key('o')], Act::Observe, "observe", "the contention of a running program, chosen in Processes"),
     bind(&[key('p')], Act::Pause, "pause", "hold the picture while the threads go on"),
     bind(&[key('[')], Act::Zoom(false), "zoom", "lanes: a shorter stretch of time"),
     bind(&[key(']')], Act::Zoom(true), "", "lanes: a longer stretch of time"),
@@ -103,6 +107,8 @@ struct Locks {
     lanes: usize,
     /// Acquisitions per second of all threads, oldest first.
     history: VecDeque<f32>,
+    /// The view of a running program.
+    observed: Observed,
 }
 
 /// What the parts of the panel are drawn from.
@@ -118,14 +124,24 @@ struct View<'a> {
 
 impl Panel for Locks {
     fn topics(&self) -> Topics {
-        Topics { system: true, ..Topics::default() }
+        Topics { system: true, contention: self.observed.target(), ..Topics::default() }
     }
 
     fn hints(&self) -> Vec<Hint> {
-        hints(KEYS)
+        if self.observed.is_open() { Observed::hints() } else { hints(KEYS) }
+    }
+
+    fn on_open(&mut self, pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {
+        if pid.is_some() {
+            self.observed.open(pid);
+        }
+        Vec::new()
     }
 
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        if self.observed.is_open() {
+            return self.observed.draw(screen, area, look);
+        }
         let idle = LabState::Idle;
         let state = look.store.locks.as_ref().map_or(&idle, |stamped| &stamped.value.state);
         let shown = self.paused.as_ref().or(self.last.as_ref());
@@ -148,6 +164,9 @@ impl Panel for Locks {
     }
 
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
+        if self.observed.is_open() {
+            return if self.observed.on_key(key, look) { Reaction::taken() } else { Reaction::Ignored };
+        }
         let Some(act) = lookup(KEYS, key) else { return Reaction::Ignored };
         let before = self.spec.clone();
         match act {
@@ -160,6 +179,7 @@ impl Panel for Locks {
             Act::Zoom(out) => settings::Setting::Window.step(&mut self.spec, out),
             Act::Pause => self.paused = if self.paused.is_some() { None } else { self.last.clone() },
             Act::Explain => self.explain = !self.explain,
+            Act::Observe => self.observed.open(None),
             Act::Scroll(by) => self.scroll(by * self.lanes.max(1).cast_signed()),
         }
         if self.spec != before && is_running(look.store) { self.run() } else { Reaction::taken() }

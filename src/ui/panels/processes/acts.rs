@@ -7,7 +7,7 @@ use super::keys::Act;
 use super::rows::{Arrangement, Key};
 use super::{Mode, Processes};
 use crate::model::process::ProcessTable;
-use crate::ui::panels::Reaction;
+use crate::ui::panels::{Effect, Reaction};
 use crate::ui::widgets::prompt::{Prompt, Typed};
 use crate::ui::widgets::signals::SignalMenu;
 
@@ -32,6 +32,11 @@ impl Processes {
             Act::FoldAll => self.fold_all(table),
             Act::Follow => self.follow = !self.follow,
             Act::Signal => self.ask_signal(table),
+            Act::Observe => {
+                let key = self.rows.get(self.cursor).and_then(|row| row.key(table));
+                let open = key.map(|key| Effect::Open { panel: "locks", pid: Some(key.pid) });
+                return Reaction::Taken(open.into_iter().collect());
+            }
             Act::SortBy(column) => self.sort_by(column, table),
             Act::SortNext => self.sort_step(1, table),
             Act::SortPrevious => self.sort_step(COLUMNS.len() - 1, table),

@@ -123,6 +123,7 @@ impl Panel for Processes {
             switches: shows("SWITCHES"),
             io: shows("READ/s"),
             detail,
+            contention: None,
         }
     }
 

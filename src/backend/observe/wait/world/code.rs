@@ -206,6 +206,11 @@ impl OnStage<'_> {
 
     /// The live frames of a blocked thread, innermost first.
     pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
+        self.frames_from(memory, Registers::new(sp, pc))
+    }
+
+    /// The live frames of a thread with these registers, innermost first.
+    pub(in crate::backend::observe) fn frames_from(&self, memory: &Memory<'_>, registers: Registers) -> Walk {
         let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
         let table = |address: u64| {
             let look = || {
@@ -226,7 +231,7 @@ impl OnStage<'_> {
             (runtime == Runtime::Musl).then_some(())?;
             leave(registers, read, |target| self.function(target).name.is_some_and(|name| FINAL.contains(&&*name)))
         };
-        walk(Registers::new(sp, pc), table, read, bare)
+        walk(registers, table, read, bare)
     }
 }
 

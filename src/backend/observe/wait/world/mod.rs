@@ -5,11 +5,13 @@
 //! code      where in it threads are, and how they came there
 //! tasks     who lives, under which number, whose child
 //! indexes   of the whole machine: pipe and socket ends, file locks
+//! sampled   a thread as it was at a moment that has passed
 //! ```
 
 mod code;
 mod indexes;
 mod memory;
+mod sampled;
 mod tasks;
 
 pub(in crate::backend::observe) use self::code::OnStage;

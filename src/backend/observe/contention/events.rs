@@ -1,0 +1,353 @@
+//! Contention by the scheduler's own events: every block and every wake-up.
+//!
+//! ```text
+//! rings ──records──► sorted by time ──► waits       the pairs of block and wake-up
+//!                                   └─► reader      stacks and what the words are
+//! ```
+//!
+//! Each CPU has a ring of its own, so what one tells may have happened before
+//! what another has told already. Records are held back for a moment, until
+//! nothing older can come.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::kernel::FutexCode;
+use super::reader::Reader;
+use super::record::{Record, Sample};
+use super::refusal;
+use super::set::{Points, Role, Set};
+use super::tally::Tally;
+use super::waits::{Waits, Wake, Word};
+use crate::backend::observe::wait::Call;
+use crate::model::{Fault, Nanos, Pid};
+use crate::sys::clock;
+use crate::sys::perf_tracefs::Tracefs;
+
+/// Between two looks at the rings.
+const TURN_MS: u32 = 40;
+/// A record of this age has no older ones behind it: the kernel writes it within
+/// the switch itself.
+const SETTLED: Nanos = Nanos(2_000_000);
+/// So many stacks are looked at in a second.
+const STACKS: u64 = 400;
+/// So long, in one turn: the rings fill meanwhile.
+const LOOKING: Nanos = Nanos(15_000_000);
+/// At first one in so many, until it is known how often the program blocks.
+const FIRST_PERIOD: u64 = 16;
+
+/// The observation of one process.
+#[derive(Debug)]
+pub(super) struct Events {
+    pid: Pid,
+    points: Points,
+    set: Set,
+    code: FutexCode,
+    waits: Waits,
+    pending: Vec<(Role, Sample)>,
+    ended: Vec<(Nanos, Pid)>,
+    /// The threads that the filter names, and the number above which all pass;
+    /// `None` where threads have other numbers in events than here.
+    filter: Option<(BTreeSet<Pid>, Pid)>,
+    /// From a thread's number in events to its number here, where they differ.
+    numbers: HashMap<Pid, Pid>,
+    period: u64,
+    /// Blocks per second, of late.
+    rate: f64,
+    turned: Nanos,
+    turn_blocks: u64,
+    blocks: u64,
+    /// Whether in this second stacks stood for more than their own wait.
+    thinned: bool,
+    told_lost: u64,
+    before: u64,
+    strange: u64,
+    uncovered: bool,
+}
+
+impl Events {
+    /// Opens the events for the reader's process and begins.
+    ///
+    /// # Errors
+    /// What refused, and which setting would change it.
+    pub(super) fn open(reader: &mut Reader) -> Result<Self, Fault> {
+        let (points, code) = requirements()?;
+        let filter = own_numbers().then(|| {
+            // The newest number first: whoever is made from here on has a higher one.
+            let newest = newest_number();
+            (reader.threads().into_iter().collect::<BTreeSet<Pid>>(), newest)
+        });
+        let set = open(&points, filter.as_ref(), FIRST_PERIOD)?;
+        let mut events = Events {
+            pid: reader.pid,
+            points,
+            set,
+            code,
+            waits: Waits::new(reader.pid),
+            pending: Vec::new(),
+            ended: Vec::new(),
+            filter,
+            numbers: HashMap::new(),
+            period: FIRST_PERIOD,
+            rate: 0.0,
+            turned: clock::monotonic(),
+            turn_blocks: 0,
+            blocks: 0,
+            thinned: false,
+            told_lost: 0,
+            before: 0,
+            strange: 0,
+            uncovered: false,
+        };
+        events.find_waiting(reader);
+        // From here on decoders are asked of moments that have passed.
+        reader.world.vouch();
+        Ok(events)
+    }
+
+    /// Who waits already when the observation begins.
+    fn find_waiting(&mut self, reader: &mut Reader) {
+        let began = clock::monotonic();
+        let mut buffer = Vec::new();
+        for tid in reader.threads() {
+            let Ok(Some(Call::Blocked { call, sp, pc })) = reader.call(tid, &mut buffer) else { continue };
+            if call.number != libc::SYS_futex {
+                continue;
+            }
+            let [word, operation, value, limit, second, _] = call.args;
+            let Some(found) = Word::waited_for([word, operation, value, limit, second]) else { continue };
+            self.waits.found_waiting(tid, found, began);
+            if reader.names.wants(word) {
+                let blocked = super::names::Blocked { tid, arguments: call.args, place: (sp, pc), stack: None };
+                reader.names.ask(&mut reader.world, reader.pid, &blocked);
+            }
+        }
+    }
+
+    /// Waits for a moment, and takes in what has happened.
+    pub(super) fn turn(&mut self, reader: &mut Reader) {
+        self.set.wait(TURN_MS);
+        let settled = clock::monotonic().since(SETTLED);
+        self.read();
+        self.work(reader, settled);
+        self.pace();
+        if std::mem::take(&mut self.uncovered) {
+            self.open_anew(reader);
+        }
+    }
+
+    /// Takes in all that is left.
+    pub(super) fn finish(&mut self, reader: &mut Reader) {
+        self.set.stop();
+        self.read();
+        self.work(reader, Nanos(u64::MAX));
+    }
+
+    fn read(&mut self) {
+        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, .. } = self;
+        set.drain(|role, record| match record {
+            Record::Sample(sample) => pending.extend(role.map(|role| (role, sample))),
+            Record::Ended { pid, tid, time } if pid == *target => ended.push((time, tid)),
+            Record::Born { pid, tid } if pid == *target => {
+                let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
+                *uncovered |= !filter.as_ref().is_none_or(covered);
+            }
+            Record::Lost(count) => *told_lost += count,
+            Record::Born { .. } | Record::Ended { .. } => {}
+        });
+    }
+
+    /// Works off what is settled, in order.
+    fn work(&mut self, reader: &mut Reader, settled: Nanos) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_by_key(|(_, sample)| sample.time);
+        let now = pending.partition_point(|(_, sample)| sample.time <= settled);
+        let began = clock::monotonic();
+        for (role, sample) in pending.drain(..now) {
+            match role {
+                Role::Blocks => self.block(&sample),
+                Role::Wakes => self.wake(reader, &sample),
+                Role::Stacks if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
+                Role::Stacks => self.thinned = true,
+            }
+        }
+        self.pending = pending;
+        let Events { ended, waits, .. } = self;
+        ended.retain(|&(time, tid)| {
+            let later = time > settled;
+            if !later {
+                waits.ended(tid);
+            }
+            later
+        });
+    }
+
+    fn block(&mut self, sample: &Sample) {
+        if sample.pid != self.pid {
+            self.strange += 1;
+            return;
+        }
+        self.blocks += 1;
+        self.turn_blocks += 1;
+        if self.filter.is_none()
+            && let Some(number) = self.points.switch.fields.get("prev_pid").and_then(|&(at, _)| sample.number(at))
+        {
+            self.numbers.insert(number, sample.tid);
+        }
+        self.waits.blocked(sample.tid, self.word(sample), sample.time);
+    }
+
+    /// The futex that a thread blocked for, if it is one.
+    fn word(&self, sample: &Sample) -> Option<Word> {
+        let arguments = sample.registers.as_ref()?.arguments();
+        Word::waited_for(arguments).filter(|_| self.code.is_wait(&sample.chain))
+    }
+
+    fn wake(&mut self, reader: &mut Reader, sample: &Sample) {
+        let Some(number) = self.points.waking.fields.get("pid").and_then(|&(at, _)| sample.number(at)) else { return };
+        let woken = if self.filter.is_some() {
+            number
+        } else {
+            let Some(&woken) = self.numbers.get(&number) else { return };
+            woken
+        };
+        let arguments = sample.registers.as_ref().map(|registers| registers.arguments());
+        let wake = Wake { by: (sample.pid, sample.tid), arguments, time: sample.time };
+        let target = self.pid;
+        let own = self.waits.word_of(woken);
+        let world = &mut reader.world;
+        self.waits.woken(woken, wake, |pid, address| {
+            own.is_some_and(|own| world.same_word((target, own.address), (pid, address)))
+        });
+    }
+
+    fn stack(&mut self, reader: &mut Reader, sample: &Sample) {
+        if sample.pid != self.pid {
+            return;
+        }
+        let Some(word) = self.word(sample) else { return };
+        self.thinned |= sample.period > 1;
+        let Some(way) = reader.look(sample) else { return };
+        if let Some(tally) = self.waits.tally(word) {
+            *tally.stacks.entry(way).or_default() += sample.period;
+        }
+    }
+
+    /// Opens the events once more, for the threads there are now.
+    fn open_anew(&mut self, reader: &mut Reader) {
+        let newest = newest_number();
+        let threads: BTreeSet<Pid> = reader.threads().into_iter().collect();
+        let filter = Some((threads, newest));
+        // Where it is refused now, the old ones go on.
+        let Ok(set) = open(&self.points, filter.as_ref(), self.period) else { return };
+        self.set.stop();
+        self.read();
+        self.before += self.set.lost().unwrap_or(0);
+        self.set = set;
+        self.filter = filter;
+    }
+
+    /// Sees to it that neither too many stacks are told nor too few: at once where
+    /// the program blocks more often, for each takes much room.
+    fn pace(&mut self) {
+        let now = clock::monotonic();
+        let rate = std::mem::take(&mut self.turn_blocks) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
+        self.turned = now;
+        self.rate = rate.max(self.rate * 0.8);
+        let wanted = (self.rate / STACKS as f64).ceil().max(1.0) as u64;
+        if wanted > self.period || wanted * 2 <= self.period {
+            self.set_period(wanted);
+        }
+    }
+
+    fn set_period(&mut self, wanted: u64) {
+        // Never a fixed step: a program with a rhythm would show one beat of it.
+        let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
+        self.period = wanted + spread;
+        self.set.stack_period(self.period);
+    }
+
+    /// Ends a second: what was counted in it.
+    pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
+        let mut words = self.waits.take();
+        if self.thinned {
+            words.values_mut().for_each(share_out);
+        }
+        self.thinned = false;
+        // Whatever cost others' samples are: from a point on they are kept out anew.
+        if self.filter.is_some() && self.strange > 4_000.max(4 * self.blocks) {
+            self.uncovered = true;
+        }
+        (self.blocks, self.strange) = (0, 0);
+        if self.period > 1 {
+            self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
+        }
+        words
+    }
+
+    /// How many threads wait for each word.
+    pub(super) fn waiting(&self) -> HashMap<u64, (u64, bool)> {
+        self.waits.waiting()
+    }
+
+    /// Samples that did not fit.
+    pub(super) fn lost(&self) -> u64 {
+        self.set.lost().map_or(self.told_lost, |lost| self.before + lost)
+    }
+
+    /// Blocks for something else than a futex.
+    pub(super) fn other_blocks(&self) -> u64 {
+        self.waits.other_blocks
+    }
+
+    /// Waits for words beyond those that are told apart.
+    pub(super) fn crowded(&self) -> u64 {
+        self.waits.crowded
+    }
+
+    /// One in how many stacks is looked at, and the memory of the rings.
+    pub(super) fn scale(&self) -> (u64, usize) {
+        (self.period, self.set.room())
+    }
+}
+
+/// Gives each stack its share of the waits: only some have told theirs.
+fn share_out(tally: &mut Tally) {
+    let told: u64 = tally.stacks.values().sum();
+    if told > 0 {
+        for waits in tally.stacks.values_mut() {
+            *waits = (*waits as f64 / told as f64 * tally.waits as f64).round() as u64;
+        }
+        tally.stacks.retain(|_, waits| *waits > 0);
+    }
+}
+
+fn open(points: &Points, filter: Option<&(BTreeSet<Pid>, Pid)>, period: u64) -> Result<Set, Fault> {
+    let threads: Option<(Vec<Pid>, Pid)> = filter.map(|(threads, newest)| (threads.iter().copied().collect(), *newest));
+    Set::open(points, threads.as_ref().map(|(threads, newest)| (threads.as_slice(), *newest)), period)
+        .map_err(refusal::perf)
+}
+
+/// The tracepoints, and where futex waits are in the kernel.
+fn requirements() -> Result<(Points, FutexCode), Fault> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(Fault::new("perf_event_open", "the registers of this architecture are not known to this program"));
+    }
+    let tracefs = Tracefs::open().map_err(refusal::tracefs)?;
+    let point = |name| tracefs.tracepoint("sched", name).map_err(|error| refusal::tracepoint(name, error));
+    let points = Points { switch: point("sched_switch")?, waking: point("sched_waking")? };
+    let symbols = std::fs::read("/proc/kallsyms").map_err(|error| refusal::kallsyms(Some(&error)))?;
+    let code = FutexCode::parse(&symbols).ok_or_else(|| refusal::kallsyms(None))?;
+    Ok((points, code))
+}
+
+/// Whether threads have the same numbers in the kernel's events as here: in the
+/// first pid namespace, whose inode the kernel fixes (`PROC_PID_INIT_INO`).
+fn own_numbers() -> bool {
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
+}
+
+/// The number that was given out last.
+fn newest_number() -> Pid {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap_or(0)
+}

@@ -31,6 +31,8 @@ pub struct Test {
     pub threads: Vec<Thread>,
     /// The condition.
     pub condition: Condition,
+    /// Only final states that satisfy this are looked at.
+    pub filter: Option<Proposition>,
     /// What a final state shows: registers first, then locations, sorted.
     pub observed: Vec<Observable>,
 }

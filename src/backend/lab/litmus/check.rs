@@ -1,12 +1,12 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::ast::Test;
 use super::axiom::Violation;
-use super::candidates::{Ended, Search, enumerate};
+use super::candidates::{Ended, Search, Visitor, enumerate};
 use super::execution::{Execution, Kind};
 use super::models::Model;
 use super::relation::Relation;
@@ -22,31 +22,44 @@ pub struct Judged {
     pub allowed: BTreeMap<Vec<i32>, Vec<bool>>,
 }
 
-/// Judges `test` under each of `models`, in `time` at most.
+/// So many candidates are judged each for itself by every model.
+const EXACT: u64 = 4096;
+/// From so many candidates on it is tried whether the first reads of a candidate
+/// forbid it already.
+const NARROW: u64 = 256;
+/// The most final states that are collected.
+const MOST_STATES: usize = 1 << 20;
+/// So long at most, and over so many candidates, an example of what is forbidden
+/// is sought.
+const EXPLAIN: Duration = Duration::from_millis(150);
+const EXPLAINED: u32 = 256;
+
+/// Judges `test` under each of `models`, 32 at most, in `time` at most.
 ///
 /// # Errors
 /// A sentence where there are too many executions for that.
 pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, String> {
     let begin = Instant::now();
     let search = Search { deadline: begin + time, incoherent: false };
-    let mut findings: Vec<Finding> = models.iter().map(|_| Finding::default()).collect();
-    let mut candidates = 0;
-    let ended = enumerate(test, search, &mut |x, state| {
-        candidates += 1;
-        for (model, finding) in models.iter().zip(&mut findings) {
-            finding.look(test, *model, x, state);
-        }
-        true
-    });
-    if let Ended::TooLarge(why) = ended {
-        return Err(why);
+    let mut bench = Bench {
+        test,
+        models,
+        findings: models.iter().map(|_| Finding::default()).collect(),
+        states: HashMap::new(),
+        candidates: 0,
+        conflict: false,
+    };
+    let all = (1_u32 << models.len()) - 1;
+    match enumerate(test, search, all, &mut bench) {
+        Ended::Complete => {}
+        Ended::Enough => return Err(format!("there are more than {MOST_STATES} final states")),
+        Ended::TooLarge(why) => return Err(why),
     }
+    let Bench { findings, states, candidates, .. } = bench;
     let mut judged = Judged::default();
     for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
-        for state in &finding.states {
-            judged.allowed.entry(state.clone()).or_insert_with(|| vec![false; models.len()])[index] = true;
-        }
-        let mut judgement = finding.judgement(test, model.name);
+        let own = states.iter().filter(|(_, allow)| *allow >> index & 1 == 1).map(|(state, _)| state);
+        let mut judgement = finding.judgement(test, model.name, own);
         judgement.candidates = candidates;
         if !judgement.allowed {
             judgement.broken = why_forbidden(test, *model, search.deadline);
@@ -54,53 +67,150 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
         judgement.took = Nanos::from(begin.elapsed());
         judged.judgements.push(judgement);
     }
+    let by_model = |allow: u32| (0..models.len()).map(|index| allow >> index & 1 == 1).collect();
+    judged.allowed = states.into_iter().map(|(state, allow)| (state, by_model(allow))).collect();
     Ok(judged)
 }
 
 /// All final states of all candidates, those included that every model forbids;
 /// nothing where there are too many.
 pub fn conceivable_states(test: &Test, time: Duration) -> Vec<Vec<i32>> {
-    let mut states = BTreeSet::new();
-    let search = Search { deadline: Instant::now() + time, incoherent: true };
-    let ended = enumerate(test, search, &mut |_, state| {
-        if !states.contains(state) {
-            states.insert(state.to_vec());
+    struct Collector(BTreeSet<Vec<i32>>);
+    impl Visitor for Collector {
+        fn wants(&mut self, state: &[i32], _alive: u32) -> bool {
+            !self.0.contains(state)
         }
+        fn visit(&mut self, _x: &mut Execution, state: &[i32], _alive: u32) -> bool {
+            self.0.insert(state.to_vec());
+            self.0.len() < MOST_STATES
+        }
+    }
+    let mut states = Collector(BTreeSet::new());
+    let search = Search { deadline: Instant::now() + time, incoherent: true };
+    let ended = enumerate(test, search, 1, &mut states);
+    if ended == Ended::Complete { states.0.into_iter().collect() } else { Vec::new() }
+}
+
+/// The models at work.
+///
+/// In a large test not every candidate is judged by every model: one whose final
+/// state a model allows already has nothing new to say, and one whose first reads
+/// contradict a model is not completed for it.
+struct Bench<'a> {
+    test: &'a Test,
+    models: &'a [Model],
+    findings: Vec<Finding>,
+    /// Each final state and which models allow it, a bit each.
+    states: HashMap<Vec<i32>, u32>,
+    candidates: u64,
+    /// Whether the candidates at hand could race.
+    conflict: bool,
+}
+
+impl Bench<'_> {
+    /// The models of `alive` to whom this candidate may say something new.
+    fn curious(&self, state: &[i32], alive: u32) -> u32 {
+        let known = self.states.get(state).copied().unwrap_or(0);
+        let mut curious = alive & !known;
+        if self.conflict {
+            for (index, (model, finding)) in self.models.iter().zip(&self.findings).enumerate() {
+                if model.races.is_some() && finding.race.is_none() {
+                    curious |= alive & 1 << index;
+                }
+            }
+        }
+        curious
+    }
+}
+
+impl Visitor for Bench<'_> {
+    fn begin(&mut self, x: &Execution) -> bool {
+        self.conflict = x.conflict;
         true
-    });
-    if ended == Ended::Complete { states.into_iter().collect() } else { Vec::new() }
+    }
+
+    fn narrow(&mut self, x: &Execution, alive: u32, left: usize) -> u32 {
+        if self.candidates < NARROW || left == 1 {
+            return alive;
+        }
+        let mut narrowed = alive;
+        for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
+            let bit = 1 << index;
+            if alive & bit != 0 && finding.is_worth_trying() && (model.consistent)(x).is_err() {
+                finding.cut += 1;
+                narrowed &= !bit;
+            }
+        }
+        narrowed
+    }
+
+    fn wants(&mut self, state: &[i32], alive: u32) -> bool {
+        self.candidates += 1;
+        self.candidates <= EXACT || self.curious(state, alive) != 0
+    }
+
+    fn visit(&mut self, x: &mut Execution, state: &[i32], alive: u32) -> bool {
+        let curious = if self.candidates <= EXACT { alive } else { self.curious(state, alive) };
+        let mut allow = 0;
+        for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
+            if curious >> index & 1 == 1 && finding.look(self.test, *model, x, state) {
+                allow |= 1 << index;
+            }
+        }
+        if allow != 0 {
+            match self.states.get_mut(state) {
+                Some(known) => *known |= allow,
+                None => {
+                    self.states.insert(state.to_vec(), allow);
+                }
+            }
+        }
+        self.states.len() <= MOST_STATES
+    }
 }
 
 /// What one model says, as it is found out.
 #[derive(Default)]
 struct Finding {
-    states: HashSet<Vec<i32>>,
     consistent: u64,
     race: Option<(String, String)>,
     witness: Option<Witness>,
+    /// How often it was asked about incomplete candidates, and how often it
+    /// could tell that they were lost.
+    tried: u64,
+    cut: u64,
 }
 
 impl Finding {
-    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32]) {
+    /// Where incomplete candidates are hardly ever lost they are tried seldom.
+    fn is_worth_trying(&mut self) -> bool {
+        self.tried += 1;
+        self.tried < 64 || self.cut * 8 >= self.tried || self.tried.is_multiple_of(64)
+    }
+
+    /// Whether the model finds the candidate consistent.
+    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32]) -> bool {
         if (model.consistent)(x).is_err() {
-            return;
+            return false;
         }
         self.consistent += 1;
-        if self.race.is_none() {
-            let race = (model.races)(x).pairs().next();
+        if let Some(races) = model.races.filter(|_| x.conflict && self.race.is_none()) {
+            let race = races(x).pairs().next();
             self.race = race.map(|(a, b)| (describe(test, x, a), describe(test, x, b)));
         }
         if self.witness.is_none() && test.condition.proposition.holds(state) {
             self.witness = Some(witness(test, x));
         }
-        if !self.states.contains(state) {
-            self.states.insert(state.to_vec());
-        }
+        true
     }
 
-    fn judgement(self, test: &Test, model: &str) -> Judgement {
-        let satisfying = self.states.iter().filter(|state| test.condition.proposition.holds(state)).count();
-        let mut states: Vec<String> = self.states.iter().map(|state| test.state_text(state)).collect();
+    fn judgement<'a>(self, test: &Test, model: &str, states: impl Iterator<Item = &'a Vec<i32>>) -> Judgement {
+        let mut satisfying = 0;
+        let text = |state: &Vec<i32>| {
+            satisfying += usize::from(test.condition.proposition.holds(state));
+            test.state_text(state)
+        };
+        let mut states: Vec<String> = states.map(text).collect();
         states.sort();
         Judgement {
             model: model.to_owned(),
@@ -119,28 +229,14 @@ impl Finding {
     }
 }
 
-/// The simplest violation among the candidates that satisfy the condition.
+/// The simplest violation among candidates that satisfy the condition: coherent
+/// ones where there are any.
 fn why_forbidden(test: &Test, model: Model, deadline: Instant) -> Option<Broken> {
-    let mut best: Option<(Violation, Vec<String>)> = None;
-    let search = Search { deadline, incoherent: true };
-    enumerate(test, search, &mut |x, state| {
-        if !test.condition.proposition.holds(state) {
-            return true;
-        }
-        x.explain = true;
-        if let Err(violation) = (model.consistent)(x) {
-            let length =
-                |violation: &Violation| if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
-            // Among the shortest the last axiom says most: a candidate that
-            // breaks coherence as well is the worse example.
-            if best.as_ref().is_none_or(|(known, _)| rank(&violation, length(&violation)) < rank(known, length(known)))
-            {
-                let events = violation.cycle.iter().map(|(event, _)| describe(test, x, *event)).collect();
-                best = Some((violation, events));
-            }
-        }
-        x.explain = false;
-        true
+    let best = [false, true].into_iter().find_map(|incoherent| {
+        let mut explainer = Explainer { test, model, best: None, left: EXPLAINED };
+        let search = Search { deadline: deadline.min(Instant::now() + EXPLAIN), incoherent };
+        enumerate(test, search, 1, &mut explainer);
+        explainer.best
     });
     best.map(|(violation, events)| Broken {
         axiom: violation.axiom.to_owned(),
@@ -149,7 +245,37 @@ fn why_forbidden(test: &Test, model: Model, deadline: Instant) -> Option<Broken>
     })
 }
 
-fn rank(violation: &Violation, length: usize) -> (bool, usize) {
+struct Explainer<'a> {
+    test: &'a Test,
+    model: Model,
+    /// The simplest so far, with its events in words.
+    best: Option<(Violation, Vec<String>)>,
+    left: u32,
+}
+
+impl Visitor for Explainer<'_> {
+    fn wants(&mut self, state: &[i32], _alive: u32) -> bool {
+        self.test.condition.proposition.holds(state)
+    }
+
+    fn visit(&mut self, x: &mut Execution, _state: &[i32], _alive: u32) -> bool {
+        x.explain = true;
+        if let Err(violation) = (self.model.consistent)(x) {
+            // Among the shortest the last axiom says most: a candidate that
+            // breaks coherence as well is the worse example.
+            if self.best.as_ref().is_none_or(|(known, _)| rank(&violation) < rank(known)) {
+                let events = violation.cycle.iter().map(|(event, _)| describe(self.test, x, *event)).collect();
+                self.best = Some((violation, events));
+            }
+        }
+        x.explain = false;
+        self.left -= 1;
+        self.left > 0
+    }
+}
+
+fn rank(violation: &Violation) -> (bool, usize) {
+    let length = if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
     (matches!(violation.axiom, "coherence" | "atomicity"), length)
 }
 
@@ -186,5 +312,9 @@ pub fn describe(test: &Test, x: &Execution, event: usize) -> String {
     format!("P{thread}: {access}")
 }
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod definition;
 #[cfg(test)]
 mod tests;

@@ -23,19 +23,75 @@ pub const TESTS: &[(&str, &str)] = library![
     "SB-seq_cst",
     "SB-fences",
     "SB-one-fence",
+    "SB-mixed-fence",
+    "SB-swap",
+    "SB-ring-of-three",
     "MP-relaxed",
+    "MP-release-only",
+    "MP-acquire-only",
     "MP-release-acquire",
     "MP-seq_cst",
     "MP-fences",
+    "MP-fence-to-acquire",
     "MP-plain-data",
+    "MP-release-sequence",
+    "MP-release-sequence-rmw",
+    "MP-release-sequence-broken",
     "LB-relaxed",
-    "CoRR-relaxed",
-    "counter-fetch-add",
+    "LB-acquire",
+    "LB-release-acquire",
+    "LB-one-data",
+    "LB-data",
+    "LB-false-data",
+    "LB-control",
+    "S-relaxed",
+    "S-release-acquire",
     "R-relaxed",
     "R-fences",
+    "R-seq_cst",
     "2+2W-relaxed",
+    "2+2W-release",
+    "2+2W-seq_cst",
+    "WRC-relaxed",
+    "WRC-release-acquire",
+    "RWC-relaxed",
+    "RWC-fences",
+    "ISA2-release-acquire",
+    "ISA2-relaxed-link",
     "IRIW-acquire",
+    "IRIW-fences",
     "IRIW-seq_cst",
+    "IRIW-mixed",
+    "Z6-mixed",
+    "CoRR-relaxed",
+    "CoRR-two-readers",
+    "CoWW",
+    "CoRW",
+    "CoWR",
+    "counter-fetch-add",
+    "counter-load-store",
+    "swap-one-winner",
+    "cas-one-winner",
+    "cas-weak",
+    "cas-failure-order",
+    "spinlock",
+    "spinlock-relaxed-unlock",
+    "ticket-lock",
+    "seqlock",
+    "seqlock-no-fence",
+    "dekker",
+    "dekker-release-acquire",
+    "peterson",
+    "peterson-release-acquire",
+    "treiber-push",
+    "treiber-push-relaxed",
+    "spsc-ring",
+    "double-checked-init",
+    "double-checked-init-relaxed",
+    "arc-drop",
+    "arc-drop-no-fence",
+    "hazard-pointer",
+    "lost-wakeup",
 ];
 
 /// The text of the library's test of this name, whatever its case.
@@ -163,9 +219,12 @@ mod tests {
         for (name, text) in TESTS {
             let test = parse(name, text).unwrap();
             let (_, verdicts) = test.keys.iter().find(|(key, _)| key == "Verdicts").expect("its verdicts");
-            let found: Vec<String> = judge(&test, MODELS, Duration::from_secs(20))
-                .unwrap()
-                .judgements
+            let judgements = judge(&test, MODELS, Duration::from_secs(20)).unwrap().judgements;
+            let racy: Vec<&str> =
+                judgements.iter().filter(|judgement| judgement.race.is_some()).map(|j| j.model.as_str()).collect();
+            let races = test.keys.iter().find(|(key, _)| key == "Race").map_or("", |(_, races)| races);
+            assert_eq!(races, racy.join(", "), "{name}");
+            let found: Vec<String> = judgements
                 .iter()
                 .map(|judgement| {
                     format!("{} {}", judgement.model, if judgement.allowed { "Allowed" } else { "Forbidden" })

@@ -5,6 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::backend::lab::litmus::library::TESTS;
 use crate::model::litmus::{Counts, Slot};
 use crate::model::{Nanos, Stamped};
 use crate::ui::director::Bursts;
@@ -170,11 +171,12 @@ fn the_picker_lists_the_library_and_takes_one() {
     let (mut panel, store) = (panel(), Store::default());
     press(&mut panel, &store, KeyCode::Char('t'));
     let screen = drawn(&mut panel, &store, 120, 36);
-    assert!(screen.contains("1 of 18") && screen.contains("IRIW-seq_cst"), "{screen}");
+    assert!(screen.contains(&format!("1 of {}", TESTS.len())) && screen.contains("MP-fences"), "{screen}");
     drawn(&mut panel, &store, 40, 6);
     press(&mut panel, &store, KeyCode::End);
     press(&mut panel, &store, KeyCode::Enter);
-    assert_eq!(panel.spec.test, "IRIW-seq_cst");
+    assert_eq!(panel.spec.test, TESTS[TESTS.len() - 1].0);
+    let mut panel = Ordering::new(LitmusSpec::named("IRIW-seq_cst"));
     let screen = drawn(&mut panel, &store, 80, 20);
     assert!(screen.contains("x.store(1,‹sc›)") || screen.contains("x.store(1,‹SeqCst›)"), "{screen}");
     assert!(screen.contains("r1 = y.load(sc)"), "{screen}");

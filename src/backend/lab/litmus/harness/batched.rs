@@ -85,6 +85,9 @@ impl Batched {
                     }
                 };
             }
+            if self.test.filter.as_ref().is_some_and(|filter| !filter.holds(&state)) {
+                continue;
+            }
             ledger.states.add(&state);
             witnesses += u64::from(self.test.condition.proposition.holds(&state));
         }

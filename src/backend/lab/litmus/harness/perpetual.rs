@@ -169,6 +169,9 @@ struct Analysis {
 
 /// Whether a test can run perpetually, from what it does and not from its name.
 fn analyse(test: &Test) -> Result<Analysis, &'static str> {
+    if test.filter.is_some() {
+        return Err("its filter is applied instance by instance");
+    }
     if test.threads.len() != 2 {
         return Err("only two threads can be paired by what they read");
     }

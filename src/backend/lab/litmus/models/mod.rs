@@ -26,8 +26,8 @@ pub struct Model {
     /// Whether an execution is consistent.
     pub consistent: fn(&Execution) -> Consistency,
     /// Pairs of events that race in a consistent execution: the program is
-    /// undefined then. Empty for models of machines.
-    pub races: fn(&Execution) -> Relation,
+    /// undefined then. A machine has no undefined programs.
+    pub races: Option<fn(&Execution) -> Relation>,
 }
 
 /// All models, strongest first.
@@ -36,9 +36,4 @@ pub const MODELS: &[Model] = &[sc::MODEL, tso::MODEL, rc11::MODEL, rust::MODEL];
 /// The model of this name.
 pub fn named(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.name == name)
-}
-
-/// A machine has no undefined programs.
-fn no_races(x: &Execution) -> Relation {
-    Relation::empty(x.size())
 }

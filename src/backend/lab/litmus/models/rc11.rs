@@ -13,7 +13,7 @@ pub const MODEL: Model = Model {
     title: "RC11",
     about: "repaired C11: the language of C and C++, without load buffering",
     consistent,
-    races: |x| races(x, &synchronises(x, &release_sequence(x))),
+    races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 
 /// Shared with the Rust model.

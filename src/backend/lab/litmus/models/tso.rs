@@ -3,8 +3,8 @@
 //! read-modify-write is locked, a seq_cst fence is MFENCE, and all else is plain
 //! moves. It bounds what an x86-64 machine may show.
 
+use super::Model;
 use super::sc::atomicity;
-use super::{Model, no_races};
 use crate::backend::lab::litmus::axiom::{Axiom, Consistency};
 use crate::backend::lab::litmus::execution::Execution;
 use crate::backend::lab::litmus::relation::{Relation, Set, product};
@@ -15,7 +15,7 @@ pub const MODEL: Model = Model {
     title: "TSO",
     about: "x86-TSO: each thread's stores wait in a buffer that its own loads look into first",
     consistent,
-    races: no_races,
+    races: None,
 };
 
 const COHERENCE: Axiom =

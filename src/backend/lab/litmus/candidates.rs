@@ -21,6 +21,9 @@ pub struct Search {
     pub deadline: Instant,
     /// Whether to look at incoherent candidates too.
     pub incoherent: bool,
+    /// Whether only candidates that satisfy the condition are of interest: some
+    /// others are left out then.
+    pub satisfying: bool,
 }
 
 /// Why a search ended.
@@ -109,6 +112,9 @@ fn choose<'a>(
             return Err(Ended::TooLarge(what));
         }
         let mut shape = Shape::new(test, chosen);
+        if progress.search.satisfying {
+            shape.require();
+        }
         return if progress.visitor.begin(&shape.frame) { shape.writes(0, progress) } else { Ok(()) };
     };
     for path in paths {
@@ -135,6 +141,8 @@ struct Shape<'a> {
     sees: Vec<usize>,
     /// The final state's values, where no value has to be computed.
     plain: Option<Plain>,
+    /// What a read must have read to be of interest.
+    required: Vec<Option<i32>>,
 }
 
 /// Where nothing depends on what is read but the final state itself.
@@ -208,7 +216,26 @@ impl<'a> Shape<'a> {
         frame.conflict = conflict(&frame);
         let mo = vec![Vec::new(); test.locations.len()];
         let plain = Plain::new(test, paths, &starts);
-        Shape { test, paths, starts, frame, reads, mo, position: vec![0; size], sees: vec![usize::MAX; size], plain }
+        let required = vec![None; size];
+        Shape { test, paths, starts, frame, reads, mo, position: vec![0; size], sees: vec![usize::MAX; size], plain, required }
+    }
+
+    /// Notes what reads must see for the condition to hold, where that is simple.
+    fn require(&mut self) {
+        let Some(plain) = &self.plain else { return };
+        let values = self.test.condition.proposition.required(plain.sources.len());
+        for (source, value) in plain.sources.iter().zip(values) {
+            if let Source::Read(event) = source {
+                self.required[*event] = self.required[*event].or(value);
+            }
+        }
+    }
+
+    fn is_ruled_out(&self, read: usize, seen: usize) -> bool {
+        match (self.required[read], &self.plain) {
+            (Some(required), Some(plain)) => plain.stored[seen] != required,
+            _ => false,
+        }
     }
 
     /// Orders the writes of each location from `location` on.
@@ -267,6 +294,9 @@ impl<'a> Shape<'a> {
         let location = self.frame.events[read.event].location.0;
         for position in self.visible(read, progress.search.incoherent) {
             let seen = self.mo[location][position];
+            if self.is_ruled_out(read.event, seen) {
+                continue;
+            }
             self.sees[read.event] = seen;
             self.position[read.event] = position;
             self.frame.rf.insert(seen, read.event);

@@ -40,12 +40,13 @@ const EXPLAINED: u32 = 256;
 /// A sentence where there are too many executions for that.
 pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, String> {
     let begin = Instant::now();
-    let search = Search { deadline: begin + time, incoherent: false };
+    let search = Search { deadline: begin + time, incoherent: false, satisfying: false };
     let mut bench = Bench {
         test,
         models,
         findings: models.iter().map(|_| Finding::default()).collect(),
         states: HashMap::new(),
+        weaker: models.iter().map(|model| weaker(models, model)).collect(),
         candidates: 0,
         conflict: false,
     };
@@ -56,16 +57,23 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
         Ended::TooLarge(why) => return Err(why),
     }
     let Bench { findings, states, candidates, .. } = bench;
+    let mut texts: Vec<(String, u32)> =
+        states.iter().map(|(state, allow)| (test.state_text(state), *allow)).collect();
+    texts.sort_unstable();
+    let satisfying = states.iter().filter(|(state, _)| test.condition.proposition.holds(state));
+    let satisfied: Vec<u32> = satisfying.map(|(_, allow)| *allow).collect();
     let mut judged = Judged::default();
     for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
-        let own = states.iter().filter(|(_, allow)| *allow >> index & 1 == 1).map(|(state, _)| state);
-        let mut judgement = finding.judgement(test, model.name, own);
+        let allows = |allow: u32| allow >> index & 1 == 1;
+        let own = texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone()).collect();
+        let satisfied = satisfied.iter().filter(|allow| allows(**allow)).count();
+        let mut judgement = finding.judgement(model.name, own, satisfied);
         judgement.candidates = candidates;
-        if !judgement.allowed {
-            judgement.broken = why_forbidden(test, *model, search.deadline);
-        }
-        judgement.took = Nanos::from(begin.elapsed());
         judged.judgements.push(judgement);
+    }
+    explain(test, models, &mut judged.judgements, search.deadline);
+    for judgement in &mut judged.judgements {
+        judgement.took = Nanos::from(begin.elapsed());
     }
     let by_model = |allow: u32| (0..models.len()).map(|index| allow >> index & 1 == 1).collect();
     judged.allowed = states.into_iter().map(|(state, allow)| (state, by_model(allow))).collect();
@@ -86,7 +94,7 @@ pub fn conceivable_states(test: &Test, time: Duration) -> Vec<Vec<i32>> {
         }
     }
     let mut states = Collector(BTreeSet::new());
-    let search = Search { deadline: Instant::now() + time, incoherent: true };
+    let search = Search { deadline: Instant::now() + time, incoherent: true, satisfying: false };
     let ended = enumerate(test, search, 1, &mut states);
     if ended == Ended::Complete { states.0.into_iter().collect() } else { Vec::new() }
 }
@@ -102,9 +110,16 @@ struct Bench<'a> {
     findings: Vec<Finding>,
     /// Each final state and which models allow it, a bit each.
     states: HashMap<Vec<i32>, u32>,
+    /// For each model those that allow whatever it does, a bit each.
+    weaker: Vec<u32>,
     candidates: u64,
     /// Whether the candidates at hand could race.
     conflict: bool,
+}
+
+fn weaker(models: &[Model], stronger: &Model) -> u32 {
+    let is_weaker = |model: &Model| stronger.stronger_than.contains(&model.name);
+    models.iter().enumerate().filter(|(_, model)| is_weaker(model)).fold(0, |all, (index, _)| all | 1 << index)
 }
 
 impl Bench<'_> {
@@ -136,7 +151,14 @@ impl Visitor for Bench<'_> {
         let mut narrowed = alive;
         for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
             let bit = 1 << index;
-            if alive & bit != 0 && finding.is_worth_trying() && (model.consistent)(x).is_err() {
+            if narrowed & bit != 0 && finding.is_worth_trying() {
+                if (model.consistent)(x).is_ok() {
+                    // Then those that are weaker need not be asked.
+                    if narrowed & self.weaker[index] == narrowed & !bit {
+                        break;
+                    }
+                    continue;
+                }
                 finding.cut += 1;
                 narrowed &= !bit;
             }
@@ -151,10 +173,12 @@ impl Visitor for Bench<'_> {
 
     fn visit(&mut self, x: &mut Execution, state: &[i32], alive: u32) -> bool {
         let curious = if self.candidates <= EXACT { alive } else { self.curious(state, alive) };
-        let mut allow = 0;
+        let (mut allow, mut implied) = (0, 0);
         for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
-            if curious >> index & 1 == 1 && finding.look(self.test, *model, x, state) {
-                allow |= 1 << index;
+            let bit = 1 << index;
+            if curious & bit != 0 && finding.look(self.test, *model, x, state, implied & bit != 0) {
+                allow |= bit;
+                implied |= self.weaker[index];
             }
         }
         if allow != 0 {
@@ -188,9 +212,10 @@ impl Finding {
         self.tried < 64 || self.cut * 8 >= self.tried || self.tried.is_multiple_of(64)
     }
 
-    /// Whether the model finds the candidate consistent.
-    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32]) -> bool {
-        if (model.consistent)(x).is_err() {
+    /// Whether the model finds the candidate consistent, where that is not known
+    /// already.
+    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32], known: bool) -> bool {
+        if !known && (model.consistent)(x).is_err() {
             return false;
         }
         self.consistent += 1;
@@ -204,14 +229,7 @@ impl Finding {
         true
     }
 
-    fn judgement<'a>(self, test: &Test, model: &str, states: impl Iterator<Item = &'a Vec<i32>>) -> Judgement {
-        let mut satisfying = 0;
-        let text = |state: &Vec<i32>| {
-            satisfying += usize::from(test.condition.proposition.holds(state));
-            test.state_text(state)
-        };
-        let mut states: Vec<String> = states.map(text).collect();
-        states.sort();
+    fn judgement(self, model: &str, states: Vec<String>, satisfying: usize) -> Judgement {
         Judgement {
             model: model.to_owned(),
             allowed: satisfying > 0,
@@ -229,27 +247,35 @@ impl Finding {
     }
 }
 
-/// The simplest violation among candidates that satisfy the condition: coherent
-/// ones where there are any.
-fn why_forbidden(test: &Test, model: Model, deadline: Instant) -> Option<Broken> {
-    let best = [false, true].into_iter().find_map(|incoherent| {
-        let mut explainer = Explainer { test, model, best: None, left: EXPLAINED };
-        let search = Search { deadline: deadline.min(Instant::now() + EXPLAIN), incoherent };
-        enumerate(test, search, 1, &mut explainer);
-        explainer.best
-    });
-    best.map(|(violation, events)| Broken {
-        axiom: violation.axiom.to_owned(),
-        meaning: violation.meaning.to_owned(),
-        cycle: events.into_iter().zip(violation.cycle.iter().map(|(_, name)| (*name).to_owned())).collect(),
-    })
+/// Tells for each model that forbids the condition by what, in the simplest
+/// violation among candidates that satisfy it: coherent ones where there are any.
+fn explain(test: &Test, models: &[Model], judgements: &mut [Judgement], deadline: Instant) {
+    for incoherent in [false, true] {
+        let open = |judgement: &&mut Judgement| !judgement.allowed && judgement.broken.is_none();
+        let (which, open): (Vec<Model>, Vec<&mut Judgement>) =
+            models.iter().zip(judgements.iter_mut()).filter(|(_, judgement)| open(&judgement)).unzip();
+        if which.is_empty() {
+            return;
+        }
+        let best = which.iter().map(|_| None).collect();
+        let mut explainer = Explainer { test, models: which, best, left: EXPLAINED };
+        let deadline = deadline.min(Instant::now() + EXPLAIN);
+        enumerate(test, Search { deadline, incoherent, satisfying: true }, 1, &mut explainer);
+        for (judgement, best) in open.into_iter().zip(explainer.best) {
+            judgement.broken = best.map(|(violation, events)| Broken {
+                axiom: violation.axiom.to_owned(),
+                meaning: violation.meaning.to_owned(),
+                cycle: events.into_iter().zip(violation.cycle.iter().map(|(_, name)| (*name).to_owned())).collect(),
+            });
+        }
+    }
 }
 
 struct Explainer<'a> {
     test: &'a Test,
-    model: Model,
-    /// The simplest so far, with its events in words.
-    best: Option<(Violation, Vec<String>)>,
+    models: Vec<Model>,
+    /// For each model the simplest so far, with its events in words.
+    best: Vec<Option<(Violation, Vec<String>)>>,
     left: u32,
 }
 
@@ -260,12 +286,13 @@ impl Visitor for Explainer<'_> {
 
     fn visit(&mut self, x: &mut Execution, _state: &[i32], _alive: u32) -> bool {
         x.explain = true;
-        if let Err(violation) = (self.model.consistent)(x) {
+        for (model, best) in self.models.iter().zip(&mut self.best) {
+            let Err(violation) = (model.consistent)(x) else { continue };
             // Among the shortest the last axiom says most: a candidate that
             // breaks coherence as well is the worse example.
-            if self.best.as_ref().is_none_or(|(known, _)| rank(&violation) < rank(known)) {
+            if best.as_ref().is_none_or(|(known, _)| rank(&violation) < rank(known)) {
                 let events = violation.cycle.iter().map(|(event, _)| describe(self.test, x, *event)).collect();
-                self.best = Some((violation, events));
+                *best = Some((violation, events));
             }
         }
         x.explain = false;

@@ -25,6 +25,9 @@ pub struct Model {
     pub about: &'static str,
     /// Whether an execution is consistent.
     pub consistent: fn(&Execution) -> Consistency,
+    /// Models that find consistent whatever this one does, since their axioms
+    /// speak of parts of the relations that its axioms speak of.
+    pub stronger_than: &'static [&'static str],
     /// Pairs of events that race in a consistent execution: the program is
     /// undefined then. A machine has no undefined programs.
     pub races: Option<fn(&Execution) -> Relation>,

@@ -19,6 +19,7 @@ pub const MODEL: Model = Model {
     title: "Rust",
     about: "Rust and C++20: as RC11, load buffering allowed; thin-air values excluded by syntactic dependencies",
     consistent,
+    stronger_than: &[],
     races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 

@@ -11,6 +11,8 @@ pub const MODEL: Model = Model {
     title: "SC",
     about: "sequential consistency: the threads take turns, one access at a time",
     consistent,
+    // sb, rf, mo and rb contain all that the others order.
+    stronger_than: &["tso", "rc11", "rust"],
     races: None,
 };
 

@@ -15,6 +15,7 @@ pub const MODEL: Model = Model {
     title: "TSO",
     about: "x86-TSO: each thread's stores wait in a buffer that its own loads look into first",
     consistent,
+    stronger_than: &[],
     races: None,
 };
 

@@ -217,7 +217,18 @@ impl<'a> Shape<'a> {
         let mo = vec![Vec::new(); test.locations.len()];
         let plain = Plain::new(test, paths, &starts);
         let required = vec![None; size];
-        Shape { test, paths, starts, frame, reads, mo, position: vec![0; size], sees: vec![usize::MAX; size], plain, required }
+        Shape {
+            test,
+            paths,
+            starts,
+            frame,
+            reads,
+            mo,
+            position: vec![0; size],
+            sees: vec![usize::MAX; size],
+            plain,
+            required,
+        }
     }
 
     /// Notes what reads must see for the condition to hold, where that is simple.

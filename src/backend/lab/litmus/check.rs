@@ -1,10 +1,10 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use super::ast::Test;
+use super::ast::{Proposition, Test};
 use super::axiom::Violation;
 use super::candidates::{Ended, Search, Visitor, enumerate};
 use super::execution::{Execution, Kind};
@@ -18,8 +18,16 @@ use crate::model::litmus::{Broken, Judgement, Observation, Order, Witness};
 pub struct Judged {
     /// What each says.
     pub judgements: Vec<Judgement>,
-    /// Each final state that one of them allows, and which do.
-    pub allowed: BTreeMap<Vec<i32>, Vec<bool>>,
+    /// Each final state that one of them allows, and which do: a bit each.
+    pub allowed: HashMap<Vec<i32>, u32>,
+}
+
+impl Judged {
+    /// Which of the models allow a final state, in their order.
+    pub fn verdicts(&self, state: &[i32]) -> Vec<bool> {
+        let allow = self.allowed.get(state).copied().unwrap_or(0);
+        (0..self.judgements.len()).map(|index| allow >> index & 1 == 1).collect()
+    }
 }
 
 /// So many candidates are judged each for itself by every model.
@@ -57,15 +65,15 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
         Ended::TooLarge(why) => return Err(why),
     }
     let Bench { findings, states, candidates, .. } = bench;
-    let mut texts: Vec<(String, u32)> =
-        states.iter().map(|(state, allow)| (test.state_text(state), *allow)).collect();
+    let mut texts: Vec<(String, u32)> = states.iter().map(|(state, allow)| (test.state_text(state), *allow)).collect();
     texts.sort_unstable();
     let satisfying = states.iter().filter(|(state, _)| test.condition.proposition.holds(state));
     let satisfied: Vec<u32> = satisfying.map(|(_, allow)| *allow).collect();
     let mut judged = Judged::default();
     for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
         let allows = |allow: u32| allow >> index & 1 == 1;
-        let own = texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone()).collect();
+        let own = texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone());
+        let own = if models.len() == 1 { texts.drain(..).map(|(text, _)| text).collect() } else { own.collect() };
         let satisfied = satisfied.iter().filter(|allow| allows(**allow)).count();
         let mut judgement = finding.judgement(model.name, own, satisfied);
         judgement.candidates = candidates;
@@ -75,9 +83,18 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
     for judgement in &mut judged.judgements {
         judgement.took = Nanos::from(begin.elapsed());
     }
-    let by_model = |allow: u32| (0..models.len()).map(|index| allow >> index & 1 == 1).collect();
-    judged.allowed = states.into_iter().map(|(state, allow)| (state, by_model(allow))).collect();
+    judged.allowed = states;
     Ok(judged)
+}
+
+/// What each model says of one final state: an execution that ends so, or what
+/// forbids it; nothing where there are too many executions.
+pub fn judge_state(test: &Test, state: &[i32], models: &[Model], time: Duration) -> Vec<Judgement> {
+    let equals = state.iter().enumerate().map(|(index, value)| Proposition::Equals(index, *value));
+    let all = equals.reduce(|all, one| Proposition::And(Box::new(all), Box::new(one)));
+    let mut test = test.clone();
+    test.condition.proposition = all.unwrap_or(Proposition::Constant(true));
+    judge(&test, models, time).map(|judged| judged.judgements).unwrap_or_default()
 }
 
 /// All final states of all candidates, those included that every model forbids;
@@ -224,7 +241,7 @@ impl Finding {
             self.race = race.map(|(a, b)| (describe(test, x, a), describe(test, x, b)));
         }
         if self.witness.is_none() && test.condition.proposition.holds(state) {
-            self.witness = Some(witness(test, x));
+            self.witness = Some(witness(test, model, x));
         }
         true
     }
@@ -306,7 +323,7 @@ fn rank(violation: &Violation) -> (bool, usize) {
     (matches!(violation.axiom, "coherence" | "atomicity"), length)
 }
 
-fn witness(test: &Test, x: &Execution) -> Witness {
+fn witness(test: &Test, model: Model, x: &Execution) -> Witness {
     let events = (0..x.size()).map(|event| describe(test, x, event)).collect();
     let mut edges = Vec::new();
     let mut add = |name: &str, relation: &Relation| {
@@ -315,7 +332,15 @@ fn witness(test: &Test, x: &Execution) -> Witness {
     add("sb", &next_only(&x.sb));
     add("rf", &x.rf);
     add("mo", &next_only(&x.mo));
-    add("rb", &x.rb);
+    add("fr", &x.rb);
+    add("rmw", &x.rmw);
+    if let Some(synchronises) = model.synchronises {
+        let sw = synchronises(x);
+        // Of what happens before, what no shorter step tells.
+        let hb = (&x.sb | &sw).closure() - &x.sb - &sw;
+        add("sw", &sw);
+        add("hb", &hb);
+    }
     Witness { events, edges }
 }
 

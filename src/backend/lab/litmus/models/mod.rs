@@ -25,6 +25,8 @@ pub struct Model {
     pub about: &'static str,
     /// Whether an execution is consistent.
     pub consistent: fn(&Execution) -> Consistency,
+    /// Which events synchronise, in models of languages.
+    pub synchronises: Option<fn(&Execution) -> Relation>,
     /// Models that find consistent whatever this one does, since their axioms
     /// speak of parts of the relations that its axioms speak of.
     pub stronger_than: &'static [&'static str],

@@ -15,6 +15,7 @@ pub const MODEL: Model = Model {
     consistent,
     // Rust's release sequences are parts of these, and dependencies parts of sb.
     stronger_than: &["rust"],
+    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
     races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 
@@ -68,7 +69,7 @@ pub(super) fn common(x: &Execution, sw: &Relation) -> Consistency {
     let communication = &x.rf | &x.mo | &x.rb;
     let eco = communication.closure();
     let first: &[(&str, &Relation)] = &[("sw", sw), ("sb", &x.sb)];
-    let second: &[(&str, &Relation)] = &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb)];
+    let second: &[(&str, &Relation)] = &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb)];
     COHERENCE.irreflexive(x, first, second, &hb.then(&eco.optional()))?;
     if !x.rmw.is_empty() {
         ATOMICITY.irreflexive(x, &[("rmw", &x.rmw)], second, &x.rmw.then(&eco))?;

@@ -20,6 +20,7 @@ pub const MODEL: Model = Model {
     about: "Rust and C++20: as RC11, load buffering allowed; thin-air values excluded by syntactic dependencies",
     consistent,
     stronger_than: &[],
+    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
     races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 

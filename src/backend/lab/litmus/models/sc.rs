@@ -13,6 +13,7 @@ pub const MODEL: Model = Model {
     consistent,
     // sb, rf, mo and rb contain all that the others order.
     stronger_than: &["tso", "rc11", "rust"],
+    synchronises: None,
     races: None,
 };
 
@@ -25,7 +26,7 @@ pub(super) const ATOMICITY: Axiom =
 
 /// acyclic(sb ∪ rf ∪ mo ∪ rb); rmw ∩ (rb;mo) empty
 fn consistent(x: &Execution) -> Consistency {
-    SC.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb), ("sb", &x.sb)])?;
+    SC.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb), ("sb", &x.sb)])?;
     atomicity(x)
 }
 
@@ -35,5 +36,5 @@ pub(super) fn atomicity(x: &Execution) -> Consistency {
         return Ok(());
     }
     let between = &x.rmw & x.rb.then(&x.mo);
-    ATOMICITY.empty(x, &between, "rmw", &[("rb", &x.rb), ("mo", &x.mo)])
+    ATOMICITY.empty(x, &between, "rmw", &[("fr", &x.rb), ("mo", &x.mo)])
 }

@@ -16,6 +16,7 @@ pub const MODEL: Model = Model {
     about: "x86-TSO: each thread's stores wait in a buffer that its own loads look into first",
     consistent,
     stronger_than: &[],
+    synchronises: None,
     races: None,
 };
 
@@ -28,10 +29,10 @@ const TSO: Axiom =
 /// acyclic(ppo ∪ rfe ∪ mo ∪ rb)
 fn consistent(x: &Execution) -> Consistency {
     let po_loc = &x.sb & &x.loc;
-    COHERENCE.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb), ("sb", &po_loc)])?;
+    COHERENCE.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb), ("sb", &po_loc)])?;
     atomicity(x)?;
     let rfe = &x.rf & &x.ext;
-    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("rb", &x.rb), ("sb", &preserved(x))])
+    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("fr", &x.rb), ("sb", &preserved(x))])
 }
 
 /// ppo = sb without write → read, save where the store is seq_cst, an RMW is at

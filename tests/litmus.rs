@@ -120,7 +120,7 @@ fn list_and_show_tell_what_there_is() {
     let listed = objects(&["list", "--json"]);
     assert!(listed.len() >= 15 && listed.iter().any(|test| test["test"] == "MP-release-acquire"));
     let shown = String::from_utf8(output(&["show", "mp-relaxed"]).stdout).unwrap();
-    for part in ["x.store(1, Relaxed);", "rust  Allowed", "tso   Forbidden", "─rb→"] {
+    for part in ["x.store(1, Relaxed);", "rust  Allowed", "tso   Forbidden", "─fr→"] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
 }

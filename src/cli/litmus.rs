@@ -13,6 +13,7 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 use super::Outcome;
 use crate::backend::Update;
 use crate::backend::lab::litmus::check::judge;
+use crate::backend::lab::litmus::harness::cost::measure;
 use crate::backend::lab::litmus::models::{MODELS, Model};
 use crate::backend::lab::litmus::{LitmusLab, library, run as lab};
 use crate::backend::lab::run_headless;
@@ -46,6 +47,12 @@ enum Task {
     Check(CheckArgs),
     /// Run tests on this machine and count what is seen
     Run(RunArgs),
+    /// Measure what loads, stores, read-modify-writes and fences cost here
+    Cost {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,7 +76,7 @@ struct RunArgs {
     /// Tests' names, or files in the C litmus dialect
     #[arg(value_name = "FILE|NAME", required = true)]
     tests: Vec<String>,
-    /// How to run them; auto is perpetual where a test permits it
+    /// How to run them; auto tries several ways and stays with the one that shows most
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     strategy: Choice,
     /// How long each test runs
@@ -91,6 +98,7 @@ enum Choice {
     Auto,
     Batched,
     Perpetual,
+    Timebase,
 }
 
 impl From<Choice> for Strategy {
@@ -99,6 +107,7 @@ impl From<Choice> for Strategy {
             Choice::Auto => Strategy::Auto,
             Choice::Batched => Strategy::Batched,
             Choice::Perpetual => Strategy::Perpetual,
+            Choice::Timebase => Strategy::Timebase,
         }
     }
 }
@@ -113,6 +122,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         Task::Show { tests } => show(tests),
         Task::Check(args) => check(args),
         Task::Run(args) => run_all(args),
+        Task::Cost { json } => cost(*json),
     }
 }
 
@@ -125,6 +135,13 @@ fn list(json: bool) -> color_eyre::Result<Outcome> {
         } else {
             format!("{name:wide$}  {}", test.headline)
         })?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn cost(json: bool) -> color_eyre::Result<Outcome> {
+    for cost in measure()? {
+        print(&if json { report::cost(&cost).to_string() } else { report::cost_text(&cost) })?;
     }
     Ok(Outcome::Done)
 }
@@ -159,7 +176,8 @@ fn check(args: &CheckArgs) -> color_eyre::Result<Outcome> {
             .judgements;
         if args.json {
             for judgement in &judgements {
-                print(&report::check(&spec.test, &test.name, &test.condition.text, judgement).to_string())?;
+                let line = report::check(&spec.test, &test.name, &test.condition.text, judgement);
+                print(&serde_json::to_string(&line).wrap_err("cannot write the result")?)?;
             }
         } else {
             print(report::check_text(&test.name, &test.condition.text, &judgements).trim_end())?;

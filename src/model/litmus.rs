@@ -70,13 +70,15 @@ pub struct Slot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// Perpetual where the test permits it, batched elsewhere.
+    /// Tries ways to run it, and stays with the one that shows most.
     #[default]
     Auto,
     /// Instances in arrays; reset, meet, run, count.
     Batched,
     /// No reset and no meeting: iteration n stores a value that names n.
     Perpetual,
+    /// As batched, each instance at a deadline on the time stamp counter.
+    Timebase,
 }
 
 impl fmt::Display for Strategy {
@@ -85,6 +87,7 @@ impl fmt::Display for Strategy {
             Strategy::Auto => "auto",
             Strategy::Batched => "batched",
             Strategy::Perpetual => "perpetual",
+            Strategy::Timebase => "timebase",
         })
     }
 }
@@ -248,8 +251,10 @@ pub struct LitmusTest {
     pub undecided: Option<String>,
     /// The model that bounds what this machine may show: `tso`.
     pub hardware: Option<String>,
-    /// How it runs: never `Auto`.
+    /// How it runs: `Auto` only before it does.
     pub strategy: Strategy,
+    /// The same in detail: `perpetual, chunks of 8192, locations 64 bytes apart`.
+    pub plan: String,
     /// The CPUs the threads are pinned to; empty where they are not.
     pub cpus: Vec<usize>,
     /// What should be known beside the figures.

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::litmus::{Judgement, LitmusProgress, Outcome, Piece, SourceLine};
+use crate::backend::lab::litmus::harness::cost::Cost;
+use crate::model::litmus::{Judgement, LitmusProgress, Observation, Outcome, Piece, SourceLine, Witness};
 use crate::model::units::{grouped, si};
 
 /// The columns of `litmus run --csv`.
@@ -20,6 +22,7 @@ pub fn run(progress: &LitmusProgress) -> Value {
         "test": test.name,
         "condition": test.condition,
         "strategy": test.strategy.to_string(),
+        "plan": test.plan,
         "cpus": test.cpus,
         "seconds": counts.elapsed.as_secs_f64(),
         "iterations": counts.iterations,
@@ -82,8 +85,8 @@ pub fn run_text(progress: &LitmusProgress) -> String {
     let place = if cpus.is_empty() { "not pinned".to_owned() } else { format!("on CPU {}", cpus.join(", ")) };
     let _ = writeln!(
         out,
-        "{} {place}, {:.2} s, {} iterations, {} outcomes looked at",
-        test.strategy,
+        "{}, {place}, {:.2} s, {} iterations, {} outcomes looked at",
+        test.plan,
         counts.elapsed.as_secs_f64(),
         grouped(counts.iterations),
         grouped(counts.frames)
@@ -137,26 +140,46 @@ fn table(progress: &LitmusProgress) -> String {
 }
 
 /// Schema `syncscope.litmus.check/1`: what one model says about one test.
-pub fn check(file: &str, test: &str, condition: &str, judgement: &Judgement) -> Value {
-    let witness = judgement.witness.as_ref();
-    json!({
-        "schema": "syncscope.litmus.check/1",
-        "file": file,
-        "test": test,
-        "model": judgement.model,
-        "condition": condition,
-        "verdict": verdict(judgement),
-        "observation": judgement.observation,
-        "race": judgement.race.is_some(),
-        "race_pair": judgement.race.as_ref().map(|(a, b)| [a, b]),
-        "states": judgement.states,
-        "candidates": judgement.candidates,
-        "consistent": judgement.consistent,
-        "witness": witness.map(|witness| json!({"events": witness.events, "edges": witness.edges})),
-        "broken_axiom": judgement.broken.as_ref().map(|broken| &broken.axiom),
-        "cycle": judgement.broken.as_ref().map(|broken| &broken.cycle),
-        "took_ns": judgement.took.0,
-    })
+#[derive(Debug, Serialize)]
+pub struct Check<'a> {
+    schema: &'static str,
+    file: &'a str,
+    test: &'a str,
+    model: &'a str,
+    condition: &'a str,
+    verdict: &'static str,
+    observation: Observation,
+    race: bool,
+    race_pair: Option<[&'a String; 2]>,
+    states: &'a [String],
+    candidates: u64,
+    consistent: u64,
+    witness: Option<&'a Witness>,
+    broken_axiom: Option<&'a String>,
+    cycle: Option<&'a [(String, String)]>,
+    took_ns: u64,
+}
+
+/// The fields of [`Check`].
+pub fn check<'a>(file: &'a str, test: &'a str, condition: &'a str, judgement: &'a Judgement) -> Check<'a> {
+    Check {
+        schema: "syncscope.litmus.check/1",
+        file,
+        test,
+        model: &judgement.model,
+        condition,
+        verdict: verdict(judgement),
+        observation: judgement.observation,
+        race: judgement.race.is_some(),
+        race_pair: judgement.race.as_ref().map(|(a, b)| [a, b]),
+        states: &judgement.states,
+        candidates: judgement.candidates,
+        consistent: judgement.consistent,
+        witness: judgement.witness.as_ref(),
+        broken_axiom: judgement.broken.as_ref().map(|broken| &broken.axiom),
+        cycle: judgement.broken.as_ref().map(|broken| &broken.cycle[..]),
+        took_ns: judgement.took.0,
+    }
 }
 
 /// `Allowed` or `Forbidden`.
@@ -192,6 +215,23 @@ pub fn check_text(test: &str, condition: &str, judgements: &[Judgement]) -> Stri
 
 fn race_text(judgement: &Judgement) -> String {
     judgement.race.as_ref().map_or(String::new(), |(a, b)| format!("a data race between `{a}` and `{b}`"))
+}
+
+/// Schema `syncscope.litmus.cost/1`: what an operation costs.
+pub fn cost(cost: &Cost) -> Value {
+    json!({
+        "schema": "syncscope.litmus.cost/1",
+        "operation": cost.operation,
+        "code": cost.code,
+        "alone_ns": cost.alone_ns,
+        "contended_ns": cost.contended_ns,
+    })
+}
+
+/// The same, to be read.
+pub fn cost_text(cost: &Cost) -> String {
+    let contended = cost.contended_ns.map_or(String::new(), |ns| format!("{ns:.1} ns contended"));
+    format!("{:28} {:8.1} ns {contended:>20}  {}", cost.operation, cost.alone_ns, cost.code)
 }
 
 /// A line of source as plain text.

@@ -31,6 +31,8 @@ pub struct Test {
     pub threads: Vec<Thread>,
     /// The condition.
     pub condition: Condition,
+    /// Only final states that satisfy this are looked at.
+    pub filter: Option<Proposition>,
     /// What a final state shows: registers first, then locations, sorted.
     pub observed: Vec<Observable>,
 }
@@ -145,18 +147,19 @@ pub enum Observable {
 impl Test {
     /// A final state as text, as in `0:r0=0; [x]=1;`.
     pub fn state_text(&self, state: &[i32]) -> String {
-        let parts: Vec<String> = self
-            .observed
-            .iter()
-            .zip(state)
-            .map(|(observable, value)| match observable {
+        use std::fmt::Write;
+        let mut text = String::with_capacity(10 * state.len());
+        for (observable, value) in self.observed.iter().zip(state) {
+            let space = if text.is_empty() { "" } else { " " };
+            // Writing to a string cannot fail.
+            let _ = match observable {
                 Observable::Register(thread, register) => {
-                    format!("{thread}:{}={value};", self.threads[*thread].registers[register.0])
+                    write!(text, "{space}{thread}:{}={value};", self.threads[*thread].registers[register.0])
                 }
-                Observable::Location(location) => format!("[{}]={value};", self.locations[location.0].name),
-            })
-            .collect();
-        parts.join(" ")
+                Observable::Location(location) => write!(text, "{space}[{}]={value};", self.locations[location.0].name),
+            };
+        }
+        text
     }
 
     /// The orderings of all threads, with where they stand and what they may be.

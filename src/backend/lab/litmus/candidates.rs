@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use super::ast::{Location, Observable, Test};
 use super::execution::{Event, Execution, Kind};
-use super::path::{Path, paths};
-use super::relation::{MOST_EVENTS, Relation};
+use super::path::{Node, Path, paths};
+use super::relation::{MOST_EVENTS, Relation, Set};
 use crate::model::litmus::Order;
 
 /// What to look at and for how long.
@@ -21,6 +21,9 @@ pub struct Search {
     pub deadline: Instant,
     /// Whether to look at incoherent candidates too.
     pub incoherent: bool,
+    /// Whether only candidates that satisfy the condition are of interest: some
+    /// others are left out then.
+    pub satisfying: bool,
 }
 
 /// Why a search ended.
@@ -34,9 +37,33 @@ pub enum Ended {
     TooLarge(String),
 }
 
-/// Hands every candidate to `each` with its final state, until that says
-/// `false`.
-pub fn enumerate(test: &Test, search: Search, each: &mut dyn FnMut(&mut Execution, &[i32]) -> bool) -> Ended {
+/// Who looks at candidates. Models are numbered; a set of them is a word with
+/// a bit for each.
+pub trait Visitor {
+    /// Whether to look at candidates of these events at all.
+    fn begin(&mut self, _x: &Execution) -> bool {
+        true
+    }
+
+    /// Which of the models `alive` may find an extension of `x` consistent,
+    /// whose reads do not all see a write yet: adding to `rf` and `rb` never
+    /// mends an axiom. `left` reads are undecided.
+    fn narrow(&mut self, _x: &Execution, alive: u32, _left: usize) -> u32 {
+        alive
+    }
+
+    /// Whether a candidate with this final state is worth a look.
+    fn wants(&mut self, _state: &[i32], _alive: u32) -> bool {
+        true
+    }
+
+    /// Looks at a candidate that the models `alive` may find consistent;
+    /// `false` ends the search.
+    fn visit(&mut self, x: &mut Execution, state: &[i32], alive: u32) -> bool;
+}
+
+/// Hands every candidate to `visitor` with its final state.
+pub fn enumerate(test: &Test, search: Search, alive: u32, visitor: &mut dyn Visitor) -> Ended {
     let mut all = Vec::new();
     for (thread, body) in test.threads.iter().enumerate() {
         match paths(body) {
@@ -44,7 +71,7 @@ pub fn enumerate(test: &Test, search: Search, each: &mut dyn FnMut(&mut Executio
             Err(why) => return Ended::TooLarge(format!("thread {thread}: {why}")),
         }
     }
-    let mut progress = Progress { search, visited: 0, each };
+    let mut progress = Progress { search, visited: 0, alive, visitor };
     let mut chosen = Vec::new();
     choose(test, &all, &mut chosen, &mut progress).err().unwrap_or(Ended::Complete)
 }
@@ -52,7 +79,9 @@ pub fn enumerate(test: &Test, search: Search, each: &mut dyn FnMut(&mut Executio
 struct Progress<'a> {
     search: Search,
     visited: u64,
-    each: &'a mut dyn FnMut(&mut Execution, &[i32]) -> bool,
+    /// The models that look.
+    alive: u32,
+    visitor: &'a mut dyn Visitor,
 }
 
 impl Progress<'_> {
@@ -82,7 +111,11 @@ fn choose<'a>(
             let what = format!("an execution has {size} events, and at most {MOST_EVENTS} are checked");
             return Err(Ended::TooLarge(what));
         }
-        return Shape::new(test, chosen).writes(0, progress);
+        let mut shape = Shape::new(test, chosen);
+        if progress.search.satisfying {
+            shape.require();
+        }
+        return if progress.visitor.begin(&shape.frame) { shape.writes(0, progress) } else { Ok(()) };
     };
     for path in paths {
         chosen.push(path);
@@ -106,6 +139,28 @@ struct Shape<'a> {
     position: Vec<usize>,
     /// What each read sees.
     sees: Vec<usize>,
+    /// The final state's values, where no value has to be computed.
+    plain: Option<Plain>,
+    /// What a read must have read to be of interest.
+    required: Vec<Option<i32>>,
+}
+
+/// Where nothing depends on what is read but the final state itself.
+struct Plain {
+    /// What each write stores.
+    stored: Vec<i32>,
+    /// Where the final state's values come from.
+    sources: Vec<Source>,
+    state: Vec<i32>,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Constant(i32),
+    /// What this event reads.
+    Read(usize),
+    /// The last write to this location.
+    Last(usize),
 }
 
 /// The values of a path's nodes.
@@ -150,23 +205,56 @@ impl<'a> Shape<'a> {
         for (start, path) in starts.iter().zip(paths) {
             for (index, event) in path.events.iter().enumerate() {
                 let to = start + index;
-                super::relation::Set(event.data).iter().for_each(|from| frame.data.insert(start + from, to));
-                super::relation::Set(event.ctrl).iter().for_each(|from| frame.ctrl.insert(start + from, to));
+                Set(event.data).iter().for_each(|from| frame.data.insert(start + from, to));
+                Set(event.ctrl).iter().for_each(|from| frame.ctrl.insert(start + from, to));
                 if event.rmw {
                     frame.rmw.insert(to - 1, to);
                 }
             }
         }
         let reads = frame.reads.iter().map(|event| neighbours(&frame, event)).collect();
+        frame.conflict = conflict(&frame);
         let mo = vec![Vec::new(); test.locations.len()];
-        Shape { test, paths, starts, frame, reads, mo, position: vec![0; size], sees: vec![usize::MAX; size] }
+        let plain = Plain::new(test, paths, &starts);
+        let required = vec![None; size];
+        Shape {
+            test,
+            paths,
+            starts,
+            frame,
+            reads,
+            mo,
+            position: vec![0; size],
+            sees: vec![usize::MAX; size],
+            plain,
+            required,
+        }
+    }
+
+    /// Notes what reads must see for the condition to hold, where that is simple.
+    fn require(&mut self) {
+        let Some(plain) = &self.plain else { return };
+        let values = self.test.condition.proposition.required(plain.sources.len());
+        for (source, value) in plain.sources.iter().zip(values) {
+            if let Source::Read(event) = source {
+                self.required[*event] = self.required[*event].or(value);
+            }
+        }
+    }
+
+    fn is_ruled_out(&self, read: usize, seen: usize) -> bool {
+        match (self.required[read], &self.plain) {
+            (Some(required), Some(plain)) => plain.stored[seen] != required,
+            _ => false,
+        }
     }
 
     /// Orders the writes of each location from `location` on.
     fn writes(&mut self, location: usize, progress: &mut Progress<'_>) -> Result<(), Ended> {
         if location == self.mo.len() {
             self.order();
-            return self.look(0, progress);
+            let alive = progress.alive;
+            return self.look(0, alive, progress);
         }
         let left: Vec<usize> = (0..self.frame.size())
             .filter(|e| self.frame.writes.contains(*e) && self.frame.events[*e].location.0 == location)
@@ -207,15 +295,27 @@ impl<'a> Shape<'a> {
     }
 
     /// Chooses what each read from `index` on sees.
-    fn look(&mut self, index: usize, progress: &mut Progress<'_>) -> Result<(), Ended> {
+    fn look(&mut self, index: usize, alive: u32, progress: &mut Progress<'_>) -> Result<(), Ended> {
         progress.visit()?;
-        let Some(read) = self.reads.get(index).copied() else { return self.complete(progress) };
+        let Some(read) = self.reads.get(index).copied() else { return self.complete(alive, progress) };
+        let alive = progress.visitor.narrow(&self.frame, alive, self.reads.len() - index);
+        if alive == 0 {
+            return Ok(());
+        }
         let location = self.frame.events[read.event].location.0;
         for position in self.visible(read, progress.search.incoherent) {
-            self.sees[read.event] = self.mo[location][position];
+            let seen = self.mo[location][position];
+            if self.is_ruled_out(read.event, seen) {
+                continue;
+            }
+            self.sees[read.event] = seen;
             self.position[read.event] = position;
-            self.look(index + 1, progress)?;
+            self.frame.rf.insert(seen, read.event);
+            self.frame.rb.set_row(read.event, self.frame.mo.row(seen));
+            self.look(index + 1, alive, progress)?;
+            self.frame.rf.remove(seen, read.event);
         }
+        self.frame.rb.set_row(read.event, Set::default());
         Ok(())
     }
 
@@ -234,27 +334,50 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn complete(&mut self, progress: &mut Progress<'_>) -> Result<(), Ended> {
-        let Some((values, nodes)) = self.values() else { return Ok(()) };
-        for (path, nodes) in self.paths.iter().zip(&nodes) {
-            let holds = |(node, expected): &(usize, bool)| nodes[*node].is_some_and(|value| (value != 0) == *expected);
-            if !path.assumptions.iter().all(holds) {
-                return Ok(());
+    fn complete(&mut self, alive: u32, progress: &mut Progress<'_>) -> Result<(), Ended> {
+        let looked = match self.plain.take() {
+            Some(mut plain) => {
+                plain.fill(&self.sees, &self.mo);
+                let looked = self.hand_over(&plain.state, |seen| plain.stored[seen], alive, progress);
+                self.plain = Some(plain);
+                looked
             }
+            None => {
+                let Some((values, nodes)) = self.values() else { return Ok(()) };
+                for (path, nodes) in self.paths.iter().zip(&nodes) {
+                    let holds =
+                        |(node, expected): &(usize, bool)| nodes[*node].is_some_and(|value| (value != 0) == *expected);
+                    if !path.assumptions.iter().all(holds) {
+                        return Ok(());
+                    }
+                }
+                let state = self.state(&values, &nodes);
+                self.hand_over(&state, |event| values[event], alive, progress)
+            }
+        };
+        if looked { Ok(()) } else { Err(Ended::Enough) }
+    }
+
+    /// Hands a candidate to who looks; `false` where that is enough.
+    fn hand_over(
+        &mut self,
+        state: &[i32],
+        stored: impl Fn(usize) -> i32,
+        alive: u32,
+        progress: &mut Progress<'_>,
+    ) -> bool {
+        let filtered = self.test.filter.as_ref().is_some_and(|filter| !filter.holds(state));
+        if filtered || !progress.visitor.wants(state, alive) {
+            return true;
         }
-        for (event, value) in self.frame.events.iter_mut().zip(&values) {
-            event.value = *value;
+        for event in 0..self.frame.size() {
+            self.frame.events[event].value = match self.frame.events[event].kind {
+                Kind::Read => stored(self.sees[event]),
+                Kind::Write => stored(event),
+                Kind::Fence => 0,
+            };
         }
-        let state = self.state(&values, &nodes);
-        let x = &mut self.frame;
-        x.rf = Relation::empty(x.size());
-        x.rb = Relation::empty(x.size());
-        for read in &self.reads {
-            let seen = self.sees[read.event];
-            x.rf.insert(seen, read.event);
-            x.mo.row(seen).iter().filter(|later| *later != read.event).for_each(|later| x.rb.insert(read.event, later));
-        }
-        if (progress.each)(x, &state) { Ok(()) } else { Err(Ended::Enough) }
+        progress.visitor.visit(&mut self.frame, state, alive)
     }
 
     /// What every event reads or writes, and every value of every path; `None`
@@ -305,6 +428,60 @@ impl<'a> Shape<'a> {
         };
         self.test.observed.iter().map(value).collect()
     }
+}
+
+impl Plain {
+    /// `None` where a value has to be computed, or decides about the way.
+    fn new(test: &Test, paths: &[&Path], starts: &[usize]) -> Option<Self> {
+        let mut stored: Vec<i32> = test.locations.iter().map(|place| place.initial).collect();
+        for path in paths {
+            if !path.assumptions.is_empty() {
+                return None;
+            }
+            let known = path.evaluate(&|_| None);
+            for event in &path.events {
+                stored.push(match event.value {
+                    Some(node) => known[node]?,
+                    None => 0,
+                });
+            }
+        }
+        let source = |observable: &Observable| match observable {
+            Observable::Location(location) => Some(Source::Last(location.0)),
+            Observable::Register(thread, register) => {
+                let path = paths[*thread];
+                let Some(node) = path.registers.get(register) else { return Some(Source::Constant(0)) };
+                match path.nodes[*node] {
+                    Node::Read(event) => Some(Source::Read(starts[*thread] + event)),
+                    _ => path.evaluate(&|_| None)[*node].map(Source::Constant),
+                }
+            }
+        };
+        let sources: Vec<Source> = test.observed.iter().map(source).collect::<Option<_>>()?;
+        Some(Plain { stored, state: vec![0; sources.len()], sources })
+    }
+
+    fn fill(&mut self, sees: &[usize], mo: &[Vec<usize>]) {
+        for (value, source) in self.state.iter_mut().zip(&self.sources) {
+            *value = match source {
+                Source::Constant(value) => *value,
+                Source::Read(event) => self.stored[sees[*event]],
+                Source::Last(location) => mo[*location].last().map_or(0, |last| self.stored[*last]),
+            };
+        }
+    }
+}
+
+/// Whether two threads access a location, one of them to write and one of them
+/// plainly: only then can there be a race.
+fn conflict(frame: &Execution) -> bool {
+    let own = |e: usize| frame.events[e].thread.is_some() && frame.events[e].kind != Kind::Fence;
+    let plain = |e: usize| !frame.atomics.contains(e);
+    let writes = |e: usize| frame.writes.contains(e);
+    (0..frame.size()).filter(|a| own(*a) && plain(*a)).any(|a| {
+        let meets = |b: usize| own(b) && frame.ext.contains(a, b) && frame.loc.contains(a, b);
+        (0..frame.size()).any(|b| meets(b) && (writes(a) || writes(b)))
+    })
 }
 
 fn neighbours(frame: &Execution, event: usize) -> Read {

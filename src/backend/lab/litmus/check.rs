@@ -1,12 +1,12 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use super::ast::Test;
+use super::ast::{Proposition, Test};
 use super::axiom::Violation;
-use super::candidates::{Ended, Search, enumerate};
+use super::candidates::{Ended, Search, Visitor, enumerate};
 use super::execution::{Execution, Kind};
 use super::models::Model;
 use super::relation::Relation;
@@ -18,90 +18,235 @@ use crate::model::litmus::{Broken, Judgement, Observation, Order, Witness};
 pub struct Judged {
     /// What each says.
     pub judgements: Vec<Judgement>,
-    /// Each final state that one of them allows, and which do.
-    pub allowed: BTreeMap<Vec<i32>, Vec<bool>>,
+    /// Each final state that one of them allows, and which do: a bit each.
+    pub allowed: HashMap<Vec<i32>, u32>,
 }
 
-/// Judges `test` under each of `models`, in `time` at most.
+impl Judged {
+    /// Which of the models allow a final state, in their order.
+    pub fn verdicts(&self, state: &[i32]) -> Vec<bool> {
+        let allow = self.allowed.get(state).copied().unwrap_or(0);
+        (0..self.judgements.len()).map(|index| allow >> index & 1 == 1).collect()
+    }
+}
+
+/// So many candidates are judged each for itself by every model.
+const EXACT: u64 = 4096;
+/// From so many candidates on it is tried whether the first reads of a candidate
+/// forbid it already.
+const NARROW: u64 = 256;
+/// The most final states that are collected.
+const MOST_STATES: usize = 1 << 20;
+/// So long at most, and over so many candidates, an example of what is forbidden
+/// is sought.
+const EXPLAIN: Duration = Duration::from_millis(150);
+const EXPLAINED: u32 = 256;
+
+/// Judges `test` under each of `models`, 32 at most, in `time` at most.
 ///
 /// # Errors
 /// A sentence where there are too many executions for that.
 pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, String> {
     let begin = Instant::now();
-    let search = Search { deadline: begin + time, incoherent: false };
-    let mut findings: Vec<Finding> = models.iter().map(|_| Finding::default()).collect();
-    let mut candidates = 0;
-    let ended = enumerate(test, search, &mut |x, state| {
-        candidates += 1;
-        for (model, finding) in models.iter().zip(&mut findings) {
-            finding.look(test, *model, x, state);
-        }
-        true
-    });
-    if let Ended::TooLarge(why) = ended {
-        return Err(why);
+    let search = Search { deadline: begin + time, incoherent: false, satisfying: false };
+    let mut bench = Bench {
+        test,
+        models,
+        findings: models.iter().map(|_| Finding::default()).collect(),
+        states: HashMap::new(),
+        weaker: models.iter().map(|model| weaker(models, model)).collect(),
+        candidates: 0,
+        conflict: false,
+    };
+    let all = (1_u32 << models.len()) - 1;
+    match enumerate(test, search, all, &mut bench) {
+        Ended::Complete => {}
+        Ended::Enough => return Err(format!("there are more than {MOST_STATES} final states")),
+        Ended::TooLarge(why) => return Err(why),
     }
+    let Bench { findings, states, candidates, .. } = bench;
+    let mut texts: Vec<(String, u32)> = states.iter().map(|(state, allow)| (test.state_text(state), *allow)).collect();
+    texts.sort_unstable();
+    let satisfying = states.iter().filter(|(state, _)| test.condition.proposition.holds(state));
+    let satisfied: Vec<u32> = satisfying.map(|(_, allow)| *allow).collect();
     let mut judged = Judged::default();
     for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
-        for state in &finding.states {
-            judged.allowed.entry(state.clone()).or_insert_with(|| vec![false; models.len()])[index] = true;
-        }
-        let mut judgement = finding.judgement(test, model.name);
+        let allows = |allow: u32| allow >> index & 1 == 1;
+        let own = texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone());
+        let own = if models.len() == 1 { texts.drain(..).map(|(text, _)| text).collect() } else { own.collect() };
+        let satisfied = satisfied.iter().filter(|allow| allows(**allow)).count();
+        let mut judgement = finding.judgement(model.name, own, satisfied);
         judgement.candidates = candidates;
-        if !judgement.allowed {
-            judgement.broken = why_forbidden(test, *model, search.deadline);
-        }
-        judgement.took = Nanos::from(begin.elapsed());
         judged.judgements.push(judgement);
     }
+    explain(test, models, &mut judged.judgements, search.deadline);
+    for judgement in &mut judged.judgements {
+        judgement.took = Nanos::from(begin.elapsed());
+    }
+    judged.allowed = states;
     Ok(judged)
+}
+
+/// What each model says of one final state: an execution that ends so, or what
+/// forbids it; nothing where there are too many executions.
+pub fn judge_state(test: &Test, state: &[i32], models: &[Model], time: Duration) -> Vec<Judgement> {
+    let equals = state.iter().enumerate().map(|(index, value)| Proposition::Equals(index, *value));
+    let all = equals.reduce(|all, one| Proposition::And(Box::new(all), Box::new(one)));
+    let mut test = test.clone();
+    test.condition.proposition = all.unwrap_or(Proposition::Constant(true));
+    judge(&test, models, time).map(|judged| judged.judgements).unwrap_or_default()
 }
 
 /// All final states of all candidates, those included that every model forbids;
 /// nothing where there are too many.
 pub fn conceivable_states(test: &Test, time: Duration) -> Vec<Vec<i32>> {
-    let mut states = BTreeSet::new();
-    let search = Search { deadline: Instant::now() + time, incoherent: true };
-    let ended = enumerate(test, search, &mut |_, state| {
-        if !states.contains(state) {
-            states.insert(state.to_vec());
+    struct Collector(BTreeSet<Vec<i32>>);
+    impl Visitor for Collector {
+        fn wants(&mut self, state: &[i32], _alive: u32) -> bool {
+            !self.0.contains(state)
         }
+        fn visit(&mut self, _x: &mut Execution, state: &[i32], _alive: u32) -> bool {
+            self.0.insert(state.to_vec());
+            self.0.len() < MOST_STATES
+        }
+    }
+    let mut states = Collector(BTreeSet::new());
+    let search = Search { deadline: Instant::now() + time, incoherent: true, satisfying: false };
+    let ended = enumerate(test, search, 1, &mut states);
+    if ended == Ended::Complete { states.0.into_iter().collect() } else { Vec::new() }
+}
+
+/// The models at work.
+///
+/// In a large test not every candidate is judged by every model: one whose final
+/// state a model allows already has nothing new to say, and one whose first reads
+/// contradict a model is not completed for it.
+struct Bench<'a> {
+    test: &'a Test,
+    models: &'a [Model],
+    findings: Vec<Finding>,
+    /// Each final state and which models allow it, a bit each.
+    states: HashMap<Vec<i32>, u32>,
+    /// For each model those that allow whatever it does, a bit each.
+    weaker: Vec<u32>,
+    candidates: u64,
+    /// Whether the candidates at hand could race.
+    conflict: bool,
+}
+
+fn weaker(models: &[Model], stronger: &Model) -> u32 {
+    let is_weaker = |model: &Model| stronger.stronger_than.contains(&model.name);
+    models.iter().enumerate().filter(|(_, model)| is_weaker(model)).fold(0, |all, (index, _)| all | 1 << index)
+}
+
+impl Bench<'_> {
+    /// The models of `alive` to whom this candidate may say something new.
+    fn curious(&self, state: &[i32], alive: u32) -> u32 {
+        let known = self.states.get(state).copied().unwrap_or(0);
+        let mut curious = alive & !known;
+        if self.conflict {
+            for (index, (model, finding)) in self.models.iter().zip(&self.findings).enumerate() {
+                if model.races.is_some() && finding.race.is_none() {
+                    curious |= alive & 1 << index;
+                }
+            }
+        }
+        curious
+    }
+}
+
+impl Visitor for Bench<'_> {
+    fn begin(&mut self, x: &Execution) -> bool {
+        self.conflict = x.conflict;
         true
-    });
-    if ended == Ended::Complete { states.into_iter().collect() } else { Vec::new() }
+    }
+
+    fn narrow(&mut self, x: &Execution, alive: u32, left: usize) -> u32 {
+        if self.candidates < NARROW || left == 1 {
+            return alive;
+        }
+        let mut narrowed = alive;
+        for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
+            let bit = 1 << index;
+            if narrowed & bit != 0 && finding.is_worth_trying() {
+                if (model.consistent)(x).is_ok() {
+                    // Then those that are weaker need not be asked.
+                    if narrowed & self.weaker[index] == narrowed & !bit {
+                        break;
+                    }
+                    continue;
+                }
+                finding.cut += 1;
+                narrowed &= !bit;
+            }
+        }
+        narrowed
+    }
+
+    fn wants(&mut self, state: &[i32], alive: u32) -> bool {
+        self.candidates += 1;
+        self.candidates <= EXACT || self.curious(state, alive) != 0
+    }
+
+    fn visit(&mut self, x: &mut Execution, state: &[i32], alive: u32) -> bool {
+        let curious = if self.candidates <= EXACT { alive } else { self.curious(state, alive) };
+        let (mut allow, mut implied) = (0, 0);
+        for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {
+            let bit = 1 << index;
+            if curious & bit != 0 && finding.look(self.test, *model, x, state, implied & bit != 0) {
+                allow |= bit;
+                implied |= self.weaker[index];
+            }
+        }
+        if allow != 0 {
+            match self.states.get_mut(state) {
+                Some(known) => *known |= allow,
+                None => {
+                    self.states.insert(state.to_vec(), allow);
+                }
+            }
+        }
+        self.states.len() <= MOST_STATES
+    }
 }
 
 /// What one model says, as it is found out.
 #[derive(Default)]
 struct Finding {
-    states: HashSet<Vec<i32>>,
     consistent: u64,
     race: Option<(String, String)>,
     witness: Option<Witness>,
+    /// How often it was asked about incomplete candidates, and how often it
+    /// could tell that they were lost.
+    tried: u64,
+    cut: u64,
 }
 
 impl Finding {
-    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32]) {
-        if (model.consistent)(x).is_err() {
-            return;
+    /// Where incomplete candidates are hardly ever lost they are tried seldom.
+    fn is_worth_trying(&mut self) -> bool {
+        self.tried += 1;
+        self.tried < 64 || self.cut * 8 >= self.tried || self.tried.is_multiple_of(64)
+    }
+
+    /// Whether the model finds the candidate consistent, where that is not known
+    /// already.
+    fn look(&mut self, test: &Test, model: Model, x: &Execution, state: &[i32], known: bool) -> bool {
+        if !known && (model.consistent)(x).is_err() {
+            return false;
         }
         self.consistent += 1;
-        if self.race.is_none() {
-            let race = (model.races)(x).pairs().next();
+        if let Some(races) = model.races.filter(|_| x.conflict && self.race.is_none()) {
+            let race = races(x).pairs().next();
             self.race = race.map(|(a, b)| (describe(test, x, a), describe(test, x, b)));
         }
         if self.witness.is_none() && test.condition.proposition.holds(state) {
-            self.witness = Some(witness(test, x));
+            self.witness = Some(witness(test, model, x));
         }
-        if !self.states.contains(state) {
-            self.states.insert(state.to_vec());
-        }
+        true
     }
 
-    fn judgement(self, test: &Test, model: &str) -> Judgement {
-        let satisfying = self.states.iter().filter(|state| test.condition.proposition.holds(state)).count();
-        let mut states: Vec<String> = self.states.iter().map(|state| test.state_text(state)).collect();
-        states.sort();
+    fn judgement(self, model: &str, states: Vec<String>, satisfying: usize) -> Judgement {
         Judgement {
             model: model.to_owned(),
             allowed: satisfying > 0,
@@ -119,41 +264,66 @@ impl Finding {
     }
 }
 
-/// The simplest violation among the candidates that satisfy the condition.
-fn why_forbidden(test: &Test, model: Model, deadline: Instant) -> Option<Broken> {
-    let mut best: Option<(Violation, Vec<String>)> = None;
-    let search = Search { deadline, incoherent: true };
-    enumerate(test, search, &mut |x, state| {
-        if !test.condition.proposition.holds(state) {
-            return true;
+/// Tells for each model that forbids the condition by what, in the simplest
+/// violation among candidates that satisfy it: coherent ones where there are any.
+fn explain(test: &Test, models: &[Model], judgements: &mut [Judgement], deadline: Instant) {
+    for incoherent in [false, true] {
+        let open = |judgement: &&mut Judgement| !judgement.allowed && judgement.broken.is_none();
+        let (which, open): (Vec<Model>, Vec<&mut Judgement>) =
+            models.iter().zip(judgements.iter_mut()).filter(|(_, judgement)| open(&judgement)).unzip();
+        if which.is_empty() {
+            return;
         }
+        let best = which.iter().map(|_| None).collect();
+        let mut explainer = Explainer { test, models: which, best, left: EXPLAINED };
+        let deadline = deadline.min(Instant::now() + EXPLAIN);
+        enumerate(test, Search { deadline, incoherent, satisfying: true }, 1, &mut explainer);
+        for (judgement, best) in open.into_iter().zip(explainer.best) {
+            judgement.broken = best.map(|(violation, events)| Broken {
+                axiom: violation.axiom.to_owned(),
+                meaning: violation.meaning.to_owned(),
+                cycle: events.into_iter().zip(violation.cycle.iter().map(|(_, name)| (*name).to_owned())).collect(),
+            });
+        }
+    }
+}
+
+struct Explainer<'a> {
+    test: &'a Test,
+    models: Vec<Model>,
+    /// For each model the simplest so far, with its events in words.
+    best: Vec<Option<(Violation, Vec<String>)>>,
+    left: u32,
+}
+
+impl Visitor for Explainer<'_> {
+    fn wants(&mut self, state: &[i32], _alive: u32) -> bool {
+        self.test.condition.proposition.holds(state)
+    }
+
+    fn visit(&mut self, x: &mut Execution, _state: &[i32], _alive: u32) -> bool {
         x.explain = true;
-        if let Err(violation) = (model.consistent)(x) {
-            let length =
-                |violation: &Violation| if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
+        for (model, best) in self.models.iter().zip(&mut self.best) {
+            let Err(violation) = (model.consistent)(x) else { continue };
             // Among the shortest the last axiom says most: a candidate that
             // breaks coherence as well is the worse example.
-            if best.as_ref().is_none_or(|(known, _)| rank(&violation, length(&violation)) < rank(known, length(known)))
-            {
-                let events = violation.cycle.iter().map(|(event, _)| describe(test, x, *event)).collect();
-                best = Some((violation, events));
+            if best.as_ref().is_none_or(|(known, _)| rank(&violation) < rank(known)) {
+                let events = violation.cycle.iter().map(|(event, _)| describe(self.test, x, *event)).collect();
+                *best = Some((violation, events));
             }
         }
         x.explain = false;
-        true
-    });
-    best.map(|(violation, events)| Broken {
-        axiom: violation.axiom.to_owned(),
-        meaning: violation.meaning.to_owned(),
-        cycle: events.into_iter().zip(violation.cycle.iter().map(|(_, name)| (*name).to_owned())).collect(),
-    })
+        self.left -= 1;
+        self.left > 0
+    }
 }
 
-fn rank(violation: &Violation, length: usize) -> (bool, usize) {
+fn rank(violation: &Violation) -> (bool, usize) {
+    let length = if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
     (matches!(violation.axiom, "coherence" | "atomicity"), length)
 }
 
-fn witness(test: &Test, x: &Execution) -> Witness {
+fn witness(test: &Test, model: Model, x: &Execution) -> Witness {
     let events = (0..x.size()).map(|event| describe(test, x, event)).collect();
     let mut edges = Vec::new();
     let mut add = |name: &str, relation: &Relation| {
@@ -162,7 +332,15 @@ fn witness(test: &Test, x: &Execution) -> Witness {
     add("sb", &next_only(&x.sb));
     add("rf", &x.rf);
     add("mo", &next_only(&x.mo));
-    add("rb", &x.rb);
+    add("fr", &x.rb);
+    add("rmw", &x.rmw);
+    if let Some(synchronises) = model.synchronises {
+        let sw = synchronises(x);
+        // Of what happens before, what no shorter step tells.
+        let hb = (&x.sb | &sw).closure() - &x.sb - &sw;
+        add("sw", &sw);
+        add("hb", &hb);
+    }
     Witness { events, edges }
 }
 
@@ -186,5 +364,9 @@ pub fn describe(test: &Test, x: &Execution, event: usize) -> String {
     format!("P{thread}: {access}")
 }
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod definition;
 #[cfg(test)]
 mod tests;

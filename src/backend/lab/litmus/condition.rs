@@ -52,6 +52,31 @@ impl Proposition {
     }
 }
 
+impl Proposition {
+    /// What each of `count` observables must be for it to hold; nothing where
+    /// that is not so simple.
+    pub fn required(&self, count: usize) -> Vec<Option<i32>> {
+        let mut required = vec![None; count];
+        self.require(&mut required);
+        required
+    }
+
+    fn require(&self, required: &mut [Option<i32>]) {
+        match self {
+            Proposition::Equals(observable, value) => {
+                if let Some(place) = required.get_mut(*observable) {
+                    place.get_or_insert(*value);
+                }
+            }
+            Proposition::And(a, b) => {
+                a.require(required);
+                b.require(required);
+            }
+            Proposition::Constant(_) | Proposition::Not(_) | Proposition::Or(..) => {}
+        }
+    }
+}
+
 impl fmt::Display for Quantifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -69,6 +69,8 @@ pub struct Execution {
     pub releases: Set,
     /// Events ordered `seq_cst`.
     pub seq_cst: Set,
+    /// Whether two accesses of different threads could race.
+    pub conflict: bool,
     /// Whether a violated axiom is to be shown with its cycle.
     pub explain: bool,
 }
@@ -110,6 +112,7 @@ impl Execution {
             acquires: collect(&|e| e.kind != Kind::Write && e.order.acquires()),
             releases: collect(&|e| e.kind != Kind::Read && e.order.releases()),
             seq_cst: collect(&|e| e.order == Order::SeqCst),
+            conflict: false,
             explain: false,
             events,
         }

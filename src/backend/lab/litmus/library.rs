@@ -1,14 +1,19 @@
 //! The tests that come with the program, and those in files.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::ast::Test;
 use super::parse::{Limits, parse};
 use crate::model::Fault;
 use crate::model::litmus::{LitmusSpec, Order, Slot};
 use crate::model::text::visible;
+
+/// How long to wait for somebody to write into a pipe that is read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 macro_rules! library {
     ($($name:literal),* $(,)?) => {
@@ -23,19 +28,78 @@ pub const TESTS: &[(&str, &str)] = library![
     "SB-seq_cst",
     "SB-fences",
     "SB-one-fence",
+    "SB-mixed-fence",
+    "SB-swap",
+    "SB-ring-of-three",
     "MP-relaxed",
+    "MP-release-only",
+    "MP-acquire-only",
     "MP-release-acquire",
     "MP-seq_cst",
     "MP-fences",
+    "MP-fence-to-acquire",
     "MP-plain-data",
+    "MP-release-sequence",
+    "MP-release-sequence-rmw",
+    "MP-release-sequence-broken",
     "LB-relaxed",
-    "CoRR-relaxed",
-    "counter-fetch-add",
+    "LB-acquire",
+    "LB-release-acquire",
+    "LB-one-data",
+    "LB-data",
+    "LB-false-data",
+    "LB-control",
+    "S-relaxed",
+    "S-release-acquire",
     "R-relaxed",
     "R-fences",
+    "R-seq_cst",
     "2+2W-relaxed",
+    "2+2W-release",
+    "2+2W-seq_cst",
+    "WRC-relaxed",
+    "WRC-release-acquire",
+    "RWC-relaxed",
+    "RWC-fences",
+    "ISA2-release-acquire",
+    "ISA2-relaxed-link",
     "IRIW-acquire",
+    "IRIW-fences",
     "IRIW-seq_cst",
+    "IRIW-mixed",
+    "Z6-mixed",
+    "CoRR-relaxed",
+    "CoRR-two-readers",
+    "CoWW",
+    "CoRW",
+    "CoWR",
+    "counter-fetch-add",
+    "counter-load-store",
+    "torn-halves",
+    "swap-one-winner",
+    "cas-one-winner",
+    "cas-weak",
+    "cas-failure-order",
+    "spinlock",
+    "spinlock-relaxed-unlock",
+    "ticket-lock",
+    "seqlock",
+    "seqlock-no-fence",
+    "dekker",
+    "dekker-release-acquire",
+    "peterson",
+    "peterson-release-acquire",
+    "treiber-push",
+    "treiber-push-relaxed",
+    "spsc-ring",
+    "double-checked-init",
+    "double-checked-init-relaxed",
+    "arc-drop",
+    "arc-drop-no-fence",
+    "hazard-pointer",
+    "lost-wakeup",
+    "aba",
+    "aba-tagged",
 ];
 
 /// The text of the library's test of this name, whatever its case.
@@ -46,7 +110,11 @@ pub fn text(name: &str) -> Result<&'static str, Fault> {
     let known = TESTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     known.map(|(_, text)| *text).ok_or_else(|| {
         // A name that goes on as it was typed is nearer than one that differs.
-        let far = |known: &&str| (!known.to_lowercase().starts_with(&name.to_lowercase()), distance(known, name));
+        // Of those the first one teaches first.
+        let far = |known: &&str| {
+            let goes_on = known.to_lowercase().starts_with(&name.to_lowercase());
+            if goes_on { (false, 0) } else { (true, distance(known, name)) }
+        };
         let nearest = TESTS.iter().map(|(known, _)| *known).min_by_key(far).unwrap_or_default();
         Fault::new("litmus", format!("no test and no file '{}'", visible(name.as_bytes())))
             .hint(format!("did you mean '{nearest}'? 'syncscope litmus list' names them all"))
@@ -75,10 +143,10 @@ pub fn find(name: &str) -> Result<LitmusSpec, Fault> {
 fn read(path: &Path) -> Result<String, Fault> {
     let name = visible(path.as_os_str().as_encoded_bytes());
     let fault = |what: String| Fault::new(name.clone(), what);
-    let file = File::open(path).map_err(|error| fault(format!("cannot open it: {error}")))?;
-    let mut bytes = Vec::new();
-    let most = Limits::BYTES as u64 + 1;
-    file.take(most).read_to_end(&mut bytes).map_err(|error| fault(format!("cannot read it: {error}")))?;
+    // A pipe that nobody writes to must not hold the program up.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = file.map_err(|error| fault(format!("cannot open it: {error}")))?;
+    let bytes = read_for_a_while(file).map_err(|error| fault(format!("cannot read it: {error}")))?;
     if bytes.len() > Limits::BYTES {
         return Err(fault(format!("it has more than {} bytes, the most that a test may have", Limits::BYTES)));
     }
@@ -87,6 +155,26 @@ fn read(path: &Path) -> Result<String, Fault> {
         let line = valid.split(|byte| *byte == b'\n').count();
         fault(format!("line {line} is not UTF-8: this is no litmus test"))
     })
+}
+
+/// Reads up to the limit and one byte more, for as long as something comes.
+fn read_for_a_while(file: File) -> io::Result<Vec<u8>> {
+    let mut file = file.take(Limits::BYTES as u64 + 1);
+    let mut bytes = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match file.read_to_end(&mut bytes) {
+            Ok(_) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let what = format!("nothing came for {} seconds", PATIENCE.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The test that a specification asks for, with its orderings as asked.
@@ -163,9 +251,12 @@ mod tests {
         for (name, text) in TESTS {
             let test = parse(name, text).unwrap();
             let (_, verdicts) = test.keys.iter().find(|(key, _)| key == "Verdicts").expect("its verdicts");
-            let found: Vec<String> = judge(&test, MODELS, Duration::from_secs(20))
-                .unwrap()
-                .judgements
+            let judgements = judge(&test, MODELS, Duration::from_secs(20)).unwrap().judgements;
+            let racy: Vec<&str> =
+                judgements.iter().filter(|judgement| judgement.race.is_some()).map(|j| j.model.as_str()).collect();
+            let races = test.keys.iter().find(|(key, _)| key == "Race").map_or("", |(_, races)| races);
+            assert_eq!(races, racy.join(", "), "{name}");
+            let found: Vec<String> = judgements
                 .iter()
                 .map(|judgement| {
                     format!("{} {}", judgement.model, if judgement.allowed { "Allowed" } else { "Forbidden" })
@@ -184,6 +275,18 @@ mod tests {
         assert_eq!(find("sb-RELAXED").unwrap().text, None);
         assert!(find("/nowhere/x.litmus").unwrap_err().to_string().contains("/nowhere/x.litmus: cannot open it"));
         assert!(find("/dev/zero").unwrap_err().what.contains("more than 65536 bytes"));
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_does_not_hold_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe.litmus");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let begin = Instant::now();
+        let spec = find(path.to_str().unwrap()).unwrap();
+        assert_eq!(spec.text.as_deref(), Some(""));
+        assert!(load(&spec).unwrap_err().what.contains("expected 'C'"));
+        assert!(begin.elapsed() < PATIENCE);
     }
 
     #[test]

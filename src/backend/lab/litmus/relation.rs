@@ -80,6 +80,16 @@ impl Relation {
         self.rows[a] |= 1 << b;
     }
 
+    /// Relates `a` to `b` no longer.
+    pub fn remove(&mut self, a: usize, b: usize) {
+        self.rows[a] &= !(1 << b);
+    }
+
+    /// Relates `a` to just these.
+    pub fn set_row(&mut self, a: usize, row: Set) {
+        self.rows[a] = row.0;
+    }
+
     /// Whether `a` is related to `b`.
     pub fn contains(&self, a: usize, b: usize) -> bool {
         self.rows[a] >> b & 1 == 1

@@ -37,10 +37,11 @@ pub fn preview(spec: &LitmusSpec) -> Result<LitmusProgress, Fault> {
 
 /// Runs what `spec` asks for until the session wants something else.
 pub(super) fn run(spec: LitmusSpec, session: &mut Session<LitmusLab>) -> Result<(), Fault> {
+    // The worker assembles while the models judge.
+    let mut number = 1;
+    let mut worker = Worker::start("litmus worker", &Job { number, spec: spec.clone() }, &[])?;
     let mut run = Run::new(&spec)?;
     session.publish(run.progress(LabState::Starting));
-    let mut number = 1;
-    let mut worker = Worker::start("litmus worker", &Job { number, spec }, &[])?;
     let mut finishing = false;
     loop {
         match session.wish() {
@@ -51,11 +52,11 @@ pub(super) fn run(spec: LitmusSpec, session: &mut Session<LitmusLab>) -> Result<
             }
             Wish::Change(changed) => {
                 let cost = run.cost;
+                number += 1;
+                worker.tell(&Demand::Run(Box::new(Job { number, spec: changed.clone() })), &[])?;
                 run = Run::new(&changed)?;
                 run.cost = cost;
                 session.publish(run.progress(LabState::Starting));
-                number += 1;
-                worker.tell(&Demand::Run(Box::new(Job { number, spec: changed })), &[])?;
             }
             Wish::GoOn => {}
         }
@@ -92,10 +93,12 @@ struct Run {
     /// What is listed: by text, so that the list stays in one order.
     rows: BTreeMap<String, Outcome>,
     /// What each model allows.
-    allowed: BTreeMap<Vec<i32>, Vec<bool>>,
+    judged: Judged,
     counts: Counts,
     rate: f64,
     cost: WorkerCost,
+    /// What should be known whatever the worker says.
+    notes: Vec<String>,
     /// When the worker was ready.
     began: Option<Nanos>,
 }
@@ -119,22 +122,23 @@ impl Run {
             threads,
             undecided,
             hardware: Architecture::host().ok().and_then(Architecture::model).map(str::to_owned),
-            judgements: judged.judgements,
+            judgements: judged.judgements.clone(),
             strategy: spec.strategy,
             ..LitmusTest::default()
         };
-        if let Some(why) = harness::not_perpetual(&test).filter(|_| spec.strategy == Strategy::Auto) {
-            view.notes.push(format!("batched: {why}"));
-        }
+        let not_perpetual = harness::not_perpetual(&test).filter(|_| spec.strategy == Strategy::Auto);
+        let notes: Vec<String> = not_perpetual.map(|why| format!("not perpetual: {why}")).into_iter().collect();
+        view.notes.clone_from(&notes);
         let mut run = Run {
             spec: Arc::new(spec.clone()),
             view: Arc::new(view),
             rows: BTreeMap::new(),
-            allowed: judged.allowed,
+            judged,
             test,
             counts: Counts::default(),
             rate: 0.0,
             cost: WorkerCost::default(),
+            notes,
             began: None,
         };
         run.list_states();
@@ -146,7 +150,9 @@ impl Run {
         let mut states = conceivable_states(&self.test, JUDGEMENT / 4);
         states.retain(|state| self.test.condition.proposition.holds(state));
         states.truncate(MOST_STATES);
-        states.extend(self.allowed.keys().take(MOST_STATES).cloned());
+        let mut allowed: Vec<&Vec<i32>> = self.judged.allowed.keys().collect();
+        allowed.sort_unstable();
+        states.extend(allowed.into_iter().take(MOST_STATES).cloned());
         for state in states {
             self.row(&state);
         }
@@ -154,11 +160,10 @@ impl Run {
 
     fn row(&mut self, state: &[i32]) -> &mut Outcome {
         let text = self.test.state_text(state);
-        let models = self.view.judgements.len();
         self.rows.entry(text.clone()).or_insert_with(|| Outcome {
             state: text,
             target: self.test.condition.proposition.holds(state),
-            allowed: self.allowed.get(state).cloned().unwrap_or_else(|| vec![false; models]),
+            allowed: self.judged.verdicts(state),
             ..Outcome::default()
         })
     }
@@ -167,14 +172,15 @@ impl Run {
     fn take(&mut self, report: Report) -> Result<LabState, Fault> {
         match report {
             Report::Failed(fault) => Err(fault),
-            Report::Ready { strategy, cpus, notes, code } => {
+            Report::Ready { strategy, plan, cpus, notes, code } => {
                 let view = Arc::make_mut(&mut self.view);
-                (view.strategy, view.cpus) = (strategy, cpus);
+                (view.strategy, view.plan, view.cpus) = (strategy, plan, cpus);
+                view.notes.clone_from(&self.notes);
                 view.notes.extend(notes);
                 for (thread, code) in view.threads.iter_mut().zip(code) {
                     thread.code = code;
                 }
-                self.began = Some(clock::monotonic());
+                self.began.get_or_insert_with(clock::monotonic);
                 Ok(LabState::Running)
             }
             Report::Counted { counts, states, cpu_time, resting, last } => {

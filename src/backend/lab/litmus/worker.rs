@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::harness::{Runner, Tally};
+use super::harness::{Tally, Trials};
 use super::library;
 use crate::backend::lab::worker::{self, Boss};
 use crate::model::lab::Burst;
@@ -53,10 +53,12 @@ pub struct Numbered {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
-    /// The threads are there.
+    /// The threads are there, or another plan was chosen.
     Ready {
         /// How they run it.
         strategy: Strategy,
+        /// The same in detail.
+        plan: String,
         /// The CPU of each thread; empty where there are too few.
         cpus: Vec<usize>,
         /// What should be known beside the figures.
@@ -93,9 +95,11 @@ impl worker::Job for Job {
 
     fn work(mut self, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
         loop {
-            let started = library::load(&self.spec).and_then(|test| Runner::start(&test, self.spec.strategy));
+            // In bursts there is no time to look for the best way.
+            let search = self.spec.burst.is_none();
+            let started = library::load(&self.spec).and_then(|test| Trials::start(test, self.spec.strategy, search));
             let next = match started {
-                Ok(runner) => serve(runner, &self, &mut boss),
+                Ok(trials) => serve(trials, &self, &mut boss),
                 Err(fault) => {
                     boss.tell(&Numbered { number: self.number, report: Report::Failed(fault) })?;
                     demand(&mut boss)
@@ -123,48 +127,68 @@ fn demand(boss: &mut Boss) -> io::Result<Option<Job>> {
     }
 }
 
+/// Tells how a test runs.
+fn ready(trials: &Trials) -> Option<Report> {
+    let runner = trials.runner()?;
+    let notes = runner.notes().iter().cloned().chain(trials.note().map(str::to_owned)).collect();
+    let plan = runner.plan();
+    Some(Report::Ready {
+        strategy: plan.strategy(),
+        plan: plan.to_string(),
+        cpus: runner.cpus().to_vec(),
+        notes,
+        code: runner.code(),
+    })
+}
+
 /// Runs a test until something else is to be run, or nothing any more.
-fn serve(runner: Runner, job: &Job, boss: &mut Boss) -> io::Result<Option<Job>> {
+fn serve(mut trials: Trials, job: &Job, boss: &mut Boss) -> io::Result<Option<Job>> {
     let tell = |boss: &mut Boss, report| boss.tell(&Numbered { number: job.number, report });
     let mut burst = job.spec.burst;
-    let ready = Report::Ready {
-        strategy: runner.strategy(),
-        cpus: runner.cpus().to_vec(),
-        notes: runner.notes().to_vec(),
-        code: runner.code(),
+    if let Some(report) = ready(&trials) {
+        tell(boss, report)?;
+    }
+    let set = |trials: &Trials, run: bool| match trials.runner() {
+        Some(runner) if run => runner.run(),
+        Some(runner) => runner.rest(),
+        None => {}
     };
-    tell(boss, ready)?;
-    runner.run();
+    set(&trials, true);
     let mut resting = false;
     let mut wait = burst.map_or(FIRST, |burst| burst.on.into());
     loop {
         match boss.hear(Some(wait))? {
             Some(Demand::Run(job)) => return Ok(Some(*job)),
             Some(Demand::Finish) => {
-                tell(boss, Report::counted(runner.finish(), false, true))?;
+                tell(boss, Report::counted(trials.finish(), false, true))?;
                 return Ok(None);
             }
             Some(Demand::Burst(changed)) => {
                 burst = changed;
                 resting = false;
-                runner.run();
+                set(&trials, true);
             }
             None => {
+                match trials.step() {
+                    Ok(true) => ready(&trials).map_or(Ok(()), |report| tell(boss, report))?,
+                    Ok(false) => {}
+                    Err(fault) => {
+                        tell(boss, Report::Failed(fault))?;
+                        return demand(boss);
+                    }
+                }
                 // A burst is over, or the rest after it; without bursts it
                 // just goes on.
                 resting = burst.is_some() && !resting;
-                if resting {
-                    runner.rest();
-                } else {
-                    runner.run();
-                }
+                set(&trials, !resting);
                 if resting || burst.is_none() {
-                    tell(boss, Report::counted(runner.tally(), resting, false))?;
+                    tell(boss, Report::counted(trials.tally(), resting, false))?;
                 }
             }
         }
         wait = match burst {
             Some(Burst { on, every }) => if resting { every.since(on) } else { on }.into(),
+            None if trials.is_searching() => FIRST,
             None => REPORT,
         };
     }

@@ -15,12 +15,15 @@
 //! ```
 
 mod code;
+mod cost;
+mod graph;
 mod outcomes;
 mod picker;
 mod program;
 pub(super) mod why;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
@@ -28,7 +31,11 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use self::picker::{Picked, Picker};
+use self::why::Asked;
 use super::{Effect, Info, Look, Panel, Reaction};
+use crate::backend::lab::litmus::check::judge_state;
+use crate::backend::lab::litmus::library;
+use crate::backend::lab::litmus::models::MODELS;
 use crate::backend::lab::litmus::run::preview;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
@@ -61,6 +68,9 @@ enum Act {
     Model,
     Strategy,
     AsWritten,
+    Outcome(isize),
+    Cost,
+    Reload,
 }
 
 const KEYS: &[Binding<Act>] = &[
@@ -79,10 +89,16 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::Down), key('j')], Act::Down, "", "to the ordering below"),
     bind(&[key('t')], Act::Pick, "test", "choose another test"),
     bind(&[key('m')], Act::Model, "model", "explain by the next model"),
-    bind(&[key('S')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual"),
+    bind(&[key('S')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual, timebase"),
+    bind(&[key(']'), key('n')], Act::Outcome(1), "outcome", "explain the next outcome of the table"),
+    bind(&[key('['), key('N')], Act::Outcome(-1), "", "explain the outcome before"),
+    bind(&[key('c')], Act::Cost, "cost", "what each ordering costs on this machine, in place of the machine code"),
+    bind(&[key('r')], Act::Reload, "", "read the file again"),
     bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
 ];
 
+/// How long the models may take over one outcome.
+const ASKING: Duration = Duration::from_millis(100);
 /// How many reports the chart reaches back.
 const HISTORY: usize = 240;
 
@@ -101,13 +117,27 @@ struct Ordering {
     cursor: usize,
     /// The model that explains; the most telling one where unset.
     model: Option<usize>,
+    /// The outcome that is explained; what the condition asks for where unset.
+    asked: Option<Asked>,
+    /// What orderings cost, once somebody has asked.
+    costs: Option<cost::Costs>,
     picker: Option<Picker>,
 }
 
 impl Ordering {
     fn new(spec: LitmusSpec) -> Self {
         let preview = preview(&spec);
-        Ordering { spec, preview, kept: None, history: VecDeque::new(), cursor: 0, model: None, picker: None }
+        Ordering {
+            spec,
+            preview,
+            kept: None,
+            history: VecDeque::new(),
+            cursor: 0,
+            model: None,
+            asked: None,
+            costs: None,
+            picker: None,
+        }
     }
 
     /// What is shown: the run where there is one of just this, the preview
@@ -147,17 +177,52 @@ impl Ordering {
                 let now = self.shown().ok().and_then(|shown| why::telling(shown, self.model)).unwrap_or(0);
                 self.model = (models > 0).then(|| (now + 1) % models);
             }
+            Act::Outcome(by) => self.ask(by),
+            Act::Cost => self.costs = if self.costs.is_some() { None } else { Some(cost::Costs::measure()) },
+            Act::Reload if self.spec.text.is_some() => return self.open(&self.spec.test.clone(), look),
+            Act::Reload => {}
             Act::Strategy => {
                 let strategy = match self.spec.strategy {
                     Strategy::Auto => Strategy::Batched,
                     Strategy::Batched => Strategy::Perpetual,
-                    Strategy::Perpetual => Strategy::Auto,
+                    Strategy::Perpetual => Strategy::Timebase,
+                    Strategy::Timebase => Strategy::Auto,
                 };
                 return self.set(LitmusSpec { strategy, ..self.spec.clone() }, look);
             }
             Act::AsWritten => return self.set(LitmusSpec { orders: Vec::new(), ..self.spec.clone() }, look),
         }
         Reaction::taken()
+    }
+
+    /// Asks the models about the outcome that stands `by` rows from the last one
+    /// asked about; beyond the ends about the condition again.
+    fn ask(&mut self, by: isize) {
+        let Ok(shown) = self.shown() else { return };
+        let states: Vec<String> = outcomes::ranked(shown).iter().map(|outcome| outcome.state.clone()).collect();
+        let now = self.asked.as_ref().and_then(|asked| states.iter().position(|state| *state == asked.state));
+        let next = match now {
+            Some(now) => now.checked_add_signed(by),
+            None if by > 0 => Some(0),
+            None => states.len().checked_sub(1),
+        };
+        self.asked = next.and_then(|next| states.get(next)).map(|state| {
+            let values: Vec<i32> = outcomes::parts(state).filter_map(|(_, value)| value.parse().ok()).collect();
+            let judgements = library::load(&self.spec).map(|test| judge_state(&test, &values, MODELS, ASKING));
+            Asked { state: state.clone(), judgements: judgements.unwrap_or_default() }
+        });
+    }
+
+    /// Shows the test in a file.
+    fn open(&mut self, path: &str, look: &Look<'_>) -> Reaction {
+        match library::find(path) {
+            Ok(spec) => self.set(LitmusSpec { strategy: self.spec.strategy, ..spec }, look),
+            Err(fault) => {
+                self.preview = Err(fault);
+                self.kept = None;
+                Reaction::taken()
+            }
+        }
     }
 
     fn start_or_stop(&self, look: &Look<'_>) -> Reaction {
@@ -169,6 +234,7 @@ impl Ordering {
     fn set(&mut self, spec: LitmusSpec, look: &Look<'_>) -> Reaction {
         self.preview = preview(&spec);
         self.spec = spec;
+        self.asked = None;
         let last = self.slots().len().saturating_sub(1);
         self.cursor = self.cursor.min(last);
         if runs(look) && self.preview.is_ok() {
@@ -260,11 +326,28 @@ impl Panel for Ordering {
                     let spec = LitmusSpec { strategy: Strategy::Auto, ..LitmusSpec::named(name) };
                     return self.set(spec, look);
                 }
+                Picked::File(path) => {
+                    self.picker = None;
+                    (self.cursor, self.model) = (0, None);
+                    return self.open(&path, look);
+                }
                 Picked::Ignored => return Reaction::Ignored,
             }
             return Reaction::taken();
         }
         lookup(KEYS, event).map_or(Reaction::Ignored, |act| self.act(act, look))
+    }
+
+    fn is_typing(&self) -> bool {
+        self.picker.as_ref().is_some_and(Picker::is_typing)
+    }
+
+    fn on_paste(&mut self, text: &str, _look: &Look<'_>) -> Reaction {
+        match &mut self.picker {
+            Some(picker) if picker.is_typing() => picker.paste(text),
+            _ => return Reaction::Ignored,
+        }
+        Reaction::taken()
     }
 
     fn on_update(&mut self, update: &Update, _store: &Store) {
@@ -303,24 +386,27 @@ impl Ordering {
         let below = area.height - program;
         let wide = area.width >= 104;
         let rows = outcomes::height(progress) as u16 + 2;
-        let code_rows = code::height(progress) as u16 + 2;
+        let code_rows = self.costs.as_ref().map_or(code::height(progress), cost::Costs::height) as u16 + 2;
         let strip = if below >= rows.max(12) + code_rows.min(8) { code_rows.min(below - rows.max(12)) } else { 0 };
         let [top, middle, bottom] =
             Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
         program::draw(screen, top, progress, self.cursor, &self.spec, look);
         if wide {
             let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
-            outcomes::draw(screen, left, progress, &self.history, look);
-            why::draw(screen, right, progress, self.model, look);
+            outcomes::draw(screen, left, progress, &self.history, self.asked.as_ref(), look);
+            why::draw(screen, right, progress, self.model, self.asked.as_ref(), look);
         } else if middle.height >= rows + 6 {
             let [upper, lower] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(middle);
-            outcomes::draw(screen, upper, progress, &self.history, look);
-            why::draw(screen, lower, progress, self.model, look);
+            outcomes::draw(screen, upper, progress, &self.history, self.asked.as_ref(), look);
+            why::draw(screen, lower, progress, self.model, self.asked.as_ref(), look);
         } else {
-            outcomes::draw(screen, middle, progress, &self.history, look);
+            outcomes::draw(screen, middle, progress, &self.history, self.asked.as_ref(), look);
         }
         if strip > 0 {
-            code::draw(screen, bottom, progress, look);
+            match &self.costs {
+                Some(costs) => costs.draw(screen, bottom, look),
+                None => code::draw(screen, bottom, progress, look),
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::why::Asked;
 use super::{draw_lines, program};
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{LitmusProgress, Outcome};
@@ -27,6 +28,7 @@ pub(super) fn draw(
     area: Rect,
     progress: &LitmusProgress,
     history: &VecDeque<f32>,
+    asked: Option<&Asked>,
     look: &Look<'_>,
 ) {
     let note = if progress.counts.frames == 0 {
@@ -45,7 +47,11 @@ pub(super) fn draw(
     if hidden > 0 {
         listed.truncate(rows.saturating_sub(1));
     }
-    lines.extend(listed.into_iter().map(|outcome| columns.row(progress, outcome, look)));
+    lines.extend(listed.into_iter().map(|outcome| {
+        let row = columns.row(progress, outcome, look);
+        let chosen = asked.is_some_and(|asked| asked.state == outcome.state);
+        if chosen { row.style(look.style(Role::Selection)) } else { row }
+    }));
     if hidden > 0 {
         lines.push(Line::styled(format!("… and {} more states", hidden + 1), look.style(Role::Dim)));
     }
@@ -91,7 +97,7 @@ pub(super) fn draw_small(screen: &mut Frame<'_>, area: Rect, progress: &LitmusPr
 }
 
 /// What satisfies the condition first.
-fn ranked(progress: &LitmusProgress) -> Vec<&Outcome> {
+pub(super) fn ranked(progress: &LitmusProgress) -> Vec<&Outcome> {
     let mut outcomes: Vec<&Outcome> = progress.outcomes.iter().collect();
     outcomes.sort_by_key(|outcome| !outcome.target);
     outcomes
@@ -246,7 +252,7 @@ fn remark(progress: &LitmusProgress, outcome: &Outcome) -> (&'static str, Role) 
 }
 
 /// `0:r0=0; [x]=1;` as names and values.
-fn parts(state: &str) -> impl Iterator<Item = (String, String)> + '_ {
+pub(super) fn parts(state: &str) -> impl Iterator<Item = (String, String)> + '_ {
     state.split(';').filter_map(|part| {
         let (name, value) = part.trim().split_once('=')?;
         Some((name.to_owned(), value.to_owned()))

@@ -5,6 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::backend::lab::litmus::library::TESTS;
 use crate::model::litmus::{Counts, Slot};
 use crate::model::{Nanos, Stamped};
 use crate::ui::director::Bursts;
@@ -170,11 +171,12 @@ fn the_picker_lists_the_library_and_takes_one() {
     let (mut panel, store) = (panel(), Store::default());
     press(&mut panel, &store, KeyCode::Char('t'));
     let screen = drawn(&mut panel, &store, 120, 36);
-    assert!(screen.contains("1 of 18") && screen.contains("IRIW-seq_cst"), "{screen}");
+    assert!(screen.contains(&format!("1 of {}", TESTS.len())) && screen.contains("MP-fences"), "{screen}");
     drawn(&mut panel, &store, 40, 6);
     press(&mut panel, &store, KeyCode::End);
     press(&mut panel, &store, KeyCode::Enter);
-    assert_eq!(panel.spec.test, "IRIW-seq_cst");
+    assert_eq!(panel.spec.test, TESTS[TESTS.len() - 1].0);
+    let mut panel = Ordering::new(LitmusSpec::named("IRIW-seq_cst"));
     let screen = drawn(&mut panel, &store, 80, 20);
     assert!(screen.contains("x.store(1,‹sc›)") || screen.contains("x.store(1,‹SeqCst›)"), "{screen}");
     assert!(screen.contains("r1 = y.load(sc)"), "{screen}");
@@ -189,4 +191,89 @@ fn a_failure_says_what_and_the_way_out() {
     assert!(screen.contains("no assembler for this architecture") && screen.contains("another test"), "{screen}");
     press(&mut panel, &store, KeyCode::Char('w'));
     assert!(panel.shown().is_ok(), "and it can be left");
+}
+
+#[test]
+fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
+    let (mut panel, store) = (Ordering::new(LitmusSpec::named("MP-release-acquire")), Store::default());
+    panel.model = Some(2);
+    let states: Vec<(String, bool)> = outcomes::ranked(panel.shown().unwrap())
+        .iter()
+        .map(|outcome| (outcome.state.clone(), outcome.allowed[2]))
+        .collect();
+    assert_eq!(states.len(), 4);
+    for (state, allowed) in &states {
+        press(&mut panel, &store, KeyCode::Char(']'));
+        assert_eq!(panel.asked.as_ref().unwrap().state, *state);
+        let screen = drawn(&mut panel, &store, 160, 50);
+        assert!(screen.contains(&format!("Why, by RC11: {state}")), "{screen}");
+        assert_eq!(screen.contains("allowed: for instance"), *allowed, "{screen}");
+        assert_eq!(screen.contains("again: a cycle"), !allowed, "{screen}");
+    }
+    press(&mut panel, &store, KeyCode::Char(']'));
+    assert!(panel.asked.is_none(), "beyond the last one it is the condition again");
+    press(&mut panel, &store, KeyCode::Char('['));
+    assert_eq!(panel.asked.as_ref().unwrap().state, states[3].0);
+    // The message was seen: who reads from whom, and what follows.
+    let seen = states.iter().position(|(state, _)| state == "1:r0=1; 1:r1=1;").unwrap();
+    panel.asked = None;
+    (0..=seen).for_each(|_| drop(press(&mut panel, &store, KeyCode::Char(']'))));
+    let screen = drawn(&mut panel, &store, 160, 50);
+    for part in ["a x.store(1, Relaxed)", "│ sb", "rf   a→d  b→c", "mo   x₀→a  y₀→b", "sw   b→c", "hb   a→c  a→d  b→d"]
+    {
+        assert!(screen.contains(part), "{part:?} is missing in\n{screen}");
+    }
+    press(&mut panel, &store, KeyCode::Char('>'));
+    assert!(panel.asked.is_none(), "another program has other executions");
+}
+
+#[test]
+fn the_picker_finds_by_words_and_opens_files() {
+    let (mut panel, store) = (panel(), Store::default());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.litmus");
+    let text = "C mine \"my own\"\n{}\nP0 (atomic_int* x) { atomic_store(x,1); }\nexists (x=1)\n";
+    std::fs::write(&path, text).unwrap();
+    let typed = |panel: &mut Ordering, text: &str| {
+        for key in text.chars() {
+            press(panel, &store, KeyCode::Char(key));
+        }
+    };
+    typed(&mut panel, "t/write causality");
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("WRC-relaxed") && !screen.contains("SB-seq_cst"), "{screen}");
+    press(&mut panel, &store, KeyCode::Down);
+    press(&mut panel, &store, KeyCode::Enter);
+    assert_eq!(panel.spec.test, "WRC-release-acquire");
+    typed(&mut panel, &format!("t/{}", path.display()));
+    let screen = drawn(&mut panel, &store, 120, 36);
+    assert!(screen.contains("Enter reads the file"), "{screen}");
+    press(&mut panel, &store, KeyCode::Enter);
+    assert_eq!(panel.spec.text.as_deref(), Some(text));
+    assert!(drawn(&mut panel, &store, 120, 36).contains("my own"));
+    std::fs::write(&path, text.replace("my own", "changed")).unwrap();
+    typed(&mut panel, "r");
+    assert!(drawn(&mut panel, &store, 120, 36).contains("changed"));
+    std::fs::remove_file(&path).unwrap();
+    typed(&mut panel, "r");
+    assert!(drawn(&mut panel, &store, 120, 36).contains("cannot open it"));
+    typed(&mut panel, "t/");
+    press(&mut panel, &store, KeyCode::Esc);
+    press(&mut panel, &store, KeyCode::Esc);
+    assert!(panel.picker.is_none());
+}
+
+#[test]
+fn costs_are_measured_when_asked_for() {
+    let (mut panel, store) = (panel(), Store::default());
+    press(&mut panel, &store, KeyCode::Char('c'));
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while panel.costs.as_ref().unwrap().height() < 12 {
+        assert!(std::time::Instant::now() < deadline, "the costs do not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let screen = drawn(&mut panel, &store, 120, 50);
+    assert!(screen.contains("x.fetch_add(1, Relaxed)") && screen.contains("contended"), "{screen}");
+    press(&mut panel, &store, KeyCode::Char('c'));
+    assert!(!drawn(&mut panel, &store, 120, 50).contains("x.fetch_add(1, Relaxed)"));
 }

@@ -16,13 +16,22 @@ const RELATIONS: &[(&str, &str)] = &[
     ("sb", "comes before, in the program"),
     ("rf", "is read by"),
     ("mo", "is overwritten by"),
-    ("rb", "read an older value than"),
+    ("fr", "read an older value than"),
     ("sw", "synchronises with"),
     ("psc", "must precede, in the order of seq_cst"),
     ("rmw", "is one step with"),
     ("data", "gives the value for"),
     ("ctrl", "decides about"),
 ];
+
+/// A final state that was asked about, and what each model says of it.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// The state: `0:r0=0; 1:r0=0;`.
+    pub state: String,
+    /// What the models say; empty where there are too many executions.
+    pub judgements: Vec<Judgement>,
+}
 
 /// The model that explains: the chosen one, or the one of this hardware, or the
 /// first.
@@ -39,12 +48,16 @@ pub(super) fn draw(
     area: Rect,
     progress: &LitmusProgress,
     chosen: Option<usize>,
+    state: Option<&Asked>,
     look: &Look<'_>,
 ) {
-    let judgement = telling(progress, chosen).map(|index| &progress.test.judgements[index]);
+    let index = telling(progress, chosen);
+    let judgements = state.map_or(&progress.test.judgements, |asked| &asked.judgements);
+    let judgement = index.and_then(|index| judgements.get(index));
     let title = judgement.and_then(|judgement| models::named(&judgement.model));
     let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
-    let inside = frame::draw(screen, area, &title, "m next model", look.theme);
+    let title = state.map_or(title.clone(), |asked| format!("{title}: {}", asked.state));
+    let inside = frame::draw(screen, area, &title, "m model  [ ] outcome", look.theme);
     draw_lines(screen, inside, reasons(progress, judgement, inside.width.into(), inside.height.into(), look));
 }
 
@@ -124,20 +137,7 @@ fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line
         return wrapped("forbidden: no execution satisfies the condition", width, Role::Strong, look);
     };
     let mut lines = wrapped("allowed: for instance by this execution", width, Role::Good, look);
-    // Every read with the write it sees; the other writes as they stand.
-    let sees = |read: usize| witness.edges.iter().find(|(name, _, to)| name == "rf" && *to == read);
-    for (index, what) in witness.events.iter().enumerate() {
-        if what.starts_with("initially") {
-            continue;
-        }
-        lines.push(event(what, look));
-        if let Some((_, write, _)) = sees(index) {
-            lines.push(Line::from(vec![
-                Span::styled("  ← rf ", look.style(Role::Accent)),
-                Span::styled(witness.events[*write].clone(), look.style(Role::Dim)),
-            ]));
-        }
-    }
+    lines.extend(super::graph::lines(witness, width, look));
     lines
 }
 

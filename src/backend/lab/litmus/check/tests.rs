@@ -151,7 +151,7 @@ fn a_forbidden_outcome_names_its_axiom_and_cycle() {
     assert_eq!(tso.axiom, "tso");
     let steps: Vec<_> = tso.cycle.iter().map(|(event, name)| format!("{event} -{name}->")).collect();
     assert_eq!(steps.len(), 4, "{steps:?}");
-    assert!(steps.iter().any(|step| step == "P0: y.load(Relaxed) = 0 -rb->"), "{steps:?}");
+    assert!(steps.iter().any(|step| step == "P0: y.load(Relaxed) = 0 -fr->"), "{steps:?}");
     assert_eq!(judgements[2].broken.as_ref().unwrap().axiom, "seq_cst");
     let corr = judged(&sample("CoRR-relaxed.litmus"), MODELS);
     assert_eq!(corr[2].broken.as_ref().unwrap().axiom, "coherence");

@@ -1,5 +1,5 @@
-//! Runs a test on this machine: pinned threads, two strategies, counts that can
-//! be read at any time.
+//! Runs a test on this machine: pinned threads, several plans, counts that can be
+//! read at any time.
 //!
 //! ```text
 //! each thread, round after round:
@@ -8,7 +8,10 @@
 
 mod barrier;
 mod batched;
+pub mod cost;
 mod perpetual;
+mod plan;
+mod search;
 mod tally;
 
 use std::sync::Arc;
@@ -20,10 +23,13 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use self::barrier::Barrier;
 use self::batched::Batched;
 use self::perpetual::Perpetual;
+use self::plan::Pace;
+pub use self::plan::Plan;
+pub use self::search::Trials;
 pub use self::tally::Tally;
 use self::tally::{Ledger, States};
 use super::ast::Test;
-use super::jit::Runnable;
+use super::jit::{Architecture, Runnable};
 use crate::model::Fault;
 use crate::model::litmus::{Instruction, Strategy};
 use crate::sys::clock;
@@ -35,6 +41,7 @@ pub struct Runner {
     threads: Vec<JoinHandle<()>>,
     cpus: Vec<usize>,
     notes: Vec<String>,
+    plan: Plan,
 }
 
 #[derive(Debug)]
@@ -73,13 +80,18 @@ enum Engine {
 }
 
 impl Engine {
-    fn new(test: &Test, strategy: Strategy) -> Result<Self, Fault> {
-        let perpetual = match strategy {
-            Strategy::Auto => Perpetual::permits(test).is_ok(),
-            Strategy::Batched => false,
-            Strategy::Perpetual => true,
-        };
-        Ok(if perpetual { Engine::Perpetual(Perpetual::new(test)?) } else { Engine::Batched(Batched::new(test)?) })
+    fn new(test: &Test, plan: Plan) -> Result<Self, Fault> {
+        Ok(match plan.pace {
+            Pace::Perpetual => Engine::Perpetual(Perpetual::new(test, plan)?),
+            Pace::Free | Pace::Barrier | Pace::Timebase => Engine::Batched(Batched::new(test, plan)?),
+        })
+    }
+
+    /// Before the threads meet for a round.
+    fn prepare(&self) {
+        if let Engine::Batched(batched) = self {
+            batched.prepare();
+        }
     }
 
     fn run(&self, thread: usize, ledger: &Ledger) {
@@ -116,10 +128,26 @@ impl Runner {
     /// A fault where the strategy does not fit the test, or something cannot be
     /// had from the kernel.
     pub fn start(test: &Test, strategy: Strategy) -> Result<Self, Fault> {
-        let engine = Engine::new(test, strategy)?;
+        let plan = Plan::first(test, strategy, has_cpus(test))?;
+        Self::start_plan(test, plan)
+    }
+
+    /// As [`Runner::start`], by a plan.
+    ///
+    /// # Errors
+    /// As [`Runner::start`].
+    pub fn start_plan(test: &Test, plan: Plan) -> Result<Self, Fault> {
+        let engine = Engine::new(test, plan)?;
         let threads = test.threads.len();
-        let available = available_cpus();
+        let mut available = available_cpus();
         let mut notes = Vec::new();
+        if let Err(fault) = Architecture::host() {
+            notes.push(format!("{}: compiled code runs the test, and the compiler has its say", fault.what));
+        }
+        if !available.is_empty() {
+            let turn = plan.turn % available.len();
+            available.rotate_left(turn);
+        }
         let cpus = if available.len() >= threads { available[..threads].to_vec() } else { Vec::new() };
         if cpus.is_empty() {
             let count = available.len();
@@ -137,7 +165,7 @@ impl Runner {
             changed: Condvar::new(),
             agreed: Mutex::default(),
         });
-        let mut runner = Runner { shared, threads: Vec::new(), cpus, notes };
+        let mut runner = Runner { shared, threads: Vec::new(), cpus, notes, plan };
         for thread in 0..threads {
             let (shared, cpu) = (runner.shared.clone(), runner.cpus.get(thread).copied());
             let spawned =
@@ -168,12 +196,9 @@ impl Runner {
         Tally::of(&self.shared.ledgers)
     }
 
-    /// How it runs: never `Auto`.
-    pub fn strategy(&self) -> Strategy {
-        match self.shared.engine {
-            Engine::Batched(_) => Strategy::Batched,
-            Engine::Perpetual(_) => Strategy::Perpetual,
-        }
+    /// How it runs.
+    pub fn plan(&self) -> Plan {
+        self.plan
     }
 
     /// The CPU of each thread; empty where there are too few.
@@ -222,13 +247,7 @@ impl Shared {
 
     /// The life of one thread.
     fn live(&self, thread: usize, cpu: Option<usize>) {
-        if let Some(cpu) = cpu {
-            let mut only = CpuSet::new();
-            only.set(cpu);
-            // Where that is refused the thread runs on another CPU: slower, and
-            // no less true.
-            let _ = sched_setaffinity(None, &only);
-        }
+        pin(cpu);
         let mut agreed = Wish::default();
         loop {
             match agreed.phase {
@@ -262,6 +281,9 @@ impl Shared {
         let ledger = &self.ledgers[thread];
         let begin = clock::monotonic();
         for _ in 0..8 {
+            if thread == 0 {
+                self.engine.prepare();
+            }
             self.barrier.wait();
             self.engine.run(thread, ledger);
             self.barrier.wait();
@@ -269,6 +291,22 @@ impl Shared {
         }
         ledger.elapsed.add(clock::monotonic().since(begin).0);
     }
+}
+
+/// Keeps the calling thread on a CPU.
+fn pin(cpu: Option<usize>) {
+    if let Some(cpu) = cpu {
+        let mut only = CpuSet::new();
+        only.set(cpu);
+        // Where that is refused the thread runs on another CPU: slower, and no
+        // less true.
+        let _ = sched_setaffinity(None, &only);
+    }
+}
+
+/// Whether each thread of a test can have a CPU of its own.
+pub fn has_cpus(test: &Test) -> bool {
+    available_cpus().len() >= test.threads.len()
 }
 
 /// The CPUs this process may use.

@@ -8,9 +8,10 @@
 //! Which pairs to look at follows from the log: the first load of the *pivot*
 //! thread that reads what its partner writes saw v, so v is the earliest
 //! iteration whose store it has not seen, and v - 1 the latest whose store it
-//! has seen. Both pairs are looked at, for each n: a load that must have missed
-//! a store only just missed it in the one, and one that must have seen it only
-//! just saw it in the other. A distinct witness counts each m once.
+//! has seen. Two pairs are looked at: a load that must have missed a store only
+//! just missed it in the one, and one that must have seen it only just saw it in
+//! the other. The one that can satisfy the condition is looked at for each n, the
+//! other now and then. A distinct witness counts each m once.
 //!
 //! An outcome found so is an outcome of the test: what was seen or missed from a
 //! later or earlier iteration orders the events no less, since one thread's
@@ -20,15 +21,17 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::batched::observed;
+use super::plan::Plan;
 use super::tally::Ledger;
 use crate::backend::lab::litmus::ast::{Expression, Location, Observable, Op, Register, Test};
 use crate::backend::lab::litmus::jit::{Body, Line, Runnable};
 use crate::model::Fault;
 
+/// Pairs that hardly lead to witnesses are looked at for one in so many
+/// iterations: often enough to see that they occur.
+const SELDOM: usize = 16;
 /// The most loads that a condition may mention.
 const MOST_LOADS: usize = 4;
-/// Iterations in a chunk.
-const CHUNK: usize = 1 << 13;
 
 /// Bodies, log and how to read it.
 #[derive(Debug)]
@@ -36,9 +39,14 @@ pub(super) struct Perpetual {
     bodies: Vec<Runnable>,
     memory: Vec<Line>,
     out: Vec<Vec<AtomicI32>>,
+    /// Iterations in a chunk.
+    chunk: usize,
     pivot: usize,
     /// Which of the pivot's outputs leads to the partner's iteration.
     link: usize,
+    /// Which pairs lead to witnesses more often: the store just missed (0) or
+    /// just seen (1).
+    telling: usize,
     /// What is observed, in the order of the test's states.
     loads: Vec<Load>,
     /// The state for each combination of seen (1) and missed (0), the first
@@ -63,20 +71,25 @@ impl Perpetual {
         analyse(test).map(drop)
     }
 
-    pub(super) fn new(test: &Test) -> Result<Self, Fault> {
+    pub(super) fn new(test: &Test, plan: Plan) -> Result<Self, Fault> {
+        let (chunk, spacing) = (plan.chunk, plan.spacing);
         let Analysis { pivot, link, loads, states } = analyse(test)
             .map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
         let outputs: Vec<Vec<Register>> = (0..2).map(|thread| observed(test, thread)).collect();
         let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
             let named: Vec<Op> = thread.body.iter().cloned().map(naming_the_iteration).collect();
-            let body = Body { ops: &named, registers: thread.registers.len(), outputs, stride: 0 };
+            let body = Body { ops: &named, registers: thread.registers.len(), outputs, spacing, stride: 0 };
             Runnable::new(&body, test.locations.len())
         });
         let bodies = bodies.collect::<Result<_, _>>()?;
         let cells = |count| std::iter::repeat_with(AtomicI32::default).take(count).collect();
-        let out = outputs.iter().map(|outputs| cells(outputs.len() * CHUNK)).collect();
-        let memory = test.locations.iter().map(|_| Line::default()).collect();
-        Ok(Perpetual { bodies, memory, out, pivot, link, loads, states })
+        let out = outputs.iter().map(|outputs| cells(outputs.len() * chunk)).collect();
+        let memory = std::iter::repeat_with(Line::default).take(test.locations.len() * spacing).collect();
+        let linked = loads.iter().position(|load| load.by_pivot && load.output == link).unwrap_or_default();
+        let link_bit = loads.len() - 1 - linked;
+        let missing = states.iter().enumerate().any(|(bits, (_, holds))| *holds && bits >> link_bit & 1 == 0);
+        let telling = usize::from(!missing);
+        Ok(Perpetual { bodies, memory, out, chunk, pivot, link, telling, loads, states })
     }
 
     pub(super) fn bodies(&self) -> &[Runnable] {
@@ -85,8 +98,8 @@ impl Perpetual {
 
     /// Runs a thread's part of a chunk.
     pub(super) fn run(&self, thread: usize, ledger: &Ledger) {
-        self.bodies[thread].run(&self.memory, &self.out[thread], CHUNK, 1);
-        ledger.iterations.add(CHUNK as u64);
+        self.bodies[thread].run(&self.memory, &self.out[thread], self.chunk, 1);
+        ledger.iterations.add(self.chunk as u64);
     }
 
     /// Counts a thread's half of the pivot's iterations, while no thread runs.
@@ -96,7 +109,7 @@ impl Perpetual {
                 line.value.store(0, Ordering::Relaxed);
             }
         }
-        let share = thread * CHUNK / 2..(thread + 1) * CHUNK / 2;
+        let share = thread * self.chunk / 2..(thread + 1) * self.chunk / 2;
         let mut counts = vec![0; self.states.len()];
         let (witnesses, distinct) = match *self.loads {
             [a] => self.frames(share, [a], &mut counts),
@@ -118,7 +131,7 @@ impl Perpetual {
     /// number of loads.
     fn frames<const LOADS: usize>(&self, share: Range<usize>, loads: [Load; LOADS], counts: &mut [u64]) -> (u64, u64) {
         let (pivot, partner) = (&self.out[self.pivot][..], &self.out[1 - self.pivot][..]);
-        let (pivot_width, partner_width) = (pivot.len() / CHUNK, partner.len() / CHUNK);
+        let (pivot_width, partner_width) = (pivot.len() / self.chunk, partner.len() / self.chunk);
         let (mut witnesses, mut distinct) = (0, 0);
         // The partner iteration of the witness before; across the border of two
         // shares what the iteration before would have led to.
@@ -128,7 +141,7 @@ impl Perpetual {
         for n in share {
             let missed = led(n);
             for (which, m) in [missed, missed.wrapping_sub(1)].into_iter().enumerate() {
-                if m >= CHUNK {
+                if m >= self.chunk || (which != self.telling && !n.is_multiple_of(SELDOM)) {
                     continue;
                 }
                 let mut state = 0;
@@ -169,6 +182,9 @@ struct Analysis {
 
 /// Whether a test can run perpetually, from what it does and not from its name.
 fn analyse(test: &Test) -> Result<Analysis, &'static str> {
+    if test.filter.is_some() {
+        return Err("its filter is applied instance by instance");
+    }
     if test.threads.len() != 2 {
         return Err("only two threads can be paired by what they read");
     }

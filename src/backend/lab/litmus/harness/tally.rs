@@ -108,6 +108,19 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds what was counted elsewhere, before or after.
+    pub fn merge(&mut self, other: Tally) {
+        let (own, more) = (&mut self.counts, other.counts);
+        own.iterations += more.iterations;
+        own.frames += more.frames;
+        own.witnesses += more.witnesses;
+        own.distinct += more.distinct;
+        own.elapsed.0 += more.elapsed.0;
+        for (state, count) in other.states {
+            *self.states.entry(state).or_default() += count;
+        }
+    }
+
     /// Adds up what is in the ledgers now.
     pub(super) fn of<'a>(ledgers: impl IntoIterator<Item = &'a Ledger>) -> Self {
         let mut tally = Tally::default();

@@ -23,10 +23,14 @@ fn run_until(test: &Test, strategy: Strategy, enough: impl Fn(&Tally) -> bool) -
 
 #[test]
 fn store_buffering_is_seen_and_fences_forbid_it() {
-    for strategy in [Strategy::Batched, Strategy::Perpetual] {
+    for strategy in [Strategy::Batched, Strategy::Perpetual, Strategy::Timebase] {
         if available_cpus().len() < 2 {
             println!("skipped: relaxed outcomes need two CPUs");
             return;
+        }
+        if strategy == Strategy::Timebase && Plan::first(&sample("SB-relaxed"), strategy, true).is_err() {
+            println!("skipped: there is no time base");
+            continue;
         }
         let seen = run_until(&sample("SB-relaxed"), strategy, |tally| tally.counts.distinct > 100);
         assert!(seen.counts.distinct > 100, "{strategy}: {seen:?}");
@@ -145,4 +149,50 @@ fn it_rests_and_goes_on_however_fast_the_wishes_come() {
         assert!(Instant::now() < deadline, "it does not go on");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Every plan counts what it runs, and shows nothing that x86 forbids.
+#[test]
+fn every_plan_is_tried_and_one_is_chosen() {
+    for (name, possible) in [("SB-relaxed", true), ("SB-fences", false), ("IRIW-acquire", false)] {
+        let test = sample(name);
+        let mut trials = Trials::start(test.clone(), Strategy::Auto, true).unwrap();
+        let plans = trials.waiting();
+        trials.runner().unwrap().run();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut steps = 0;
+        while trials.is_searching() {
+            assert!(Instant::now() < deadline, "{name}: the search does not end");
+            std::thread::sleep(Duration::from_millis(5));
+            steps += usize::from(trials.step().unwrap());
+        }
+        // Each of them, the best with its CPUs moved on, and the chosen one.
+        assert_eq!(steps, plans + 1 + usize::from(has_cpus(&test)), "{name}");
+        let note = trials.note().unwrap().to_owned();
+        assert!(note.contains("this one showed most"), "{note}");
+        let before = trials.tally();
+        while trials.tally().counts.frames == before.counts.frames {
+            assert!(Instant::now() < deadline, "{name}: the chosen plan does not run");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let seen = trials.finish();
+        assert_eq!(seen.states.values().sum::<u64>(), seen.counts.frames, "{name}");
+        if !possible && Architecture::host() == Ok(Architecture::X86_64) {
+            assert_eq!(seen.counts.witnesses, 0, "{name}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_time_base_needs_cpus() {
+    let fault = Plan::first(&sample("SB-relaxed"), Strategy::Timebase, false).unwrap_err();
+    assert!(fault.what.contains("a CPU for each thread"), "{fault:?}");
+}
+
+#[test]
+fn a_filter_leaves_out_what_it_excludes() {
+    let text = "C t\n{}\nP0 (atomic_int* x) { int r0 = atomic_fetch_add(x,1); }\n\
+        P1 (atomic_int* x) { int r0 = atomic_fetch_add(x,1); }\nfilter (0:r0=0)\nforall (1:r0=1)";
+    let seen = run_until(&parse("t", text).unwrap(), Strategy::Auto, |tally| tally.counts.frames > 20_000);
+    assert!(seen.states.keys().all(|state| state[..] == [0, 1]), "{seen:?}");
 }

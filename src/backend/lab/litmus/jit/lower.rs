@@ -107,7 +107,8 @@ pub(super) trait Target {
 /// Assembles a body for the target `T`.
 pub(super) fn lower<T: Target>(body: &Body<'_>) -> Result<MachineCode, Fault> {
     let spilled = body.registers.saturating_sub(T::MACHINE_REGISTERS);
-    let mut lowering = Lowering { target: T::new(), put_aside: spilled as u32 * 4, deepest: 0 };
+    let mut lowering =
+        Lowering { target: T::new(), apart: (body.spacing * LINE) as u32, put_aside: spilled as u32 * 4, deepest: 0 };
     let room = (lowering.put_aside + 4 * deepest(body.ops) + 15) & !15;
     lowering.target.prologue(room);
     let again = lowering.target.label();
@@ -137,6 +138,8 @@ pub(super) fn lower<T: Target>(body: &Body<'_>) -> Result<MachineCode, Fault> {
 
 struct Lowering<T> {
     target: T,
+    /// Bytes from one location to the next.
+    apart: u32,
     /// Where on the stack values are put aside: behind the spilled registers.
     put_aside: u32,
     deepest: u32,
@@ -162,18 +165,18 @@ impl<T: Target> Lowering<T> {
                 self.value(value, 0);
                 self.target.put(Self::place(*to));
             }
-            Op::Load { to, from, order } => self.target.load(Self::place(*to), at(*from), *order),
+            Op::Load { to, from, order } => self.target.load(Self::place(*to), self.at(*from), *order),
             Op::Store { to, value, order } => {
                 if let Some(source) = Self::leaf(value) {
-                    self.target.store(source, at(*to), *order);
+                    self.target.store(source, self.at(*to), *order);
                 } else {
                     self.value(value, 0);
-                    self.target.store_accumulator(at(*to), *order);
+                    self.target.store_accumulator(self.at(*to), *order);
                 }
             }
             Op::Modify { old, at: location, kind, operand, order } => {
                 self.value(operand, 0);
-                self.target.modify(*kind, at(*location), *order);
+                self.target.modify(*kind, self.at(*location), *order);
                 self.target.put(Self::place(*old));
             }
             Op::CompareExchange(exchange) => self.compare_exchange(exchange),
@@ -187,7 +190,7 @@ impl<T: Target> Lowering<T> {
         self.target.desire();
         self.value(&exchange.expected, 0);
         let success = Self::place(exchange.success);
-        self.target.compare_exchange(success, at(exchange.at), exchange.order, exchange.failure);
+        self.target.compare_exchange(success, self.at(exchange.at), exchange.order, exchange.failure);
         self.target.put(Self::place(exchange.old));
     }
 
@@ -202,6 +205,10 @@ impl<T: Target> Lowering<T> {
         self.target.bind(other);
         self.ops(otherwise);
         self.target.bind(end);
+    }
+
+    fn at(&self, location: Location) -> u32 {
+        location.0 as u32 * self.apart
     }
 
     fn leaf(value: &Expression) -> Option<Source> {
@@ -237,10 +244,6 @@ impl<T: Target> Lowering<T> {
             Expression::Constant(_) | Expression::Register(_) | Expression::Iteration => {}
         }
     }
-}
-
-fn at(location: Location) -> u32 {
-    (location.0 * LINE) as u32
 }
 
 /// How many values are put aside at once at most.

@@ -6,13 +6,14 @@
 //! ```text
 //! extern "C" fn(memory: *mut u8, out: *mut i32, count: u64, first: i32)
 //!     repeat count times:
-//!         the operations, location k at memory + 64 k
+//!         the operations, location k at memory + 64 k spacing
 //!         out[i] = the i-th register that is asked for
 //!         memory += stride;  out += number of registers asked for;  first += 1
 //! ```
 //!
 //! How an ordering becomes instructions is told in [`x86_64`] and [`aarch64`].
-//! Both assemble on any host; only the host's own can run.
+//! Both assemble on any host; only the host's own can run. Where there is no
+//! assembler for the host, compiled code does the same with Rust's atomics.
 
 #[expect(
     clippy::used_underscore_binding,
@@ -21,6 +22,7 @@
     reason = "that is how dynasm! expands"
 )]
 pub mod aarch64;
+mod compiled;
 mod lower;
 #[expect(clippy::used_underscore_binding, clippy::useless_conversion, reason = "that is how dynasm! expands")]
 pub mod x86_64;
@@ -30,6 +32,7 @@ use std::sync::atomic::AtomicI32;
 
 use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 
+use self::compiled::Compiled;
 use self::lower::lower;
 use super::ast::{Op, Register};
 use crate::model::Fault;
@@ -48,6 +51,8 @@ pub struct Body<'a> {
     pub registers: usize,
     /// The registers that are written out.
     pub outputs: &'a [Register],
+    /// Cache lines from one location to the next.
+    pub spacing: usize,
     /// Bytes from one instance of the locations to the next; 0 where every
     /// iteration uses the same.
     pub stride: usize,
@@ -81,7 +86,7 @@ impl Architecture {
             "x86_64" => Ok(Architecture::X86_64),
             "aarch64" => Ok(Architecture::Aarch64),
             other => Err(Fault::new("litmus", format!("no assembler for this architecture ({other})"))
-                .hint("'litmus check' judges tests without running them")),
+                .hint("compiled code runs the tests instead")),
         }
     }
 
@@ -119,28 +124,47 @@ pub struct Line {
 #[derive(Debug)]
 pub struct Runnable {
     code: MachineCode,
-    buffer: ExecutableBuffer,
-    /// Locations that the body accesses, from one instance's first line on.
-    locations: usize,
+    entry: Way,
+    /// Lines that the body accesses, from one instance's first line on.
+    reach: usize,
     /// Lines from one instance to the next.
     stride: usize,
     outputs: usize,
 }
 
+/// How a body is executed.
+#[derive(Debug)]
+enum Way {
+    Native(ExecutableBuffer),
+    Compiled(Compiled),
+}
+
 type Entry = unsafe extern "C" fn(*mut u8, *mut i32, u64, i32);
 
 impl Runnable {
-    /// Assembles a body for this machine; it accesses `locations` locations.
+    /// Assembles a body for this machine, or prepares it to be done by compiled
+    /// code where there is no assembler; it accesses `locations` locations.
     ///
     /// # Errors
-    /// A fault where there is no assembler for this architecture, or the kernel
-    /// gives no executable memory.
+    /// A fault where the kernel gives no executable memory.
     pub fn new(body: &Body<'_>, locations: usize) -> Result<Self, Fault> {
-        let code = assemble(Architecture::host()?, body)?;
+        let Ok(host) = Architecture::host() else { return Ok(Self::compiled(body, locations)) };
+        let code = assemble(host, body)?;
         let buffer = executable(&code.bytes).map_err(|error| {
             Fault::new("litmus", format!("the kernel gives no executable memory: {error} (mmap, mprotect)"))
         })?;
-        Ok(Runnable { code, buffer, locations, stride: body.stride / LINE, outputs: body.outputs.len() })
+        Ok(Self::with(code, Way::Native(buffer), body, locations))
+    }
+
+    /// A body that is done by compiled code.
+    pub fn compiled(body: &Body<'_>, locations: usize) -> Self {
+        let code = MachineCode { bytes: Vec::new(), listing: Vec::new() };
+        Self::with(code, Way::Compiled(Compiled::new(body)), body, locations)
+    }
+
+    fn with(code: MachineCode, entry: Way, body: &Body<'_>, locations: usize) -> Self {
+        let reach = locations.saturating_sub(1) * body.spacing + usize::from(locations > 0);
+        Runnable { code, entry, reach, stride: body.stride / LINE, outputs: body.outputs.len() }
     }
 
     /// What it executes.
@@ -157,16 +181,20 @@ impl Runnable {
         if count == 0 {
             return;
         }
-        assert!(memory.len() >= (count - 1) * self.stride + self.locations && out.len() >= count * self.outputs);
-        let entry = self.buffer.ptr(dynasmrt::AssemblyOffset(0));
+        assert!(memory.len() >= (count - 1) * self.stride + self.reach && out.len() >= count * self.outputs);
+        let buffer = match &self.entry {
+            Way::Native(buffer) => buffer,
+            Way::Compiled(compiled) => return compiled.run(memory, out, count, first),
+        };
+        let entry = buffer.ptr(dynasmrt::AssemblyOffset(0));
         // SAFETY: the buffer starts with a function of this signature, which
         // `lower` has emitted for this architecture and which keeps the C
         // calling convention.
         let entry: Entry = unsafe { std::mem::transmute(entry) };
         let memory = memory.as_ptr().cast_mut().cast();
         let out = out.as_ptr().cast_mut().cast();
-        // SAFETY: it accesses the first cell of `locations` lines of each of
-        // `count` instances, and `outputs` cells of `out` for each, which the
+        // SAFETY: it accesses the first cells of the first `reach` lines of each
+        // of `count` instances, and `outputs` cells of `out` for each, which the
         // assertion found to be there. All of them are atomics, so that being
         // accessed by others meanwhile is no data race.
         unsafe { entry(memory, out, count as u64, first) }

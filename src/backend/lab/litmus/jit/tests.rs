@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::backend::lab::litmus::ast::Test;
 use crate::backend::lab::litmus::parse::parse;
@@ -10,7 +12,8 @@ fn test(statements: &str) -> Test {
 fn assembled(architecture: Architecture, test: &Test) -> MachineCode {
     let thread = &test.threads[0];
     let outputs: Vec<Register> = (0..thread.registers.len()).map(Register).collect();
-    let body = Body { ops: &thread.body, registers: thread.registers.len(), outputs: &outputs, stride: 2 * LINE };
+    let body =
+        Body { ops: &thread.body, registers: thread.registers.len(), outputs: &outputs, spacing: 1, stride: 2 * LINE };
     assemble(architecture, &body).unwrap()
 }
 
@@ -20,7 +23,13 @@ fn run(statements: &str, x: i32, d: i32) -> (Vec<(String, i32)>, i32, i32) {
     let test = test(statements);
     let registers = &test.threads[0].registers;
     let outputs: Vec<Register> = (0..registers.len()).map(Register).collect();
-    let body = Body { ops: &test.threads[0].body, registers: registers.len(), outputs: &outputs, stride: 2 * LINE };
+    let body = Body {
+        ops: &test.threads[0].body,
+        registers: registers.len(),
+        outputs: &outputs,
+        spacing: 1,
+        stride: 2 * LINE,
+    };
     let code = Runnable::new(&body, 2).unwrap();
     // Two instances, to see that the second is found; poisoned outputs.
     let memory: Vec<Line> = [x, d, x, d].map(|value| Line { value: value.into() }).into();
@@ -230,4 +239,37 @@ fn plain(text: &str) -> String {
         })
         .collect();
     words.join(" ")
+}
+
+/// What the assembler for this machine and compiled code leave behind is the same.
+#[test]
+fn compiled_code_does_what_machine_code_does() {
+    let text = "C t\n{ x=3; }\nP0 (atomic_int* x, atomic_int* y, int* d) {\n\
+        int a = atomic_fetch_add(x, 2); int b = atomic_exchange_explicit(y, a + 4, memory_order_acq_rel);\n\
+        int c = atomic_fetch_xor(x, 9); int e = 5; int f = atomic_compare_exchange_strong(y, &e, 7);\n\
+        if (f) { *d = c - 1; } else { *d = !c; } atomic_thread_fence(memory_order_seq_cst);\n\
+        int g = atomic_load_explicit(x, memory_order_acquire); atomic_fetch_sub(x, 1); atomic_fetch_and(x, 14);\n\
+        atomic_fetch_or_explicit(y, 16, memory_order_release); int h = *d * 3; atomic_store(y, h); }\nexists (x=0)";
+    let test = parse("t", text).unwrap();
+    let thread = &test.threads[0];
+    let outputs: Vec<Register> = (0..thread.registers.len()).map(Register).collect();
+    let body =
+        Body { ops: &thread.body, registers: thread.registers.len(), outputs: &outputs, spacing: 2, stride: 7 * LINE };
+    let run = |runnable: &Runnable| {
+        let memory: Vec<Line> = std::iter::repeat_with(Line::default).take(7 * 3).collect();
+        for line in &memory {
+            line.value.store(3, Ordering::Relaxed);
+        }
+        let out: Vec<AtomicI32> = std::iter::repeat_with(AtomicI32::default).take(3 * outputs.len()).collect();
+        runnable.run(&memory, &out, 3, 1);
+        let values = |cells: &mut dyn Iterator<Item = &AtomicI32>| -> Vec<i32> {
+            cells.map(|cell| cell.load(Ordering::Relaxed)).collect()
+        };
+        (values(&mut memory.iter().map(|line| &line.value)), values(&mut out.iter()))
+    };
+    let compiled = run(&Runnable::compiled(&body, 3));
+    assert!(compiled.0.iter().any(|value| *value != 3));
+    if Architecture::host().is_ok() {
+        assert_eq!(run(&Runnable::new(&body, 3).unwrap()), compiled);
+    }
 }

@@ -25,9 +25,14 @@ pub struct Model {
     pub about: &'static str,
     /// Whether an execution is consistent.
     pub consistent: fn(&Execution) -> Consistency,
+    /// Which events synchronise, in models of languages.
+    pub synchronises: Option<fn(&Execution) -> Relation>,
+    /// Models that find consistent whatever this one does, since their axioms
+    /// speak of parts of the relations that its axioms speak of.
+    pub stronger_than: &'static [&'static str],
     /// Pairs of events that race in a consistent execution: the program is
-    /// undefined then. Empty for models of machines.
-    pub races: fn(&Execution) -> Relation,
+    /// undefined then. A machine has no undefined programs.
+    pub races: Option<fn(&Execution) -> Relation>,
 }
 
 /// All models, strongest first.
@@ -36,9 +41,4 @@ pub const MODELS: &[Model] = &[sc::MODEL, tso::MODEL, rc11::MODEL, rust::MODEL];
 /// The model of this name.
 pub fn named(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.name == name)
-}
-
-/// A machine has no undefined programs.
-fn no_races(x: &Execution) -> Relation {
-    Relation::empty(x.size())
 }

@@ -13,7 +13,10 @@ pub const MODEL: Model = Model {
     title: "RC11",
     about: "repaired C11: the language of C and C++, without load buffering",
     consistent,
-    races: |x| races(x, &synchronises(x, &release_sequence(x))),
+    // Rust's release sequences are parts of these, and dependencies parts of sb.
+    stronger_than: &["rust"],
+    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
+    races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 
 /// Shared with the Rust model.
@@ -39,6 +42,9 @@ fn release_sequence(x: &Execution) -> Relation {
 
 /// sw = [⊒ rel] ; ([F];sb)? ; rs ; rf ; [R ⊒ rlx] ; (sb;[F])? ; [⊒ acq]
 pub(super) fn synchronises(x: &Execution, rs: &Relation) -> Relation {
+    if x.releases.is_empty() || x.acquires.is_empty() {
+        return Relation::empty(x.size());
+    }
     let after_fence = x.sb.from(x.fences).optional().from(x.releases);
     let before_fence = x.sb.to(x.fences).optional().to(x.acquires);
     after_fence.then(rs).then(&x.rf.to(x.reads & x.atomics)).then(&before_fence)
@@ -48,7 +54,8 @@ pub(super) fn synchronises(x: &Execution, rs: &Relation) -> Relation {
 fn happens_before(x: &Execution, sw: &Relation) -> Relation {
     let others = Set(!x.initial.0);
     let all = others & (x.reads | x.writes | x.fences);
-    (&x.sb | sw).closure() | product(x.initial, all, x.size())
+    let own = if sw.is_empty() { x.sb.clone() } else { (&x.sb | sw).closure() };
+    own | product(x.initial, all, x.size())
 }
 
 /// What RC11 and the Rust model have in common:
@@ -62,9 +69,11 @@ pub(super) fn common(x: &Execution, sw: &Relation) -> Consistency {
     let communication = &x.rf | &x.mo | &x.rb;
     let eco = communication.closure();
     let first: &[(&str, &Relation)] = &[("sw", sw), ("sb", &x.sb)];
-    let second: &[(&str, &Relation)] = &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb)];
+    let second: &[(&str, &Relation)] = &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb)];
     COHERENCE.irreflexive(x, first, second, &hb.then(&eco.optional()))?;
-    ATOMICITY.irreflexive(x, &[("rmw", &x.rmw)], second, &x.rmw.then(&eco))?;
+    if !x.rmw.is_empty() {
+        ATOMICITY.irreflexive(x, &[("rmw", &x.rmw)], second, &x.rmw.then(&eco))?;
+    }
     super::sc::atomicity(x)?;
     if x.seq_cst.is_empty() {
         return Ok(());

@@ -19,7 +19,9 @@ pub const MODEL: Model = Model {
     title: "Rust",
     about: "Rust and C++20: as RC11, load buffering allowed; thin-air values excluded by syntactic dependencies",
     consistent,
-    races: |x| races(x, &synchronises(x, &release_sequence(x))),
+    stronger_than: &[],
+    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
+    races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
 };
 
 const NO_THIN_AIR: Axiom =

@@ -1,7 +1,7 @@
 //! Sequential consistency (Lamport 1979): one order of all accesses that every
 //! thread agrees on, and in which a read sees the latest write.
 
-use super::{Model, no_races};
+use super::Model;
 use crate::backend::lab::litmus::axiom::{Axiom, Consistency};
 use crate::backend::lab::litmus::execution::Execution;
 
@@ -11,7 +11,10 @@ pub const MODEL: Model = Model {
     title: "SC",
     about: "sequential consistency: the threads take turns, one access at a time",
     consistent,
-    races: no_races,
+    // sb, rf, mo and rb contain all that the others order.
+    stronger_than: &["tso", "rc11", "rust"],
+    synchronises: None,
+    races: None,
 };
 
 const SC: Axiom =
@@ -23,7 +26,7 @@ pub(super) const ATOMICITY: Axiom =
 
 /// acyclic(sb ∪ rf ∪ mo ∪ rb); rmw ∩ (rb;mo) empty
 fn consistent(x: &Execution) -> Consistency {
-    SC.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb), ("sb", &x.sb)])?;
+    SC.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb), ("sb", &x.sb)])?;
     atomicity(x)
 }
 
@@ -33,5 +36,5 @@ pub(super) fn atomicity(x: &Execution) -> Consistency {
         return Ok(());
     }
     let between = &x.rmw & x.rb.then(&x.mo);
-    ATOMICITY.empty(x, &between, "rmw", &[("rb", &x.rb), ("mo", &x.mo)])
+    ATOMICITY.empty(x, &between, "rmw", &[("fr", &x.rb), ("mo", &x.mo)])
 }

@@ -3,8 +3,8 @@
 //! read-modify-write is locked, a seq_cst fence is MFENCE, and all else is plain
 //! moves. It bounds what an x86-64 machine may show.
 
+use super::Model;
 use super::sc::atomicity;
-use super::{Model, no_races};
 use crate::backend::lab::litmus::axiom::{Axiom, Consistency};
 use crate::backend::lab::litmus::execution::Execution;
 use crate::backend::lab::litmus::relation::{Relation, Set, product};
@@ -15,7 +15,9 @@ pub const MODEL: Model = Model {
     title: "TSO",
     about: "x86-TSO: each thread's stores wait in a buffer that its own loads look into first",
     consistent,
-    races: no_races,
+    stronger_than: &[],
+    synchronises: None,
+    races: None,
 };
 
 const COHERENCE: Axiom =
@@ -27,10 +29,10 @@ const TSO: Axiom =
 /// acyclic(ppo ∪ rfe ∪ mo ∪ rb)
 fn consistent(x: &Execution) -> Consistency {
     let po_loc = &x.sb & &x.loc;
-    COHERENCE.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("rb", &x.rb), ("sb", &po_loc)])?;
+    COHERENCE.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb), ("sb", &po_loc)])?;
     atomicity(x)?;
     let rfe = &x.rf & &x.ext;
-    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("rb", &x.rb), ("sb", &preserved(x))])
+    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("fr", &x.rb), ("sb", &preserved(x))])
 }
 
 /// ppo = sb without write → read, save where the store is seq_cst, an RMW is at

@@ -5,9 +5,45 @@ use super::lexer::Kind;
 use super::{Limits, Parsed, Parser};
 use crate::backend::lab::litmus::ast::{Location, Op, Thread};
 use crate::model::litmus::Order;
+use crate::model::text::visible;
 
 /// What may stand before the name of a parameter, a location or a register.
-const TYPES: &[&str] = &["int", "atomic_int", "volatile", "const", "_Atomic"];
+const TYPES: &[&str] = &[
+    "int",
+    "atomic_int",
+    "volatile",
+    "const",
+    "_Atomic",
+    "signed",
+    "unsigned",
+    "char",
+    "short",
+    "long",
+    "bool",
+    "_Bool",
+    "int8_t",
+    "int16_t",
+    "int32_t",
+    "int64_t",
+    "uint8_t",
+    "uint16_t",
+    "uint32_t",
+    "uint64_t",
+    "intptr_t",
+    "uintptr_t",
+    "size_t",
+    "atomic_bool",
+    "atomic_char",
+    "atomic_short",
+    "atomic_uint",
+    "atomic_long",
+    "atomic_ulong",
+    "atomic_size_t",
+    "atomic_intptr_t",
+    "atomic_uintptr_t",
+    "atomic_t",
+    "register",
+];
 
 impl Parser<'_> {
     /// Reads over a type, without its `*`; says whether there was one.
@@ -28,9 +64,17 @@ impl Parser<'_> {
         Ok(any)
     }
 
-    /// Whether a `P0` is next.
-    pub(super) fn is_thread_header(&self) -> bool {
-        matches!(self.token.kind, Kind::Word(word) if thread_number(word).is_some())
+    /// Whether a type is next.
+    pub(super) fn is_type(&self) -> bool {
+        matches!(self.token.kind, Kind::Word(word) if TYPES.contains(&word) || word == "void")
+    }
+
+    /// Reads over `static void`; whether a `P0` is next.
+    pub(super) fn is_thread_header(&mut self) -> Parsed<bool> {
+        while self.is_word("void") || self.is_word("static") {
+            self.take()?;
+        }
+        Ok(matches!(self.token.kind, Kind::Word(word) if thread_number(word).is_some()))
     }
 
     /// `P0 (atomic_int* x, int* d) { … }`
@@ -59,6 +103,7 @@ impl Parser<'_> {
         self.lexer.in_body = true;
         let mut body = Vec::new();
         self.expect("{")?;
+        self.initial_registers(number, &mut body)?;
         while !self.is("}") {
             self.statement(&mut body)?;
         }
@@ -107,6 +152,11 @@ impl Parser<'_> {
         }
         if self.is("*") {
             return self.plain_store(ops);
+        }
+        // `(void)atomic_fetch_add(x,1);`
+        if self.is("(") {
+            self.expression(ops)?;
+            return self.expect(";");
         }
         match self.token.kind {
             Kind::Word("if") => self.if_else(ops),
@@ -170,24 +220,35 @@ impl Parser<'_> {
         self.expect(";")
     }
 
-    /// `int r0 = …;`, `int r0;`, `r0 = …;`
+    /// `int r0 = …;`, `int r0, r1;`, `r0 = …;` (which declares it too).
     fn assignment(&mut self, ops: &mut Vec<Op>) -> Parsed<()> {
         let declares = self.types()?;
-        if declares && self.is("*") {
-            let what = "pointers in registers are not read: a register holds an int";
-            return Err(Complaint::new(self.token.offset, what));
+        loop {
+            if declares && self.is("*") {
+                let what = "pointers in registers are not read: a register holds an int";
+                return Err(Complaint::new(self.token.offset, what));
+            }
+            self.assign(declares, ops)?;
+            if !declares || !self.accept(",")? {
+                return self.expect(";");
+            }
         }
+    }
+
+    /// One register: its name, and its value where one is given.
+    fn assign(&mut self, declares: bool, ops: &mut Vec<Op>) -> Parsed<()> {
         let (offset, name) = self.word("a register's name")?;
-        if !declares && self.parameters.iter().any(|location| self.locations[location.0].name == name) {
+        if self.parameters.iter().any(|location| self.locations[location.0].name == name) {
             let what = format!("'{name}' is a pointer here: write '*{name} = …;'");
             return Err(Complaint::new(offset, what));
         }
-        if !declares && !self.registers.iter().any(|register| register == name) {
-            let what = format!("'{name}' is not declared: expected a statement, or 'int {name} = …;'");
+        let known = self.registers.iter().any(|register| register == name);
+        if !known && self.is("(") {
+            let what = format!("'{}' is not a function that is known here", visible(name.as_bytes()));
             return Err(Complaint::new(offset, what));
         }
         let to = self.register(offset, name)?;
-        if declares && self.accept(";")? {
+        if declares && (self.is(";") || self.is(",")) {
             return Ok(());
         }
         self.expect("=")?;
@@ -199,7 +260,7 @@ impl Parser<'_> {
         } else {
             self.push(offset, ops, Op::Set { to, value })?;
         }
-        self.expect(";")
+        Ok(())
     }
 }
 

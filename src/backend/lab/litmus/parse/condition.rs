@@ -6,8 +6,15 @@ use super::{Parsed, Parser};
 use crate::backend::lab::litmus::ast::{Condition, Observable, Proposition, Quantifier, Register};
 use crate::model::text::visible;
 
+/// What stands behind the threads.
+pub(super) struct End {
+    pub condition: Condition,
+    pub filter: Option<Proposition>,
+    pub observed: Vec<Observable>,
+}
+
 impl Parser<'_> {
-    pub(super) fn condition(&mut self) -> Parsed<(Condition, Vec<Observable>)> {
+    pub(super) fn condition(&mut self) -> Parsed<End> {
         let mut observed = Vec::new();
         if self.is_word("locations") {
             self.take()?;
@@ -20,6 +27,12 @@ impl Parser<'_> {
                 }
             }
         }
+        self.terms = 0;
+        let mut filter = None;
+        if self.is_word("filter") {
+            self.take()?;
+            filter = Some(self.implication(&mut observed)?);
+        }
         let negated = self.accept("~")?;
         let quantifier = match self.token.kind {
             Kind::Word("exists") if negated => Quantifier::NotExists,
@@ -28,26 +41,27 @@ impl Parser<'_> {
             _ => return Err(self.unexpected("the next thread, 'exists', '~exists' or 'forall'")),
         };
         self.take()?;
-        self.terms = 0;
         let mut proposition = self.implication(&mut observed)?;
         if self.token.kind != Kind::End {
             return Err(self.unexpected("'/\\', '\\/' or the end of the file"));
         }
-        self.sort(&mut observed, &mut proposition);
+        self.sort(&mut observed, [Some(&mut proposition), filter.as_mut()]);
         let text = format!("{quantifier} ({})", self.show(&proposition, &observed, Level::Or));
-        Ok((Condition { quantifier, proposition, text }, observed))
+        Ok(End { condition: Condition { quantifier, proposition, text }, filter, observed })
     }
 
     /// Registers by thread and name, then locations by name.
-    fn sort(&self, observed: &mut [Observable], proposition: &mut Proposition) {
+    fn sort(&self, observed: &mut [Observable], propositions: [Option<&mut Proposition>; 2]) {
         let before = observed.to_vec();
         observed.sort_by_key(|observable| match observable {
             Observable::Register(thread, register) => (*thread, self.threads[*thread].registers[register.0].clone()),
             Observable::Location(location) => (usize::MAX, self.locations[location.0].name.clone()),
         });
-        renumber(proposition, &|index| {
-            before.get(index).and_then(|known| observed.iter().position(|o| o == known)).unwrap_or(index)
-        });
+        for proposition in propositions.into_iter().flatten() {
+            renumber(proposition, &|index| {
+                before.get(index).and_then(|known| observed.iter().position(|o| o == known)).unwrap_or(index)
+            });
+        }
     }
 
     fn implication(&mut self, observed: &mut Vec<Observable>) -> Parsed<Proposition> {

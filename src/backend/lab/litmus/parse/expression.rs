@@ -47,8 +47,7 @@ impl Parser<'_> {
     fn logical_or(&mut self, ops: &mut Vec<Op>) -> Parsed<Expression> {
         let mut left = self.logical_and(ops)?;
         while self.is("||") {
-            let right = self.without_access(Self::logical_and, ops)?;
-            left = truth(binary(Operator::Or, truth(left), truth(right)));
+            left = self.short_circuit(left, Operator::Or, Self::logical_and, ops)?;
         }
         Ok(left)
     }
@@ -56,27 +55,35 @@ impl Parser<'_> {
     fn logical_and(&mut self, ops: &mut Vec<Op>) -> Parsed<Expression> {
         let mut left = self.level(0, ops)?;
         while self.is("&&") {
-            let right = self.without_access(|parser, ops| parser.level(0, ops), ops)?;
-            left = binary(Operator::And, truth(left), truth(right));
+            left = self.short_circuit(left, Operator::And, |parser, ops| parser.level(0, ops), ops)?;
         }
         Ok(left)
     }
 
-    /// The right side of `&&` or `||` may not access memory: whether it does
-    /// would depend on the left side.
-    fn without_access(
+    /// `left && right` or `left || right`. Where the right side accesses memory
+    /// it does so only if the left side has not decided: an `if` of its own.
+    fn short_circuit(
         &mut self,
+        left: Expression,
+        operator: Operator,
         operand: impl FnOnce(&mut Self, &mut Vec<Op>) -> Parsed<Expression>,
         ops: &mut Vec<Op>,
     ) -> Parsed<Expression> {
         self.count_term()?;
-        self.take()?;
-        let (offset, before) = (self.token.offset, ops.len());
-        let right = operand(self, ops)?;
-        if ops.len() > before {
-            return Err(Complaint::new(offset, "no access to memory here: write it as a nested 'if'"));
+        let offset = self.take()?.offset;
+        let mut inside = Vec::new();
+        let right = truth(operand(self, &mut inside)?);
+        let left = truth(left);
+        if inside.is_empty() {
+            return Ok(binary(operator, left, right));
         }
-        Ok(right)
+        let to = self.temporary(offset)?;
+        self.push(offset, ops, Op::Set { to, value: left })?;
+        self.push(offset, &mut inside, Op::Set { to, value: right })?;
+        let condition = Self::held(to);
+        let (then, otherwise) = if operator == Operator::And { (inside, Vec::new()) } else { (Vec::new(), inside) };
+        self.push(offset, ops, Op::If { condition, then, otherwise })?;
+        Ok(Self::held(to))
     }
 
     fn level(&mut self, level: usize, ops: &mut Vec<Op>) -> Parsed<Expression> {
@@ -120,6 +127,11 @@ impl Parser<'_> {
             Kind::Number(_) => Ok(Expression::Constant(self.integer()?)),
             Kind::Symbol("(") => {
                 self.take()?;
+                // A cast: every value is an int.
+                if self.is_type() {
+                    self.cast()?;
+                    return self.deeper(|parser| parser.unary(ops));
+                }
                 let inner = self.expression(ops)?;
                 self.expect(")")?;
                 Ok(inner)
@@ -141,6 +153,18 @@ impl Parser<'_> {
             }
             _ => Err(self.unexpected("a value")),
         }
+    }
+
+    /// The rest of `(int)`, or of `(volatile int *)` before a pointer.
+    fn cast(&mut self) -> Parsed<()> {
+        if self.is_word("void") {
+            self.take()?;
+        }
+        self.types()?;
+        while self.accept("*")? {
+            self.types()?;
+        }
+        self.expect(")")
     }
 
     fn no_register(&self, word: &str) -> Complaint {
@@ -228,6 +252,10 @@ impl Parser<'_> {
     /// parentheses or not.
     pub(super) fn pointer(&mut self) -> Parsed<Location> {
         if self.accept("(")? {
+            if self.is_type() {
+                self.cast()?;
+                return self.deeper(Self::pointer);
+            }
             let inner = self.deeper(Self::pointer)?;
             self.expect(")")?;
             return Ok(inner);
@@ -275,11 +303,24 @@ fn binary(operator: Operator, left: Expression, right: Expression) -> Expression
     Expression::Binary(operator, Box::new(left), Box::new(right))
 }
 
+fn is_truth(value: &Expression) -> bool {
+    match value {
+        Expression::Not(_) => true,
+        Expression::Binary(operator, ..) if operator.compares() => true,
+        Expression::Binary(Operator::And | Operator::Or, a, b) => is_truth(a) && is_truth(b),
+        _ => false,
+    }
+}
+
 /// 1 where it is not 0.
 fn truth(value: Expression) -> Expression {
     match value {
         truth @ Expression::Not(_) => truth,
         Expression::Binary(operator, a, b) if operator.compares() => Expression::Binary(operator, a, b),
+        // `&&` and `||` of truths.
+        Expression::Binary(operator @ (Operator::And | Operator::Or), a, b) if is_truth(&a) && is_truth(&b) => {
+            Expression::Binary(operator, a, b)
+        }
         other => binary(Operator::Unequal, other, Expression::Constant(0)),
     }
 }

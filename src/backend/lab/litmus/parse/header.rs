@@ -3,10 +3,24 @@
 use super::error::Complaint;
 use super::lexer::Kind;
 use super::{Parsed, Parser};
+use crate::backend::lab::litmus::ast::{Expression, Op};
 use crate::model::text::visible;
 
 /// Name, headline and `Key=value` lines.
 type Header = (String, String, Vec<(String, String)>);
+
+/// A register's value before its thread begins.
+#[derive(Clone, Debug)]
+pub(super) struct InitialRegister {
+    /// Where it is written.
+    pub offset: usize,
+    /// Whose.
+    pub thread: i64,
+    /// The register.
+    pub name: String,
+    /// Its value.
+    pub value: i32,
+}
 
 impl Parser<'_> {
     /// Everything up to the `{` of the initial values.
@@ -64,9 +78,8 @@ impl Parser<'_> {
     }
 
     fn initial_value(&mut self) -> Parsed<()> {
-        if matches!(self.token.kind, Kind::Number(_)) {
-            let what = "registers have no initial values: set them in the thread's body";
-            return Err(Complaint::new(self.token.offset, what));
+        if let Kind::Number(thread) = self.token.kind {
+            return self.initial_register(thread);
         }
         let (offset, name) = if self.accept("[")? {
             let found = self.word("a location's name")?;
@@ -79,7 +92,50 @@ impl Parser<'_> {
         };
         let location = self.location(offset, name)?;
         if self.accept("=")? {
-            self.locations[location.0].initial = self.integer()?;
+            self.locations[location.0].initial = self.initial_integer()?;
+        }
+        Ok(())
+    }
+
+    /// `1`, `-2`, `0x3`, or `ATOMIC_INIT(1)` around it.
+    fn initial_integer(&mut self) -> Parsed<i32> {
+        if self.is("&") {
+            let what = "pointers as values are not read: a location holds an int";
+            return Err(Complaint::new(self.token.offset, what));
+        }
+        let wrapped = self.is_word("ATOMIC_INIT") || self.is_word("ATOMIC_VAR_INIT");
+        if wrapped {
+            self.take()?;
+            self.expect("(")?;
+        }
+        let value = self.integer()?;
+        if wrapped {
+            self.expect(")")?;
+        }
+        Ok(value)
+    }
+
+    /// `0:r0=1`, kept until that thread is read.
+    fn initial_register(&mut self, thread: i64) -> Parsed<()> {
+        let offset = self.take()?.offset;
+        self.expect(":")?;
+        let (_, name) = self.word("a register's name")?;
+        self.expect("=")?;
+        let value = self.initial_integer()?;
+        self.initial.push(InitialRegister { offset, thread, name: name.to_owned(), value });
+        Ok(())
+    }
+
+    /// The initial values of the registers of thread `number`, as its first
+    /// operations.
+    pub(super) fn initial_registers(&mut self, number: usize, body: &mut Vec<Op>) -> Parsed<()> {
+        let (own, others) =
+            std::mem::take(&mut self.initial).into_iter().partition(|initial| initial.thread == number as i64);
+        self.initial = others;
+        let own: Vec<InitialRegister> = own;
+        for InitialRegister { offset, name, value, .. } in own {
+            let to = self.register(offset, &name)?;
+            self.push(offset, body, Op::Set { to, value: Expression::Constant(value) })?;
         }
         Ok(())
     }

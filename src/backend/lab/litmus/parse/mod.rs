@@ -4,12 +4,13 @@
 //! C SB-relaxed "a headline"            name, optional headline
 //! Key=value                            any number of header lines
 //! (* what it teaches *)                comments
-//! { [x]=1; y=2; }                      initial values; 0 where unsaid
+//! { [x]=1; y=2; 0:r0=3; }              initial values; 0 where unsaid
 //! P0 (atomic_int* x, int* d) {         threads, from P0 on
 //!   atomic_store_explicit(x, 1, memory_order_relaxed);
 //!   int r0 = *d;
 //! }
 //! locations [y;]                       optional: what to show besides
+//! filter (0:r1=0)                      optional: look at such final states only
 //! exists (0:r0=1 /\ [x]=1)             or ~exists, or forall
 //! ```
 //!
@@ -24,6 +25,7 @@ mod expression;
 mod header;
 mod lexer;
 
+use self::condition::End;
 use self::error::Complaint;
 pub use self::error::{ParseError, Position};
 use self::lexer::{Kind, Lexer, Token};
@@ -59,7 +61,8 @@ pub fn parse(file: &str, text: &str) -> Result<Test, ParseError> {
         let what = format!("the file has {} bytes; at most {} are read", text.len(), Limits::BYTES);
         return Err(Complaint::new(0, what).in_file(file, text));
     }
-    Parser::new(text).test().map_err(|complaint| complaint.in_file(file, text))
+    // A byte order mark says nothing here.
+    Parser::new(text.strip_prefix('\u{feff}').unwrap_or(text)).test().map_err(|complaint| complaint.in_file(file, text))
 }
 
 /// The parser: the lexer, one token ahead, and what has been read.
@@ -73,6 +76,8 @@ struct Parser<'a> {
     parameters: Vec<Location>,
     /// The registers of the thread being read.
     registers: Vec<String>,
+    /// Initial values of registers whose thread has not been read yet.
+    initial: Vec<header::InitialRegister>,
     /// How many operations the thread has so far.
     operations: usize,
     /// How many operators or connectives.
@@ -91,6 +96,7 @@ impl<'a> Parser<'a> {
             threads: Vec::new(),
             parameters: Vec::new(),
             registers: Vec::new(),
+            initial: Vec::new(),
             operations: 0,
             terms: 0,
             depth: 0,
@@ -100,13 +106,18 @@ impl<'a> Parser<'a> {
     fn test(mut self) -> Parsed<Test> {
         let (name, headline, keys) = self.header()?;
         self.initial_values()?;
-        while self.is_thread_header() {
+        while self.is_thread_header()? {
             self.thread()?;
         }
         if self.threads.is_empty() {
             return Err(self.unexpected("a thread: 'P0 (…) { … }'"));
         }
-        let (condition, observed) = self.condition()?;
+        if let Some(initial) = self.initial.first() {
+            let last = self.threads.len() - 1;
+            let what = format!("no thread {}: the last one is {last}", initial.thread);
+            return Err(Complaint::new(initial.offset, what));
+        }
+        let End { condition, filter, observed } = self.condition()?;
         let comment = self.lexer.first_comment.unwrap_or_default();
         let comment = comment.split_whitespace().collect::<Vec<_>>().join(" ");
         Ok(Test {
@@ -117,6 +128,7 @@ impl<'a> Parser<'a> {
             locations: self.locations,
             threads: self.threads,
             condition,
+            filter,
             observed,
         })
     }

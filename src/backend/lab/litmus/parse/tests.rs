@@ -115,12 +115,15 @@ fn errors_name_line_and_column_and_what_was_expected() {
         ("X86 SB\n{}", "1:1: expected 'C' and the test's name, found 'X86': only the C dialect is read"),
         ("C a\n{}\nexists (x=1)", "3:1: expected a thread: 'P0 (…) { … }', found 'exists'"),
         ("C a\n{}\nP1 () {}\nexists (x=1)", "3:1: expected thread P0, found P1"),
-        ("C a\n{ 0:r0=1; }", "2:3: registers have no initial values: set them in the thread's body"),
+        ("C a\n{ 3:r0=1; }\nP0 (int* x) {}\nexists (x=0)", "2:3: no thread 3: the last one is 0"),
+        ("C a\n{ int *p = &x; }", "2:12: pointers as values are not read: a location holds an int"),
+        ("C a\n{ int x[2]; }", "2:8: expected ';' or '}', found '['"),
         ("C a\n{ x=99999999999; }", "2:5: '99999999999' is no number that fits an int"),
         ("C a\n(* open", "2:1: this '(*' is never closed by '*)'"),
         ("C a\n{}\nP0 (int x) {}", "3:9: expected '*': every parameter is a pointer to a shared location, found 'x'"),
         ("C a\n{}\nP0 (int* x) {\n *x = r9;\n}", "4:7: no register 'r9' in this thread; expected a value"),
-        ("C a\n{}\nP0 (int* x) {\n r0 = 1;\n}", "4:2: 'r0' is not declared: expected a statement, or 'int r0 = …;'"),
+        ("C a\n{}\nP0 (int* x) {\n lock(x);\n}", "4:2: 'lock' is not a function that is known here"),
+        ("C a\n{}\nP0 (int* x) {\n int x = 1;\n}", "4:6: 'x' is a pointer here: write '*x = …;'"),
         ("C a\n{}\nP0 (int* x) {\n x = 1;\n}", "4:2: 'x' is a pointer here: write '*x = …;'"),
         ("C a\n{}\nP0 (int* x) { while (1) {} }", "3:15: loops are not read: a litmus test is loop-free"),
         ("C a\n{}\nP0 (int* x) { *y = 1; }", "3:16: 'y' is no parameter of this thread"),
@@ -149,6 +152,54 @@ fn errors_name_line_and_column_and_what_was_expected() {
         .filter(|(got, expected, _)| got != expected)
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The same program, written differently.
+#[test]
+fn other_spellings_mean_the_same() {
+    let plain = ops("int r0 = atomic_load(x); *d = r0;");
+    for text in [
+        "int r0; r0 = atomic_load(x); *d = r0;",
+        "r0 = atomic_load(x); *d = r0;",
+        "uint32_t r0 = (int)atomic_load((volatile int *)x); *(d) = (int) r0;",
+        "int r0 = atomic_load_explicit(x, memory_order_seq_cst); { *(int *)d = r0; }",
+        "\r\n int r0 = atomic_load(x);\r\n\t*d = r0;;",
+        "int r0 = atomic_load(&x); (*d) ; *d = r0;",
+    ] {
+        let found = ops(text);
+        let found: Vec<&Op> = found.iter().filter(|op| !matches!(op, Op::Load { order: Order::Plain, .. })).collect();
+        assert_eq!(found, plain.iter().collect::<Vec<_>>(), "{text}");
+    }
+    assert_eq!(ops("int a = 1, b, c = 2;").len(), 2);
+    assert_eq!(ops("(void)atomic_fetch_add(x,1);").len(), 1);
+    let header =
+        "\u{feff}C a\r\n\"what\"\r\nA=b c\r\n{ atomic_t x = ATOMIC_INIT(0x1F); int *y = -3; [z]=2; 0:r0=7; }\r\n";
+    let text = format!(
+        "{header}static void P0(atomic_int *x, const int* y, volatile _Atomic(int) *z, _Atomic long* w) {{ *z = r0; }}\r\n\
+         filter (x=31 /\\ 0:r0=7)\r\nforall 0: r0 = 0x7 /\\ not (w == 1) /\\ *y != -4\r\n(* (* end *) *)\r\n"
+    );
+    let test = parse("f", &text).unwrap();
+    let initial: Vec<i32> = test.locations.iter().map(|place| place.initial).collect();
+    assert_eq!((initial, test.keys[0].1.as_str()), (vec![31, -3, 2, 0], "b c"));
+    assert_eq!(test.threads[0].body[0], Op::Set { to: Register(0), value: Expression::Constant(7) });
+    assert_eq!(test.condition.text, "forall (0:r0=7 /\\ ~([w]=1) /\\ ~([y]=-4))");
+    assert_eq!(test.state_text(&[7, 0, 31, -3]), "0:r0=7; [w]=0; [x]=31; [y]=-3;");
+    assert!(test.filter.unwrap().holds(&[7, 5, 31, 5]));
+}
+
+#[test]
+fn the_right_side_of_a_connective_is_read_only_where_the_left_has_not_decided() {
+    let found = ops("if (*d == 1 && atomic_load(x) == 2 || 3) { *d = 4; }");
+    let [Op::Load { .. }, Op::Set { to, .. }, Op::If { condition, then, otherwise }, Op::If { .. }] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(*condition, Expression::Register(*to));
+    assert!(matches!(then[..], [Op::Load { .. }, Op::Set { .. }]) && otherwise.is_empty());
+    let found = ops("int r = *d || *d;");
+    assert!(
+        matches!(&found[2], Op::If { then, otherwise, .. } if then.is_empty() && otherwise.len() == 2),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -200,5 +251,31 @@ proptest! {
             words
         };
         let _ = parse("f", &text);
+    }
+
+    /// Samples with pieces removed, doubled, swapped and overwritten.
+    #[test]
+    fn no_mutation_of_a_sample_makes_parser_or_checker_panic(
+        which in 0..crate::backend::lab::litmus::library::TESTS.len(),
+        changes in prop::collection::vec((any::<u16>(), any::<u16>(), 0..5_u8, "\\PC{0,3}"), 1..6),
+    ) {
+        let mut text: Vec<char> = crate::backend::lab::litmus::library::TESTS[which].1.chars().collect();
+        for (at, length, kind, new) in changes {
+            let at = usize::from(at) % (text.len() + 1);
+            let end = (at + usize::from(length) % 12).min(text.len());
+            match kind {
+                0 => drop(text.drain(at..end)),
+                1 => { let piece = text[at..end].to_vec(); text.splice(at..at, piece); }
+                2 => drop(text.splice(at..end, new.chars())),
+                3 => text.truncate(at),
+                _ => text[at..end].reverse(),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Ok(test) = parse("f", &text) {
+            let time = std::time::Duration::from_millis(20);
+            let models = crate::backend::lab::litmus::models::MODELS;
+            let _ = crate::backend::lab::litmus::check::judge(&test, models, time);
+        }
     }
 }

@@ -28,7 +28,7 @@ use super::peer::Lifeline;
 use super::pipe::{StreamReceiver, StreamSender, set_nonblocking};
 use super::{About, Duty, End, Ends, Gauge, Setup, Sizes, Transport};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::socket::unsent;
 
 /// How the two sides find each other.
@@ -130,6 +130,6 @@ struct SendQueue {
 impl Gauge for SendQueue {
     /// `SIOCOUTQ` counts as the bound does: memory, not payload.
     fn fill(&self) -> Option<Fill> {
-        Some(Fill { queued: unsent(self.socket.as_fd()).ok()?, capacity: self.capacity })
+        Some(Fill { queued: unsent(self.socket.as_fd()).ok()?, capacity: self.capacity, by: Measure::Siocoutq })
     }
 }

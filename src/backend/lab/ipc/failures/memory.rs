@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Finding, Job, Notes, fault};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::janitor::{Name, register_name};
 use crate::backend::lab::ipc::private::{self, Directory};
 use crate::backend::lab::worker::{self, Worker};
@@ -80,7 +81,7 @@ fn helper(name: &str, job: Job, file: &OwnedFd) -> Result<Worker, Fault> {
     }
 }
 
-pub(super) fn dead_holder() -> Result<Finding, Fault> {
+pub(super) fn dead_holder(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let file = memfd("syncscope-experiment", LEN).map_err(fault("cannot make shared memory"))?;
     let cell = Cell::of(&file).map_err(fault("cannot map it"))?;
@@ -120,7 +121,7 @@ fn soon(mutex: &RobustMutex) -> Result<Locked, Fault> {
     }
 }
 
-pub(super) fn torn_reads() -> Result<Finding, Fault> {
+pub(super) fn torn_reads(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let file = memfd("syncscope-experiment", LEN).map_err(fault("cannot make shared memory"))?;
     let cell = Cell::of(&file).map_err(fault("cannot map it"))?;
@@ -141,7 +142,7 @@ pub(super) fn torn_reads() -> Result<Finding, Fault> {
     ))
 }
 
-pub(super) fn outlived() -> Result<Finding, Fault> {
+pub(super) fn outlived(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let directory = Directory::make("experiment")?;
     let path = directory.join("memory");

@@ -43,8 +43,13 @@ fn main() {
         only: value("--only").map_or(Vec::new(), |text| text.split(',').map(str::to_owned).collect()),
     };
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let sections: [(&str, fn(&Options)); 5] =
-        [("loops", loops::run), ("ring", memory::ring), ("park", memory::park), ("tuned", tuned::run), ("panel", panel::run)];
+    let sections: [(&str, fn(&Options)); 5] = [
+        ("loops", loops::run),
+        ("ring", memory::ring),
+        ("park", memory::park),
+        ("tuned", tuned::run),
+        ("panel", panel::run),
+    ];
     let named = sections.iter().any(|(name, _)| words.iter().any(|word| word == name));
     for (name, section) in sections {
         if !named || words.iter().any(|word| word == name) {

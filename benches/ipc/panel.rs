@@ -76,11 +76,12 @@ fn figures(pty: &Pty, name: &str) -> [f64; 2] {
     ["p50", "p99"].map(|percentile| {
         let mut words = row.split(percentile).nth(1).unwrap().split_whitespace();
         let value: f64 = words.next().unwrap().parse().unwrap();
-        value * match words.next().unwrap() {
-            "ns" => 1.0,
-            "µs" => 1e3,
-            "ms" => 1e6,
-            other => panic!("{other} in {row}"),
-        }
+        value
+            * match words.next().unwrap() {
+                "ns" => 1.0,
+                "µs" => 1e3,
+                "ms" => 1e6,
+                other => panic!("{other} in {row}"),
+            }
     })
 }

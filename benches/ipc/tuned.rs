@@ -11,7 +11,8 @@ const SIZE: usize = 1 << 20;
 pub(crate) fn run(options: &Options) {
     println!("{:<12} {:>8} {:>10} {:>10}  ratio", "1 MiB", "buffer", "tuned", "default");
     for (key, buffer) in [("unix_stream", 4_u64 << 20), ("pipe", 1 << 20)] {
-        let ask = |buffer| Asked { key, mode: Mode::Throughput, size: SIZE, buffer, wait: None, seconds: options.seconds };
+        let ask =
+            |buffer| Asked { key, mode: Mode::Throughput, size: SIZE, buffer, wait: None, seconds: options.seconds };
         let (mut tuned, mut plain) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             tuned.push(lab(ask(Some(buffer))) * SIZE as f64);

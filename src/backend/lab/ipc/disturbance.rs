@@ -7,9 +7,9 @@ use std::fs;
 
 use super::link::Slice;
 use super::placement::Seats;
+use crate::model::channel::{Placement, Waiting};
 use crate::model::text::visible;
 use crate::model::{Nanos, Pid};
-use crate::model::channel::{Placement, Waiting};
 use crate::sys::clock;
 
 /// Steal of more than this share of all CPU time is worth a flag.

@@ -124,6 +124,12 @@ impl Slice {
         usable.then(|| (self.count - 1) as f64 / time)
     }
 
+    /// Questions a second that were asked in an open loop: the first leaves at
+    /// once.
+    pub(super) fn rate_reached(&self) -> f64 {
+        (self.count - 1) as f64 / self.time().as_secs_f64().max(1e-9)
+    }
+
     /// What a message, or a round trip, cost each side.
     pub(super) fn cost(&self) -> MessageCost {
         let each = |done: &Done| {

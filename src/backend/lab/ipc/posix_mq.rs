@@ -98,7 +98,7 @@ fn make(depth: usize, size: usize) -> Result<OwnedFd, Fault> {
 fn refused(error: &io::Error, depth: usize, size: usize) -> Fault {
     let above = |what: String, name: &str| {
         let most = limit(name).map_or("unknown".to_owned(), |most| most.to_string());
-        Fault::new(ABOUT.key, format!("{what} is above the limit of {most}"))
+        Fault::new(ABOUT.key, format!("{what} is above the limit fs.mqueue.{name}, {most}"))
             .hint(format!("raise fs.mqueue.{name}, or run with CAP_SYS_RESOURCE"))
     };
     match error.raw_os_error() {

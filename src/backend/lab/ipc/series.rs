@@ -60,7 +60,7 @@ impl Series {
         if self.losses.any() {
             (self.open_loop, self.open_loop_rate) = (None, None);
         } else if let Some(round_trips) = &slice.asker.round_trips {
-            let reached = slice.count as f64 / slice.time().as_secs_f64().max(1e-9);
+            let reached = slice.rate_reached();
             self.open_loop = Some(Arc::new(round_trips.all.clone()));
             self.open_loop_rate = Some(Rate { intended, reached });
         }

@@ -16,8 +16,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::peer::Lifeline;
 use super::namespace;
+use super::peer::Lifeline;
 use super::private::{self, Directory};
 use super::protocol::Side;
 use super::ring::{Futex, HEADER, Mapped, Reader, Ring, Semaphore, Spin, SpinPark, Strategy, Writer};

@@ -288,7 +288,7 @@ impl Repeats {
         self.losses.corrupt += losses.corrupt;
         self.sent += slice.count;
         self.open_loop = slice.asker.round_trips.as_ref().map(|round_trips| round_trips.all.quantiles);
-        self.reached.push(slice.count as f64 / slice.time().as_secs_f64().max(1e-9));
+        self.reached.push(slice.rate_reached());
     }
 
     /// Puts the figures into a point; none where anything was lost.

@@ -98,8 +98,11 @@ fn make(buffer: Option<u64>) -> Result<(i32, NameGuard), Fault> {
         Ok(()) => Ok((queue, name)),
         Err(error) => {
             let most = limit("msgmnb").unwrap_or_default();
-            Err(Fault::new(ABOUT.key, format!("a buffer of {bytes} bytes is above the limit of {most}: {error}"))
-                .hint("raise kernel.msgmnb, or run with CAP_SYS_RESOURCE"))
+            Err(Fault::new(
+                ABOUT.key,
+                format!("a buffer of {bytes} bytes is above the limit kernel.msgmnb, {most}: {error}"),
+            )
+            .hint("raise kernel.msgmnb, or run with CAP_SYS_RESOURCE"))
         }
     }
 }

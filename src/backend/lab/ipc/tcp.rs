@@ -142,7 +142,7 @@ pub(super) fn check(key: &'static str, asked: u64, got: u64, limit: &'static str
     }
     let path = format!("/proc/sys/{}", limit.replace('.', "/"));
     let most = std::fs::read_to_string(path).unwrap_or_default();
-    Err(Fault::new(key, format!("a buffer of {asked} bytes is above the limit of {}", most.trim()))
+    Err(Fault::new(key, format!("a buffer of {asked} bytes is above the limit {limit}, {}", most.trim()))
         .hint(format!("raise {limit}")))
 }
 

@@ -108,7 +108,7 @@ fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<(), Fault> 
     let got = socket_send_buffer_size(socket).map_err(|e| fault(format!("cannot read SO_SNDBUF: {e}")))? as u64;
     if got < bytes {
         let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap_or_default();
-        return Err(fault(format!("a buffer of {bytes} bytes is above the limit of {}", limit.trim()))
+        return Err(fault(format!("a buffer of {bytes} bytes is above the limit net.core.wmem_max, {}", limit.trim()))
             .hint("raise net.core.wmem_max"));
     }
     Ok(())

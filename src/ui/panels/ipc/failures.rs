@@ -78,7 +78,8 @@ fn entry(failure: &Failure, here: bool, view: &View, look: &Look<'_>) -> Line<'s
 fn finding(failure: &Failure, view: &View, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let styled = |prefix: &str, what: &str, role| -> Vec<Line<'static>> {
         let rows = text::wrap(what, width.saturating_sub(2).max(1)).into_iter().enumerate();
-        rows.map(|(y, row)| Line::styled(format!("{}{row}", if y == 0 { prefix } else { "  " }), look.style(role))).collect()
+        rows.map(|(y, row)| Line::styled(format!("{}{row}", if y == 0 { prefix } else { "  " }), look.style(role)))
+            .collect()
     };
     match found(failure, view) {
         _ if runs(failure, view) => styled("", "it is being done, with real processes…", Role::Dim),

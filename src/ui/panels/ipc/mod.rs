@@ -376,7 +376,8 @@ fn draw_map(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let walk = if view.spec.walk { "going through all sizes" } else { "a goes through all sizes" };
     // Cells belong to the settings they were measured with, which are not those
     // above where something was changed since.
-    let now = view.seen.as_ref().and_then(|seen| seen.value.spec.as_ref()).filter(|spec| !settings::alike(spec, &view.spec));
+    let now =
+        view.seen.as_ref().and_then(|seen| seen.value.spec.as_ref()).filter(|spec| !settings::alike(spec, &view.spec));
     let note = now.map_or(walk.to_owned(), |spec| format!("measured {}", settings::of_map(spec)));
     let inside = frame::draw(screen, area, title, &note, look.theme);
     map::draw(screen, inside, view, look);

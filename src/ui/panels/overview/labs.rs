@@ -84,7 +84,9 @@ fn titled(screen: &mut Frame<'_>, area: Rect, title: &str, look: &Look<'_>) -> R
 fn trip_ridges(progress: &IpcProgress) -> Vec<Ridge<'_>> {
     let series = progress.series.iter().enumerate();
     series
-        .filter_map(|(index, s)| Some(Ridge { name: &s.transport, of: s.round_trip.as_deref()?, behind: None, series: index }))
+        .filter_map(|(index, s)| {
+            Some(Ridge { name: &s.transport, of: s.round_trip.as_deref()?, behind: None, series: index })
+        })
         .collect()
 }
 

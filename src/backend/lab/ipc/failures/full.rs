@@ -9,8 +9,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use rustix::io::{Errno, write};
 
 use super::{Finding, Notes, fault};
-use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::janitor::{Name, register_name};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::lab::ipc::pipe::set_nonblocking;
 use crate::backend::lab::ipc::private;
 use crate::backend::lab::ipc::sysv_mq::{limit, under_key};

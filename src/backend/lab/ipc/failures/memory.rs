@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Finding, Job, Notes, fault};
-use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::janitor::{Name, register_name};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::lab::ipc::private::{self, Directory};
 use crate::backend::lab::worker::{self, Worker};
 use crate::model::{Fault, Nanos};

@@ -281,7 +281,9 @@ impl Run {
             }
             let now = clock::monotonic();
             if now.since(line.since) >= WINDOW {
-                line.series.flags = seats.flags.iter().map(|&flag| flag.to_owned()).collect();
+                // What the probes say is theirs to change.
+                line.series.flags.retain(|flag| Probes::made(flag));
+                line.series.flags.extend(seats.flags.iter().map(|&flag| flag.to_owned()));
                 line.series.flags.extend(line.disturbance.flags(seats.placement, link.facts.wait));
                 (line.disturbance, line.since) = (Disturbance::default(), now);
             }

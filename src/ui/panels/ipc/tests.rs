@@ -266,8 +266,7 @@ fn a_walk_starts_stops_and_brings_its_size_along() {
 fn experiments_are_chosen_and_done_on_a_page_of_their_own() {
     let (mut panel, store) = seen([running()]);
     let theme = theme();
-    let hit =
-        |panel: &mut View, code| panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look(&store, &theme));
+    let hit = |panel: &mut View, code| panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look(&store, &theme));
     hit(&mut panel, KeyCode::Char('f'));
     hit(&mut panel, KeyCode::Down);
     match hit(&mut panel, KeyCode::Enter) {

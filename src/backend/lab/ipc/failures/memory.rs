@@ -165,7 +165,10 @@ pub(super) fn outlived(_: GoOn<'_>) -> Result<Finding, Fault> {
     );
     let again = OwnedFd::from(open().map_err(fault("the file is gone"))?);
     let found = Cell::of(&again).map_err(fault("cannot map the file"))?.record();
-    notes.add(format!("what it wrote into a mapped file: {}", read(found)), found == Some(MARK));
+    notes.add(
+        format!("what it wrote into a mapped file, opened again under its name: {}", read(found)),
+        found == Some(MARK),
+    );
     drop(name);
     let gone = crate::sys::sysv::segment(key).is_err();
     notes.add(format!("the segment after IPC_RMID: {}", if gone { "gone" } else { "still there" }), gone);
@@ -175,6 +178,10 @@ pub(super) fn outlived(_: GoOn<'_>) -> Result<Finding, Fault> {
     ))
 }
 
-fn read(found: Option<u64>) -> &'static str {
-    if found == Some(MARK) { "still there, with its content" } else { "another content" }
+fn read(found: Option<u64>) -> String {
+    match found {
+        Some(MARK) => format!("still there, its record 0x{MARK:x} and all words that follow from it"),
+        Some(other) => format!("another content: record 0x{other:x}"),
+        None => "another content: its words do not belong together".to_owned(),
+    }
 }

@@ -12,7 +12,7 @@ mod records;
 
 use std::io;
 
-pub use self::helper::{Job, work};
+pub use self::helper::Job;
 pub use self::lab::FailureLab;
 use super::link::{Ended, GoOn};
 use crate::model::Fault;

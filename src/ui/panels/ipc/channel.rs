@@ -96,12 +96,8 @@ fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'st
     {
         let (short, long) = match (sender.asleep, receiver.asleep) {
             (true, true) => ("both sides sleep at this moment".to_owned(), String::new()),
-            (true, false) => {
-                (format!("the sender sleeps{}", place(sender)), ": no room until the receiver takes".to_owned())
-            }
-            _ => {
-                (format!("the receiver sleeps{}", place(receiver)), ": nothing there until the sender sends".to_owned())
-            }
+            (true, false) => (format!("the sender sleeps{}", place(sender)), ": no room for more".to_owned()),
+            _ => (format!("the receiver sleeps{}", place(receiver)), ": nothing to read".to_owned()),
         };
         return Line::styled(if wide { short + &long } else { short }, look.style(Role::Text));
     }

@@ -243,6 +243,10 @@ impl Panel for View {
         }
         let list = Constraint::Length((area.width / 5).clamp(36, 52));
         let [list, rest] = Layout::horizontal([list, Constraint::Min(0)]).areas(body);
+        if self.fails {
+            draw_transports(screen, list, self, look);
+            return draw_right(screen, rest, self, look);
+        }
         let map = if rest.height >= 28 { (map::rows_needed(self) + 2).clamp(4, rest.height / 3) } else { 0 };
         let [rest, map] = Layout::vertical([Constraint::Min(0), Constraint::Length(map)]).areas(rest);
         draw_map(screen, map, self, look);

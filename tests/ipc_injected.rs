@@ -126,9 +126,11 @@ fn a_flipped_byte_is_found() {
 
 #[test]
 fn a_message_that_is_taken_away_is_counted_and_nobody_waits_for_it() {
-    let run = Run::start(
+    let mut run = Run::start(
         "--transport pipe --payload scanned --mode throughput --size 64 --seconds 2 --repeat 1 --placement unpinned",
     );
+    // What is lost while it warms up counts as little as what is not.
+    wait_until("it sends many at a time", || (cpu_ticks(run.workers[0]) > 30).then_some(()));
     let reads = |path: &PathBuf| {
         let info = path.to_string_lossy().replace("/fd/", "/fdinfo/");
         let text = read_to_string(info).unwrap();
@@ -137,10 +139,15 @@ fn a_message_that_is_taken_away_is_counted_and_nobody_waits_for_it() {
     };
     let pipe = descriptors(run.workers[1], "pipe:").into_iter().find(reads).unwrap();
     let mut stolen: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(pipe).unwrap();
-    wait_until("a message is taken", || stolen.read_exact(&mut [0; 64]).ok());
-    drop(stolen);
+    let mut taken = 0;
+    while !run.is_over() {
+        taken += u64::from(stolen.read_exact(&mut [0; 64]).is_ok());
+        std::thread::sleep(Duration::from_millis(30));
+    }
     let point = run.point();
-    assert_eq!((&point["lost"], &point["corrupt"], &point["skipped"]), (&1.into(), &0.into(), &Value::Null), "{point}");
+    let lost = point["lost"].as_u64().unwrap();
+    assert!(lost > 0 && lost <= taken, "{taken} taken: {point}");
+    assert_eq!((&point["corrupt"], &point["skipped"]), (&0.into(), &Value::Null), "{point}");
     assert!(point["throughput"].is_null() && point["flags"].to_string().contains("lost"), "{point}");
 }
 

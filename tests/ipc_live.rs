@@ -154,7 +154,7 @@ fn a_rate_adds_an_open_loop() {
     lab.ask(IpcSpec { rate: Some(500.0), ..spec() });
     let seen = lab.until("open loops", |p| p.series.iter().all(|s| s.open_loop.is_some()));
     for series in &seen.value.series {
-        assert_eq!(series.open_loop_rate.unwrap().intended, 500.0);
+        assert!((series.open_loop_rate.unwrap().intended - 500.0).abs() < 1e-9);
         assert!(series.open_loop.as_ref().unwrap().quantiles.count > 0 && series.round_trip.is_some());
     }
     assert_eq!(workers(), before, "the same channels");

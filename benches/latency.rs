@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
 
 mod crowd;
+#[expect(dead_code, reason = "other benches use more of it")]
 mod pty;
 
 use std::path::PathBuf;

@@ -19,6 +19,7 @@
 
 mod cost;
 mod crowd;
+#[expect(dead_code, reason = "other benches use more of it")]
 mod pty;
 
 use std::io::{Error, Result};

@@ -16,10 +16,12 @@ type Seen = Arc<Stamped<IpcProgress>>;
 
 fn main() {
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 12] = [
         ("all transports advance together", all_transports_advance_together),
         ("settings change while it runs", settings_change_while_it_runs),
         ("a walk goes through the sizes and fills the map", a_walk_fills_the_map),
+        ("a rate adds an open loop while it runs", a_rate_adds_an_open_loop),
+        ("experiments are done and kept", experiments_are_done_and_kept),
         ("two threads of one worker are measured like two workers", two_threads_are_one_worker),
         ("stopping works at once, also when a worker hangs", stopping_works_at_once),
         ("a dead worker is named and the others go on", a_dead_worker_is_named),
@@ -53,7 +55,7 @@ impl Lab {
 
     /// The next progress that the condition holds for.
     fn until(&mut self, what: &str, holds: impl Fn(&IpcProgress) -> bool) -> Seen {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let _ = self.backend.bell().recv_timeout(Duration::from_millis(100));
             let latest = &mut self.latest;
@@ -66,7 +68,7 @@ impl Lab {
             if fresh && let Some(progress) = self.latest.as_ref().filter(|progress| holds(&progress.value)) {
                 return progress.clone();
             }
-            assert!(Instant::now() < deadline, "not within 20 s: {what}; last: {:#?}", self.latest);
+            assert!(Instant::now() < deadline, "not within 60 s: {what}; last: {:#?}", self.latest);
         }
     }
 
@@ -142,6 +144,45 @@ fn a_walk_fills_the_map() {
     let again = lab
         .until("it goes on with datagrams", |p| cell(p, "unix_datagram", 1).is_some_and(|c| c.bytes_per_s.is_some()));
     assert!(again.value.series.iter().all(|series| !matches!(series.state, LabState::Failed(_))));
+}
+
+fn a_rate_adds_an_open_loop() {
+    let mut lab = Lab::run(spec());
+    let seen = lab.until_measured("all measured");
+    assert!(seen.value.series.iter().all(|series| series.open_loop.is_none() && series.open_loop_rate.is_none()));
+    let before = workers();
+    lab.ask(IpcSpec { rate: Some(500.0), ..spec() });
+    let seen = lab.until("open loops", |p| p.series.iter().all(|s| s.open_loop.is_some()));
+    for series in &seen.value.series {
+        assert!((series.open_loop_rate.unwrap().intended - 500.0).abs() < 1e-9);
+        assert!(series.open_loop.as_ref().unwrap().quantiles.count > 0 && series.round_trip.is_some());
+    }
+    assert_eq!(workers(), before, "the same channels");
+    lab.ask(spec());
+    lab.until("none any more", |p| p.series.iter().all(|s| s.open_loop.is_none()));
+}
+
+fn experiments_are_done_and_kept() {
+    let mut backend = Backend::start(&Options::default());
+    let mut found = Vec::new();
+    for (done, key) in ["kill-writer", "full-queue", "no-such"].into_iter().enumerate() {
+        backend.send(Command::Failures(LabCommand::Run(key.into())));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while found.len() <= done {
+            assert!(Instant::now() < deadline, "not within 60 s: {key}");
+            let _ = backend.bell().recv_timeout(Duration::from_millis(100));
+            backend.poll(|update| {
+                if let Update::Failures(progress) = update {
+                    found.clone_from(&progress.value.found);
+                }
+            });
+        }
+    }
+    let seen = |key: &str| found.iter().find(|(known, _)| **known == *key).unwrap().1.as_ref();
+    assert!(seen("kill-writer").unwrap().as_documented && seen("full-queue").unwrap().as_documented);
+    assert!(seen("no-such").unwrap_err().what.contains("no-such"));
+    drop(backend);
+    assert_eq!(workers(), Vec::<i32>::new());
 }
 
 fn two_threads_are_one_worker() {

@@ -106,6 +106,13 @@ impl Pty {
         rows_in_use(parser.screen())
     }
 
+    /// The text on the screen now.
+    pub(crate) fn text(&self) -> String {
+        let mut parser = vt100::Parser::new(cells(self.size.1), cells(self.size.0), 0);
+        self.pieces().iter().for_each(|piece| parser.process(&piece.bytes));
+        parser.screen().contents()
+    }
+
     fn pieces(&self) -> MutexGuard<'_, Vec<Piece>> {
         self.heard.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -50,6 +50,7 @@ pub struct Backend {
     observer: observe::Observer,
     supervisor: Option<children::Supervisor>,
     ipc: Option<lab::Handle<lab::ipc::IpcLab>>,
+    failures: Option<lab::Handle<lab::ipc::failures::FailureLab>>,
     locks: Option<lab::Handle<lab::locks::LockLab>>,
     litmus: Option<lab::Handle<lab::litmus::LitmusLab>>,
     contention: Option<observe::contention::Watch>,
@@ -61,7 +62,17 @@ impl Backend {
     pub fn start(options: &Options) -> Self {
         let (outlet, inlet) = outlet();
         let observer = observe::Observer::start(options, outlet.clone());
-        Backend { inlet, outlet, observer, supervisor: None, ipc: None, locks: None, litmus: None, contention: None }
+        Backend {
+            inlet,
+            outlet,
+            observer,
+            supervisor: None,
+            ipc: None,
+            failures: None,
+            locks: None,
+            litmus: None,
+            contention: None,
+        }
     }
 
     /// Hands a command to the thread whose matter it is. Never blocks.
@@ -72,6 +83,7 @@ impl Backend {
                 self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
+            Command::Failures(command) => self.failures.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Watch(topics) => {

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossbeam_queue::ArrayQueue;
 
 use super::update::Update;
-use crate::model::channel::IpcProgress;
+use crate::model::channel::{FailureProgress, IpcProgress};
 use crate::model::child::Children;
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
@@ -37,6 +37,7 @@ struct Slots {
     detail: Slot<ProcessDetail>,
     children: Slot<Children>,
     ipc: Slot<IpcProgress>,
+    failures: Slot<FailureProgress>,
     locks: Slot<LockProgress>,
     litmus: Slot<LitmusProgress>,
     contention: Slot<Observation>,
@@ -76,6 +77,7 @@ impl Outlet {
             Update::Detail(value) => drop(self.slots.detail.0.force_push(value)),
             Update::Children(value) => drop(self.slots.children.0.force_push(value)),
             Update::Ipc(value) => drop(self.slots.ipc.0.force_push(value)),
+            Update::Failures(value) => drop(self.slots.failures.0.force_push(value)),
             Update::Locks(value) => drop(self.slots.locks.0.force_push(value)),
             Update::Litmus(value) => drop(self.slots.litmus.0.force_push(value)),
             Update::Contention(value) => drop(self.slots.contention.0.force_push(value)),
@@ -107,6 +109,7 @@ impl Inlet {
         slots.detail.0.pop().map(Update::Detail).map(&mut each);
         slots.children.0.pop().map(Update::Children).map(&mut each);
         slots.ipc.0.pop().map(Update::Ipc).map(&mut each);
+        slots.failures.0.pop().map(Update::Failures).map(&mut each);
         slots.locks.0.pop().map(Update::Locks).map(&mut each);
         slots.litmus.0.pop().map(Update::Litmus).map(&mut each);
         slots.contention.0.pop().map(Update::Contention).map(&mut each);

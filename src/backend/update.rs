@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::channel::{IpcProgress, IpcSpec};
+use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec};
 use crate::model::child::{ChildId, ChildSpec, Children};
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
@@ -64,6 +64,8 @@ pub enum Command {
     Child(ChildCommand),
     /// Something for the IPC lab.
     Ipc(LabCommand<IpcSpec>),
+    /// An experiment of what goes wrong between processes, by its key.
+    Failures(LabCommand<Arc<str>>),
     /// Something for the lock lab.
     Locks(LabCommand<LockSpec>),
     /// Something for the ordering lab.
@@ -113,6 +115,8 @@ pub enum Update {
     Children(Arc<Stamped<Children>>),
     /// The IPC lab.
     Ipc(Arc<Stamped<IpcProgress>>),
+    /// What experiments with broken channels have shown.
+    Failures(Arc<Stamped<FailureProgress>>),
     /// The lock lab.
     Locks(Arc<Stamped<LockProgress>>),
     /// The ordering lab.

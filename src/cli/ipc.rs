@@ -139,10 +139,13 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let unwanted = printer.unwanted.clone();
     let mut go_on = || !interrupted.load(Ordering::Relaxed) && !unwanted.load(Ordering::Relaxed);
     let end = args.sweep()?.run(&mut go_on, &mut |event| printer.take(event));
+    let nothing = printer.nothing();
     match (printer.finish(), end) {
         (Err(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
         (Err(error), _) => Err(error).wrap_err("cannot write the results"),
         (Ok(()), End::Stopped) => Ok(Outcome::Interrupted),
+        // The table says of each why; that is no result.
+        (Ok(()), End::Done) if nothing => Ok(Outcome::Code(2)),
         (Ok(()), End::Done) => Ok(Outcome::Done),
     }
 }
@@ -155,7 +158,10 @@ fn experiment(keys: &[String], json: bool, interrupted: &AtomicBool) -> color_ey
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Outcome::Interrupted);
         }
-        let found = failure.run();
+        let found = failure.run(&mut || !interrupted.load(Ordering::Relaxed));
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
         let text = if json {
             format!("{}\n", report::failures::json(failure, &found)?)
         } else {
@@ -218,6 +224,9 @@ struct Printer {
     header: bool,
     result: io::Result<()>,
     unwanted: Arc<AtomicBool>,
+    /// Points that could be measured, and those that could not.
+    measured: usize,
+    skipped: usize,
 }
 
 impl Printer {
@@ -235,6 +244,8 @@ impl Printer {
             header: true,
             result: Ok(()),
             unwanted: Arc::default(),
+            measured: 0,
+            skipped: 0,
         }
     }
 
@@ -247,6 +258,11 @@ impl Printer {
                 }
             }
             Event::Point(mut point) => {
+                if point.skipped.is_some() {
+                    self.skipped += 1
+                } else {
+                    self.measured += 1
+                }
                 point.baseline = self.baseline.as_ref().and_then(|baseline| baseline.compare(&point));
                 self.take_point(*point);
             }
@@ -284,6 +300,11 @@ impl Printer {
             self.result = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             self.unwanted.store(self.result.is_err(), Ordering::Relaxed);
         }
+    }
+
+    /// Whether nothing at all could be measured.
+    fn nothing(&self) -> bool {
+        self.skipped > 0 && self.measured == 0
     }
 
     fn finish(mut self) -> io::Result<()> {

@@ -20,7 +20,7 @@ pub fn json(failure: &Failure, found: &Result<Finding, Fault>) -> serde_json::Re
         experiment: &'static str,
         title: &'static str,
         observed: &'a [String],
-        statement: Option<&'static str>,
+        statement: Option<&'a str>,
         as_documented: Option<bool>,
         skipped: Option<String>,
     }
@@ -30,7 +30,7 @@ pub fn json(failure: &Failure, found: &Result<Finding, Fault>) -> serde_json::Re
         experiment: failure.key,
         title: failure.title,
         observed: finding.map_or(&[], |finding| &finding.observed),
-        statement: finding.map(|finding| finding.statement),
+        statement: finding.map(|finding| &*finding.statement),
         as_documented: finding.map(|finding| finding.as_documented),
         skipped: found.as_ref().err().map(ToString::to_string),
     })
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn both_forms_say_what_was_seen_or_why_nothing_was() {
-        let finding = Finding { observed: vec!["seen".into()], statement: "So it is.", as_documented: false };
+        let finding = Finding { observed: vec!["seen".into()], statement: "So it is.".into(), as_documented: false };
         let value: serde_json::Value =
             serde_json::from_str(&json(&FAILURES[0], &Ok(finding.clone())).unwrap()).unwrap();
         assert_eq!((&value["observed"][0], &value["as_documented"]), (&"seen".into(), &false.into()));

@@ -87,8 +87,8 @@ const BAR: usize = 24;
 /// ```text
 /// 64 B · cross-cpu · sampled payload · 5 repetitions
 ///
-///   throughput   wait     buffer                            median         min … max       msg/s     cpu ns  switches
-///   pipe         block       64K  ██▌                     240 MB/s     231 … 252        3.75 M    260 270  0.01 0.01
+///   throughput   wait     buffer                            median         min … max       msg/s     cpu ns  switches   set up
+///   pipe         block       64K  ██▌                     240 MB/s     231 … 252        3.75 M    260 270  0.01 0.01  80.0 µs
 /// ```
 pub fn table(points: &[IpcPoint]) -> String {
     let mut out = String::new();
@@ -116,8 +116,8 @@ pub fn table(points: &[IpcPoint]) -> String {
         let name = if mode == Mode::Latency { "round trip" } else { "throughput" };
         let _ = writeln!(
             out,
-            "  {name:<key$} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}",
-            "wait", "buffer", "", "cpu ns s/r", "switches"
+            "  {name:<key$} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}  {:>7}",
+            "wait", "buffer", "", "cpu ns s/r", "switches", "set up"
         );
         let most = rows.iter().filter_map(|point| measure(point)).fold(0.0, f64::max);
         for point in rows {
@@ -154,7 +154,9 @@ fn row(out: &mut String, point: &IpcPoint, most: f64, key: usize) {
         let _ = write!(out, "{:>11}  {:>8}  {:>8}  {:>8}", q.p50, q.p99, q.p999, q.max);
     }
     let _ = write!(out, "  {:>15}", both(point.cpu_ns_per_message, si));
-    let _ = writeln!(out, "  {:>11}", both(point.switches_per_message, |value| format!("{value:.2}")));
+    let _ = write!(out, "  {:>11}", both(point.switches_per_message, |value| format!("{value:.2}")));
+    let setup = point.setup_ns.map_or("–".to_owned(), |setup| setup.to_string());
+    let _ = writeln!(out, "  {setup:>7}");
     if let (Some(open), Some(rate)) = (point.open_loop_ns, point.open_loop_rate) {
         let Quantiles { p50, p99, p999, max, .. } = open;
         let _ = writeln!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::chains::{self, Chains};
 use crate::backend::Update;
-use crate::model::channel::IpcProgress;
+use crate::model::channel::{FailureProgress, IpcProgress};
 use crate::model::child::Children;
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
@@ -53,6 +53,8 @@ pub struct Store {
     pub children: Latest<Children>,
     /// The IPC lab.
     pub ipc: Latest<IpcProgress>,
+    /// What experiments with broken channels have shown.
+    pub failures: Latest<FailureProgress>,
     /// The lock lab.
     pub locks: Latest<LockProgress>,
     /// The ordering lab.
@@ -85,6 +87,7 @@ impl Store {
             Update::Detail(detail) => self.detail = Some(detail),
             Update::Children(children) => self.children = Some(children),
             Update::Ipc(progress) => self.ipc = Some(progress),
+            Update::Failures(progress) => self.failures = Some(progress),
             Update::Locks(progress) => self.locks = Some(progress),
             Update::Litmus(progress) => self.litmus = Some(progress),
             Update::Contention(observation) => self.contention = Some(observation),

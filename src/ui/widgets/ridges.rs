@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
@@ -32,6 +33,8 @@ pub struct Ridge<'a> {
     pub name: &'a str,
     /// It.
     pub of: &'a Distribution,
+    /// Another one of the same thing, drawn behind it: an open loop's.
+    pub behind: Option<&'a Distribution>,
     /// Which colour it has.
     pub series: usize,
 }
@@ -49,9 +52,18 @@ pub fn draw(buffer: &mut Buffer, area: Rect, ridges: &[Ridge<'_>], theme: &Theme
     let marked = each >= 3;
     for (index, ridge) in ridges.iter().take(usize::from(shown)).enumerate() {
         let band = Rect { y: area.y + index as u16 * each, height: each, ..area };
-        figures(buffer, band, ridge, theme);
-        let hill = Rect { y: band.y + 1, height: band.height - 1 - u16::from(marked), ..band };
-        columns(buffer, hill, ridge, &range, theme);
+        figures(buffer, band, ridge.name, ridge.of, theme.series(ridge.series), theme);
+        let mut above = 1;
+        if let Some(behind) = ridge.behind.filter(|_| each >= 5) {
+            let row = Rect { y: band.y + 1, ..band };
+            figures(buffer, row, "  open loop", behind, theme.style(Role::Dim), theme);
+            above = 2;
+        }
+        let hill = Rect { y: band.y + above, height: band.height - above - u16::from(marked), ..band };
+        if let Some(behind) = ridge.behind {
+            columns(buffer, hill, behind, &range, theme.style(Role::Faint));
+        }
+        columns(buffer, hill, ridge.of, &range, theme.series(ridge.series));
         if marked {
             marks(buffer, Rect { y: band.bottom() - 1, height: 1, ..band }, ridge.of, &range, theme);
         }
@@ -61,15 +73,16 @@ pub fn draw(buffer: &mut Buffer, area: Rect, ridges: &[Ridge<'_>], theme: &Theme
 
 /// The buckets that any of them has, with one of air on both sides.
 fn range(ridges: &[Ridge<'_>]) -> Option<Range<f64>> {
-    let full = || ridges.iter().map(|ridge| ridge.of).filter(|of| !of.counts.is_empty());
+    let all = || ridges.iter().flat_map(|ridge| [Some(ridge.of), ridge.behind]).flatten();
+    let full = || all().filter(|of| !of.counts.is_empty());
     let from = full().map(|of| of.first).min()?;
     let to = full().map(|of| of.first + of.counts.len() as u32).max()?;
     Some(f64::from(from.saturating_sub(1))..f64::from(to + 1))
 }
 
-fn figures(buffer: &mut Buffer, row: Rect, ridge: &Ridge<'_>, theme: &Theme) {
-    let q = ridge.of.quantiles;
-    let mut spans = vec![Span::styled(text::left(ridge.name, 12), theme.series(ridge.series))];
+fn figures(buffer: &mut Buffer, row: Rect, name: &str, of: &Distribution, style: Style, theme: &Theme) {
+    let q = of.quantiles;
+    let mut spans = vec![Span::styled(text::left(name, 12), style)];
     for (name, value) in [("p50", q.p50), ("p99", q.p99), ("p99.9", q.p999), ("max", q.max)] {
         let width: usize = spans.iter().map(Span::width).sum();
         if width + name.len() + 10 > usize::from(row.width) {
@@ -83,9 +96,9 @@ fn figures(buffer: &mut Buffer, row: Rect, ridge: &Ridge<'_>, theme: &Theme) {
 }
 
 /// Columns of square-root height, so that a thin tail still shows.
-fn columns(buffer: &mut Buffer, area: Rect, ridge: &Ridge<'_>, range: &Range<f64>, theme: &Theme) {
+fn columns(buffer: &mut Buffer, area: Rect, of: &Distribution, range: &Range<f64>, style: Style) {
     let width = usize::from(area.width);
-    let shares: Vec<f64> = (0..width).map(|x| share(ridge.of, range, x, width).sqrt()).collect();
+    let shares: Vec<f64> = (0..width).map(|x| share(of, range, x, width).sqrt()).collect();
     let top = shares.iter().copied().fold(0.0, f64::max);
     if top <= 0.0 {
         return;
@@ -98,7 +111,7 @@ fn columns(buffer: &mut Buffer, area: Rect, ridge: &Ridge<'_>, range: &Range<f64
                 break;
             }
             if let Some(cell) = buffer.cell_mut((area.x + x as u16, area.bottom() - 1 - row)) {
-                cell.set_symbol(EIGHTHS[usize::from(filled) - 1]).set_style(theme.series(ridge.series));
+                cell.set_symbol(EIGHTHS[usize::from(filled) - 1]).set_style(style);
             }
         }
     }
@@ -197,9 +210,12 @@ mod tests {
     #[test]
     fn one_axis_holds_them_all() {
         let (a, b) = (distribution(36, &[1, 2]), distribution(60, &[3]));
-        let ridge = |of| Ridge { name: "x", of, series: 0 };
+        let ridge = |of| Ridge { name: "x", of, behind: None, series: 0 };
         assert_eq!(range(&[ridge(&a), ridge(&b)]), Some(35.0..62.0));
-        assert_eq!(range(&[ridge(&Distribution::default())]), None);
+        let nothing = Distribution::default();
+        assert_eq!(range(&[ridge(&nothing)]), None);
+        let both = Ridge { behind: Some(&b), ..ridge(&a) };
+        assert_eq!(range(&[both]), Some(35.0..62.0), "what is behind is on it too");
         let range = 35.0..62.0;
         assert!(column(Nanos(512), &range, 80) < column(Nanos(32_768), &range, 80));
     }

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat, open};
 use rustix::pipe::fcntl_getpipe_size;
 
-use super::pipe::{ReadEnd, attach, clear_nonblocking, resize};
+use super::pipe::{ReadEnd, attach, clear_nonblocking, resize, small};
 use super::private::Directory;
 use super::{About, Duty, End, Ends, Family, Setup, Sizes, Transport};
 use crate::model::Fault;
@@ -57,6 +57,7 @@ impl Transport for Fifo {
             resize(ABOUT.key, &back_in, bytes)?;
         }
         let buffer = fcntl_getpipe_size(&there_in).map_err(|e| fault(e.into()))? as u64;
+        small(ABOUT.key, setup, buffer)?;
         let watched = there_out.try_clone().map_err(fault)?;
         Ok(Ends {
             asker: End::of([there_in, back_out]),

@@ -6,24 +6,23 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::patience::{Patience, side_now};
 use super::placement::Seats;
 use super::protocol::{Done, Job, Order, Report, Side};
 use super::{End, Ends, Family, Gauge, Setup, Sizes, Transport};
 use crate::backend::janitor::NameGuard;
 use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::Worker;
-use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides};
+use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, SideNow, Sides};
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::pidfd::Pidfd;
 
-/// How long a slice may last beyond what was expected before its workers are
-/// looked at.
-const PATIENCE: Nanos = Nanos::from_millis(700);
 /// How often a wait looks whether it is still wanted.
 const LOOK: Nanos = Nanos::from_millis(50);
-/// After this long, workers that only burn CPU time are given up as well.
-const GIVE_UP: Nanos = Nanos::from_secs(20);
+/// A worker may take so long to start without using CPU time: its program may
+/// have to be read from a disk.
+const START: Nanos = Nanos::from_secs(2);
 
 /// Whether to go on; asked at least every 50 ms.
 pub(super) type GoOn<'a> = &'a mut dyn FnMut() -> bool;
@@ -78,8 +77,28 @@ pub(super) struct Slice {
     pub(super) size: usize,
     pub(super) asker: Done,
     pub(super) answerer: Done,
-    /// How full the channel was in the middle.
+    /// How the channel stood in the middle.
+    pub(super) middle: Middle,
+}
+
+/// A channel at one moment, seen from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Middle {
+    /// How full it was.
     pub(super) fill: Option<Fill>,
+    /// What sender and receiver did; none where both are one process.
+    pub(super) sides: Option<[SideNow; 2]>,
+}
+
+/// How to wait for the reports of an order.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    /// How long it will take.
+    time: Nanos,
+    /// How long both sides may sleep meanwhile.
+    pause: Nanos,
+    /// Look into the channel half-way.
+    looks: bool,
 }
 
 impl Slice {
@@ -103,6 +122,12 @@ impl Slice {
         let usable = self.mode == Mode::Throughput && !self.losses().any() && time > 0.0;
         // The clock starts when the first message has come.
         usable.then(|| (self.count - 1) as f64 / time)
+    }
+
+    /// Questions a second that were asked in an open loop: the first leaves at
+    /// once.
+    pub(super) fn rate_reached(&self) -> f64 {
+        (self.count - 1) as f64 / self.time().as_secs_f64().max(1e-9)
     }
 
     /// What a message, or a round trip, cost each side.
@@ -160,7 +185,8 @@ impl Link {
 
     /// Waits until both workers have attached their ends.
     pub(super) fn ready(&mut self, go_on: GoOn<'_>) -> Result<(), Ended> {
-        let (asker, answerer, _) = self.reports(Nanos::from_secs(2), false, go_on)?;
+        let expected = Expected { time: Nanos::ZERO, pause: START, looks: false };
+        let (asker, answerer, _) = self.reports(expected, go_on)?;
         for report in [asker, answerer] {
             match report {
                 Report::Ready { took } => self.facts.setup += took,
@@ -185,6 +211,11 @@ impl Link {
     /// The same, to send signals to.
     pub(super) fn pidfd(&self, side: Side) -> Arc<Pidfd> {
         self.at(side).pidfd()
+    }
+
+    /// The processes at both ends.
+    pub(super) fn pids(&self) -> [Pid; 2] {
+        [self.asker.pid(), self.answerer.pid()]
     }
 
     fn at(&self, side: Side) -> &Worker {
@@ -225,12 +256,13 @@ impl Link {
         // The receiver first: it is there when the first message comes.
         self.answerer.tell(&order, &[])?;
         self.asker.tell(&order, &[])?;
-        let looks = mode == Mode::Throughput;
-        let (asker, answerer, fill) = self.reports(time, looks, go_on)?;
+        let pause = every.unwrap_or_default();
+        let expected = Expected { time: time + pause, pause, looks: mode == Mode::Throughput };
+        let (asker, answerer, middle) = self.reports(expected, go_on)?;
         let (Report::Done(asker), Report::Done(answerer)) = (asker, answerer) else {
             return Err(Fault::new(self.transport.about().key, "a worker answered out of turn").into());
         };
-        let slice = Slice { mode, count, size, asker, answerer, fill };
+        let slice = Slice { mode, count, size, asker, answerer, middle };
         if every.is_none() {
             self.pace(mode).learn(count, slice.time());
         }
@@ -262,22 +294,16 @@ impl Link {
         }
     }
 
-    /// Collects one report of each side, which are expected after `expected`;
-    /// looks into the channel half-way if `looks`.
-    fn reports(
-        &mut self,
-        expected: Nanos,
-        looks: bool,
-        go_on: GoOn<'_>,
-    ) -> Result<(Report, Report, Option<Fill>), Ended> {
+    /// Collects one report of each side.
+    fn reports(&mut self, expected: Expected, go_on: GoOn<'_>) -> Result<(Report, Report, Middle), Ended> {
         let begun = clock::monotonic();
-        let (mut asker, mut answerer, mut fill) = (None, None, None);
-        let mut patience = Patience::new(begun, expected);
-        let mut half_way = looks.then_some(begun + Nanos(expected.0 / 2));
+        let (mut asker, mut answerer, mut middle) = (None, None, Middle::default());
+        let mut patience = Patience::new(begun, expected.time, expected.pause);
+        let mut half_way = expected.looks.then_some(begun + Nanos(expected.time.0 / 2));
         loop {
             let now = clock::monotonic();
             if half_way.is_some_and(|time| now >= time) {
-                fill = self.gauge.as_ref().and_then(|gauge| gauge.fill());
+                middle = self.look();
                 half_way = None;
             }
             let next = half_way.map_or(LOOK, |time| LOOK.min(time.since(now)));
@@ -288,11 +314,9 @@ impl Link {
                     *slot = self.hear(side)?;
                 }
             }
-            if asker.is_some()
-                && answerer.is_some()
-                && let (Some(asker), Some(answerer)) = (asker.take(), answerer.take())
-            {
-                return Ok((asker, answerer, fill));
+            match (asker, answerer) {
+                (Some(asker), Some(answerer)) => return Ok((asker, answerer, middle)),
+                both => (asker, answerer) = both,
             }
             if !go_on() {
                 return Err(Ended::Stopped);
@@ -302,6 +326,15 @@ impl Link {
                 return Err(Fault::new(self.transport.about().key, what).into());
             }
         }
+    }
+
+    /// Looks at the channel and its sides, unless it was blinded: a sweep has
+    /// nobody to show it to.
+    fn look(&self) -> Middle {
+        let Some(gauge) = &self.gauge else { return Middle::default() };
+        let two = self.processes() == 2;
+        let sides = || Some([side_now(self.asker.pid())?, side_now(self.answerer.pid())?]);
+        Middle { fill: gauge.fill(), sides: two.then(sides).flatten() }
     }
 
     /// Sleeps until one of the workers still awaited says something.
@@ -365,52 +398,4 @@ impl Link {
             Side::Answerer => (&mut self.asker, "sender"),
         }
     }
-}
-
-/// Tells a worker that hangs from one that is only slow.
-#[derive(Debug)]
-struct Patience {
-    next: Nanos,
-    end: Nanos,
-    cpu: Option<[Nanos; 2]>,
-}
-
-impl Patience {
-    fn new(begun: Nanos, expected: Nanos) -> Self {
-        Patience { next: begun + expected + PATIENCE, end: begun + expected + GIVE_UP, cpu: None }
-    }
-
-    /// Why there is no point in waiting for these workers any longer, each of
-    /// which may be one that is awaited: it is stopped, or neither used any
-    /// CPU time between two looks.
-    fn ended(&mut self, workers: &[(&Worker, bool); 2]) -> Option<String> {
-        let now = clock::monotonic();
-        if now < self.next {
-            return None;
-        }
-        self.next = now + Nanos::from_millis(200);
-        let states = workers.map(|(worker, _)| state(worker.pid()));
-        for ((worker, awaited), state) in workers.iter().zip(states) {
-            if *awaited && matches!(state, Some('T' | 't')) {
-                return Some(format!("worker {} hangs: it is stopped", worker.pid()));
-            }
-        }
-        let cpu = workers.map(|(worker, _)| worker.cpu_time());
-        let still = self.cpu == Some(cpu) && states.iter().all(|state| *state != Some('R'));
-        self.cpu = Some(cpu);
-        let awaited = || {
-            let pids: Vec<_> = workers.iter().filter(|w| w.1).map(|(worker, _)| worker.pid().to_string()).collect();
-            pids.join(" and ")
-        };
-        if still {
-            return Some(format!("worker {} hangs: no CPU time used, and no report", awaited()));
-        }
-        (now > self.end).then(|| format!("worker {} did not report in {}", awaited(), GIVE_UP))
-    }
-}
-
-/// The state of a process: the letter of `/proc/PID/stat`.
-pub(super) fn state(pid: Pid) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
 }

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::disturbance::Disturbance;
-use super::link::{Ended, Link, Slice, Task};
+use super::disturbance::{Disturbance, Surroundings};
+use super::link::{Ended, Link, Task};
 use super::map::{Map, next_size};
 use super::placement::Seats;
+use super::probe::Probes;
+use super::sweep::is_shared;
 use super::{Setup, TRANSPORTS, transport};
 use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;
 use crate::backend::lab::{Lab, Session, Wish};
-use crate::model::channel::{HISTORY, IpcProgress, IpcSpec, Losses, Mode, Placement, RatePoint, Series, Waiting};
+use crate::model::channel::{IpcProgress, IpcSpec, Mode, Series};
 use crate::model::lab::{Burst, LabState, WorkerCost};
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
@@ -26,6 +28,14 @@ const SHORTEST: Nanos = Nanos::from_millis(5);
 const PUBLISH: Nanos = Nanos::from_millis(100);
 /// How often the workers' CPU time is read.
 const ACCOUNT: Nanos = Nanos::from_millis(900);
+/// What disturbs a line is gathered for so long before it is told: a slice is
+/// too short to tell a preemption or two from many.
+const WINDOW: Nanos = Nanos::from_secs(2);
+/// How often a cache line's way between two CPUs is measured, where memory is
+/// shared, and how many of the figures are kept: a change of regime stays
+/// flagged for as long.
+const PROBE: Nanos = Nanos::from_secs(1);
+const PROBES: usize = 10;
 
 /// The IPC lab.
 #[derive(Debug)]
@@ -76,6 +86,8 @@ struct Run {
     wish: Wish<IpcSpec>,
     seats: Seats,
     map: Map,
+    probes: Probes,
+    probe: Schedule,
 }
 
 /// A transport of the run.
@@ -88,6 +100,11 @@ struct Line {
     ready: bool,
     /// Nothing of what was measured so far counts.
     cold: bool,
+    /// The rate of the open loop has changed.
+    cold_rate: bool,
+    /// What disturbed it, and since when that is counted.
+    disturbance: Disturbance,
+    since: Nanos,
 }
 
 impl Run {
@@ -106,6 +123,8 @@ impl Run {
             cpu_time: retired,
             retired,
             wish: Wish::GoOn,
+            probes: Probes::between(Some(&seats)),
+            probe: Schedule::new(now, PROBE),
             seats,
             map: Map::default(),
         })
@@ -124,6 +143,7 @@ impl Run {
                 }
             }
             self.state = LabState::Running;
+            self.probe();
             self.map.note(self.spec.size, self.lines.iter().map(|line| &line.series));
             if let Some(burst) = self.spec.burst
                 && matches!(self.wish, Wish::GoOn)
@@ -158,6 +178,7 @@ impl Run {
         }
         let other_messages = (spec.size, spec.payload) != (now.size, now.payload);
         let other_rhythm = spec.burst != now.burst;
+        let other_rate = spec.rate != now.rate;
         if spec.payload != now.payload {
             self.map.forget();
         }
@@ -174,6 +195,10 @@ impl Run {
             if other_messages {
                 line.series.forget();
             }
+        }
+        for line in self.lines.iter_mut().filter(|_| other_rate) {
+            (line.series.open_loop, line.series.open_loop_rate) = (None, None);
+            line.cold_rate = true;
         }
         None
     }
@@ -209,18 +234,22 @@ impl Run {
         }
     }
 
-    /// A slice of throughput and one of round trips.
+    /// A slice of throughput and one of round trips, or two where a rate is
+    /// asked for.
     fn turn(&mut self, index: usize, session: &mut Session<IpcLab>) {
-        let IpcSpec { size, payload, burst, placement, .. } = self.spec;
+        let IpcSpec { size, payload, burst, rate, .. } = self.spec;
         let share = self.lines.len().max(1) as u64;
         let time = match burst {
             Some(burst) => Nanos(burst.on.0 / share),
             None => Nanos(ROUND.0 / share).max(Nanos(2 * SHORTEST.0)),
         };
-        let task = |mode, time| Task { mode, size, payload, time, every: None };
-        let stream = task(Mode::Throughput, Nanos(time.0 * 3 / 5));
-        let ask = task(Mode::Latency, Nanos(time.0 * 2 / 5));
-        self.with(index, session, move |line, now, go_on| {
+        let task = |mode, tenths| Task { mode, size, payload, time: Nanos(time.0 * tenths / 10), every: None };
+        let trips = if rate.is_some() { 3 } else { 4 };
+        let stream = task(Mode::Throughput, 10 - if rate.is_some() { 2 * trips } else { trips });
+        let ask = task(Mode::Latency, trips);
+        let open = rate.map(|rate| Task { every: Some(Nanos((1e9 / rate).round() as u64)), ..ask });
+        let tasks = [Some(stream), Some(ask), open];
+        self.with(index, session, move |line, seats, go_on| {
             let Some(link) = &mut line.link else { return Ok(()) };
             if !line.ready {
                 link.ready(go_on)?;
@@ -235,14 +264,53 @@ impl Run {
                 line.cold = false;
             }
             line.series.state = LabState::Running;
-            let slice = link.slice(&stream, false, go_on)?;
-            line.series.take_stream(&slice, now());
-            line.series.flags = flags_of(&slice, placement, link.facts.wait);
-            let slice = link.slice(&ask, fresh, go_on)?;
-            line.series.take_round_trips(&slice);
+            for task in tasks.into_iter().flatten() {
+                let fresh = fresh || (task.every.is_some() && std::mem::take(&mut line.cold_rate));
+                // What a burst is disturbed by is not worth what it costs.
+                let before = burst.is_none().then(Surroundings::now);
+                let slice = link.slice(&task, fresh && task.mode == Mode::Latency, go_on)?;
+                match &before {
+                    Some(before) => line.disturbance.count(before, &slice, seats, &link.pids()),
+                    None => line.disturbance.count_sides(&slice),
+                }
+                match task.every {
+                    Some(_) => line.series.take_open(&slice, rate.unwrap_or_default()),
+                    None if task.mode == Mode::Latency => line.series.take_round_trips(&slice),
+                    None => line.series.take_stream(&slice, clock::monotonic()),
+                }
+            }
+            let now = clock::monotonic();
+            if now.since(line.since) >= WINDOW {
+                // What the probes say is theirs to change.
+                line.series.flags.retain(|flag| Probes::made(flag));
+                line.series.flags.extend(seats.flags.iter().map(|&flag| flag.to_owned()));
+                line.series.flags.extend(line.disturbance.flags(seats.placement, link.facts.wait));
+                (line.disturbance, line.since) = (Disturbance::default(), now);
+            }
             Ok(())
         });
         self.publish(session);
+    }
+
+    /// Measures a cache line's way now and then, where a line shares memory
+    /// between two CPUs, and tells those lines of a change.
+    fn probe(&mut self) {
+        let shared = |line: &Line| line.link.as_ref().is_some_and(|link| is_shared(link.transport));
+        if self.spec.burst.is_some()
+            || !self.probes.has_two()
+            || !self.lines.iter().any(shared)
+            || !self.probe.due(clock::monotonic())
+        {
+            return;
+        }
+        self.probes.probe();
+        self.probes.keep(PROBES);
+        let (spread, flag) = (self.probes.spread(), self.probes.flag());
+        for line in self.lines.iter_mut().filter(|line| shared(line)) {
+            line.series.core_to_core_ns = spread;
+            line.series.flags.retain(|flag| !Probes::made(flag));
+            line.series.flags.extend(flag.clone());
+        }
     }
 
     /// Does something with a line; a fault stays with the line, a wish ends
@@ -251,9 +319,9 @@ impl Run {
         &mut self,
         index: usize,
         session: &mut Session<IpcLab>,
-        act: impl FnOnce(&mut Line, fn() -> Nanos, &mut dyn FnMut() -> bool) -> Result<(), Ended>,
+        act: impl FnOnce(&mut Line, &Seats, &mut dyn FnMut() -> bool) -> Result<(), Ended>,
     ) {
-        let (line, wish) = (&mut self.lines[index], &mut self.wish);
+        let (line, wish, seats) = (&mut self.lines[index], &mut self.wish, &self.seats);
         let mut go_on = || {
             match session.wish() {
                 Wish::GoOn => {}
@@ -265,7 +333,7 @@ impl Run {
         if !go_on() {
             return;
         }
-        if let Err(Ended::Failed(fault)) = act(line, clock::monotonic, &mut go_on) {
+        if let Err(Ended::Failed(fault)) = act(line, seats, &mut go_on) {
             line.account();
             line.link = None;
             line.series.state = LabState::Failed(fault);
@@ -316,7 +384,16 @@ impl Run {
 
 impl Line {
     fn start(key: &str, spec: &IpcSpec, seats: &Seats) -> Self {
-        let mut line = Line { link: None, series: Series::new(key), cpu_time: Nanos::ZERO, ready: false, cold: true };
+        let mut line = Line {
+            link: None,
+            series: Series::new(key),
+            cpu_time: Nanos::ZERO,
+            ready: false,
+            cold: true,
+            cold_rate: true,
+            disturbance: Disturbance::default(),
+            since: clock::monotonic(),
+        };
         match open(key, spec, seats) {
             Ok(opened) => line.link = Some(opened),
             Err(fault) => line.series.state = LabState::Failed(fault),
@@ -341,60 +418,4 @@ fn open(key: &str, spec: &IpcSpec, seats: &Seats) -> Result<Link, Fault> {
     let waits = transport.about().waits;
     let wait = spec.wait.filter(|wait| waits.contains(wait)).unwrap_or(waits[0]);
     Link::start(transport, Setup { buffer: spec.buffer, wait, size: spec.size }, seats)
-}
-
-fn flags_of(slice: &Slice, placement: Placement, wait: Waiting) -> Vec<String> {
-    let mut disturbance = Disturbance::default();
-    disturbance.count_sides(slice);
-    disturbance.flags(placement, wait)
-}
-
-impl Series {
-    pub(super) fn new(key: &str) -> Self {
-        Series {
-            transport: key.into(),
-            state: LabState::Starting,
-            channel: None,
-            throughput: Vec::new(),
-            cost: None,
-            round_trip: None,
-            fill: None,
-            losses: Losses::default(),
-            flags: Vec::new(),
-        }
-    }
-
-    /// Other messages: what was measured belongs to the old ones.
-    fn forget(&mut self) {
-        let old = std::mem::replace(self, Series::new(""));
-        *self = Series { transport: old.transport, state: old.state, channel: old.channel, ..Series::new("") };
-    }
-
-    fn take_stream(&mut self, slice: &Slice, at: Nanos) {
-        self.lose(slice);
-        self.fill = slice.fill.or(self.fill);
-        self.cost = Some(slice.cost());
-        if let Some(messages_per_s) = slice.messages_per_s() {
-            if self.throughput.len() >= HISTORY {
-                self.throughput.remove(0);
-            }
-            let bytes_per_s = messages_per_s * slice.size as f64;
-            self.throughput.push(RatePoint { at, messages_per_s, bytes_per_s });
-        }
-    }
-
-    fn take_round_trips(&mut self, slice: &Slice) {
-        self.lose(slice);
-        if self.losses.any() {
-            self.round_trip = None;
-        } else if let Some(round_trips) = &slice.asker.round_trips {
-            self.round_trip = Some(Arc::new(round_trips.all.clone()));
-        }
-    }
-
-    fn lose(&mut self, slice: &Slice) {
-        let losses = slice.losses();
-        self.losses.lost += losses.lost;
-        self.losses.corrupt += losses.corrupt;
-    }
 }

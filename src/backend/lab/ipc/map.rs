@@ -1,7 +1,7 @@
 //! What each transport reached at each size, kept while the other settings
 //! stay as they are; and the walk through all sizes that fills it.
 
-use crate::model::channel::{Cell, IpcSpec, SIZES, Series, Spread};
+use crate::model::channel::{Cell, IpcSpec, Losses, SIZES, Series, Spread};
 use crate::model::lab::LabState;
 
 /// So many slices at a size are enough to go on to the next.
@@ -39,10 +39,14 @@ impl Map {
 
 fn cell(size: usize, series: &Series) -> Option<Cell> {
     let latest = series.throughput.iter().rev().take(LATEST).map(|point| point.bytes_per_s).collect();
-    let blank = Cell { transport: series.transport.clone(), size, bytes_per_s: None, round_trip_p50: None };
+    let blank = Cell { transport: series.transport.clone(), size, bytes_per_s: None, round_trip_p50: None, why: None };
+    let because = |why: String| Some(Cell { why: Some(why.into()), ..blank.clone() });
     match &series.state {
-        LabState::Failed(_) => Some(blank),
-        _ if series.losses.any() => Some(blank),
+        LabState::Failed(fault) => because(fault.what.to_string()),
+        _ if series.losses.any() => {
+            let Losses { lost, corrupt } = series.losses;
+            because(format!("{lost} lost, {corrupt} corrupt"))
+        }
         _ => Some(Cell {
             bytes_per_s: Some(Spread::of(latest)?.median),
             round_trip_p50: series.round_trip.as_ref().map(|trips| trips.quantiles.p50),
@@ -82,6 +86,7 @@ mod tests {
         map.note(64, [&series("pipe", &[]), &failed("udp_v4")]);
         assert_eq!(map.cells().len(), 1, "nothing measured is no cell; what cannot be measured is an empty one");
         assert_eq!(map.cells()[0].bytes_per_s, None);
+        assert_eq!(map.cells()[0].why.as_deref(), Some("does not fit"));
         map.note(64, [&series("pipe", &[9.0, 1.0, 5.0])]);
         map.note(64, [&series("pipe", &[9.0, 1.0, 5.0, 7.0, 8.0])]);
         map.note(256, [&series("pipe", &[2.0])]);

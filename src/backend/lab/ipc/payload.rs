@@ -110,18 +110,20 @@ pub struct Checker {
     payload: Payload,
     /// What was found wrong so far.
     pub losses: Losses,
+    /// How many of the lost were told of by [`Checker::missed`].
+    told: u64,
 }
 
 impl Checker {
     /// Expects message number `first` next.
     pub fn new(first: u64, payload: Payload) -> Self {
-        Checker { next: first, payload, losses: Losses::default() }
+        Checker { next: first, payload, losses: Losses::default(), told: 0 }
     }
 
     /// From now on messages are written as `payload` says; losses count from
     /// zero.
     pub fn begin(&mut self, payload: Payload) {
-        (self.payload, self.losses) = (payload, Losses::default());
+        (self.payload, self.losses, self.told) = (payload, Losses::default(), 0);
     }
 
     /// The number of the message that is expected next.
@@ -141,6 +143,13 @@ impl Checker {
     /// and the next one is number `next`.
     pub fn settle(&mut self, next: u64, lost: u64) {
         (self.next, self.losses.lost) = (next, lost);
+    }
+
+    /// How many messages more are known to be lost since this was last asked.
+    pub fn missed(&mut self) -> u64 {
+        let more = self.losses.lost - self.told;
+        self.told = self.losses.lost;
+        more
     }
 
     /// Checks one message, as much of it as the mode says.

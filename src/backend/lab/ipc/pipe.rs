@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with}
 
 use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 
 static ABOUT: About = About {
     key: "pipe",
@@ -51,7 +51,11 @@ impl Transport for Pipe {
 
 /// Makes two pipes, one for each direction.
 pub(super) fn create(key: &'static str, setup: &Setup) -> Result<Ends, Fault> {
-    let fault = |error: Errno| Fault::new(key, format!("cannot make a pipe: {error}"));
+    let fault = |error: Errno| {
+        let fault = Fault::new(key, format!("cannot make a pipe: {error}"));
+        // pipe(7): all pipes of a user have a hard limit together.
+        if error == Errno::NFILE { fault.hint("perhaps fs.pipe-user-pages-hard is reached") } else { fault }
+    };
     let (there_out, there_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
     let (back_out, back_in) = pipe_with(PipeFlags::CLOEXEC).map_err(fault)?;
     if let Some(bytes) = setup.buffer {
@@ -59,6 +63,7 @@ pub(super) fn create(key: &'static str, setup: &Setup) -> Result<Ends, Fault> {
         resize(key, &back_in, bytes)?;
     }
     let buffer = fcntl_getpipe_size(&there_in).map_err(fault)? as u64;
+    small(key, setup, buffer)?;
     let watched = there_out.try_clone().map_err(|e| Fault::new(key, e.to_string()))?;
     Ok(Ends {
         asker: End::of([there_in, back_out]),
@@ -68,6 +73,17 @@ pub(super) fn create(key: &'static str, setup: &Setup) -> Result<Ends, Fault> {
         names: Vec::new(),
         gauge: Box::new(ReadEnd { end: watched, capacity: buffer }),
     })
+}
+
+/// A user whose pipes are above a limit all together silently gets smaller
+/// ones: pipe(7). Such a pipe is measured where its size is asked for.
+pub(super) fn small(key: &'static str, setup: &Setup, buffer: u64) -> Result<(), Fault> {
+    let usual = 16 * rustix::param::page_size() as u64;
+    if setup.buffer.is_some() || buffer >= usual {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("a new pipe has {buffer} bytes instead of {usual}: the limit fs.pipe-user-pages-soft"))
+        .hint(format!("raise it, or ask for a buffer of {buffer}")))
 }
 
 /// Attaches an end of two one-way streams: the one to send into, and the one
@@ -121,7 +137,7 @@ pub(super) struct ReadEnd {
 
 impl Gauge for ReadEnd {
     fn fill(&self) -> Option<Fill> {
-        Some(Fill { queued: ioctl_fionread(&self.end).ok()?, capacity: self.capacity })
+        Some(Fill { queued: ioctl_fionread(&self.end).ok()?, capacity: self.capacity, by: Measure::Fionread })
     }
 }
 

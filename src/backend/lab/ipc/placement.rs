@@ -9,6 +9,8 @@ use crate::sys::affinity;
 /// The CPUs of both sides; empty where they may run anywhere.
 #[derive(Debug, Default)]
 pub struct Seats {
+    /// What was asked for.
+    pub placement: Placement,
     /// Of the side that sends and asks.
     pub asker: Vec<usize>,
     /// Of the side that receives and answers.
@@ -26,12 +28,12 @@ impl Seats {
     /// Why this machine, or this process, has no such seats.
     pub fn take(placement: Placement) -> Result<Self, String> {
         if placement == Placement::Unpinned {
-            return Ok(Seats::default());
+            return Ok(Seats { placement, ..Seats::default() });
         }
         let cpus = affinity::allowed().map_err(|error| format!("cannot tell the allowed CPUs: {error}"))?;
         let &first = cpus.first().ok_or("no CPU is allowed")?;
         if placement == Placement::SameCpu {
-            return Ok(Seats { asker: vec![first], answerer: vec![first], ..Seats::default() });
+            return Ok(Seats { placement, asker: vec![first], answerer: vec![first], ..Seats::default() });
         }
         let siblings = affinity::siblings(first);
         let others = || cpus.iter().copied().filter(|&cpu| cpu != first);
@@ -40,7 +42,7 @@ impl Seats {
         let other = other.ok_or_else(|| format!("it needs two CPUs, and only CPU {first} is allowed here"))?;
         let flags = if apart.is_none() { vec!["two threads of one core"] } else { Vec::new() };
         let awake = if placement == Placement::CrossCpuAwake { Some(stay_awake()?) } else { None };
-        Ok(Seats { asker: vec![first], answerer: vec![other], flags, _awake: awake })
+        Ok(Seats { placement, asker: vec![first], answerer: vec![other], flags, _awake: awake })
     }
 }
 
@@ -55,6 +57,18 @@ fn stay_awake() -> Result<File, String> {
     file.write_all(&0_i32.to_ne_bytes())
         .map_err(|error| format!("cannot keep the CPUs awake: writing {PATH}: {error}"))?;
     Ok(file)
+}
+
+impl Seats {
+    /// Whether both sides have the same single CPU.
+    pub(super) fn are_one_cpu(&self) -> bool {
+        self.asker.len() == 1 && self.asker == self.answerer
+    }
+
+    /// Whether a side may run on this CPU.
+    pub(super) fn hold(&self, cpu: usize) -> bool {
+        self.asker.is_empty() || self.asker.contains(&cpu) || self.answerer.contains(&cpu)
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use rustix::io::Errno;
 use super::datagram::cut;
 use super::peer::{Lifeline, Watch};
 use super::pipe::set_nonblocking;
-use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport, private};
+use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport, namespace, private};
 use crate::backend::janitor::{Name, register_name};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::mq;
 
 static ABOUT: About = About {
@@ -52,6 +52,7 @@ impl Transport for PosixMq {
     }
 
     fn create(&self, setup: &Setup) -> Result<Ends, Fault> {
+        namespace::enter();
         let size = setup.size.max(1);
         let depth = match setup.buffer {
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(size),
@@ -97,7 +98,7 @@ fn make(depth: usize, size: usize) -> Result<OwnedFd, Fault> {
 fn refused(error: &io::Error, depth: usize, size: usize) -> Fault {
     let above = |what: String, name: &str| {
         let most = limit(name).map_or("unknown".to_owned(), |most| most.to_string());
-        Fault::new(ABOUT.key, format!("{what} is above the limit of {most}"))
+        Fault::new(ABOUT.key, format!("{what} is above the limit fs.mqueue.{name}, {most}"))
             .hint(format!("raise fs.mqueue.{name}, or run with CAP_SYS_RESOURCE"))
     };
     match error.raw_os_error() {
@@ -196,6 +197,7 @@ struct Queued {
 impl Gauge for Queued {
     fn fill(&self) -> Option<Fill> {
         let now = mq::attributes(self.queue.as_fd()).ok()?;
-        Some(Fill { queued: (now.queued * now.size) as u64, capacity: (now.depth * now.size) as u64 })
+        let (queued, capacity) = ((now.queued * now.size) as u64, (now.depth * now.size) as u64);
+        Some(Fill { queued, capacity, by: Measure::MqGetattr })
     }
 }

@@ -92,6 +92,8 @@ pub struct Done {
     pub delay: Nanos,
     /// What did not arrive as it was sent.
     pub losses: Losses,
+    /// The longest that nothing moved, beyond what is usual.
+    pub stall: Nanos,
     /// The asker's round trips.
     pub round_trips: Option<RoundTrips>,
 }

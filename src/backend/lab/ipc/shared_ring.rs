@@ -16,6 +16,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::namespace;
 use super::peer::Lifeline;
 use super::private::{self, Directory};
 use super::protocol::Side;
@@ -24,7 +25,7 @@ use super::sysv_mq::under_key;
 use super::{About, Duty, End, Ends, Family, Gauge, Setup, Sizes, Transport};
 use crate::backend::janitor::{Name, register_name};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::shm::{self, SharedMap, memfd};
 use crate::sys::sysv;
 
@@ -214,6 +215,7 @@ impl SharedRing {
                 file.into()
             }
             Memory::Segment => {
+                namespace::enter();
                 // Marked for removal at the end of this arm, while attached.
                 let (id, _guard) = under_key(Name::SysvMemoryKey, |key| sysv::make_segment(key, len), fault)?;
                 let map = SharedMap::of_segment(id).map_err(fault)?;
@@ -241,6 +243,6 @@ fn rings(map: &Arc<SharedMap>) -> io::Result<(Ring, Ring)> {
 
 impl Gauge for Ring {
     fn fill(&self) -> Option<Fill> {
-        Some(Fill { queued: self.queued(), capacity: self.capacity() })
+        Some(Fill { queued: self.queued(), capacity: self.capacity(), by: Measure::RingIndices })
     }
 }

@@ -114,6 +114,7 @@ impl Duty {
             received: 0,
             checker: Checker::new(0, Payload::default()),
             message: Vec::new(),
+            laps: Recorder::new(),
             these: Recorder::new(),
             closed: Recorder::new(),
             open: Recorder::new(),
@@ -146,6 +147,9 @@ impl Duty {
     }
 }
 
+/// In so many parts a stream is received, to find one that took too long.
+const LAPS: u64 = 64;
+
 /// An attached end with what the loops need.
 pub(super) struct End<S, R> {
     pub(super) sender: S,
@@ -156,6 +160,8 @@ pub(super) struct End<S, R> {
     pub(super) received: u64,
     pub(super) checker: Checker,
     pub(super) message: Vec<u8>,
+    /// What equal parts of a stream took.
+    laps: Recorder,
     pub(super) these: Recorder,
     /// Round trips of a closed loop, and of an open one.
     closed: Recorder,
@@ -171,6 +177,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
             all.clear();
         }
         self.received = order.count;
+        self.laps.clear();
         let before = Usage::now();
         let elapsed = match (order.mode, side) {
             (Mode::Throughput, Side::Asker) => self.stream(order)?,
@@ -191,6 +198,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
             involuntary: after.involuntary - before.involuntary,
             delay: after.delay - before.delay,
             losses: self.checker.losses,
+            stall: self.stall(order, asked),
             round_trips: asked.then(|| self.round_trips(order)),
         })
     }
@@ -208,16 +216,30 @@ impl<S: Sender, R: Receiver> End<S, R> {
         Ok(elapsed)
     }
 
-    /// Receives messages; its clock runs from the first to the last.
+    /// Receives messages; its clock runs from the first to the last. It does
+    /// not wait for as many as are known to be lost, and looks at the clock now
+    /// and then, to find out whether it stood still for a while.
     fn collect(&mut self, order: &Order) -> io::Result<Nanos> {
         self.receiver.receive(&mut self.message)?;
         let start = clock::monotonic();
         self.checker.check(&self.message);
-        for _ in 1..order.count {
-            self.receiver.receive(&mut self.message)?;
-            self.checker.check(&self.message);
+        let (lap, mut received, mut last) = ((order.count / LAPS).max(1), 1, start);
+        while received < order.count {
+            let until = (received + lap).min(order.count);
+            while received < until {
+                self.receiver.receive(&mut self.message)?;
+                self.checker.check(&self.message);
+                received += 1;
+            }
+            let now = clock::monotonic();
+            self.laps.record(now - last);
+            last = now;
+            // A number of a few bytes that was harmed looks like many lost.
+            if order.size >= size_of::<u64>() {
+                received += self.checker.missed();
+            }
         }
-        Ok(clock::monotonic() - start)
+        Ok(last - start)
     }
 
     /// Asks and waits for the answer, again and again. The content is written
@@ -251,6 +273,18 @@ impl<S: Sender, R: Receiver> End<S, R> {
             self.sent += 1;
         }
         Ok(clock::monotonic() - start)
+    }
+
+    /// The longest that nothing moved: what the longest part of a stream, or
+    /// the longest round trip, took beyond the median.
+    fn stall(&self, order: &Order, asked: bool) -> Nanos {
+        let q = match order.mode {
+            Mode::Throughput => self.laps.quantiles(),
+            // In an open loop a late one may only have waited for others.
+            Mode::Latency if asked && order.every.is_none() => self.these.quantiles(),
+            Mode::Latency => return Nanos::ZERO,
+        };
+        if q.max.0 >= 3 * q.p50.0 { q.max - q.p50 } else { Nanos::ZERO }
     }
 
     fn round_trips(&mut self, order: &Order) -> RoundTrips {

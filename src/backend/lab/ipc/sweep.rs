@@ -113,6 +113,7 @@ struct Group<'a> {
     size: usize,
     buffer: Option<u64>,
     lanes: Vec<Lane>,
+    seats: &'a Result<Seats, String>,
     flags: Vec<String>,
     probes: Probes,
 }
@@ -142,7 +143,7 @@ struct Repeats {
 
 impl<'a> Group<'a> {
     /// Starts all workers; what cannot start keeps the reason.
-    fn start(sweep: &'a Sweep, buffer: Option<u64>, size: usize, seats: &Result<Seats, String>) -> Self {
+    fn start(sweep: &'a Sweep, buffer: Option<u64>, size: usize, seats: &'a Result<Seats, String>) -> Self {
         let lane = |&transport: &&'static dyn Transport| {
             let about = transport.about();
             let wait = sweep.wait.unwrap_or(about.waits[0]);
@@ -160,7 +161,7 @@ impl<'a> Group<'a> {
         };
         let probes = Probes::between(seats.as_ref().ok());
         let flags = seats.as_ref().map(|seats| seats.flags.iter().map(|&f| f.to_owned()).collect()).unwrap_or_default();
-        Group { sweep, size, buffer, lanes: sweep.transports.iter().map(lane).collect(), flags, probes }
+        Group { sweep, size, buffer, lanes: sweep.transports.iter().map(lane).collect(), seats, flags, probes }
     }
 
     /// Warms every lane up, then repeats: each round visits every lane.
@@ -172,7 +173,8 @@ impl<'a> Group<'a> {
                     let mode = lane.results[index].0;
                     steps.next(&format!("{} {} B, {mode}", lane.transport.about().key, self.size));
                     let task = self.sweep.task(mode, self.size);
-                    match lane.step(index, round, &task, self.sweep.rate, go_on) {
+                    let Ok(seats) = self.seats else { continue };
+                    match lane.step(index, round, &task, (self.sweep.rate, seats), go_on) {
                         Ok(()) => {}
                         Err(Ended::Stopped) => return End::Stopped,
                         Err(Ended::Failed(fault)) => lane.link = Err(fault.to_string()),
@@ -188,7 +190,7 @@ impl<'a> Group<'a> {
     }
 
     fn points(self) -> Vec<IpcPoint> {
-        let Group { sweep, size, buffer, lanes, flags, probes } = self;
+        let Group { sweep, size, buffer, lanes, flags, probes, .. } = self;
         let mut points = Vec::new();
         for lane in lanes {
             let facts = lane.link.as_ref().ok().map(|link| link.facts);
@@ -235,7 +237,7 @@ impl Lane {
         index: usize,
         round: u32,
         task: &Task,
-        rate: Option<f64>,
+        (rate, seats): (Option<f64>, &Seats),
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<(), Ended> {
         let (Ok(link), (_, repeats)) = (&mut self.link, &mut self.results[index]) else {
@@ -250,13 +252,13 @@ impl Lane {
         }
         let before = Surroundings::now();
         let slice = link.slice(task, round == 1, go_on)?;
-        repeats.disturbance.count(&before, &slice);
+        repeats.disturbance.count(&before, &slice, seats, &link.pids());
         repeats.take(&slice);
         if let Some(rate) = rate.filter(|_| task.mode == Mode::Latency) {
             let open = Task { every: Some(Nanos((1e9 / rate).round() as u64)), ..*task };
             let before = Surroundings::now();
             let slice = link.slice(&open, round == 1, go_on)?;
-            repeats.disturbance.count(&before, &slice);
+            repeats.disturbance.count(&before, &slice, seats, &link.pids());
             repeats.take_open(&slice);
         }
         Ok(())
@@ -286,7 +288,7 @@ impl Repeats {
         self.losses.corrupt += losses.corrupt;
         self.sent += slice.count;
         self.open_loop = slice.asker.round_trips.as_ref().map(|round_trips| round_trips.all.quantiles);
-        self.reached.push(slice.count as f64 / slice.time().as_secs_f64().max(1e-9));
+        self.reached.push(slice.rate_reached());
     }
 
     /// Puts the figures into a point; none where anything was lost.
@@ -327,7 +329,7 @@ impl Repeats {
 }
 
 /// Whether the CPUs' caches carry the bytes, or the indices.
-fn is_shared(transport: &dyn Transport) -> bool {
+pub(super) fn is_shared(transport: &dyn Transport) -> bool {
     matches!(transport.about().family, Family::SharedMemory | Family::RemoteMemory | Family::OneProcess)
 }
 

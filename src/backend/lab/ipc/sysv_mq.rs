@@ -10,10 +10,10 @@ use rustix::io::Errno;
 
 use super::datagram::cut;
 use super::peer::{Lifeline, Watch};
-use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport, private};
+use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport, namespace, private};
 use crate::backend::janitor::{Name, NameGuard, register_name};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::sysv::{self, Envelope};
 
 static ABOUT: About = About {
@@ -46,6 +46,7 @@ impl Transport for SysvMq {
     }
 
     fn create(&self, setup: &Setup) -> Result<Ends, Fault> {
+        namespace::enter();
         let fault = |error: io::Error| Fault::new(ABOUT.key, format!("cannot make a queue: {error}"));
         let ((there, there_name), (back, back_name)) = (make(setup.buffer)?, make(setup.buffer)?);
         let (_, buffer) = sysv::queue_fill(there).map_err(fault)?;
@@ -97,8 +98,11 @@ fn make(buffer: Option<u64>) -> Result<(i32, NameGuard), Fault> {
         Ok(()) => Ok((queue, name)),
         Err(error) => {
             let most = limit("msgmnb").unwrap_or_default();
-            Err(Fault::new(ABOUT.key, format!("a buffer of {bytes} bytes is above the limit of {most}: {error}"))
-                .hint("raise kernel.msgmnb, or run with CAP_SYS_RESOURCE"))
+            Err(Fault::new(
+                ABOUT.key,
+                format!("a buffer of {bytes} bytes is above the limit kernel.msgmnb, {most}: {error}"),
+            )
+            .hint("raise kernel.msgmnb, or run with CAP_SYS_RESOURCE"))
         }
     }
 }
@@ -177,6 +181,6 @@ struct Queued(i32);
 impl Gauge for Queued {
     fn fill(&self) -> Option<Fill> {
         let (queued, capacity) = sysv::queue_fill(self.0).ok()?;
-        Some(Fill { queued, capacity })
+        Some(Fill { queued, capacity, by: Measure::Msgctl })
     }
 }

@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsock
 use super::pipe::{StreamReceiver, StreamSender, set_nonblocking};
 use super::{About, Duty, End, Ends, Family, Gauge, Setup, Sizes, Transport};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::socket::unsent;
 
 macro_rules! about {
@@ -142,7 +142,7 @@ pub(super) fn check(key: &'static str, asked: u64, got: u64, limit: &'static str
     }
     let path = format!("/proc/sys/{}", limit.replace('.', "/"));
     let most = std::fs::read_to_string(path).unwrap_or_default();
-    Err(Fault::new(key, format!("a buffer of {asked} bytes is above the limit of {}", most.trim()))
+    Err(Fault::new(key, format!("a buffer of {asked} bytes is above the limit {limit}, {}", most.trim()))
         .hint(format!("raise {limit}")))
 }
 
@@ -161,6 +161,6 @@ impl Gauge for Both {
     fn fill(&self) -> Option<Fill> {
         let (send, receive) = sizes_of(&self.sender, &self.receiver).ok()?;
         let queued = unsent(self.sender.as_fd()).ok()? + ioctl_fionread(&self.receiver).ok()?;
-        Some(Fill { queued, capacity: send + receive })
+        Some(Fill { queued, capacity: send + receive, by: Measure::SiocoutqFionread })
     }
 }

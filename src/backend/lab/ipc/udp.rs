@@ -20,7 +20,7 @@ use super::pipe::set_nonblocking;
 use super::tcp::{check, socket_of, unavailable};
 use super::{About, Duty, End, Ends, Family, Gauge, Receiver, Sender, Setup, Sizes, Transport};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::socket::received;
 
 macro_rules! about {
@@ -232,6 +232,6 @@ struct ReceiveQueue {
 impl Gauge for ReceiveQueue {
     fn fill(&self) -> Option<Fill> {
         let memory = received(self.socket.as_fd()).ok()?;
-        Some(Fill { queued: memory.queued, capacity: memory.limit })
+        Some(Fill { queued: memory.queued, capacity: memory.limit, by: Measure::SoMeminfo })
     }
 }

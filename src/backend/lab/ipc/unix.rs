@@ -28,7 +28,7 @@ use super::peer::Lifeline;
 use super::pipe::{StreamReceiver, StreamSender, set_nonblocking};
 use super::{About, Duty, End, Ends, Gauge, Setup, Sizes, Transport};
 use crate::model::Fault;
-use crate::model::channel::{Fill, Waiting};
+use crate::model::channel::{Fill, Measure, Waiting};
 use crate::sys::socket::unsent;
 
 /// How the two sides find each other.
@@ -108,7 +108,7 @@ fn resize(key: &'static str, socket: &OwnedFd, bytes: u64) -> Result<(), Fault> 
     let got = socket_send_buffer_size(socket).map_err(|e| fault(format!("cannot read SO_SNDBUF: {e}")))? as u64;
     if got < bytes {
         let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap_or_default();
-        return Err(fault(format!("a buffer of {bytes} bytes is above the limit of {}", limit.trim()))
+        return Err(fault(format!("a buffer of {bytes} bytes is above the limit net.core.wmem_max, {}", limit.trim()))
             .hint("raise net.core.wmem_max"));
     }
     Ok(())
@@ -130,6 +130,6 @@ struct SendQueue {
 impl Gauge for SendQueue {
     /// `SIOCOUTQ` counts as the bound does: memory, not payload.
     fn fill(&self) -> Option<Fill> {
-        Some(Fill { queued: unsent(self.socket.as_fd()).ok()?, capacity: self.capacity })
+        Some(Fill { queued: unsent(self.socket.as_fd()).ok()?, capacity: self.capacity, by: Measure::Siocoutq })
     }
 }

@@ -14,7 +14,7 @@ use ratatui::widgets::Widget;
 use super::View;
 use crate::backend::lab::ipc::About;
 use crate::model::Nanos;
-use crate::model::channel::{Fill, Series, Sides, Waiting};
+use crate::model::channel::{Fill, Series, SideNow, Sides, Waiting};
 use crate::model::lab::LabState;
 use crate::model::units::Bytes;
 use crate::ui::panels::Look;
@@ -52,7 +52,8 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
         series.fill.map(|fill| verdict(series, fill, wide, look)),
         cpu(series, wide, look),
         switches(series, wide, look),
-        flags(series, look).or_else(|| facts(series, look)),
+        flags(series, look),
+        facts(series, look),
     ];
     for (y, line) in lines.into_iter().flatten().enumerate() {
         if y as u16 + 1 < area.height {
@@ -63,7 +64,9 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
 
 fn queue(buffer: &mut ratatui::buffer::Buffer, row: Rect, fill: Fill, colour: Option<usize>, look: &Look<'_>) {
     let share = fill.queued as f64 / fill.capacity.max(1) as f64;
-    let note = format!(" {:>3.0}% of {}", share.min(1.0) * 100.0, Bytes(fill.capacity));
+    // Who says so, where there is room for it.
+    let by = if row.width >= 64 { format!(" by {}", fill.by) } else { String::new() };
+    let note = format!(" {:>3.0}% of {}{by}", share.min(1.0) * 100.0, Bytes(fill.capacity));
     // Without the words where there is no room for them.
     let (left, right) = if row.width >= 44 { ("sender ▶ ", " ▶ receiver") } else { ("▶ ", " ▶") };
     let ends = (left.chars().count() + right.chars().count() + note.len()) as u16;
@@ -77,7 +80,8 @@ fn queue(buffer: &mut ratatui::buffer::Buffer, row: Rect, fill: Fill, colour: Op
     buffer.set_string(at, row.y, note, look.style(Role::Strong));
 }
 
-/// Who waits for whom.
+/// Who waits for whom: what both sides did at the moment when the channel was
+/// looked into, or where that is not known what follows from its fill level.
 fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'static> {
     let share = fill.queued as f64 / fill.capacity.max(1) as f64;
     let how = series.channel.map_or(Waiting::Block, |facts| facts.wait);
@@ -86,6 +90,17 @@ fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'st
         Waiting::Spin => "spins",
         Waiting::SpinPark => "spins, then sleeps",
     };
+    let place = |side: &SideNow| side.place.as_ref().map_or(String::new(), |place| format!(" in {place}"));
+    if let Some([sender, receiver]) = &series.sides
+        && (sender.asleep || receiver.asleep)
+    {
+        let (short, long) = match (sender.asleep, receiver.asleep) {
+            (true, true) => ("both sides sleep at this moment".to_owned(), String::new()),
+            (true, false) => (format!("the sender sleeps{}", place(sender)), ": no room for more".to_owned()),
+            _ => (format!("the receiver sleeps{}", place(receiver)), ": nothing to read".to_owned()),
+        };
+        return Line::styled(if wide { short + &long } else { short }, look.style(Role::Text));
+    }
     let (short, long) = if share >= FULL {
         (format!("full: the sender {waits}"), " until the receiver has taken something")
     } else if share <= EMPTY {
@@ -127,7 +142,13 @@ fn flags(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
 fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
     let facts = series.channel?;
     let dim = look.style(Role::Dim);
-    Some(Line::from(vec![Span::styled("set up in ", dim), Span::styled(facts.setup.precise(), look.style(Role::Text))]))
+    let text = look.style(Role::Text);
+    let mut spans = vec![Span::styled("set up in ", dim), Span::styled(facts.setup.precise(), text)];
+    if let Some(probe) = series.core_to_core_ns {
+        spans.push(Span::styled("   core to core ", dim));
+        spans.push(Span::styled(format!("{:.0} … {:.0} ns", probe.min, probe.max), text));
+    }
+    Some(Line::from(spans))
 }
 
 /// What a transport is, in words: as many whole parts as fit.

@@ -24,9 +24,12 @@ use crate::ui::widgets::{heat, text};
 const LEAST: u16 = 5;
 const MOST: u16 = 9;
 
-/// Rows that it needs inside its frame: one for the sizes, one a transport.
+/// Rows that it needs inside its frame: one for the sizes, one a transport, one
+/// for why the selected one has no figure somewhere.
 pub(super) fn rows_needed(view: &View) -> u16 {
-    view.spec.transports.len() as u16 + 1
+    let cells = view.seen.as_ref().map_or(&[][..], |seen| &seen.value.cells);
+    let missing = cells.iter().any(|cell| *cell.transport == *view.selected().key && cell.why.is_some());
+    view.spec.transports.len() as u16 + 1 + u16::from(missing)
 }
 
 /// Draws it: a row for each transport that is ticked.
@@ -39,7 +42,8 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
     let here = SIZES.iter().position(|size| *size >= view.spec.size).unwrap_or(0);
     let first = here.saturating_sub(fit / 2).min(SIZES.len() - fit);
     let columns = &SIZES[first..first + fit];
-    let figures = || cells.iter().filter_map(|cell| cell.bytes_per_s).filter(|rate| *rate > 0.0);
+    let trips = view.trips;
+    let figures = || cells.iter().filter_map(|cell| value(cell, trips)).filter(|rate| *rate > 0.0);
     let range = figures().fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), rate| (low.min(rate), high.max(rate)));
     let buffer = screen.buffer_mut();
     for (x, size) in columns.iter().enumerate() {
@@ -61,16 +65,47 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
         for (x, size) in columns.iter().enumerate() {
             let at = Rect { x: row.x + names + x as u16 * width, width, ..row };
             let cell = cells.iter().find(|cell| *cell.transport == **key && cell.size == *size);
-            draw_cell(buffer, at, cell, range, look);
+            draw_cell(buffer, at, cell, (range, trips), look);
+        }
+    }
+    let used = 1 + view.spec.transports.len() as u16;
+    let below = Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
+    reasons(buffer, below, cells, view, look);
+}
+
+/// What a cell shows: bytes a second, or nanoseconds.
+fn value(cell: &Cell, trips: bool) -> Option<f64> {
+    if trips { cell.round_trip_p50.map(|p50| p50.0 as f64) } else { cell.bytes_per_s }
+}
+
+/// Why the selected transport has no figures at some sizes.
+fn reasons(buffer: &mut ratatui::buffer::Buffer, area: Rect, cells: &[Cell], view: &View, look: &Look<'_>) {
+    let about = view.selected();
+    let missing = cells.iter().filter(|cell| *cell.transport == *about.key && cell.why.is_some());
+    let Some(least) = missing.min_by_key(|cell| cell.size) else { return };
+    let why = least.why.as_deref().unwrap_or_default();
+    let said = format!("— {} at {}: {why}", about.name, super::settings::size(least.size));
+    for (y, row) in text::wrap(&said, usize::from(area.width)).into_iter().enumerate() {
+        if (y as u16) < area.height {
+            let at = Rect { y: area.y + y as u16, height: 1, ..area };
+            Line::styled(row, look.style(Role::Dim)).render(at, buffer);
         }
     }
 }
 
-fn draw_cell(buffer: &mut ratatui::buffer::Buffer, at: Rect, cell: Option<&Cell>, range: (f64, f64), look: &Look<'_>) {
+fn draw_cell(
+    buffer: &mut ratatui::buffer::Buffer,
+    at: Rect,
+    cell: Option<&Cell>,
+    (range, trips): ((f64, f64), bool),
+    look: &Look<'_>,
+) {
     let columns = usize::from(at.width);
-    let (figure, style) = match cell.map(|cell| cell.bytes_per_s) {
+    let (figure, style) = match cell.map(|cell| value(cell, trips)) {
         None => ("·".to_owned(), look.style(Role::Faint)),
         Some(None) => ("—".to_owned(), look.style(Role::Dim)),
+        // The best is the brightest: of times that is the shortest.
+        Some(Some(time)) if trips => (brief(time), heat::look(1.0 - share(time, range), look.theme)),
         Some(Some(rate)) => (short(rate), heat::look(share(rate, range), look.theme)),
     };
     buffer.set_stringn(at.x, at.y, text::right(&figure, columns), columns, style);
@@ -91,6 +126,16 @@ fn short(rate: f64) -> String {
     if value < 9.95 && !unit.is_empty() { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
 }
 
+/// A time in at most four columns: `511n`, `4.6µ`, `46µ`, `1.2m`, `3s`.
+fn brief(nanos: f64) -> String {
+    let (mut value, mut unit) = (nanos, 0);
+    while value >= 999.5 && unit < 3 {
+        (value, unit) = (value / 1000.0, unit + 1);
+    }
+    let unit = ["n", "µ", "m", "s"][unit];
+    if value < 9.95 && unit != "n" { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +146,9 @@ mod tests {
             [(0.4, "0"), (980.0, "980"), (1_234.0, "1.2k"), (999_600.0, "1.0M"), (18e6, "18M"), (4.66e9, "4.7G")];
         for (rate, text) in cases {
             assert_eq!(short(rate), text);
+        }
+        for (time, text) in [(511.0, "511n"), (4_620.0, "4.6µ"), (999_700.0, "1.0m"), (46e3, "46µ"), (3e9, "3.0s")] {
+            assert_eq!(brief(time), text);
         }
         let mut rate = 1.0;
         while rate < 9e14 {

@@ -15,6 +15,8 @@
 //! one there are the transports alone, a row each.
 
 mod channel;
+mod charts;
+mod failures;
 mod map;
 mod settings;
 mod transports;
@@ -30,19 +32,19 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use self::charts::{draw_right, draw_throughput};
 use self::settings::Setting;
 use super::{Info, Look, Panel, Reaction};
+use crate::backend::lab::ipc::failures::FAILURES;
 use crate::backend::lab::ipc::{About, TRANSPORTS};
 use crate::backend::{Command, Topics, Update};
-use crate::model::channel::{IpcProgress, IpcSpec, Series};
+use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec, Series};
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::{Fault, Nanos, Stamped};
+use crate::model::{Fault, Stamped};
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
 use crate::ui::store::Store;
 use crate::ui::theme::Role;
-use crate::ui::widgets::lines::Curve;
-use crate::ui::widgets::ridges::Ridge;
-use crate::ui::widgets::{frame, lines, ridges, text};
+use crate::ui::widgets::{frame, text};
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -61,6 +63,8 @@ enum Act {
     Explain,
     Walk,
     Map,
+    Trips,
+    Failures,
 }
 
 const KEYS: &[Binding<Act>] = &[
@@ -70,7 +74,11 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[key('['), code(KeyCode::Left)], Act::Step(Setting::Size, false), "smaller", "smaller messages"),
     bind(&[key('e')], Act::Explain, "explain", "what this transport is, promises and how it fails"),
     bind(&[key('a')], Act::Walk, "all sizes", "go through all message sizes, again and again"),
+    bind(&[key('f')], Act::Failures, "failures", "break channels, and see what each side sees"),
     bind(&[key('h')], Act::Map, "", "the map of sizes and transports alone"),
+    bind(&[key('m')], Act::Trips, "", "the map shows round trips, or throughput"),
+    bind(&[key('r')], Act::Step(Setting::Rate, true), "", "round trips also at a rate (open loop): next rate"),
+    bind(&[key('R')], Act::Step(Setting::Rate, false), "", "rate before"),
     bind(&[key('p')], Act::Step(Setting::Placement, true), "", "next placement of the two processes"),
     bind(&[key('w')], Act::Step(Setting::Wait, true), "", "next way to wait"),
     bind(&[key('b')], Act::Step(Setting::Buffer, true), "", "next size of the channel's buffer"),
@@ -89,6 +97,14 @@ pub(super) struct View {
     explains: bool,
     /// The heat map has the screen for itself.
     maps: bool,
+    /// It shows round trips.
+    trips: bool,
+    /// The experiments of what goes wrong are on the screen.
+    fails: bool,
+    /// The one under the cursor.
+    failure: usize,
+    /// What they have shown.
+    failures: Option<Arc<Stamped<FailureProgress>>>,
     /// The latest progress of a run that a person started; it stays on the
     /// screen when the run is stopped.
     seen: Option<Arc<Stamped<IpcProgress>>>,
@@ -127,12 +143,28 @@ impl View {
 
     fn act(&mut self, act: Act) -> Reaction {
         match act {
+            Act::Move(by) if self.fails => {
+                self.failure = self.failure.saturating_add_signed(by).min(FAILURES.len() - 1);
+                return Reaction::taken();
+            }
+            Act::Run if self.fails => {
+                let key = FAILURES[self.failure].key;
+                return Reaction::send(Command::Failures(LabCommand::Run(key.into())));
+            }
+            Act::Failures => {
+                (self.fails, self.explains) = (!self.fails, false);
+                return Reaction::taken();
+            }
+            Act::Trips => {
+                self.trips = !self.trips;
+                return Reaction::taken();
+            }
             Act::Move(by) => {
                 self.cursor = self.cursor.saturating_add_signed(by).min(TRANSPORTS.len() - 1);
                 return Reaction::taken();
             }
             Act::Explain => {
-                self.explains = !self.explains;
+                (self.explains, self.fails) = (!self.explains, false);
                 return Reaction::taken();
             }
             Act::Map => {
@@ -190,11 +222,11 @@ impl Panel for View {
         }
         let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
         draw_settings(screen, top, self, look);
-        if self.maps && !self.explains {
+        if self.maps && !self.explains && !self.fails {
             return draw_map(screen, body, self, look);
         }
         if area.width < 110 {
-            if self.explains {
+            if self.explains || self.fails {
                 return draw_right(screen, body, self, look);
             }
             let left = Constraint::Length(36.min(area.width * 9 / 20));
@@ -211,6 +243,10 @@ impl Panel for View {
         }
         let list = Constraint::Length((area.width / 5).clamp(36, 52));
         let [list, rest] = Layout::horizontal([list, Constraint::Min(0)]).areas(body);
+        if self.fails {
+            draw_transports(screen, list, self, look);
+            return draw_right(screen, rest, self, look);
+        }
         let map = if rest.height >= 28 { (map::rows_needed(self) + 2).clamp(4, rest.height / 3) } else { 0 };
         let [rest, map] = Layout::vertical([Constraint::Min(0), Constraint::Length(map)]).areas(rest);
         draw_map(screen, map, self, look);
@@ -232,12 +268,16 @@ impl Panel for View {
         match lookup(KEYS, event) {
             Some(act) => self.act(act),
             None if self.explains && event.code == KeyCode::Esc => self.act(Act::Explain),
+            None if self.fails && event.code == KeyCode::Esc => self.act(Act::Failures),
             None if self.maps && event.code == KeyCode::Esc => self.act(Act::Map),
             None => Reaction::Ignored,
         }
     }
 
     fn on_update(&mut self, update: &Update, _store: &Store) {
+        if let Update::Failures(progress) = update {
+            self.failures = Some(progress.clone());
+        }
         let Update::Ipc(progress) = update else { return };
         let bursts = progress.value.spec.as_ref().is_some_and(|spec| spec.burst.is_some());
         if bursts {
@@ -298,6 +338,9 @@ fn draw_small(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) 
     if view.explains {
         return channel::explain(screen, body, view.selected(), look);
     }
+    if view.fails {
+        return failures::draw_inside(screen, body, view, look);
+    }
     if let Some((text, role)) = message(view) {
         let rows = text::wrap(&text, usize::from(body.width.saturating_sub(2)));
         let list = body.height.saturating_sub(rows.len() as u16);
@@ -333,58 +376,15 @@ fn draw_map(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     if area.is_empty() {
         return;
     }
-    let note = if view.spec.walk { "going through all sizes" } else { "a goes through all sizes" };
-    let inside = frame::draw(screen, area, "Throughput by size, B/s", note, look.theme);
+    let title = if view.trips { "Round trip by size, p50" } else { "Throughput by size, B/s" };
+    let walk = if view.spec.walk { "going through all sizes" } else { "a goes through all sizes" };
+    // Cells belong to the settings they were measured with, which are not those
+    // above where something was changed since.
+    let now =
+        view.seen.as_ref().and_then(|seen| seen.value.spec.as_ref()).filter(|spec| !settings::alike(spec, &view.spec));
+    let note = now.map_or(walk.to_owned(), |spec| format!("measured {}", settings::of_map(spec)));
+    let inside = frame::draw(screen, area, title, &note, look.theme);
     map::draw(screen, inside, view, look);
-}
-
-fn draw_throughput(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
-    let size = view.seen.as_ref().and_then(|seen| seen.value.spec.as_ref()).map_or(view.spec.size, |spec| spec.size);
-    let note = format!("{} messages, one way", settings::size(size));
-    let inside = frame::draw(screen, area, "Throughput", &note, look.theme);
-    let now = if view.is_running() { look.now } else { newest(view) };
-    let curves: Vec<Curve> = view.series().iter().filter_map(|series| curve(view, series, now)).collect();
-    if let Some((text, role)) = message(view).filter(|_| curves.is_empty()) {
-        return centred(screen, inside, &text, role, look);
-    }
-    let oldest = curves.iter().filter_map(|curve| curve.points.first()).map(|point| -point.0).fold(0.0, f64::max);
-    lines::draw(screen, inside, &curves, oldest.ceil().clamp(5.0, 60.0), "B/s", look.theme);
-}
-
-/// When the last slice ended: a stopped chart stands still.
-fn newest(view: &View) -> Nanos {
-    let ends = view.series().iter().filter_map(|series| series.throughput.last());
-    ends.map(|point| point.at).max().unwrap_or_default()
-}
-
-fn curve(view: &View, series: &Series, now: Nanos) -> Option<Curve> {
-    let point = |point: &crate::model::channel::RatePoint| (-now.since(point.at).as_secs_f64(), point.bytes_per_s);
-    let points: Vec<_> = series.throughput.iter().map(point).collect();
-    let shown = view.is_ticked(&series.transport) && !points.is_empty();
-    shown.then(|| Curve { points, series: view.colour_of(&series.transport).unwrap_or(0) })
-}
-
-/// The round trips, or what the selected transport is.
-fn draw_right(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
-    if view.explains {
-        let inside = frame::draw_focused(screen, area, view.selected().name, "e closes", look.theme);
-        return channel::explain(screen, inside, view.selected(), look);
-    }
-    let inside = frame::draw(screen, area, "Round trip", "closed loop, log scale", look.theme);
-    let name = |key: &str| TRANSPORTS.iter().find(|t| t.about().key == key).map_or("?", |t| t.about().name);
-    let shown = view.series().iter().filter(|series| view.is_ticked(&series.transport));
-    let found: Vec<Ridge<'_>> = shown
-        .filter_map(|series| {
-            let of = series.round_trip.as_deref()?;
-            let series_index = view.colour_of(&series.transport)?;
-            Some(Ridge { name: name(&series.transport), of, series: series_index })
-        })
-        .collect();
-    if found.is_empty() {
-        let text = if view.is_running() { "warming up…" } else { "no round trips yet" };
-        return centred(screen, inside, text, Role::Dim, look);
-    }
-    ridges::draw(screen.buffer_mut(), inside, &found, look.theme);
 }
 
 /// What to say where there is nothing to draw.

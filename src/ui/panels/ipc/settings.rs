@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use crate::model::channel::{IpcSpec, Payload, Placement, SIZES, Waiting};
-use crate::model::units::Bytes;
+use crate::model::units::{Bytes, si};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 
@@ -18,7 +18,11 @@ pub(super) enum Setting {
     Placement,
     Wait,
     Payload,
+    Rate,
 }
+
+/// Messages a second of the open loop.
+const RATES: [Option<f64>; 6] = [None, Some(10.0), Some(100.0), Some(1e3), Some(1e4), Some(1e5)];
 
 /// Moves a setting one step on, or back.
 pub(super) fn step(spec: &mut IpcSpec, setting: Setting, forward: bool) {
@@ -27,6 +31,7 @@ pub(super) fn step(spec: &mut IpcSpec, setting: Setting, forward: bool) {
         Setting::Buffer => spec.buffer = around(&BUFFERS, spec.buffer, forward),
         Setting::Placement => spec.placement = around(Placement::ALL, spec.placement, forward),
         Setting::Payload => spec.payload = around(Payload::ALL, spec.payload, forward),
+        Setting::Rate => spec.rate = around(&RATES, spec.rate, forward),
         Setting::Wait => {
             let all: Vec<_> = std::iter::once(None).chain(Waiting::ALL.iter().copied().map(Some)).collect();
             spec.wait = around(&all, spec.wait, forward);
@@ -48,6 +53,20 @@ fn bounded(all: &[usize], now: usize, forward: bool) -> usize {
     next.copied().unwrap_or(now)
 }
 
+/// Whether figures of both belong beside each other in the map.
+pub(super) fn alike(one: &IpcSpec, other: &IpcSpec) -> bool {
+    let of = |spec: &IpcSpec| (spec.buffer, spec.placement, spec.wait, spec.payload);
+    of(one) == of(other)
+}
+
+/// What all cells of a map have in common: `cross-cpu, sampled, wait own,
+/// buffer 64K`.
+pub(super) fn of_map(spec: &IpcSpec) -> String {
+    let wait = spec.wait.map_or("own", Waiting::name);
+    let buffer = spec.buffer.map_or("own".to_owned(), |bytes| Bytes(bytes).short());
+    format!("{}, {}, wait {wait}, buffer {buffer}", spec.placement, spec.payload)
+}
+
 /// All settings in a line, each with its key; what does not fit is left out.
 ///
 /// ```text
@@ -62,6 +81,7 @@ pub(super) fn line(spec: &IpcSpec, width: u16, look: &Look<'_>) -> Line<'static>
         ("w", "wait", wait),
         ("b", "buffer", buffer),
         ("c", "payload", spec.payload.to_string()),
+        ("r", "rate", spec.rate.map_or("off".to_owned(), |rate| format!("{}/s", si(rate)))),
     ];
     let mut spans: Vec<Span<'static>> = Vec::new();
     let mut used = 0;
@@ -94,7 +114,8 @@ mod tests {
     #[test]
     fn settings_step_and_come_back() {
         let mut spec = IpcSpec::default();
-        for setting in [Setting::Buffer, Setting::Placement, Setting::Wait, Setting::Payload, Setting::Size] {
+        let all = [Setting::Buffer, Setting::Placement, Setting::Wait, Setting::Payload, Setting::Size, Setting::Rate];
+        for setting in all {
             let before = spec.clone();
             step(&mut spec, setting, true);
             assert_ne!(spec, before, "{setting:?}");
@@ -111,7 +132,7 @@ mod tests {
         for _ in 0..20 {
             step(&mut spec, Setting::Size, true);
         }
-        assert_eq!(spec.size, 4 << 20);
+        assert_eq!(spec.size, 16 << 20);
         assert_eq!((size(64), size(4096), size(1 << 20)), ("64 B".into(), "4 KiB".into(), "1 MiB".into()));
     }
 }

@@ -5,8 +5,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::model::Nanos;
 use crate::model::channel::{
-    Cell, ChannelFacts, Fill, Losses, MessageCost, Placement, RatePoint, SIZES, Sides, Waiting,
+    Cell, ChannelFacts, Fill, Finding, Losses, Measure, MessageCost, Placement, Rate, RatePoint, SIZES, SideNow, Sides,
+    Spread, Waiting,
 };
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
@@ -56,7 +58,11 @@ fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> S
             switches: Sides { sender: 0.001, receiver: 0.25 },
         }),
         round_trip: Some(Arc::new(distribution(first, p50))),
-        fill: Some(Fill { queued, capacity: 65_536 }),
+        open_loop: None,
+        open_loop_rate: None,
+        fill: Some(Fill { queued, capacity: 65_536, by: Measure::Fionread }),
+        sides: None,
+        core_to_core_ns: None,
         losses: Losses::default(),
         flags: Vec::new(),
     }
@@ -71,6 +77,7 @@ fn cells() -> Vec<Cell> {
             size,
             bytes_per_s: (key != "unix_stream" || size < 4096).then(|| rate(best)),
             round_trip_p50: Some(Nanos(40_000)),
+            why: (key == "unix_stream" && size >= 4096).then(|| "a message of 4096 bytes does not fit".into()),
         };
         [cell("pipe", 9e9), cell("unix_stream", 4e9), cell("memfd_ring", 43e9)]
     };
@@ -89,6 +96,37 @@ fn running() -> IpcProgress {
         ],
         cells: cells(),
     }
+}
+
+/// With a rate, and a sender that sleeps.
+fn at_a_rate() -> IpcProgress {
+    let mut progress = running();
+    progress.spec = Some(IpcSpec { rate: Some(1000.0), ..IpcSpec::default() });
+    for series in &mut progress.series {
+        let closed = series.round_trip.as_ref().unwrap();
+        series.open_loop = Some(Arc::new(distribution(closed.first + 4, closed.quantiles.p50.0 * 2)));
+        series.open_loop_rate = Some(Rate { intended: 1000.0, reached: 998.0 });
+    }
+    let asleep = SideNow { asleep: true, place: Some("anon_pipe_write".into()) };
+    progress.series[0].sides = Some([asleep, SideNow { asleep: false, place: None }]);
+    progress.series[2].core_to_core_ns = Some(Spread { median: 28.0, min: 27.0, max: 31.0 });
+    progress
+}
+
+/// The list of experiments, one of which was done and one of which is.
+fn failing() -> State {
+    let mut state = seen([running()]);
+    press(&mut state, KeyCode::Char('f'));
+    let finding = Finding {
+        observed: vec!["pipe: worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe".into()],
+        statement: "A writer learns of the reader's end at its next write.".into(),
+        as_documented: true,
+    };
+    let found = vec![("kill-reader".into(), Ok(finding))];
+    let progress = FailureProgress { running: Some("kill-writer".into()), found };
+    let update = Update::Failures(Arc::new(Stamped { value: progress, ..Stamped::default() }));
+    state.0.on_update(&update, &state.1);
+    state
 }
 
 fn one_failed() -> IpcProgress {
@@ -162,12 +200,15 @@ fn every_state_looks_as_it_should() {
                 ("stopped", seen([running(), IpcProgress::default()])),
                 ("explained", explained),
                 ("mapped", mapped),
+                ("at-a-rate", seen([at_a_rate()])),
+                ("failures", failing()),
             ];
             for (name, mut state) in states {
                 let terminal = screen(&mut state, width, height);
                 insta::assert_snapshot!(format!("{name}-{width}x{height}"), terminal.backend());
             }
         }
+        insta::assert_snapshot!("at-a-rate-240x67", screen(&mut seen([at_a_rate()]), 240, 67).backend());
         insta::assert_snapshot!("running-240x67", screen(&mut seen([running()]), 240, 67).backend());
     });
 }
@@ -219,6 +260,34 @@ fn a_walk_starts_stops_and_brings_its_size_along() {
     }));
     state.0.on_update(&update, &state.1);
     assert_eq!(press(&mut state, KeyCode::Char('a')), [LabCommand::Run(IpcSpec { walk: false, ..further })]);
+}
+
+#[test]
+fn experiments_are_chosen_and_done_on_a_page_of_their_own() {
+    let (mut panel, store) = seen([running()]);
+    let theme = theme();
+    let hit = |panel: &mut View, code| panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look(&store, &theme));
+    hit(&mut panel, KeyCode::Char('f'));
+    hit(&mut panel, KeyCode::Down);
+    match hit(&mut panel, KeyCode::Enter) {
+        Reaction::Taken(effects) => match &*effects {
+            [Effect::Send(Command::Failures(LabCommand::Run(key)))] => assert_eq!(&**key, FAILURES[1].key),
+            other => panic!("{other:?}"),
+        },
+        Reaction::Ignored => panic!("Enter does it"),
+    }
+    assert_eq!(panel.cursor, 0, "the transports' cursor stays");
+    hit(&mut panel, KeyCode::Esc);
+    assert!(!panel.fails);
+}
+
+#[test]
+fn a_rate_changes_a_run() {
+    let mut state = seen([running()]);
+    let at = |rate| LabCommand::Run(IpcSpec { rate, ..IpcSpec::default() });
+    assert_eq!(press(&mut state, KeyCode::Char('r')), [at(Some(10.0))]);
+    assert_eq!(press(&mut state, KeyCode::Char('R')), [at(None)]);
+    assert_eq!(press(&mut state, KeyCode::Char('R')), [at(Some(1e5))]);
 }
 
 #[test]

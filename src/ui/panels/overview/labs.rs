@@ -84,7 +84,9 @@ fn titled(screen: &mut Frame<'_>, area: Rect, title: &str, look: &Look<'_>) -> R
 fn trip_ridges(progress: &IpcProgress) -> Vec<Ridge<'_>> {
     let series = progress.series.iter().enumerate();
     series
-        .filter_map(|(index, s)| Some(Ridge { name: &s.transport, of: s.round_trip.as_deref()?, series: index }))
+        .filter_map(|(index, s)| {
+            Some(Ridge { name: &s.transport, of: s.round_trip.as_deref()?, behind: None, series: index })
+        })
         .collect()
 }
 
@@ -182,7 +184,7 @@ pub(super) fn locks(screen: &mut Frame<'_>, place: Rect, look: &Look<'_>) {
 fn lock_ridges(progress: &LockProgress) -> Vec<Ridge<'_>> {
     let figures = &progress.figures;
     let both = [("wait", &figures.wait), ("hold", &figures.held)].into_iter().enumerate();
-    both.filter_map(|(series, (name, of))| Some(Ridge { name, of: of.as_ref()?, series })).collect()
+    both.filter_map(|(series, (name, of))| Some(Ridge { name, of: of.as_ref()?, behind: None, series })).collect()
 }
 
 /// A recent stretch of time, one lane a thread, where there is room for all;

@@ -2,7 +2,8 @@
 //! the middle of a stream.
 
 use super::{Finding, Notes, ended};
-use crate::backend::lab::ipc::link::{Ended, Link, Task, state};
+use crate::backend::lab::ipc::link::{Ended, GoOn, Link, Task};
+use crate::backend::lab::ipc::patience::state;
 use crate::backend::lab::ipc::placement::Seats;
 use crate::backend::lab::ipc::protocol::Side;
 use crate::backend::lab::ipc::{Setup, Transport, pipe, tcp, unix};
@@ -17,19 +18,19 @@ fn kinds() -> [&'static dyn Transport; 4] {
 }
 
 /// A channel with both workers at it, and the pace of a stream known.
-fn streaming(transport: &'static dyn Transport) -> Result<(Link, Task), Fault> {
+fn streaming(transport: &'static dyn Transport, go_on: GoOn<'_>) -> Result<(Link, Task), Fault> {
     let setup = Setup { buffer: None, wait: Waiting::Block, size: SIZE };
     let mut link = Link::start(transport, setup, &Seats::default())?;
-    link.ready(&mut || true).map_err(ended)?;
+    link.ready(go_on).map_err(ended)?;
     let time = Nanos::from_millis(100);
     let task = Task { mode: Mode::Throughput, size: SIZE, payload: Payload::Sampled, time, every: None };
-    link.warm_up(&task, &mut || true).map_err(ended)?;
+    link.warm_up(&task, go_on).map_err(ended)?;
     Ok((link, Task { time: Nanos::from_secs(2), ..task }))
 }
 
 /// Kills one side in the middle of a stream and returns what the other saw.
-fn kill(transport: &'static dyn Transport, victim: Side) -> Result<String, Fault> {
-    let (mut link, task) = streaming(transport)?;
+fn kill(transport: &'static dyn Transport, victim: Side, go_on: GoOn<'_>) -> Result<String, Fault> {
+    let (mut link, task) = streaming(transport, go_on)?;
     link.blind();
     let target = link.pidfd(victim);
     let mut struck = false;
@@ -38,18 +39,19 @@ fn kill(transport: &'static dyn Transport, victim: Side) -> Result<String, Fault
         if !struck {
             struck = target.send(libc::SIGKILL).is_ok();
         }
-        true
+        go_on()
     });
     match done {
         Err(Ended::Failed(fault)) => Ok(fault.what.to_string()),
-        Err(Ended::Stopped) | Ok(_) => Err(Fault::new("experiment", "the stream ended before it could be cut off")),
+        Err(Ended::Stopped) => Err(ended(Ended::Stopped)),
+        Ok(_) => Err(Fault::new("experiment", "the stream ended before it could be cut off")),
     }
 }
 
-pub(super) fn kill_reader() -> Result<Finding, Fault> {
+pub(super) fn kill_reader(go_on: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     for transport in kinds() {
-        let seen = kill(transport, Side::Answerer)?;
+        let seen = kill(transport, Side::Answerer, go_on)?;
         let named = seen.contains("SIGKILL") && (seen.contains("roken pipe") || seen.contains("reset by peer"));
         notes.add(format!("{}: {seen}", transport.about().name), named);
     }
@@ -59,10 +61,10 @@ pub(super) fn kill_reader() -> Result<Finding, Fault> {
     ))
 }
 
-pub(super) fn kill_writer() -> Result<Finding, Fault> {
+pub(super) fn kill_writer(go_on: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     for transport in kinds() {
-        let seen = kill(transport, Side::Asker)?;
+        let seen = kill(transport, Side::Asker, go_on)?;
         let named = seen.contains("SIGKILL") && seen.contains("end of file");
         notes.add(format!("{}: {seen}", transport.about().name), named);
     }
@@ -72,10 +74,10 @@ pub(super) fn kill_writer() -> Result<Finding, Fault> {
     ))
 }
 
-pub(super) fn slow_reader() -> Result<Finding, Fault> {
+pub(super) fn slow_reader(go_on: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     for transport in [&pipe::Pipe as &'static dyn Transport, &unix::STREAM] {
-        let (mut link, task) = streaming(transport)?;
+        let (mut link, task) = streaming(transport, go_on)?;
         let (gauge, reader) = (link.take_gauge(), link.pidfd(Side::Answerer));
         let writer = link.pid(Side::Asker);
         let (mut stopped, mut seen) = (None, None);
@@ -86,7 +88,7 @@ pub(super) fn slow_reader() -> Result<Finding, Fault> {
                     Some(since) if seen.is_none() => {
                         let (waited, state) = (clock::monotonic() - since, state(writer));
                         let asleep = waited > Nanos::from_millis(150) && state == Some('S');
-                        if asleep || waited > Nanos::from_secs(1) {
+                        if asleep || waited > Nanos::from_millis(400) {
                             seen = gauge.as_ref().and_then(|gauge| gauge.fill()).zip(state);
                             // It goes on whatever was seen.
                             let _ = reader.send(libc::SIGCONT);
@@ -94,7 +96,7 @@ pub(super) fn slow_reader() -> Result<Finding, Fault> {
                     }
                     Some(_) => {}
                 }
-                true
+                go_on()
             })
             .map_err(ended)?;
         let name = transport.about().name;

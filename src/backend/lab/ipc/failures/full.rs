@@ -10,6 +10,7 @@ use rustix::io::{Errno, write};
 
 use super::{Finding, Notes, fault};
 use crate::backend::janitor::{Name, register_name};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::lab::ipc::pipe::set_nonblocking;
 use crate::backend::lab::ipc::private;
 use crate::backend::lab::ipc::sysv_mq::{limit, under_key};
@@ -37,7 +38,7 @@ fn posix_queue(depth: usize, size: usize) -> Result<OwnedFd, Fault> {
     mq::make(&name, depth, size).map_err(fault("cannot make a POSIX queue"))
 }
 
-pub(super) fn full_queue() -> Result<Finding, Fault> {
+pub(super) fn full_queue(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let chunk = [7; 1024];
     let (_reader, writer) = io::pipe().map_err(fault("cannot make a pipe"))?;
@@ -65,7 +66,7 @@ pub(super) fn full_queue() -> Result<Finding, Fault> {
     ))
 }
 
-pub(super) fn too_large() -> Result<Finding, Fault> {
+pub(super) fn too_large(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let large = vec![7; 16 << 20];
     let (a, _b) = UnixDatagram::pair().map_err(fault("cannot make a socket pair"))?;
@@ -101,7 +102,7 @@ fn said(error: Option<Errno>) -> String {
     error.map_or("sent".to_owned(), |error| error.to_string())
 }
 
-pub(super) fn datagram_loss() -> Result<Finding, Fault> {
+pub(super) fn datagram_loss(_: GoOn<'_>) -> Result<Finding, Fault> {
     const MESSAGES: usize = 5000;
     let mut notes = Notes::new();
     let receiver = UdpSocket::bind("127.0.0.1:0").map_err(fault("cannot bind a socket"))?;

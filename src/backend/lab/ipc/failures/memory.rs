@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::{Finding, Job, Notes, fault};
 use crate::backend::janitor::{Name, register_name};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::backend::lab::ipc::private::{self, Directory};
 use crate::backend::lab::worker::Worker;
 use crate::model::{Fault, Nanos};
@@ -80,7 +81,7 @@ fn helper(name: &str, job: Job, file: &OwnedFd) -> Result<Worker, Fault> {
     }
 }
 
-pub(super) fn dead_holder() -> Result<Finding, Fault> {
+pub(super) fn dead_holder(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let file = memfd("syncscope-experiment", LEN).map_err(fault("cannot make shared memory"))?;
     let cell = Cell::of(&file).map_err(fault("cannot map it"))?;
@@ -120,7 +121,7 @@ fn soon(mutex: &RobustMutex) -> Result<Locked, Fault> {
     }
 }
 
-pub(super) fn torn_reads() -> Result<Finding, Fault> {
+pub(super) fn torn_reads(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let file = memfd("syncscope-experiment", LEN).map_err(fault("cannot make shared memory"))?;
     let cell = Cell::of(&file).map_err(fault("cannot map it"))?;
@@ -141,7 +142,7 @@ pub(super) fn torn_reads() -> Result<Finding, Fault> {
     ))
 }
 
-pub(super) fn outlived() -> Result<Finding, Fault> {
+pub(super) fn outlived(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     let directory = Directory::make("experiment")?;
     let path = directory.join("memory");
@@ -164,7 +165,10 @@ pub(super) fn outlived() -> Result<Finding, Fault> {
     );
     let again = OwnedFd::from(open().map_err(fault("the file is gone"))?);
     let found = Cell::of(&again).map_err(fault("cannot map the file"))?.record();
-    notes.add(format!("what it wrote into a mapped file: {}", read(found)), found == Some(MARK));
+    notes.add(
+        format!("what it wrote into a mapped file, opened again under its name: {}", read(found)),
+        found == Some(MARK),
+    );
     drop(name);
     let gone = crate::sys::sysv::segment(key).is_err();
     notes.add(format!("the segment after IPC_RMID: {}", if gone { "gone" } else { "still there" }), gone);
@@ -174,6 +178,10 @@ pub(super) fn outlived() -> Result<Finding, Fault> {
     ))
 }
 
-fn read(found: Option<u64>) -> &'static str {
-    if found == Some(MARK) { "still there, with its content" } else { "another content" }
+fn read(found: Option<u64>) -> String {
+    match found {
+        Some(MARK) => format!("still there, its record 0x{MARK:x} and all words that follow from it"),
+        Some(other) => format!("another content: record 0x{other:x}"),
+        None => "another content: its words do not belong together".to_owned(),
+    }
 }

@@ -6,16 +6,17 @@
 mod broken;
 mod full;
 mod helper;
+mod lab;
 mod memory;
 mod records;
 
 use std::io;
 
-use serde::Serialize;
-
 pub use self::helper::Job;
-use super::link::Ended;
+pub use self::lab::FailureLab;
+use super::link::{Ended, GoOn};
 use crate::model::Fault;
+pub use crate::model::channel::Finding;
 
 /// All experiments, in the order they are shown.
 pub const FAILURES: &[Failure] = &[
@@ -43,28 +44,17 @@ pub struct Failure {
     pub key: &'static str,
     /// What goes wrong.
     pub title: &'static str,
-    run: fn() -> Result<Finding, Fault>,
+    run: fn(GoOn<'_>) -> Result<Finding, Fault>,
 }
 
 impl Failure {
-    /// Does it; it takes a second or two.
+    /// Does it; it takes a second or two. `go_on` is asked now and then.
     ///
     /// # Errors
-    /// A fault where it could not be done.
-    pub fn run(&self) -> Result<Finding, Fault> {
-        (self.run)()
+    /// A fault where it could not be done, or was stopped.
+    pub fn run(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Finding, Fault> {
+        (self.run)(go_on)
     }
-}
-
-/// What an experiment has shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was seen, step by step.
-    pub observed: Vec<String>,
-    /// What happened and why, in a sentence or two.
-    pub statement: &'static str,
-    /// Whether it is what the manual says.
-    pub as_documented: bool,
 }
 
 /// What is seen, one thing after the other, and whether it is as documented.
@@ -85,7 +75,7 @@ impl Notes {
     }
 
     fn end(self, statement: &'static str) -> Finding {
-        Finding { observed: self.observed, statement, as_documented: self.as_documented }
+        Finding { observed: self.observed, statement: statement.into(), as_documented: self.as_documented }
     }
 }
 
@@ -108,7 +98,7 @@ mod tests {
     #[test]
     fn every_experiment_shows_what_the_manual_says() {
         for failure in FAILURES {
-            let finding = failure.run().unwrap();
+            let finding = failure.run(&mut || true).unwrap();
             assert!(finding.as_documented, "{}: {finding:#?}", failure.key);
             assert!(!finding.observed.is_empty() && finding.statement.ends_with('.'), "{}", failure.key);
         }

@@ -10,6 +10,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::thread;
 
 use super::{Finding, Notes, fault};
+use crate::backend::lab::ipc::link::GoOn;
 use crate::model::Fault;
 
 const PIPE_BUF: usize = 4096;
@@ -17,7 +18,7 @@ const WRITERS: u8 = 4;
 /// Records of each writer.
 const RECORDS: usize = 500;
 
-pub(super) fn torn_records() -> Result<Finding, Fault> {
+pub(super) fn torn_records(_: GoOn<'_>) -> Result<Finding, Fault> {
     let mut notes = Notes::new();
     for (size, atomic) in [(PIPE_BUF, true), (16 * PIPE_BUF + 1, false)] {
         let torn = torn(size).map_err(fault("the pipe broke"))?;

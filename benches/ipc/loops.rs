@@ -1,29 +1,24 @@
-//! What the lab's loops cost beside a minimal loop of the same calls.
+//! The lab's loops beside minimal loops of the same calls.
 //!
 //! For each kernel transport and size, in turns: the lab's own measurement
 //! (payload untouched, as the minimal loop's is), and, over a channel made in
 //! the same way, nothing but the two calls between two processes. Both are
-//! pinned alike, warmed up, and repeated; what is printed is the ratio of the
-//! medians with both spreads. Where messages are lost there is no throughput.
-//!
-//! ```text
-//! cargo bench --bench ipc [-- SECONDS ROUNDS [TRANSPORT…]]
-//! ```
-#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+//! pinned alike and warmed up. Where messages are lost there is no throughput.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 use syncscope::backend::lab::ipc::placement::Seats;
-use syncscope::backend::lab::ipc::sweep::{Event, Sweep};
-use syncscope::backend::lab::ipc::{End, Setup, transport};
-use syncscope::model::channel::{Mode, Payload, Placement, Spread};
-use syncscope::model::units::si;
+use syncscope::backend::lab::ipc::{End, Ends, Setup, transport};
+use syncscope::model::channel::{Mode, Placement};
 use syncscope::sys::affinity;
+
+use super::Options;
+use super::lab::{Asked, lab, middle, ratio, show};
 
 /// What is measured: each kind of call once.
 const KEYS: &[&str] = &[
@@ -33,78 +28,47 @@ const KEYS: &[&str] = &[
     "unix_stream",
     "unix_datagram",
     "unix_seqpacket",
-    "tcp_v4",
-    "tcp_v6",
-    "udp_v4",
-    "udp_v6",
+    "tcp4",
+    "tcp6",
+    "udp4",
+    "udp6",
     "posix_mq",
     "sysv_mq",
     "eventfd",
 ];
+const SIZES: [usize; 4] = [8, 64, 4096, 65_536];
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let seconds = args.first().map_or(0.25, |arg| arg.parse().unwrap());
-    let rounds = args.get(1).map_or(9, |arg| arg.parse().unwrap());
-    let wanted = args.get(2..).unwrap_or_default();
-    println!("{:<14} {:<10} {:>7}  {:>26}  {:>26}  {:>7}", "transport", "what", "size", "lab", "minimal loop", "ratio");
-    for key in KEYS.iter().filter(|key| wanted.is_empty() || wanted.iter().any(|name| name == *key)) {
+/// The ratio is lab to minimal of messages a second, or of round-trip p50.
+pub(crate) fn run(options: &Options) {
+    println!("{:<14} {:<10} {:>7} {:>12} {:>12}  ratio", "transport", "what", "size", "lab", "minimal");
+    let wanted = |key: &&&str| options.only.is_empty() || options.only.iter().any(|name| name == **key);
+    for key in KEYS.iter().filter(wanted) {
         let transport = transport(key).unwrap();
         let wait = transport.about().waits[0];
         for mode in [Mode::Throughput, Mode::Latency] {
-            for size in [8, 64, 4096, 65_536] {
-                let carries = |ends: syncscope::backend::lab::ipc::Ends| ends.sizes.refuse(size).is_none();
+            for size in SIZES {
+                let carries = |ends: Ends| ends.sizes.refuse(size).is_none();
                 let fits = transport.create(&Setup { buffer: None, wait, size }).is_ok_and(carries);
                 if fits && !(transport.about().loses && mode == Mode::Throughput) {
-                    compare(key, mode, size, seconds, rounds);
+                    compare(key, mode, size, options);
                 }
             }
         }
     }
 }
 
-/// The ratio is lab to minimal of messages a second, or of round-trip p50.
-fn compare(key: &str, mode: Mode, size: usize, seconds: f64, rounds: u32) {
+fn compare(key: &str, mode: Mode, size: usize, options: &Options) {
+    let asked = Asked { key, mode, size, buffer: None, wait: None, seconds: options.seconds };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let figure = lab(key, mode, size, seconds);
+    for _ in 0..options.rounds {
+        let figure = lab(asked);
         let rate = if mode == Mode::Throughput { figure } else { 1e9 / figure };
-        theirs.push(minimal(key, mode, size, ((rate * seconds) as u64).max(16)));
+        theirs.push(minimal(key, mode, size, ((rate * options.seconds) as u64).max(16)));
         ours.push(figure);
     }
-    let (ours, theirs) = (Spread::of(ours).unwrap(), Spread::of(theirs).unwrap());
     let unit = if mode == Mode::Throughput { "/s" } else { " ns" };
-    let show = |s: Spread| format!("{}{unit} ({} … {})", si(s.median), si(s.min), si(s.max));
-    println!(
-        "{key:<14} {mode:<10} {size:>7}  {:>26}  {:>26}  {:>7.3}",
-        show(ours),
-        show(theirs),
-        ours.median / theirs.median
-    );
-}
-
-fn lab(key: &str, mode: Mode, size: usize, seconds: f64) -> f64 {
-    let sweep = Sweep {
-        transports: vec![transport(key).unwrap()],
-        modes: vec![mode],
-        sizes: vec![size],
-        buffers: vec![None],
-        placement: Placement::CrossCpu,
-        wait: None,
-        payload: Payload::Untouched,
-        time: Duration::from_secs_f64(seconds),
-        repeats: 1,
-        rate: None,
-    };
-    let mut figure = None;
-    sweep.run(&mut || true, &mut |event| {
-        if let Event::Point(point) = event {
-            assert!(point.skipped.is_none(), "{:?}", point.skipped);
-            figure = point.throughput.map(|t| t.messages_per_s.median).or(point.round_trip_p50_ns.map(|p| p.median));
-        }
-    });
-    figure.unwrap()
+    let (own, floor) = (middle(&ours, unit), middle(&theirs, unit));
+    println!("{key:<14} {mode:<10} {size:>7} {own:>12} {floor:>12}  {}", show(ratio(&ours, &theirs)));
 }
 
 /// Messages a second at the receiver, or the median round trip in ns.

@@ -9,7 +9,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use syncscope::backend::{ChildCommand, Command, Update};
 use syncscope::model::child::{
-    ChildState, ChildView, Children, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
+    ChildState, ChildView, Children, Course, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
 };
 use syncscope::model::process::Switches;
 use syncscope::model::{Bytes, Fault, Nanos, Stamped};
@@ -28,6 +28,9 @@ fn child(id: u64, command: &str, state: ChildState) -> ChildView {
         started: Nanos::from_secs(4_988),
         state,
         code: None,
+        history: Arc::default(),
+        course: Course::default(),
+        spec: Arc::default(),
         live: lives.then_some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
         stdin: if lives { StdinState::Open { queued: 0 } } else { StdinState::Closed },
         stdout_bytes: 0,
@@ -155,7 +158,7 @@ fn a_command_is_typed_read_and_remembered() {
     press(&mut app, KeyCode::Enter);
     let commands = asked(&mut app);
     let [ChildCommand::Spawn(spec)] = commands.as_slice() else { unreachable!("{commands:?}") };
-    assert_eq!((spec.program.to_str(), spec.args.len(), spec.env.len()), (Some("sh"), 2, 1));
+    assert_eq!((spec.program.to_str(), spec.args.len(), spec.env.set.len()), (Some("sh"), 2, 1));
     press(&mut app, KeyCode::Char('r'));
     press(&mut app, KeyCode::Up);
     assert!(text(&mut app, (80, 24)).contains("run › A=1 sh -c 'exit 3'"));
@@ -176,7 +179,7 @@ fn input_signal_forget_and_again_reach_the_selected_child() {
     press(&mut app, KeyCode::Enter);
     assert!(asked(&mut app).is_empty(), "a signal is asked for twice");
     press(&mut app, KeyCode::Enter);
-    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 5, signal: 9 }]));
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 5, signal: 9, .. }]));
     app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)));
     assert!(matches!(asked(&mut app)[..], [ChildCommand::CloseStdin(5)]));
     press(&mut app, KeyCode::Down);

@@ -1,11 +1,12 @@
 //! What the dashboard knows: the latest of every topic, and as much of the
 //! past as its charts show. Panels draw from it and never change it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::chains::{self, Chains};
 use crate::backend::Update;
+use crate::backend::children::experiments::Finding;
 use crate::model::channel::IpcProgress;
 use crate::model::child::Children;
 use crate::model::detail::ProcessDetail;
@@ -14,7 +15,7 @@ use crate::model::litmus::LitmusProgress;
 use crate::model::lock::LockProgress;
 use crate::model::process::ProcessTable;
 use crate::model::system::SystemSample;
-use crate::model::{Nanos, Stamped};
+use crate::model::{Fault, Nanos, Stamped};
 
 /// How many readings of the machine the charts reach back.
 const HISTORY: usize = 240;
@@ -35,6 +36,15 @@ pub struct Notice {
     pub bad: bool,
 }
 
+/// How far an experiment with child processes has got.
+#[derive(Clone, Debug)]
+pub enum Played {
+    /// It is under way, or waits for its turn.
+    Running,
+    /// What it has shown, or why it could not be done.
+    Done(Result<Finding, Fault>),
+}
+
 /// Everything that panels draw from.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
@@ -50,6 +60,8 @@ pub struct Store {
     pub detail: Latest<ProcessDetail>,
     /// The supervised children.
     pub children: Latest<Children>,
+    /// The experiments with child processes that were played, by key.
+    pub experiments: BTreeMap<String, Played>,
     /// The IPC lab.
     pub ipc: Latest<IpcProgress>,
     /// The lock lab.
@@ -84,6 +96,9 @@ impl Store {
             Update::Ipc(progress) => self.ipc = Some(progress),
             Update::Locks(progress) => self.locks = Some(progress),
             Update::Litmus(progress) => self.litmus = Some(progress),
+            Update::Experiment(done) => {
+                self.experiments.insert(done.key.clone(), Played::Done(done.found.clone()));
+            }
             Update::Done(text) => self.notice(now, text.to_string(), false),
             Update::Fault(fault) => self.notice(now, fault.to_string(), true),
         }
@@ -99,7 +114,7 @@ impl Store {
 
     /// Whether an update is a result, which even a frozen screen takes in.
     pub fn is_result(update: &Update) -> bool {
-        matches!(update, Update::Done(_) | Update::Fault(_))
+        matches!(update, Update::Experiment(_) | Update::Done(_) | Update::Fault(_))
     }
 }
 

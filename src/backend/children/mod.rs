@@ -11,12 +11,20 @@
 //!
 //! [`Update::Children`]: super::Update::Children
 
+mod calls;
 mod child;
+pub mod code;
 pub mod exit;
+pub mod experiments;
+mod family;
 pub mod headless;
+mod life;
 pub mod output;
 pub mod plain;
 mod pump;
+mod request;
+mod signals;
+mod streams;
 mod supervisor;
 
 use std::os::fd::OwnedFd;

@@ -5,6 +5,7 @@ use super::*;
 use crate::backend::Update;
 use crate::backend::outlet::{Inlet, outlet};
 use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, Exit, StdinState, Stream};
+use crate::model::life::Target;
 
 /// A supervisor and what it has told so far.
 struct Bench {
@@ -27,7 +28,7 @@ impl Bench {
     }
 
     fn spawn(&self, words: &[&str]) {
-        self.send(ChildCommand::Spawn(spec(words)));
+        self.send(ChildCommand::Spawn(Box::new(spec(words))));
     }
 
     /// Takes updates until `good`.
@@ -133,16 +134,16 @@ fn a_child_that_does_not_read_blocks_nobody() {
 fn signals_stops_and_continues_are_seen() {
     let mut bench = Bench::new();
     bench.spawn(&["sleep", "1000"]);
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGSTOP });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGSTOP, target: Target::Child });
     let stopped = ChildState::Stopped { signal: libc::SIGSTOP };
     bench.until("stopped", |bench| (bench.child(1)?.state == stopped).then_some(()));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT, target: Target::Child });
     bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
     bench.send(ChildCommand::Forget(1));
     bench.until("a refusal", |bench| bench.faults.iter().any(|f| f.contains("still runs")).then_some(()));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGUSR1 });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGUSR1, target: Target::Child });
     assert_eq!(bench.ended(1).0.signal, Some(libc::SIGUSR1));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGTERM });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGTERM, target: Target::Child });
     bench.until("a refusal", |bench| {
         bench.faults.iter().any(|f| f.contains("was not sent: it has ended")).then_some(())
     });
@@ -156,7 +157,7 @@ fn signals_stops_and_continues_are_seen() {
 fn what_cannot_start_says_why() {
     let mut bench = Bench::new();
     bench.spawn(&["no-such-program"]);
-    bench.send(ChildCommand::Spawn(ChildSpec { cwd: Some(PathBuf::from("/no/such")), ..spec(&["true"]) }));
+    bench.send(ChildCommand::Spawn(Box::new(ChildSpec { cwd: Some(PathBuf::from("/no/such")), ..spec(&["true"]) })));
     bench.until("both", |bench| (bench.faults.len() == 2).then_some(()));
     assert_eq!(bench.faults[0], "spawn: no-such-program: not found in PATH (ENOENT)");
     assert_eq!(bench.faults[1], "spawn: cannot enter /no/such: No such file or directory (ENOENT)");
@@ -205,7 +206,7 @@ fn dropping_ends_children_and_their_groups() {
     let mut bench = Bench::new();
     bench.spawn(&["sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait; wait"]);
     bench.spawn(&["sleep", "1000"]);
-    bench.send(ChildCommand::Signal { id: 2, signal: libc::SIGSTOP });
+    bench.send(ChildCommand::Signal { id: 2, signal: libc::SIGSTOP, target: Target::Child });
     let (pids, grandchild) = bench.until("they run", |bench| {
         let grandchild: i32 = lines_of(bench.child(1)?).first()?.1.parse().ok()?;
         matches!(bench.child(2)?.state, ChildState::Stopped { .. }).then_some(())?;

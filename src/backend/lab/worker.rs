@@ -33,6 +33,8 @@ pub enum Job {
     Ipc(super::ipc::Job),
     /// A part in an experiment of what goes wrong between processes.
     Failure(super::ipc::failures::Job),
+    /// An experiment with child processes.
+    Experiment(crate::backend::children::experiments::Job),
     /// The threads that contend for a lock.
     Locks(super::locks::Job),
     /// The threads of a litmus test.
@@ -260,6 +262,7 @@ pub fn serve() -> io::Result<()> {
     match job {
         Job::Ipc(job) => super::ipc::work(&job, boss, fds),
         Job::Failure(job) => super::ipc::failures::work(&job, boss, &fds),
+        Job::Experiment(job) => crate::backend::children::experiments::work(&job, boss),
         Job::Locks(job) => super::locks::work(job, boss, fds),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
     }

@@ -12,11 +12,16 @@
 //! ```
 
 mod acts;
+mod builder;
+mod experiments;
 mod facts;
+mod form;
 mod keys;
 mod list;
 mod log;
 mod place;
+mod side;
+mod tuple;
 mod words;
 
 use std::sync::Arc;
@@ -27,18 +32,23 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::keys::KEYS;
+use self::builder::{Builder, Built};
+use self::experiments::{Chosen, Experiments};
+use self::keys::{Act, KEYS};
 use self::log::Log;
 use self::place::{draw_empty, split, with_prompt};
+use self::side::Side;
+use super::processes::detail::Detail;
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{ChildCommand, Command, Topics};
 use crate::model::Pid;
 use crate::model::child::{ChildId, ChildState, ChildView};
-use crate::ui::keymap::{Hint, hints, lookup};
+use crate::model::life::Target;
+use crate::ui::keymap::{Binding, Hint, hints, lookup};
 use crate::ui::theme::Role;
 use crate::ui::widgets::prompt::{Prompt, Typed};
 use crate::ui::widgets::signals::{Choice, SignalMenu};
-use crate::ui::widgets::text;
+use crate::ui::widgets::{frame, rows, text};
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -57,7 +67,11 @@ enum Mode {
     /// A line for a child is typed.
     Write(ChildId, Prompt),
     Search(Prompt),
-    Signal(SignalMenu<ChildId>),
+    Signal(SignalMenu<(ChildId, Target)>),
+    /// Keys go to a child as they are.
+    Raw(ChildId),
+    Build(Box<Builder>),
+    Experiments,
 }
 
 /// The view.
@@ -69,6 +83,10 @@ struct Children {
     newest: ChildId,
     top: usize,
     log: Log,
+    side: Side,
+    /// The process in depth, where that is what stands beside the list.
+    detail: Option<Detail>,
+    experiments: Experiments,
     history: Vec<String>,
     /// Why the typed command cannot be run.
     complaint: Option<String>,
@@ -78,7 +96,12 @@ struct Children {
 
 impl Panel for Children {
     fn topics(&self) -> Topics {
-        Topics { system: true, ..Topics::default() }
+        match &self.detail {
+            Some(detail) => {
+                Topics { system: true, processes: true, waits: true, detail: Some(detail.pid()), ..Topics::default() }
+            }
+            None => Topics { system: true, ..Topics::default() },
+        }
     }
 
     fn hints(&self) -> Vec<Hint> {
@@ -89,7 +112,11 @@ impl Panel for Children {
             ]
         };
         match &self.mode {
-            Mode::Browse if self.newest == 0 => hints(&KEYS[..1]),
+            Mode::Browse if self.newest == 0 => {
+                let without_child =
+                    |binding: &&Binding<Act>| matches!(binding.act, Act::Run | Act::Build | Act::Experiments);
+                hints(&KEYS.iter().filter(without_child).copied().collect::<Vec<_>>())
+            }
             Mode::Browse => hints(KEYS),
             Mode::Run(..) => {
                 let mut all = two("run it", "back");
@@ -98,13 +125,25 @@ impl Panel for Children {
             }
             Mode::Write(..) => two("write it", "back"),
             Mode::Search(_) => two("keep", "drop"),
-            Mode::Signal(menu) => menu.hints(),
+            Mode::Signal(menu) => {
+                let mut all = menu.hints();
+                all.push(Hint { keys: "Tab".to_owned(), short: "whom", long: "the child, its group, its whole tree" });
+                all
+            }
+            Mode::Raw(_) => vec![Hint { keys: "^]".to_owned(), short: "end raw input", long: "keys are ours again" }],
+            Mode::Build(_) => Builder::hints(),
+            Mode::Experiments => Experiments::hints(),
         }
     }
 
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let children = children(look);
         self.select_newest(children);
+        match &mut self.mode {
+            Mode::Build(builder) => return builder.draw(screen, area, look),
+            Mode::Experiments => return self.experiments.draw(screen, area, look),
+            _ => {}
+        }
         let (body, prompt) = with_prompt(area, self.is_prompting());
         if children.is_empty() {
             draw_empty(screen, body, look);
@@ -119,7 +158,18 @@ impl Panel for Children {
 
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
         match &mut self.mode {
-            Mode::Browse => lookup(KEYS, key).map_or(Reaction::Ignored, |act| self.act(act, look)),
+            Mode::Browse => match lookup(KEYS, key) {
+                Some(act) => self.act(act, look),
+                // What the process in depth has keys of its own for.
+                None if matches!(key.code, KeyCode::Left | KeyCode::Right) => match &mut self.detail {
+                    Some(detail) => {
+                        detail.on_key(key);
+                        Reaction::taken()
+                    }
+                    None => Reaction::Ignored,
+                },
+                None => Reaction::Ignored,
+            },
             Mode::Run(prompt, place) => {
                 let step = match key.code {
                     KeyCode::Up => place.saturating_sub(1),
@@ -141,13 +191,44 @@ impl Panel for Children {
                 let typed = prompt.on_key(key);
                 self.type_search(typed, look)
             }
+            Mode::Raw(id) => {
+                let id = *id;
+                self.type_raw(id, key)
+            }
+            Mode::Build(builder) => match builder.on_key(key) {
+                Built::Open => Reaction::taken(),
+                Built::Cancelled => self.browse(),
+                Built::Copy(code) => Reaction::Taken(vec![Effect::Copy(code)]),
+                Built::Start(spec) => {
+                    self.browse();
+                    tell(ChildCommand::Spawn(spec))
+                }
+            },
+            Mode::Experiments => match self.experiments.on_key(key) {
+                Chosen::Open => Reaction::taken(),
+                Chosen::Other => Reaction::Ignored,
+                Chosen::Closed => self.browse(),
+                Chosen::Play(key) => Reaction::send(Command::Experiment(key)),
+            },
+            Mode::Signal(menu) if key.code == KeyCode::Tab => {
+                let (id, target) = menu.target;
+                let next = match target {
+                    Target::Child => Target::Group,
+                    Target::Group => Target::Tree,
+                    Target::Tree => Target::Child,
+                };
+                if let Some(child) = children(look).iter().find(|child| child.id == id) {
+                    menu.retarget((id, next), words::target(child, next));
+                }
+                Reaction::taken()
+            }
             Mode::Signal(menu) => match menu.on_key(key) {
                 Choice::Open => Reaction::taken(),
                 Choice::Cancelled => self.browse(),
                 Choice::Send(signal) => {
-                    let id = menu.target;
+                    let (id, target) = menu.target;
                     self.mode = Mode::Browse;
-                    tell(ChildCommand::Signal { id, signal })
+                    tell(ChildCommand::Signal { id, signal, target })
                 }
             },
         }
@@ -183,13 +264,15 @@ impl Panel for Children {
                 prompt.paste(text);
                 return self.type_search(Typed::Changed, look);
             }
-            Mode::Browse | Mode::Signal(_) => return Reaction::Ignored,
+            Mode::Raw(id) => return tell(ChildCommand::Write { id: *id, bytes: text.as_bytes().to_vec() }),
+            Mode::Build(builder) => builder.paste(text),
+            Mode::Browse | Mode::Signal(_) | Mode::Experiments => return Reaction::Ignored,
         }
         Reaction::taken()
     }
 
     fn is_typing(&self) -> bool {
-        !matches!(self.mode, Mode::Browse)
+        !matches!(self.mode, Mode::Browse | Mode::Experiments)
     }
 
     fn on_open(&mut self, pid: Option<Pid>, look: &Look<'_>) -> Vec<Effect> {
@@ -211,6 +294,8 @@ impl Children {
         if self.selected != Some(id) {
             self.selected = Some(id);
             self.log.follow();
+            // The process in depth is that of the one before.
+            self.detail = None;
         }
     }
 
@@ -231,7 +316,7 @@ impl Children {
     }
 
     fn is_prompting(&self) -> bool {
-        matches!(self.mode, Mode::Run(..) | Mode::Write(..) | Mode::Search(_))
+        matches!(self.mode, Mode::Run(..) | Mode::Write(..) | Mode::Search(_) | Mode::Raw(_))
     }
 
     fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, all: &[Arc<ChildView>], look: &Look<'_>) {
@@ -242,7 +327,52 @@ impl Children {
             facts::draw(screen, area, child, look);
         }
         self.log_area = areas.log;
-        self.log.draw(screen, areas.log, child, areas.facts.is_some(), look);
+        match self.side {
+            Side::Log => self.log.draw(screen, areas.log, child, areas.facts.is_some(), look),
+            side => self.draw_side(screen, areas.log, side, child, look),
+        }
+    }
+
+    fn draw_side(&mut self, screen: &mut Frame<'_>, area: Rect, side: Side, child: &ChildView, look: &Look<'_>) {
+        let title = format!("{} · {}", words::name(child), side.title());
+        let title = text::fit(&title, usize::from(area.width).saturating_sub(16).max(10));
+        if side == Side::Process {
+            return self.draw_process(screen, area, &title, child, look);
+        }
+        let inside = frame::draw(screen, area, &title, "v next view", look.theme);
+        let lines = match side {
+            Side::Tree => side::tree(child, look),
+            Side::Life => side::life(child, usize::from(inside.width), look),
+            _ => side::calls(child, look),
+        };
+        // Of a long life the end matters most.
+        let skip = if side == Side::Life { lines.len().saturating_sub(usize::from(inside.height)) } else { 0 };
+        rows::draw(screen, inside, lines.into_iter().skip(skip));
+    }
+
+    fn draw_process(&mut self, screen: &mut Frame<'_>, area: Rect, title: &str, child: &ChildView, look: &Look<'_>) {
+        // A child that was chosen while this is shown.
+        if self.detail.as_ref().map(Detail::pid) != child.pid {
+            self.detail = child.pid.map(Detail::new);
+        }
+        let Some(detail) = &mut self.detail else {
+            let inside = frame::draw(screen, area, title, "v next view", look.theme);
+            let line = Line::styled("It has ended: there is no process to look at.", look.style(Role::Dim));
+            rows::draw(screen, inside, [line]);
+            return;
+        };
+        let height = if area.height < 16 { 0 } else { 8 };
+        let above = Rect { height, ..area };
+        if height > 0 {
+            let inside = frame::draw(screen, above, title, "v next view", look.theme);
+            let known = look.store.detail.as_ref().filter(|latest| latest.value.pid == detail.pid());
+            let lines = known.map_or_else(
+                || vec![Line::styled("reading …", look.style(Role::Dim))],
+                |latest| tuple::lines(&latest.value, look),
+            );
+            rows::draw(screen, inside, lines);
+        }
+        detail.draw(screen, Rect { y: area.y + height, height: area.height - height, ..area }, look);
     }
 
     fn draw_prompt(&self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
@@ -250,7 +380,11 @@ impl Children {
             Mode::Run(prompt, _) => ("run ›", prompt),
             Mode::Write(_, prompt) => ("input ›", prompt),
             Mode::Search(prompt) => ("find ›", prompt),
-            Mode::Browse | Mode::Signal(_) => return,
+            Mode::Raw(_) => {
+                let line = "raw input: every key goes to the child, ^] ends that";
+                return Line::styled(line, look.style(Role::Key)).render(area, screen.buffer_mut());
+            }
+            Mode::Browse | Mode::Signal(_) | Mode::Build(_) | Mode::Experiments => return,
         };
         let row = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
         prompt.draw(screen, row, label, look.theme);

@@ -1,39 +1,34 @@
 //! One supervised child: its descriptors, its state, what is told of it.
 
+mod input;
+mod start;
+
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::WaitIdOptions;
 
+use super::exit;
 use super::family::{Family, Kinship};
 use super::life::Life;
 use super::output::Output;
-use super::request::{Resolved, grouping};
-use super::streams::Streams;
-use super::{calls, exit};
-use crate::backend::janitor::{self, Role};
+use crate::backend::janitor;
 use crate::model::child::{
     ChildId, ChildSpec, ChildState, ChildView, Course, Exit, LiveUsage, StdinState, Stream, Usage,
 };
-use crate::model::launch::{Fate, Grouping};
+use crate::model::launch::Fate;
 use crate::model::life::{Happening, Relative, Target};
-use crate::model::{Bytes, Fault, Nanos, text};
+use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
 use crate::sys::reap::{self, Change};
-use crate::sys::spawn::{Spawn, SpawnError, spawn};
 
-/// The most that waits for a child that does not read.
-pub(super) const STDIN_QUEUE: usize = 1 << 20;
 /// How much is read from one stream before the others have their turn.
 const TURN: usize = 256 << 10;
 /// So many looks at what it uses are kept, one a second.
 const HISTORY: usize = 120;
-/// What ends the input of a terminal: `VEOF`, Ctrl-D.
-const END_OF_INPUT: u8 = 4;
 
 /// A child, as the supervisor holds it.
 #[derive(Debug)]
@@ -66,96 +61,6 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts it.
-    pub(super) fn start(id: ChildId, spec: &ChildSpec, limit: usize) -> Self {
-        let mut child = Child {
-            id,
-            spec: Arc::new(spec.clone()),
-            process: None,
-            command: command_line(spec),
-            life: Life::default(),
-            ending: Target::Child,
-            family: None,
-            relatives: Arc::default(),
-            calls: Arc::default(),
-            state: ChildState::Running,
-            code: None,
-            live: None,
-            live_at: Nanos::ZERO,
-            history: VecDeque::new(),
-            stdin: None,
-            queue: VecDeque::new(),
-            closing: false,
-            streams: [None, None],
-            executes: None,
-            output: Output::new(limit),
-            view: None,
-        };
-        child.start_again();
-        child
-    }
-
-    /// Starts it once more, under the same number, with the same log.
-    pub(super) fn start_again(&mut self) {
-        self.life.begin();
-        self.live_at = self.life.started;
-        (self.live, self.process, self.executes, self.closing) = (None, None, None, false);
-        self.history.clear();
-        self.state = ChildState::Running;
-        if let Err(fault) = self.spawn() {
-            self.life.note(Happening::Failed);
-            self.state = ChildState::NotStarted(fault);
-        }
-        self.touch();
-    }
-
-    fn spawn(&mut self) -> Result<(), Fault> {
-        self.code = Some(125);
-        let spec = self.spec.clone();
-        let resolved = Resolved::of(&spec.attributes)?;
-        let streams = Streams::open(&spec.streams)?;
-        let pipe = |error: rustix::io::Errno| Fault::new("spawn", format!("cannot make its pipes: {error}"));
-        // The child holds a copy of the writing end until it executes.
-        let (executes, held) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(pipe)?;
-        let in_session = spec.attributes.grouping == Grouping::Session;
-        let request = Spawn {
-            program: spec.program.as_encoded_bytes(),
-            args: &spec.args,
-            env: &spec.env.set,
-            unset: &spec.env.remove,
-            clear: spec.env.clear,
-            cwd: spec.cwd.as_deref(),
-            stdio: streams.stdio(),
-            group: grouping(spec.attributes.grouping),
-            attributes: resolved.attributes(&spec.attributes, streams.terminal && in_session),
-            ..Spawn::default()
-        };
-        let created = clock::monotonic();
-        let started = match spec.fate {
-            Fate::End => janitor::ensure()?.spawn(&request, Role::User),
-            // The janitor ends whom it knows: it does not hear of this one.
-            Fate::Keep => spawn(&request).map(janitor::Child::from),
-        };
-        let process = started.map_err(|error| self.not_started(&error))?;
-        drop(held);
-        self.life.note_at(created, Happening::Created { pid: process.pid });
-        self.code = None;
-        self.calls = calls::lines(&process.trail).into();
-        self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit));
-        self.process = Some(process);
-        (self.executes, self.stdin, self.streams) = (Some(executes), streams.input, streams.outputs);
-        Ok(())
-    }
-
-    fn not_started(&mut self, error: &SpawnError) -> Fault {
-        self.code = Some(exit::not_started_code(error));
-        let fault = Fault::new("spawn", error.to_string());
-        match error.hint() {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
-    }
-
     /// `5200 cargo build`.
     pub(super) fn name(&self) -> String {
         match &self.process {
@@ -188,9 +93,13 @@ impl Child {
         self.view = None;
     }
 
-    /// It has become its program: nobody holds the pipe's other end any more.
-    pub(super) fn executed(&mut self) {
-        if self.executes.take().is_some() {
+    /// Whether it has become its program: then nobody holds the pipe's other
+    /// end any more. Another child may, that is between its clone and its
+    /// execve just now; the pipe's end is waited for then.
+    pub(super) fn look_for_exec(&mut self) {
+        let closed = self.executes.as_ref().is_some_and(|pipe| rustix::io::read(pipe, &mut [0; 1]) == Ok(0));
+        if closed {
+            self.executes = None;
             self.life.note(Happening::Executed);
             self.touch();
         }
@@ -232,55 +141,6 @@ impl Child {
         self.touch();
     }
 
-    /// Queues bytes for its standard input.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        if self.stdin.is_none() || self.closing {
-            return Err(self.fault("its standard input is closed"));
-        }
-        if self.queue.len() + bytes.len() > STDIN_QUEUE {
-            let waiting = Bytes(self.queue.len() as u64);
-            return Err(self.fault(&format!("it does not read: {waiting} wait already, nothing was added")));
-        }
-        self.queue.extend(bytes);
-        self.touch();
-        Ok(())
-    }
-
-    pub(super) fn close_stdin(&mut self) {
-        self.closing = true;
-        self.touch();
-    }
-
-    /// Writes what it takes; whether something is left to be written.
-    pub(super) fn flush(&mut self) -> bool {
-        while let (Some(mut stdin), false) = (self.stdin.as_ref(), self.queue.is_empty()) {
-            match stdin.write(self.queue.as_slices().0) {
-                Ok(written) => drop(self.queue.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.lose_stdin(),
-            }
-            self.touch();
-        }
-        if self.closing
-            && let Some(mut stdin) = self.stdin.take()
-        {
-            if stdin.is_terminal() {
-                // A terminal is told by a character that there is no more.
-                let _ = stdin.write(&[END_OF_INPUT]);
-                (self.stdin, self.closing) = (Some(stdin), false);
-            }
-            self.touch();
-        }
-        false
-    }
-
-    /// It closed its end.
-    pub(super) fn lose_stdin(&mut self) {
-        (self.stdin, self.queue) = (None, VecDeque::new());
-        self.touch();
-    }
-
     /// Its end, once it has one. Unknown where somebody else reaped it.
     pub(super) fn reap(&mut self) -> Option<(Exit, Usage)> {
         let process = self.process.clone()?;
@@ -288,7 +148,7 @@ impl Child {
         if matches!(ended, Ok(None)) {
             return None;
         }
-        self.executed();
+        self.look_for_exec();
         let at = clock::monotonic();
         let unknown = (Exit { code: None, signal: None, core: false }, Usage::default());
         let (exit, mut usage) = reap::try_wait(&*process.pidfd).unwrap_or(Some(unknown))?;
@@ -338,6 +198,8 @@ impl Child {
             self.touch();
         }
         if !self.lives() && self.relatives.is_empty() {
+            // Nobody is left to be killed, should that have been the plan.
+            self.life.kill_at = None;
             self.family = None;
         }
     }
@@ -398,24 +260,4 @@ impl Child {
 fn resident(pid: crate::model::Pid) -> Bytes {
     let pages = || std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse::<u64>().ok();
     Bytes(pages().unwrap_or(0) * rustix::param::page_size() as u64)
-}
-
-/// The command as one would type it, made visible.
-pub(super) fn command_line(spec: &ChildSpec) -> Arc<str> {
-    let mut line = String::new();
-    for word in std::iter::once(&spec.program).chain(&spec.args) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        let word = text::visible(word.as_encoded_bytes());
-        let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%^".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            line.push_str(&word);
-        } else {
-            line.push('\'');
-            line.push_str(&word.replace('\'', "'\\''"));
-            line.push('\'');
-        }
-    }
-    Arc::from(line)
 }

@@ -47,7 +47,8 @@ pub fn rust(spec: &ChildSpec) -> String {
         line(&format!("command.uid({}).gid({});", id(user), id(attributes.group.as_ref().unwrap_or(user))));
     }
     if !steps.is_empty() {
-        line("// std leaves posix_spawn for fork and exec here: dearer, the more memory this program has.");
+        line("// Costs: std forks here instead of posix_spawn,");
+        line("// dearer the more memory this program has.");
         line("// SAFETY: async-signal-safe calls only.");
         line("unsafe {");
         line("    command.pre_exec(|| {");
@@ -57,11 +58,13 @@ pub fn rust(spec: &ChildSpec) -> String {
         line("}");
     }
     if spec.fate == Fate::End {
-        line("// std ends no child for you: call kill() and wait(), also on the way out of errors.");
+        line("// std ends no child for you, however you end:");
+        line("// call kill() and wait() on every way out.");
     }
     line("let mut child = command.spawn()?;");
     if spec.streams[0] == Redirect::Pipe {
-        line("drop(child.stdin.take()); // or write to it first; it must close for the child to see its end");
+        line("// Closed, for the child to see the end of its input:");
+        line("drop(child.stdin.take());");
     }
     let reads = spec.streams[1..].contains(&Redirect::Pipe);
     line(if reads { "let output = child.wait_with_output()?;" } else { "let status = child.wait()?;" });
@@ -149,7 +152,8 @@ mod tests {
             command.stdout(Stdio::piped());\n\
             command.stderr(Stdio::piped());\n\
             let mut child = command.spawn()?;\n\
-            drop(child.stdin.take()); // or write to it first; it must close for the child to see its end\n\
+            // Closed, for the child to see the end of its input:\n\
+            drop(child.stdin.take());\n\
             let output = child.wait_with_output()?;\n";
         assert_eq!(rust(&spec), expected);
     }

@@ -167,7 +167,7 @@ impl Loop {
                     self.flush(id);
                 }
             }
-            EXECUTES => child.executed(),
+            EXECUTES => child.look_for_exec(),
             stream => {
                 let stream = if stream == 1 { Stream::Stdout } else { Stream::Stderr };
                 if !child.read(stream, &mut self.buffer) {

@@ -1,5 +1,5 @@
 //! Ways to make a process, as an experiment: fork(2) of the C library and of
-//! the kernel alone, posix_spawn(3), clone3(2).
+//! the kernel alone, `posix_spawn(3)`, clone3(2).
 //!
 //! The program itself starts processes by [`spawn`](super::spawn) only. What
 //! is here runs in worker processes that have nothing to lose: after a fork of

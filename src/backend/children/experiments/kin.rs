@@ -19,14 +19,14 @@ pub(super) fn zombie(stage: &mut Stage) -> io::Result<()> {
     let pidfd = Pidfd::open(pid)?;
     pidfd.ended(None)?;
     let state = |pid: Pid| proc_tree::of(pid).map(|kin| char::from(kin.state));
-    stage.seen(format!("{pid} has ended; its state is {:?}", state(pid)), state(pid) == Some('Z'))?;
+    stage.seen(format!("{pid} has ended; its state is {}", letter(state(pid))), state(pid) == Some('Z'))?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline"))?;
     let memory = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
     let nothing = command.is_empty() && memory.starts_with("0 0 ");
     stage.seen(format!("its command line has {} bytes, its memory is {:?}", command.len(), memory.trim()), nothing)?;
     let killed = kill_process(pid_of(&child)?, Signal::KILL);
     stage.seen(
-        format!("SIGKILL is accepted ({killed:?}) and changes nothing: {:?}", state(pid)),
+        format!("SIGKILL is accepted ({killed:?}) and changes nothing: {}", letter(state(pid))),
         killed.is_ok() && state(pid) == Some('Z'),
     )?;
     let looked = pidfd.wait(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
@@ -39,7 +39,7 @@ pub(super) fn zombie(stage: &mut Stage) -> io::Result<()> {
     Pidfd::open(pid)?.ended(None)?;
     drop(dropped);
     stage.seen(
-        format!("{pid} was dropped, not waited for: {:?}, until its parent ends", state(pid)),
+        format!("{pid} was dropped, not waited for: {}, until its parent ends", letter(state(pid))),
         state(pid) == Some('Z'),
     )
 }
@@ -63,7 +63,7 @@ pub(super) fn orphan(stage: &mut Stage) -> io::Result<()> {
     pidfd.send(libc::SIGKILL)?;
     pidfd.ended(Some(Duration::from_secs(10)))?;
     let state = proc_tree::of(orphan).map(|kin| char::from(kin.state));
-    stage.seen(format!("killed, it is a zombie of ours: {state:?}"), state == Some('Z'))?;
+    stage.seen(format!("killed, it is a zombie of ours: {}", letter(state)), state == Some('Z'))?;
     let status = pidfd.wait(WaitIdOptions::EXITED)?;
     let signal = status.and_then(|status| status.terminating_signal());
     stage.seen(format!("and we, its new parent, reap it: signal {signal:?}"), signal == Some(libc::SIGKILL))
@@ -88,4 +88,9 @@ fn parent_of(pid: Pid) -> io::Result<Pid> {
 fn named(pid: Pid) -> String {
     let name = proc_tree::of(pid).map(|kin| text::visible(&kin.name)).unwrap_or_default();
     format!("{pid} {name}")
+}
+
+/// `Z`, or that there is no such process.
+fn letter(state: Option<char>) -> String {
+    state.map_or_else(|| "gone".to_owned(), |letter| letter.to_string())
 }

@@ -37,11 +37,11 @@ impl Side {
 
     pub(super) const fn title(self) -> &'static str {
         match self {
-            Side::Log => "log",
-            Side::Process => "process",
-            Side::Tree => "tree",
-            Side::Life => "life",
-            Side::Calls => "start",
+            Side::Log => "Log",
+            Side::Process => "Process",
+            Side::Tree => "Tree",
+            Side::Life => "Life",
+            Side::Calls => "Start",
         }
     }
 }
@@ -70,10 +70,10 @@ fn relative_line(relative: &Relative, look: &Look<'_>) -> Line<'static> {
         Span::styled(format!("  {}", relative.state), look.style(Role::Dim)),
     ];
     if relative.is_zombie() {
-        let why = format!("  zombie: it has ended, and {} has not waited for it", relative.parent);
+        let why = format!("  zombie: {} has not waited for it", relative.parent);
         spans.push(Span::styled(why, look.style(Role::Warn)));
     } else if relative.orphan {
-        let why = format!("  orphan: its parent has ended, now it is a child of {}", relative.parent);
+        let why = format!("  orphan, now a child of {}: its parent has ended", relative.parent);
         spans.push(Span::styled(why, look.style(Role::Warn)));
     }
     Line::from(spans)

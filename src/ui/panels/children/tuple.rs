@@ -22,7 +22,7 @@ pub(super) fn lines(detail: &ProcessDetail, look: &Look<'_>) -> Vec<Line<'static
             Ok(threads) => threads.iter().filter(|thread| thread.wait.is_some()).count(),
             Err(_) => 0,
         };
-        format!("{} · {} threads, {waits} of them wait", process.state.letter(), process.threads)
+        format!("{} · {}, {waits} waiting", process.state.letter(), text::count(process.threads, "thread", "threads"))
     });
     let parent = process.map_or_else(String::new, |process| process.ppid.to_string());
     let children = match &detail.children {

@@ -288,11 +288,12 @@ fn the_builder_says_what_to_start_and_how_in_rust() {
         (0..6).for_each(|_| press(&mut app, KeyCode::Down));
         press(&mut app, KeyCode::Right);
         (0..4).for_each(|_| press(&mut app, KeyCode::Down));
-        type_text(&mut app, "40");
+        type_text(&mut app, "4");
         app
     };
     snapshots("builder", built);
     let mut app = built();
+    type_text(&mut app, "0");
     press(&mut app, KeyCode::Enter);
     assert!(asked(&mut app).is_empty());
     assert!(text(&mut app, (120, 40)).contains("nice: -20 to 19"));

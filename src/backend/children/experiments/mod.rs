@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::stage::{Stage, work};
+pub use self::stage::Stage;
 use crate::backend::outlet::Outlet;
 use crate::backend::{Experimented, Update};
 use crate::model::graph::WaitGraph;

@@ -10,6 +10,7 @@
 //! ```
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -107,24 +108,24 @@ impl Stage {
     }
 }
 
-/// The worker's life.
-///
-/// # Errors
-/// What could not be done, or whatever the socket says.
-pub fn work(job: &Job, boss: Boss) -> io::Result<()> {
-    let mut stage = Stage { boss };
-    let Some(experiment) = experiment(&job.key) else { return Err(io::ErrorKind::NotFound.into()) };
-    if let Err(error) = (experiment.play)(&mut stage) {
-        stage.seen(format!("it could not go on: {error}"), false)?;
+impl worker::Job for Job {
+    const KIND: &'static str = "child experiment";
+
+    fn work(self, boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+        let mut stage = Stage { boss };
+        let Some(experiment) = experiment(&self.key) else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(error) = (experiment.play)(&mut stage) {
+            stage.seen(format!("it could not go on: {error}"), false)?;
+        }
+        stage.boss.tell(&Word::Done)?;
+        // Its children end with it, by our hand.
+        stage.boss.hear::<()>(None).map(drop)
     }
-    stage.boss.tell(&Word::Done)?;
-    // Its children end with it, by our hand.
-    stage.boss.hear::<()>(None).map(drop)
 }
 
 /// Our side.
 pub(super) fn run(experiment: &Experiment) -> Result<Finding, Fault> {
-    let job = worker::Job::Experiment(Job { key: experiment.key.to_owned() });
+    let job = Job { key: experiment.key.to_owned() };
     let mut worker = Worker::start(experiment.key, &job, &[])?;
     let finding = listen(&mut worker);
     end_all_below(&worker);

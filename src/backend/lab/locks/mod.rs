@@ -41,7 +41,7 @@ mod window;
 
 use std::borrow::Cow;
 
-pub use self::conductor::{Job, work};
+pub use self::conductor::Job;
 use self::contend::Of;
 pub use self::contend::{Contend, Seat};
 pub use self::gate::{Gate, Plan};

@@ -118,6 +118,8 @@ impl Detail {
         let inside = frame::draw_focused(screen, area, &title, note, look.theme);
         let mut head = match (process, table) {
             (Some(process), Some(table)) => summary(process, table, usize::from(inside.width), look),
+            // Nothing has been read yet: the part below says so.
+            (_, None) => Vec::new(),
             _ => vec![Line::styled(format!("process {} is gone", self.pid), look.style(Role::Warn))],
         };
         if inside.height < 10 {

@@ -86,7 +86,7 @@ fn gather() -> Vec<Update> {
         Command::Ipc(LabCommand::Run(IpcSpec::default())),
         Command::Locks(LabCommand::Run(LockSpec::default())),
         Command::Litmus(LabCommand::Run(LitmusSpec::store_buffering())),
-        Command::Child(ChildCommand::Spawn(spec)),
+        Command::Child(ChildCommand::Spawn(Box::new(spec))),
     ] {
         backend.send(command);
     }

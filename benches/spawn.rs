@@ -2,23 +2,171 @@
 //! and by `Command` with a `pre_exec`, at growing sizes of this program.
 //! Interleaved, so that a busy machine touches all alike; medians and ratios.
 //!
-//! `cargo bench --bench spawn`
+//! Then what reading costs: bytes for each second of the supervisor's thread.
+//! And a crowd: 1,000 children that write 100 KB/s each, while one talks to
+//! another; how long an answer takes, and what memory grows by.
+//!
+//! `cargo bench --bench spawn`, or with `costs`, `reading` or `crowd` behind
+//! `--` for one of them
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use syncscope::backend::{janitor, program};
+use syncscope::backend::children::Supervisor;
+use syncscope::backend::outlet::{Inlet, outlet};
+use syncscope::backend::{ChildCommand, Update, janitor, program};
+use syncscope::model::Stamped;
+use syncscope::model::child::{ChildSpec, ChildState, ChildView, Children};
 use syncscope::sys::reap;
 use syncscope::sys::spawn::{self, Spawn};
 
 const ROUNDS: usize = 400;
 const SIZES_MB: [usize; 3] = [0, 64, 512];
 
+/// What a child of the crowd writes each tenth of a second.
+const PORTION: usize = 10_000;
+const CROWD: usize = 1_000;
+const READ: u64 = 4 << 30;
+const WRITER: &str = "--write-portions";
+
 fn main() {
+    if std::env::args().any(|arg| arg == WRITER) {
+        return write_portions();
+    }
     program::set(env!("CARGO_BIN_EXE_syncscope"));
+    let wanted = |name: &str| {
+        let named: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+        named.is_empty() || named.iter().any(|arg| arg == name)
+    };
+    if wanted("costs") {
+        costs();
+    }
+    if wanted("reading") {
+        reading();
+    }
+    if wanted("crowd") {
+        crowd();
+    }
+}
+
+/// Lines, at a steady pace, until nobody reads them.
+fn write_portions() {
+    let portion = b"a line of the crowd, such as a log has them\n".repeat(PORTION / 44);
+    let mut out = std::io::stdout();
+    while std::io::Write::write_all(&mut out, &portion).is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The children as they were told of last.
+struct Watch {
+    supervisor: Supervisor,
+    inlet: Inlet,
+    last: Option<Arc<Stamped<Children>>>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let (outlet, inlet) = outlet();
+        Watch { supervisor: Supervisor::start(&outlet), inlet, last: None }
+    }
+
+    fn spawn(&self, program: &str, args: &[&str]) {
+        let args = args.iter().map(Into::into).collect();
+        let spec = ChildSpec { program: program.into(), args, ..ChildSpec::default() };
+        self.supervisor.send(ChildCommand::Spawn(Box::new(spec)));
+    }
+
+    fn until(&mut self, good: impl Fn(&Children) -> bool) {
+        loop {
+            self.inlet.drain(|update| {
+                if let Update::Children(children) = update {
+                    self.last = Some(children);
+                }
+            });
+            if self.last.as_ref().is_some_and(|last| good(&last.value)) {
+                return;
+            }
+            let _ = self.inlet.bell().recv_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+/// CPU time of the supervisor's thread, in seconds.
+fn supervisor_cpu() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let ours = tasks.filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|c| c == "children\n"));
+    let spent = |task: std::fs::DirEntry| {
+        let line = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
+        line.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    };
+    ours.map(spent).sum()
+}
+
+fn reading() {
+    let mut watch = Watch::new();
+    for (what, script) in [
+        ("lines of 80", format!("yes {} | head -c {READ}", "x".repeat(79))),
+        ("no line end", format!("head -c {READ} /dev/zero")),
+    ] {
+        let (begin, cpu) = (Instant::now(), supervisor_cpu());
+        watch.spawn("sh", &["-c", &script]);
+        let ended = |child: &Arc<ChildView>| matches!(child.state, ChildState::Ended { .. });
+        watch.until(|all| all.children.last().is_some_and(|c| ended(c) && c.stdout_bytes >= READ));
+        let (wall, cpu) = (begin.elapsed().as_secs_f64(), supervisor_cpu() - cpu);
+        let gb = READ as f64 / 1e9;
+        println!("reading, {what}: {:.2} GB for each CPU second, {:.2} GB/s by the wall", gb / cpu, gb / wall);
+        watch.supervisor.send(ChildCommand::Forget(watch.last.as_ref().unwrap().value.children.last().unwrap().id));
+        watch.until(|all| all.children.is_empty());
+    }
+}
+
+fn resident() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / 1e6
+}
+
+fn crowd() {
+    let mut watch = Watch::new();
+    let before = resident();
+    watch.spawn("cat", &[]);
+    let own = std::env::current_exe().unwrap();
+    (0..CROWD).for_each(|_| watch.spawn(own.to_str().unwrap(), &[WRITER]));
+    watch.until(|all| all.children.len() > CROWD && all.children[1..].iter().all(|c| c.stdout_bytes > 0));
+    let written = |watch: &Watch| -> u64 {
+        watch.last.as_ref().unwrap().value.children.iter().map(|child| child.stdout_bytes).sum()
+    };
+    let (begin, bytes, cpu) = (Instant::now(), written(&watch), supervisor_cpu());
+    let mut answers = Vec::new();
+    let mut said = 0;
+    while begin.elapsed() < Duration::from_secs(15) {
+        let asked = Instant::now();
+        said += 2;
+        watch.supervisor.send(ChildCommand::Write { id: 1, bytes: b"?\n".to_vec() });
+        watch.until(|all| all.children[0].stdout_bytes >= said);
+        answers.push(asked.elapsed().as_secs_f64() * 1e3);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let wall = begin.elapsed().as_secs_f64();
+    let rate = (written(&watch) - bytes) as f64 / wall / 1e6;
+    answers.sort_by(f64::total_cmp);
+    let at = |share: f64| answers[(answers.len() as f64 * share) as usize];
+    println!(
+        "crowd: {CROWD} children, {rate:.0} MB/s in all; an answer to what one is told after {:.0} ms (p50), {:.0} ms \
+         (p99) of {}; {:.0} MB more resident; the supervisor used {:.0} % of a CPU",
+        at(0.5),
+        at(0.99),
+        answers.len(),
+        resident() - before,
+        (supervisor_cpu() - cpu) / wall * 100.0
+    );
+}
+
+fn costs() {
     let janitor = janitor::ensure().unwrap();
     let bare = || {
         let mut child = command().spawn().unwrap();

@@ -9,7 +9,9 @@ mod terminal;
 use std::process::Command;
 use std::time::Duration;
 
-use terminal::{ENTER, ESCAPE, Terminal};
+use terminal::{ENTER, ESCAPE, Terminal, UP};
+
+const RIGHT: &str = "\x1b[C";
 
 fn run(words: &[&str]) -> Terminal {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
@@ -89,4 +91,44 @@ fn hostile_output_leaves_the_screen_alone() {
     terminal.send_keys("q");
     terminal.exit_code();
     terminal.assert_restored();
+}
+
+/// With SIGKILL there is nobody left to do anything but the janitor.
+#[test]
+fn being_killed_ends_those_that_are_to_end_and_no_others() {
+    for hang_up in [false, true] {
+        let mut terminal = run(&["sh", "-c", "sleep 1001 & echo ready; wait"]);
+        terminal.wait_for("1 line");
+        terminal.send_keys("b");
+        terminal.wait_for("Start a program");
+        terminal.send_keys("sleep 1002");
+        // To the fate, and its other choice.
+        for key in [UP, UP, RIGHT] {
+            terminal.send_keys(key);
+            terminal.settle(Duration::from_millis(100));
+        }
+        terminal.wait_for("it goes on");
+        terminal.send_keys(ENTER);
+        terminal.wait_for("2 of 2 alive");
+        let carriers = terminal.mark.carriers();
+        let kept = carriers.iter().find(|line| line.ends_with("sleep 1002 ")).unwrap();
+        let kept: i32 = kept.split(' ').next().unwrap().parse().unwrap();
+        let signal = if hang_up { libc::SIGHUP } else { libc::SIGKILL };
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(terminal.pid()).unwrap(),
+            rustix::process::Signal::from_named_raw(signal).unwrap(),
+        )
+        .unwrap();
+        terminal.exit_code();
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while terminal.mark.carriers().len() > 1 {
+            assert!(std::time::Instant::now() < deadline, "{:?}", terminal.mark.carriers());
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let left = terminal.mark.carriers();
+        assert!(left.len() == 1 && left[0].starts_with(&format!("{kept} ")), "{left:?}");
+        let kept = rustix::process::Pid::from_raw(kept).unwrap();
+        rustix::process::kill_process(kept, rustix::process::Signal::KILL).unwrap();
+        terminal.mark.assert_gone_within(Duration::from_secs(1));
+    }
 }

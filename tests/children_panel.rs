@@ -7,10 +7,14 @@ use std::sync::Arc;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use syncscope::backend::{ChildCommand, Command, Update};
+use syncscope::backend::children::experiments::{Chain, Finding, Observation};
+use syncscope::backend::{ChildCommand, Command, Experimented, Update};
 use syncscope::model::child::{
-    ChildState, ChildView, Children, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
+    ChildState, ChildView, Children, Course, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
 };
+use syncscope::model::graph::WaitGraph;
+use syncscope::model::launch::Redirect;
+use syncscope::model::life::{Happening, Moment, Relative, Target};
 use syncscope::model::process::Switches;
 use syncscope::model::{Bytes, Fault, Nanos, Stamped};
 use syncscope::ui::app::{App, Clock, Settings};
@@ -28,6 +32,9 @@ fn child(id: u64, command: &str, state: ChildState) -> ChildView {
         started: Nanos::from_secs(4_988),
         state,
         code: None,
+        history: Arc::default(),
+        course: Course::default(),
+        spec: Arc::default(),
         live: lives.then_some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
         stdin: if lives { StdinState::Open { queued: 0 } } else { StdinState::Closed },
         stdout_bytes: 0,
@@ -155,7 +162,7 @@ fn a_command_is_typed_read_and_remembered() {
     press(&mut app, KeyCode::Enter);
     let commands = asked(&mut app);
     let [ChildCommand::Spawn(spec)] = commands.as_slice() else { unreachable!("{commands:?}") };
-    assert_eq!((spec.program.to_str(), spec.args.len(), spec.env.len()), (Some("sh"), 2, 1));
+    assert_eq!((spec.program.to_str(), spec.args.len(), spec.env.set.len()), (Some("sh"), 2, 1));
     press(&mut app, KeyCode::Char('r'));
     press(&mut app, KeyCode::Up);
     assert!(text(&mut app, (80, 24)).contains("run › A=1 sh -c 'exit 3'"));
@@ -176,7 +183,7 @@ fn input_signal_forget_and_again_reach_the_selected_child() {
     press(&mut app, KeyCode::Enter);
     assert!(asked(&mut app).is_empty(), "a signal is asked for twice");
     press(&mut app, KeyCode::Enter);
-    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 5, signal: 9 }]));
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 5, signal: 9, .. }]));
     app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)));
     assert!(matches!(asked(&mut app)[..], [ChildCommand::CloseStdin(5)]));
     press(&mut app, KeyCode::Down);
@@ -215,4 +222,150 @@ fn a_new_child_is_selected_as_it_appears() {
     more.push(child(6, "newcomer", ChildState::Running));
     show(&mut app, more);
     assert!(text(&mut app, (120, 40)).contains("╮╭ 5186 newcomer "));
+}
+
+/// One with a course, a tree and a past.
+fn eventful() -> Vec<ChildView> {
+    let at = |millis: u64, what| Moment { at: Nanos::from_secs(4_988) + Nanos::from_millis(millis), what };
+    let moments = [
+        at(0, Happening::Created { pid: 5_185 }),
+        at(1, Happening::Executed),
+        at(4_000, Happening::Signalled { signal: 19, target: Target::Group }),
+        at(4_001, Happening::Stopped { signal: 19 }),
+        at(7_000, Happening::Continued),
+    ];
+    let relative = |pid, parent, depth, name: &str, state, orphan| Relative {
+        pid,
+        parent,
+        depth,
+        name: Arc::from(name),
+        state,
+        orphan,
+    };
+    let family = [
+        relative(5_190, 5_185, 1, "rustc", 'R', false),
+        relative(5_191, 5_190, 2, "cc", 'Z', false),
+        relative(5_195, 1, 1, "sccache", 'S', true),
+    ];
+    let calls = ["clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD) = 5185", "setsid() = 5185"];
+    let mut all = busy();
+    let child = &mut all[4];
+    child.course = Course {
+        moments: Arc::from(moments),
+        family: Arc::from(family),
+        calls: calls.into_iter().map(Arc::from).collect(),
+        starts: 1,
+        kill_at: Some(NOW + Nanos::from_millis(3_200)),
+        ..Course::default()
+    };
+    let past = |n: u64| LiveUsage { cpu: (n % 10) as f32 / 10.0, rss: Bytes((n + 3) << 20), ..LiveUsage::default() };
+    child.history = (0..30).map(past).collect();
+    all
+}
+
+#[test]
+fn the_views_of_a_child_follow_each_other() {
+    let shown = |presses: usize| {
+        let mut app = app(eventful());
+        (0..presses).for_each(|_| press(&mut app, KeyCode::Char('v')));
+        app
+    };
+    snapshots("process", || shown(1));
+    snapshots("tree", || shown(2));
+    snapshots("life", || shown(3));
+    snapshots("start", || shown(4));
+    let mut app = shown(5);
+    let log = text(&mut app, (120, 40));
+    assert!(log.contains("case_1479"), "round to the log: {log}");
+    assert!(log.contains("3 descendants, 1 zombie, 1 orphan") && log.contains("SIGKILL in 3.2 s"), "{log}");
+}
+
+#[test]
+fn the_builder_says_what_to_start_and_how_in_rust() {
+    let built = || {
+        let mut app = app(busy());
+        type_text(&mut app, "bsort -r");
+        (0..6).for_each(|_| press(&mut app, KeyCode::Down));
+        press(&mut app, KeyCode::Right);
+        (0..4).for_each(|_| press(&mut app, KeyCode::Down));
+        type_text(&mut app, "4");
+        app
+    };
+    snapshots("builder", built);
+    let mut app = built();
+    type_text(&mut app, "0");
+    press(&mut app, KeyCode::Enter);
+    assert!(asked(&mut app).is_empty());
+    assert!(text(&mut app, (120, 40)).contains("nice: -20 to 19"));
+    press(&mut app, KeyCode::Backspace);
+    app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL)));
+    let code = app.take_copied().unwrap();
+    assert!(code.contains("Command::new(\"sort\")") && code.contains("stdout(Stdio::null())"), "{code}");
+    press(&mut app, KeyCode::Enter);
+    let commands = asked(&mut app);
+    let [ChildCommand::Spawn(spec)] = commands.as_slice() else { unreachable!("{commands:?}") };
+    assert_eq!(spec.streams, [Redirect::Pipe, Redirect::Null, Redirect::Pipe]);
+    assert_eq!((spec.attributes.nice, spec.args.len()), (Some(4), 1));
+}
+
+#[test]
+fn signals_go_to_whom_they_are_meant_for() {
+    let mut app = app(busy());
+    type_text(&mut app, "k");
+    press(&mut app, KeyCode::Tab);
+    assert!(text(&mut app, (120, 40)).contains("Signal to the group of 5185"));
+    press(&mut app, KeyCode::Tab);
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    let expected = ChildCommand::Signal { id: 5, signal: 15, target: Target::Tree };
+    assert_eq!(format!("{:?}", asked(&mut app)), format!("{:?}", [expected]));
+    type_text(&mut app, "X");
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::End { id: 5, target: Target::Tree, .. }]));
+    // Raw input: every key, but the one that ends it.
+    type_text(&mut app, "Iq");
+    press(&mut app, KeyCode::Up);
+    app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::CONTROL)));
+    type_text(&mut app, "x");
+    let written: Vec<u8> = asked(&mut app)
+        .into_iter()
+        .flat_map(|command| if let ChildCommand::Write { bytes, .. } = command { bytes } else { unreachable!() })
+        .collect();
+    assert_eq!(written, b"q\x1b[A");
+}
+
+#[test]
+fn one_stream_can_be_read_alone() {
+    let mut app = app(busy());
+    press(&mut app, KeyCode::Char('o'));
+    let log = text(&mut app, (120, 40));
+    assert!(log.contains("output only") && !log.contains("warning 1"), "{log}");
+    press(&mut app, KeyCode::Char('o'));
+    let log = text(&mut app, (120, 40));
+    assert!(log.contains("errors only") && !log.contains("case_"), "{log}");
+    press(&mut app, KeyCode::PageUp);
+    press(&mut app, KeyCode::Home);
+    assert!(text(&mut app, (120, 40)).contains("warning 1004"), "the first error that is kept");
+}
+
+#[test]
+fn experiments_are_played_and_told() {
+    let chain = Chain { asked: 1, at: NOW, graph: WaitGraph::default() };
+    let seen = |text: &str, chain| Observation { text: text.to_owned(), as_documented: true, chain };
+    let observed = vec![seen("grep is 12; it was sent 18 bytes", None), seen("it waits", Some(chain))];
+    let done = Experimented { key: "grep-deadlock".to_owned(), found: Ok(Finding { observed }) };
+    let update = Update::Experiment(Arc::new(done));
+    snapshots("experiments", || {
+        let mut app = app(Vec::new());
+        type_text(&mut app, "e");
+        app.on_update(&update);
+        app
+    });
+    let mut app = app(Vec::new());
+    type_text(&mut app, "e");
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    assert!(matches!(app.take_commands().last(), Some(Command::Experiment("grep-mended"))));
+    assert!(text(&mut app, (120, 40)).contains("It is being played"));
+    press(&mut app, KeyCode::Esc);
+    assert!(text(&mut app, (120, 40)).contains("No program has been started"));
 }

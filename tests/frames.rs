@@ -11,7 +11,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use syncscope::backend::Update;
-use syncscope::model::child::{ChildState, ChildView, Children, Exit, LiveUsage, StdinState, Usage};
+use syncscope::model::child::{ChildState, ChildView, Children, Course, Exit, LiveUsage, StdinState, Usage};
 use syncscope::model::lab::LabState;
 use syncscope::model::process::{Process, ProcessTable, State, Tally, Thread};
 use syncscope::model::system::{OwnCost, Pressure, SystemSample};
@@ -183,6 +183,9 @@ fn children() -> Update {
             started: Nanos::from_secs(4_988),
             state,
             code: None,
+            history: Arc::default(),
+            course: Course::default(),
+            spec: Arc::default(),
             live: Some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
             stdin: StdinState::Closed,
             stdout_bytes: 1_234,

@@ -24,7 +24,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use self::outlet::{Inlet, Outlet, outlet};
-pub use self::update::{ChildCommand, Command, Topics, Update};
+pub use self::update::{ChildCommand, Command, Experimented, Topics, Update};
 
 /// How to start the backend.
 #[derive(Clone, Debug)]
@@ -82,6 +82,7 @@ impl Backend {
             Command::Child(command) => {
                 self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
+            Command::Experiment(key) => children::experiments::play(key, outlet),
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Failures(command) => self.failures.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),

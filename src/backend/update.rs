@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec};
+use super::children::experiments::Finding;
 use crate::model::child::{ChildId, ChildSpec, Children};
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
 use crate::model::graph::WaitGraph;
 use crate::model::lab::LabCommand;
+use crate::model::life::Target;
 use crate::model::litmus::{LitmusProgress, LitmusSpec};
 use crate::model::lock::{LockProgress, LockSpec};
 use crate::model::process::ProcessTable;
@@ -62,6 +64,8 @@ pub enum Command {
     },
     /// Something for the supervisor of children.
     Child(ChildCommand),
+    /// Play an experiment with child processes, by its key.
+    Experiment(&'static str),
     /// Something for the IPC lab.
     Ipc(LabCommand<IpcSpec>),
     /// An experiment of what goes wrong between processes, by its key.
@@ -76,13 +80,25 @@ pub enum Command {
 #[derive(Clone, Debug)]
 pub enum ChildCommand {
     /// Start one.
-    Spawn(ChildSpec),
+    Spawn(Box<ChildSpec>),
     /// Send a signal to one.
     Signal {
         /// Which.
         id: ChildId,
         /// The signal's number.
         signal: i32,
+        /// To it alone, or to more.
+        target: Target,
+    },
+    /// Ask one to end: SIGTERM, and SIGKILL to whoever is left after `grace`.
+    /// It is not started again.
+    End {
+        /// Which.
+        id: ChildId,
+        /// It alone, or more.
+        target: Target,
+        /// How long it may take.
+        grace: Nanos,
     },
     /// Write to its standard input.
     Write {
@@ -97,6 +113,15 @@ pub enum ChildCommand {
     Again(ChildId),
     /// Forget one that has ended.
     Forget(ChildId),
+}
+
+/// What an experiment has shown, or why it could not be done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Experimented {
+    /// Its key.
+    pub key: String,
+    /// What was found.
+    pub found: Result<Finding, Fault>,
 }
 
 /// What a face is told.
@@ -123,6 +148,8 @@ pub enum Update {
     Litmus(Arc<Stamped<LitmusProgress>>),
     /// The contention of one process.
     Contention(Arc<Stamped<Observation>>),
+    /// An experiment with child processes has ended.
+    Experiment(Arc<Experimented>),
     /// Something was done that is worth a line: `SIGTERM sent to 812 sleep`.
     Done(Arc<str>),
     /// Something could not be done.

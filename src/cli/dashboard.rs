@@ -73,7 +73,7 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
     let mut app = App::new(settings)?;
     let supervises = opening.child.is_some();
     if let Some(spec) = opening.child {
-        app.command(Command::Child(ChildCommand::Spawn(spec)));
+        app.command(Command::Child(ChildCommand::Spawn(Box::new(spec))));
     }
     let end = run::run(&mut app, &mut backend).wrap_err("the dashboard failed")?;
     let mut children = app.store().children.clone();

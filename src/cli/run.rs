@@ -5,10 +5,17 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use color_eyre::eyre::WrapErr;
 
 use super::{Outcome, dashboard};
+use crate::backend::children::experiments::{EXPERIMENTS, Experiment};
 use crate::backend::children::{exit, headless};
 use crate::model::child::ChildSpec;
+use crate::model::launch::Environment;
 use crate::report;
 use crate::sys::spawn::SpawnError;
 
@@ -26,19 +33,27 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Without the dashboard: the command's input and output are ours
-    #[arg(long)]
+    #[arg(long, group = "headless")]
     no_ui: bool,
     /// With --no-ui, write a report of the run to this file, as JSON
     #[arg(long, value_name = "FILE", requires = "no_ui")]
     report: Option<PathBuf>,
-    /// With --no-ui, write it as the last line of standard error
-    #[arg(long, requires = "no_ui")]
+    /// With --no-ui, write it as the last line of standard error; with --experiment, print JSON
+    #[arg(long, requires = "headless")]
     json: bool,
+    /// Instead of a command, show by experiments what can go wrong with child processes
+    #[arg(long, group = "headless", value_name = "NAME", value_delimiter = ',', value_parser = experiments(), conflicts_with_all = ["no_ui", "report", "command"])]
+    experiment: Vec<String>,
     /// How the dashboard opens
     #[command(flatten)]
     dashboard: dashboard::Args,
     /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required_unless_present = "experiment",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     command: Vec<OsString>,
 }
 
@@ -48,6 +63,9 @@ pub struct Args {
 /// What the dashboard could not do, as a sentence. Without the dashboard such
 /// a sentence is printed here, and the code is a shell's.
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
+    if !args.experiment.is_empty() {
+        return experiment(&args.experiment, args.json);
+    }
     let spec = match spec(args) {
         Ok(spec) => spec,
         Err(what) => return Ok(refuse(OWN_FAILURE, &what)),
@@ -56,6 +74,40 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         return Ok(without_dashboard(args, &spec));
     }
     dashboard::open(&args.dashboard, dashboard::Opening { child: Some(spec), panel: Some("children") })
+}
+
+/// The names of all experiments, with what they show, and `all`.
+fn experiments() -> PossibleValuesParser {
+    let value = |known: &Experiment| PossibleValue::new(known.key).help(known.title);
+    PossibleValuesParser::new(EXPERIMENTS.iter().map(value).chain([PossibleValue::new("all")]))
+}
+
+/// Plays experiments one after the other and prints what each has shown; one
+/// that cannot be done does not keep the others from it.
+fn experiment(keys: &[String], json: bool) -> color_eyre::Result<Outcome> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot listen for signals")?;
+    }
+    let wanted = |known: &&Experiment| keys.iter().any(|key| key == known.key || key == "all");
+    for known in EXPERIMENTS.iter().filter(wanted) {
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        let found = known.run();
+        let text = if json {
+            format!("{}\n", report::experiments::json(known, &found)?)
+        } else {
+            report::experiments::text(known, &found)
+        };
+        let mut out = io::stdout().lock();
+        let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if super::is_broken_pipe(&printed) {
+            return Ok(Outcome::Done);
+        }
+        printed.wrap_err("cannot write the results")?;
+    }
+    Ok(if interrupted.load(Ordering::Relaxed) { Outcome::Interrupted } else { Outcome::Done })
 }
 
 fn spec(args: &Args) -> Result<ChildSpec, String> {
@@ -70,7 +122,8 @@ fn spec(args: &Args) -> Result<ChildSpec, String> {
     };
     let env = args.env.iter().map(pair).collect::<Result<_, String>>()?;
     let [program, rest @ ..] = args.command.as_slice() else { return Err("there is no command".to_owned()) };
-    Ok(ChildSpec { program: program.clone(), args: rest.to_vec(), env, cwd: args.cwd.clone() })
+    let env = Environment { set: env, ..Environment::default() };
+    Ok(ChildSpec { program: program.clone(), args: rest.to_vec(), env, cwd: args.cwd.clone(), ..ChildSpec::default() })
 }
 
 fn without_dashboard(args: &Args, spec: &ChildSpec) -> Outcome {

@@ -1,30 +1,17 @@
 //! Child processes that the program supervises.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::launch::ChildSpec;
+use super::life::{Moment, Relative};
 use super::process::Switches;
 use super::{Bytes, Fault, Nanos, Pid};
 
 /// The number a supervised child keeps for its whole life here; unlike a pid
 /// it is never used again.
 pub type ChildId = u64;
-
-/// What to start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChildSpec {
-    /// The program, looked up in `PATH` where it has no slash.
-    pub program: OsString,
-    /// Its arguments, without the program's name.
-    pub args: Vec<OsString>,
-    /// Variables to set on top of what is inherited.
-    pub env: Vec<(OsString, OsString)>,
-    /// Its working directory; `None` is ours.
-    pub cwd: Option<PathBuf>,
-}
 
 /// Which of a child's streams a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,6 +115,25 @@ pub enum ChildState {
     NotStarted(Fault),
 }
 
+/// How a child came to be where it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// What happened to it, oldest first.
+    pub moments: Arc<[Moment]>,
+    /// How many moments before these were dropped to bound its memory.
+    pub dropped: u64,
+    /// Who descends from it.
+    pub family: Arc<[Relative]>,
+    /// The system calls that starting it took, as they were made.
+    pub calls: Arc<[Arc<str>]>,
+    /// How often it was started.
+    pub starts: u32,
+    /// When it is started again, where it is.
+    pub next_start: Option<Nanos>,
+    /// When it gets SIGKILL, where it was asked to end and has not yet.
+    pub kill_at: Option<Nanos>,
+}
+
 /// One supervised child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildView {
@@ -147,6 +153,15 @@ pub struct ChildView {
     pub code: Option<u8>,
     /// What it uses, while it lives and has been looked at.
     pub live: Option<LiveUsage>,
+    /// What it used at each of the last looks, oldest first.
+    #[serde(default)]
+    pub history: Arc<[LiveUsage]>,
+    /// Its course so far.
+    #[serde(default)]
+    pub course: Course,
+    /// What was asked for.
+    #[serde(default)]
+    pub spec: Arc<ChildSpec>,
     /// Whether its standard input can be written to.
     pub stdin: StdinState,
     /// Bytes read from its standard output.

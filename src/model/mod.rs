@@ -12,6 +12,8 @@ pub mod fault;
 pub mod graph;
 pub mod histogram;
 pub mod lab;
+pub mod launch;
+pub mod life;
 pub mod litmus;
 pub mod lock;
 pub mod process;

@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod chains;
 pub mod contention;
 pub mod csv;
+pub mod experiments;
 pub mod failures;
 pub mod ipc;
 pub mod litmus;

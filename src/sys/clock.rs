@@ -20,6 +20,12 @@ pub fn realtime() -> Nanos {
     read(ClockId::Realtime)
 }
 
+/// Clock ticks since boot, as `/proc/PID/stat` counts start times.
+pub fn ticks_since_boot() -> u64 {
+    let per_second = u128::from(rustix::param::clock_ticks_per_second());
+    (u128::from(boottime().0) * per_second / 1_000_000_000) as u64
+}
+
 /// CPU time used by the calling thread so far.
 pub fn thread_cpu() -> Nanos {
     read(ClockId::ThreadCPUTime)

@@ -8,6 +8,7 @@ pub mod affinity;
 pub mod clock;
 pub mod code;
 pub mod diag;
+pub mod fork;
 pub mod frame;
 pub mod futex;
 pub mod heap;

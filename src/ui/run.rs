@@ -114,6 +114,9 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
             After::Quit => return Ok(End::Quit),
         }
         obey(app, backend);
+        if let Some(text) = app.take_copied() {
+            copy(&text)?;
+        }
         last_frame = Some(draw(app, screen)?);
     }
 }
@@ -123,6 +126,28 @@ fn obey(app: &mut App, backend: &mut Backend) {
     for command in app.take_commands() {
         backend.send(command);
     }
+}
+
+/// Hands text to the terminal's clipboard by OSC 52, of which a terminal that
+/// does not know it or must not do it takes no notice.
+fn copy(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
+    out.flush()
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = char::from(LETTERS[(word >> (18 - 6 * place) & 63) as usize]);
+            out.push(if place <= chunk.len() { letter } else { '=' });
+        }
+    }
+    out
 }
 
 fn draw(app: &mut App, screen: &mut Screen) -> io::Result<Instant> {
@@ -209,4 +234,17 @@ fn restore() {
     let _ = execute!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
     let _ = out.flush();
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipboards_are_told_in_base64() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob\u{e4}r", "Zm9vYsOkcg==")];
+        for (text, expected) in cases {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
 }

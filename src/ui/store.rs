@@ -1,12 +1,13 @@
 //! What the dashboard knows: the latest of every topic, and as much of the
 //! past as its charts show. Panels draw from it and never change it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::chains::{self, Chains};
 use crate::backend::Update;
 use crate::model::channel::{FailureProgress, IpcProgress};
+use crate::backend::children::experiments::Finding;
 use crate::model::child::Children;
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
@@ -15,7 +16,7 @@ use crate::model::litmus::LitmusProgress;
 use crate::model::lock::LockProgress;
 use crate::model::process::ProcessTable;
 use crate::model::system::SystemSample;
-use crate::model::{Nanos, Stamped};
+use crate::model::{Fault, Nanos, Stamped};
 
 /// How many readings of the machine the charts reach back.
 const HISTORY: usize = 240;
@@ -36,6 +37,15 @@ pub struct Notice {
     pub bad: bool,
 }
 
+/// How far an experiment with child processes has got.
+#[derive(Clone, Debug)]
+pub enum Played {
+    /// It is under way, or waits for its turn.
+    Running,
+    /// What it has shown, or why it could not be done.
+    Done(Result<Finding, Fault>),
+}
+
 /// Everything that panels draw from.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
@@ -51,6 +61,8 @@ pub struct Store {
     pub detail: Latest<ProcessDetail>,
     /// The supervised children.
     pub children: Latest<Children>,
+    /// The experiments with child processes that were played, by key.
+    pub experiments: BTreeMap<String, Played>,
     /// The IPC lab.
     pub ipc: Latest<IpcProgress>,
     /// What experiments with broken channels have shown.
@@ -91,6 +103,9 @@ impl Store {
             Update::Locks(progress) => self.locks = Some(progress),
             Update::Litmus(progress) => self.litmus = Some(progress),
             Update::Contention(observation) => self.contention = Some(observation),
+            Update::Experiment(done) => {
+                self.experiments.insert(done.key.clone(), Played::Done(done.found.clone()));
+            }
             Update::Done(text) => self.notice(now, text.to_string(), false),
             Update::Fault(fault) => self.notice(now, fault.to_string(), true),
         }
@@ -106,7 +121,7 @@ impl Store {
 
     /// Whether an update is a result, which even a frozen screen takes in.
     pub fn is_result(update: &Update) -> bool {
-        matches!(update, Update::Done(_) | Update::Fault(_))
+        matches!(update, Update::Experiment(_) | Update::Done(_) | Update::Fault(_))
     }
 }
 

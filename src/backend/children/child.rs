@@ -1,107 +1,66 @@
 //! One supervised child: its descriptors, its state, what is told of it.
 
+mod input;
+mod start;
+
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::WaitIdOptions;
 
 use super::exit;
+use super::family::{Family, Kinship};
+use super::life::Life;
 use super::output::Output;
-use crate::backend::janitor::{self, Role};
-use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Exit, LiveUsage, StdinState, Stream, Usage};
-use crate::model::{Bytes, Fault, Nanos, text};
+use crate::backend::janitor;
+use crate::model::child::{
+    ChildId, ChildSpec, ChildState, ChildView, Course, Exit, LiveUsage, StdinState, Stream, Usage,
+};
+use crate::model::launch::Fate;
+use crate::model::life::{Happening, Relative, Target};
+use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
 use crate::sys::reap::{self, Change};
-use crate::sys::spawn::{Group, Spawn, Stdio};
 
-/// The most that waits for a child that does not read.
-pub(super) const STDIN_QUEUE: usize = 1 << 20;
 /// How much is read from one stream before the others have their turn.
 const TURN: usize = 256 << 10;
+/// So many looks at what it uses are kept, one a second.
+const HISTORY: usize = 120;
 
 /// A child, as the supervisor holds it.
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) id: ChildId,
-    pub(super) spec: ChildSpec,
+    pub(super) spec: Arc<ChildSpec>,
     pub(super) process: Option<janitor::Child>,
     command: Arc<str>,
-    started: Nanos,
+    pub(super) life: Life,
+    /// Who was asked to end, where somebody was.
+    pub(super) ending: Target,
+    pub(super) family: Option<Family>,
+    relatives: Arc<[Relative]>,
+    calls: Arc<[Arc<str>]>,
     pub(super) state: ChildState,
     code: Option<u8>,
     live: Option<LiveUsage>,
     live_at: Nanos,
+    history: VecDeque<LiveUsage>,
     pub(super) stdin: Option<File>,
     queue: VecDeque<u8>,
     /// To be closed once the queue is empty.
     closing: bool,
     streams: [Option<File>; 2],
+    /// Closes as the child executes its program.
+    pub(super) executes: Option<OwnedFd>,
     pub(super) output: Output,
     /// What was last told, until something changes.
     view: Option<Arc<ChildView>>,
 }
 
 impl Child {
-    /// Starts it, in a session of its own: it has no terminal to disturb.
-    pub(super) fn start(id: ChildId, spec: &ChildSpec, limit: usize) -> Self {
-        let started = clock::monotonic();
-        let mut child = Child {
-            id,
-            spec: spec.clone(),
-            process: None,
-            command: command_line(spec),
-            started,
-            state: ChildState::Running,
-            code: None,
-            live: None,
-            live_at: started,
-            stdin: None,
-            queue: VecDeque::new(),
-            closing: false,
-            streams: [None, None],
-            output: Output::new(limit),
-            view: None,
-        };
-        if let Err(fault) = child.spawn(spec) {
-            child.state = ChildState::NotStarted(fault);
-        }
-        child
-    }
-
-    fn spawn(&mut self, spec: &ChildSpec) -> Result<(), Fault> {
-        let pipe = |error: io::Error| Fault::new("spawn", format!("cannot make its pipes: {error}"));
-        let (their_in, our_in) = one_way(true).map_err(pipe)?;
-        let (our_out, their_out) = one_way(false).map_err(pipe)?;
-        let (our_err, their_err) = one_way(false).map_err(pipe)?;
-        let request = Spawn {
-            program: spec.program.as_encoded_bytes(),
-            args: &spec.args,
-            env: &spec.env,
-            cwd: spec.cwd.as_deref(),
-            stdio: [Stdio::Fd(their_in.as_fd()), Stdio::Fd(their_out.as_fd()), Stdio::Fd(their_err.as_fd())],
-            group: Group::Session,
-            ..Spawn::default()
-        };
-        self.code = Some(125);
-        let process = janitor::ensure()?.spawn(&request, Role::User).map_err(|error| {
-            self.code = Some(exit::not_started_code(&error));
-            let fault = Fault::new("spawn", error.to_string());
-            match error.hint() {
-                Some(hint) => fault.hint(hint),
-                None => fault,
-            }
-        })?;
-        self.code = None;
-        self.process = Some(process);
-        self.stdin = Some(File::from(our_in));
-        self.streams = [Some(File::from(our_out)), Some(File::from(our_err))];
-        Ok(())
-    }
-
     /// `5200 cargo build`.
     pub(super) fn name(&self) -> String {
         match &self.process {
@@ -114,6 +73,17 @@ impl Child {
         matches!(self.state, ChildState::Running | ChildState::Stopped { .. })
     }
 
+    /// Whether there is something to look at once a second: itself, or who is
+    /// left of it.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.lives() || self.family.is_some()
+    }
+
+    /// Whether it is to end with the program.
+    pub(super) fn ends_with_us(&self) -> bool {
+        self.spec.fate == Fate::End
+    }
+
     pub(super) fn stream(&self, stream: Stream) -> Option<&File> {
         self.streams[stream as usize].as_ref()
     }
@@ -121,6 +91,18 @@ impl Child {
     /// Something changed that a face should see.
     pub(super) fn touch(&mut self) {
         self.view = None;
+    }
+
+    /// Whether it has become its program: then nobody holds the pipe's other
+    /// end any more. Another child may, that is between its clone and its
+    /// execve just now; the pipe's end is waited for then.
+    pub(super) fn look_for_exec(&mut self) {
+        let closed = self.executes.as_ref().is_some_and(|pipe| rustix::io::read(pipe, &mut [0; 1]) == Ok(0));
+        if closed {
+            self.executes = None;
+            self.life.note(Happening::Executed);
+            self.touch();
+        }
     }
 
     /// Whether something did since it was last told.
@@ -144,6 +126,7 @@ impl Child {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // A terminal that nobody has open any more says EIO.
                 Err(_) => break false,
             }
         };
@@ -158,58 +141,31 @@ impl Child {
         self.touch();
     }
 
-    /// Queues bytes for its standard input.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        if self.stdin.is_none() || self.closing {
-            return Err(self.fault("its standard input is closed"));
-        }
-        if self.queue.len() + bytes.len() > STDIN_QUEUE {
-            let waiting = Bytes(self.queue.len() as u64);
-            return Err(self.fault(&format!("it does not read: {waiting} wait already, nothing was added")));
-        }
-        self.queue.extend(bytes);
-        self.touch();
-        Ok(())
-    }
-
-    pub(super) fn close_stdin(&mut self) {
-        self.closing = true;
-        self.touch();
-    }
-
-    /// Writes what it takes; whether something is left to be written.
-    pub(super) fn flush(&mut self) -> bool {
-        while let (Some(mut stdin), false) = (self.stdin.as_ref(), self.queue.is_empty()) {
-            match stdin.write(self.queue.as_slices().0) {
-                Ok(written) => drop(self.queue.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.lose_stdin(),
-            }
-            self.touch();
-        }
-        if self.closing {
-            self.stdin = None;
-        }
-        false
-    }
-
-    /// It closed its end.
-    pub(super) fn lose_stdin(&mut self) {
-        (self.stdin, self.queue) = (None, VecDeque::new());
-        self.touch();
-    }
-
     /// Its end, once it has one. Unknown where somebody else reaped it.
     pub(super) fn reap(&mut self) -> Option<(Exit, Usage)> {
-        let process = self.process.as_ref()?;
+        let process = self.process.clone()?;
+        let ended = process.pidfd.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+        if matches!(ended, Ok(None)) {
+            return None;
+        }
+        self.look_for_exec();
+        let at = clock::monotonic();
         let unknown = (Exit { code: None, signal: None, core: false }, Usage::default());
         let (exit, mut usage) = reap::try_wait(&*process.pidfd).unwrap_or(Some(unknown))?;
-        usage.wall = clock::monotonic().since(self.started);
+        usage.wall = at.since(self.life.started);
+        self.life.note_at(at, Happening::Ended { exit });
+        self.life.note(Happening::Reaped);
+        if let Some(family) = &mut self.family {
+            family.lost_root(clock::ticks_since_boot());
+        }
         self.state = ChildState::Ended { exit, usage };
         self.code = Some(exit::shell_code(exit));
         self.live = None;
         self.lose_stdin();
+        let kill_at = self.life.kill_at;
+        self.life.ended(exit, self.spec.restart);
+        // Who was to end with it may still be there.
+        self.life.kill_at = kill_at;
         Some((exit, usage))
     }
 
@@ -222,8 +178,30 @@ impl Child {
             // Nothing new, or it has just ended, which its pidfd tells.
             Ok(None) | Err(_) => return,
         };
+        if self.state != state {
+            self.life.note(match state {
+                ChildState::Stopped { signal } => Happening::Stopped { signal },
+                _ => Happening::Continued,
+            });
+        }
         self.state = state;
         self.touch();
+    }
+
+    /// Looks at who descends from it.
+    pub(super) fn look_at_family(&mut self, now: &Kinship) {
+        let Some(family) = &mut self.family else { return };
+        family.look(now);
+        let relatives = family.relatives(now);
+        if *relatives != *self.relatives {
+            self.relatives = relatives.into();
+            self.touch();
+        }
+        if !self.lives() && self.relatives.is_empty() {
+            // Nobody is left to be killed, should that have been the plan.
+            self.life.kill_at = None;
+            self.family = None;
+        }
     }
 
     /// Reads what it uses.
@@ -236,9 +214,12 @@ impl Child {
         let cpu = if passed > 0.0 { (cpu_time.since(before).as_secs_f64() / passed) as f32 } else { 0.0 };
         let live = LiveUsage { cpu_time, cpu, rss: resident(process.pid) };
         self.live_at = now;
-        if self.live.replace(live) != Some(live) {
-            self.touch();
+        self.live = Some(live);
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
         }
+        self.history.push_back(live);
+        self.touch();
     }
 
     /// What a face is shown; the same as before where nothing changed.
@@ -255,10 +236,13 @@ impl Child {
             id: self.id,
             pid: self.process.as_ref().filter(|_| self.lives()).map(|process| process.pid),
             command: self.command.clone(),
-            started: self.started,
+            started: self.life.started,
             state: self.state.clone(),
             code: self.code,
             live: self.live,
+            history: self.history.iter().copied().collect(),
+            course: Course { family: self.relatives.clone(), calls: self.calls.clone(), ..self.life.course() },
+            spec: self.spec.clone(),
             stdin,
             stdout_bytes: self.output.bytes(Stream::Stdout),
             stderr_bytes: self.output.bytes(Stream::Stderr),
@@ -273,34 +257,7 @@ impl Child {
     }
 }
 
-/// A pipe's reading and writing end, ours not blocking.
-fn one_way(writing_is_ours: bool) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    fcntl_setfl(if writing_is_ours { &writer } else { &reader }, OFlags::NONBLOCK)?;
-    Ok((reader, writer))
-}
-
 fn resident(pid: crate::model::Pid) -> Bytes {
     let pages = || std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse::<u64>().ok();
     Bytes(pages().unwrap_or(0) * rustix::param::page_size() as u64)
-}
-
-/// The command as one would type it, made visible.
-pub(super) fn command_line(spec: &ChildSpec) -> Arc<str> {
-    let mut line = String::new();
-    for word in std::iter::once(&spec.program).chain(&spec.args) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        let word = text::visible(word.as_encoded_bytes());
-        let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%^".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            line.push_str(&word);
-        } else {
-            line.push('\'');
-            line.push_str(&word.replace('\'', "'\\''"));
-            line.push('\'');
-        }
-    }
-    Arc::from(line)
 }

@@ -101,7 +101,7 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
     let request = Spawn {
         program: spec.program.as_encoded_bytes(),
         args: &spec.args,
-        env: &spec.env,
+        env: &spec.env.set,
         cwd: spec.cwd.as_deref(),
         stdio: [Stdio::Inherit, stdio(routes[0].as_ref()), stdio(routes[1].as_ref())],
         group: if shares_terminal { Group::Inherit } else { Group::Own },

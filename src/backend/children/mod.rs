@@ -2,21 +2,32 @@
 //!
 //! A face sends [`ChildCommand`]s and is told [`Update::Children`]: all
 //! children with their state, what they use, and a bounded log of what they
-//! wrote. Each child has a session of its own and pipes for its three standard
-//! streams. A child's log holds at most 1 MiB (256 KiB and less each where
+//! wrote. A child has a session of its own and pipes for its three standard
+//! streams, unless its [`ChildSpec`] says otherwise. A child's log holds at most 1 MiB (256 KiB and less each where
 //! there are many: 48 MiB for all, 48 KiB at least), oldest lines dropped and
 //! counted; lines of more than 4 KiB are split; 1 MiB may wait for a child
 //! that does not read. When the program ends the children get SIGTERM and,
-//! half a second later, SIGKILL, each with its process group.
+//! half a second later, SIGKILL, each with its whole tree; those whose fate is
+//! to go on are left alone. Of the moments of a child's life the last 200 are
+//! kept, and of what it used the last two minutes.
 //!
+//! [`ChildSpec`]: crate::model::launch::ChildSpec
 //! [`Update::Children`]: super::Update::Children
 
+mod calls;
 mod child;
+pub mod code;
 pub mod exit;
+pub mod experiments;
+mod family;
 pub mod headless;
+mod life;
 pub mod output;
 pub mod plain;
 mod pump;
+mod request;
+mod signals;
+mod streams;
 mod supervisor;
 
 use std::os::fd::OwnedFd;

@@ -16,14 +16,16 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use rustix::process::{Pid as RawPid, Signal, kill_process_group};
 
 use super::child::Child;
 use super::exit;
+use super::family::Kinship;
 use super::output::PER_CHILD;
+use super::signals::ROUNDS;
 use crate::backend::outlet::Outlet;
 use crate::backend::{ChildCommand, Update};
 use crate::model::child::{ChildId, ChildSpec, ChildState, Children, Stream};
+use crate::model::life::Target;
 use crate::model::{Fault, Nanos, Stamped, signal};
 use crate::sys::clock;
 
@@ -42,9 +44,11 @@ const GRACE: Nanos = Nanos::from_millis(500);
 
 const WAKE: u64 = 0;
 const SIGCHLD: u64 = 1;
-/// What a token means: the child's id, and in its lowest two bits this.
+/// What a token means: the child's id, and in its lowest bits this.
 const EXIT: u64 = 0;
 const STDIN: u64 = 3;
+const EXECUTES: u64 = 4;
+const BITS: u32 = 3;
 
 pub(super) struct Loop {
     inbox: Receiver<ChildCommand>,
@@ -123,8 +127,10 @@ impl Loop {
     /// How long to sleep; `None` until something happens.
     fn timeout(&self) -> Option<Nanos> {
         let now = clock::monotonic();
-        let living = self.children.values().any(Child::lives);
-        let dues = [self.dirty.then_some(self.published + PICTURE), self.stops_due, living.then_some(self.usage_due)];
+        let living = self.children.values().any(Child::is_looked_at);
+        let due = self.children.values().filter_map(|child| child.life.due()).min();
+        let dues =
+            [self.dirty.then_some(self.published + PICTURE), self.stops_due, living.then_some(self.usage_due), due];
         dues.into_iter().flatten().min().map(|due| due.since(now))
     }
 
@@ -136,7 +142,7 @@ impl Loop {
                 // A storm of exits must not make us ask everybody each time.
                 self.stops_due.get_or_insert(self.stops_seen + STOPS);
             }
-            _ => self.serve_child(token >> 2, token & 3, flags),
+            _ => self.serve_child(token >> BITS, token & ((1 << BITS) - 1), flags),
         }
     }
 
@@ -154,13 +160,14 @@ impl Loop {
                 }
             }
             STDIN => {
-                // The reader closed its end.
-                if flags.contains(EventFlags::ERR) && !flags.contains(EventFlags::OUT) {
+                // The reader closed its end, or everybody the terminal.
+                if flags.intersects(EventFlags::ERR | EventFlags::HUP) && !flags.contains(EventFlags::OUT) {
                     child.lose_stdin();
                 } else {
                     self.flush(id);
                 }
             }
+            EXECUTES => child.look_for_exec(),
             stream => {
                 let stream = if stream == 1 { Stream::Stdout } else { Stream::Stderr };
                 if !child.read(stream, &mut self.buffer) {
@@ -191,7 +198,8 @@ impl Loop {
     fn obey(&mut self, command: ChildCommand) -> Result<(), Fault> {
         match command {
             ChildCommand::Spawn(spec) => self.spawn(&spec),
-            ChildCommand::Signal { id, signal } => self.signal(id, signal),
+            ChildCommand::Signal { id, signal, target } => self.signal(id, signal, target),
+            ChildCommand::End { id, target, grace } => self.end(id, target, grace),
             ChildCommand::Write { id, bytes } => {
                 self.child(id)?.write(&bytes)?;
                 self.flush(id);
@@ -203,7 +211,14 @@ impl Loop {
                 Ok(())
             }
             ChildCommand::Again(id) => {
-                let spec = self.child(id)?.spec.clone();
+                let child = self.child(id)?;
+                if child.life.next_start.is_some() {
+                    // It waits to be started again anyway.
+                    child.life.wanted_again();
+                    self.start_again(id);
+                    return Ok(());
+                }
+                let spec = child.spec.clone();
                 self.spawn(&spec)
             }
             ChildCommand::Forget(id) => {
@@ -211,6 +226,7 @@ impl Loop {
                 if child.lives() {
                     return Err(child.fault("it still runs; end it first"));
                 }
+                // Its descriptors go with it.
                 self.children.remove(&id);
                 self.share_memory();
                 Ok(())
@@ -243,9 +259,13 @@ impl Loop {
     }
 
     fn watch(&self, child: &Child) -> io::Result<()> {
-        let token = |what: u64| EventData::new_u64(child.id << 2 | what);
+        let token = |what: u64| EventData::new_u64(child.id << BITS | what);
         let Some(process) = &child.process else { return Ok(()) };
         epoll::add(&self.epoll, &*process.pidfd, token(EXIT), EventFlags::IN)?;
+        if let Some(executes) = &child.executes {
+            // HUP is always told.
+            epoll::add(&self.epoll, executes, token(EXECUTES), EventFlags::empty())?;
+        }
         for stream in [Stream::Stdout, Stream::Stderr] {
             if let Some(file) = child.stream(stream) {
                 epoll::add(&self.epoll, file, token(1 + stream as u64), EventFlags::IN)?;
@@ -258,17 +278,42 @@ impl Loop {
         Ok(())
     }
 
-    fn signal(&mut self, id: ChildId, number: i32) -> Result<(), Fault> {
+    fn signal(&mut self, id: ChildId, number: i32, target: Target) -> Result<(), Fault> {
         let child = self.child(id)?;
-        let name = signal::name(number);
-        let Some(process) = child.process.as_ref().filter(|_| child.lives()) else {
-            return Err(child.fault(&format!("{name} was not sent: it has ended")));
+        let reached = child.signal(number, target)?;
+        let whom = match (target, reached) {
+            (Target::Child, _) => child.name(),
+            (_, Some(count)) => format!("{} of {}: {count} processes", target.words(), child.name()),
+            (_, None) => format!("{} of {}", target.words(), child.name()),
         };
-        let sent = process.pidfd.send(number);
-        sent.map_err(|errno| child.fault(&format!("{name} was not sent: {}", crate::sys::spawn::reason(errno))))?;
-        let done = format!("{name} sent to {}", child.name());
+        let done = format!("{} sent to {whom}", signal::name(number));
         self.outlet.publish(Update::Done(done.into()));
         Ok(())
+    }
+
+    fn end(&mut self, id: ChildId, target: Target, grace: Nanos) -> Result<(), Fault> {
+        let child = self.child(id)?;
+        child.end(target, grace)?;
+        let done = format!("asked {} of {} to end", target.words(), child.name());
+        self.outlet.publish(Update::Done(done.into()));
+        Ok(())
+    }
+
+    /// Starts a child anew whose time has come.
+    fn start_again(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        child.start_again();
+        let Some(child) = self.children.get(&id) else { return };
+        let fault = match (&child.state, self.watch(child)) {
+            (ChildState::NotStarted(fault), _) => Some(fault.clone()),
+            (_, Err(error)) => Some(child.fault(&format!("cannot be watched: {error}"))),
+            (_, Ok(())) => None,
+        };
+        if let Some(fault) = fault {
+            self.outlet.fault(fault);
+        }
+        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        self.dirty = true;
     }
 
     /// Writes what a child takes, and is told when it takes more.
@@ -278,7 +323,7 @@ impl Loop {
         if let Some(stdin) = &child.stdin {
             let flags = if more { EventFlags::OUT } else { EventFlags::empty() };
             // It is in the set since the child started.
-            let _ = epoll::modify(&self.epoll, stdin, EventData::new_u64(id << 2 | STDIN), flags);
+            let _ = epoll::modify(&self.epoll, stdin, EventData::new_u64(id << BITS | STDIN), flags);
         }
     }
 
@@ -297,10 +342,30 @@ impl Loop {
         if self.usage_due <= now {
             self.usage_due = now + USAGE;
             self.children.values_mut().for_each(Child::look_at_usage);
+            self.look_at_families();
             self.dirty |= self.children.values().any(Child::touched);
+        }
+        let is_due = |due: Option<Nanos>| due.is_some_and(|due| due <= now);
+        let due: Vec<ChildId> =
+            self.children.values().filter(|child| is_due(child.life.due())).map(|child| child.id).collect();
+        for id in due {
+            self.dirty = true;
+            match self.children.get_mut(&id) {
+                Some(child) if is_due(child.life.kill_at) => child.grace_is_over(),
+                Some(_) => self.start_again(id),
+                None => {}
+            }
         }
         if self.dirty && self.published + PICTURE <= now {
             self.publish(now);
+        }
+    }
+
+    /// Who descends from whom: one reading of all processes for all children.
+    fn look_at_families(&mut self) {
+        if self.children.values().any(Child::is_looked_at) {
+            let now = Kinship::read();
+            self.children.values_mut().for_each(|child| child.look_at_family(&now));
         }
     }
 
@@ -314,26 +379,30 @@ impl Loop {
         (self.dirty, self.published) = (false, now);
     }
 
-    /// SIGTERM to each living child's group, SIGKILL after the grace. No child
-    /// is reaped before its group has had both: until then its number, which
-    /// is the group's, is nobody else's.
+    /// SIGTERM to each living child's tree, SIGKILL after the grace; those that
+    /// are to go on are left alone.
     fn end_all(&mut self) {
-        let living: Vec<_> = self.children.values().filter(|c| c.lives()).filter_map(|c| c.process.clone()).collect();
-        let group = |pid: i32, signal: Signal| {
-            // A group that is gone needs no signal.
-            let _ = RawPid::from_raw(pid).map(|pid| kill_process_group(pid, signal));
-        };
-        for process in &living {
-            group(process.pid, Signal::TERM);
-            group(process.pid, Signal::CONT);
+        let mut living: Vec<&mut Child> =
+            self.children.values_mut().filter(|child| child.lives() && child.ends_with_us()).collect();
+        if !living.is_empty() {
+            let now = Kinship::read();
+            for child in &mut living {
+                child.strike(&[libc::SIGTERM, libc::SIGCONT], &now);
+            }
+            let deadline = clock::monotonic() + GRACE;
+            for process in living.iter().filter_map(|child| child.process.as_ref()) {
+                let _ = process.pidfd.ended(Some(deadline.since(clock::monotonic()).into()));
+            }
+            // Whoever is left of the trees, and whoever they started meanwhile.
+            for _ in 0..ROUNDS {
+                let now = Kinship::read();
+                let reached: usize = living.iter_mut().map(|child| child.strike(&[libc::SIGKILL], &now)).sum();
+                if reached == 0 {
+                    break;
+                }
+            }
         }
-        let deadline = clock::monotonic() + GRACE;
-        for process in &living {
-            let left = deadline.since(clock::monotonic());
-            let _ = process.pidfd.ended(Some(left.into()));
-            group(process.pid, Signal::KILL);
-        }
-        for child in self.children.values_mut().filter(|child| child.lives()) {
+        for child in living {
             if let Some(process) = &child.process {
                 let _ = process.pidfd.ended(None);
             }

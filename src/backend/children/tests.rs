@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::backend::Update;
 use crate::backend::outlet::{Inlet, outlet};
+use crate::model::Nanos;
 use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, Exit, StdinState, Stream};
+use crate::model::launch::{Fate, Redirect, Restart};
+use crate::model::life::{Happening, Relative, Target};
 
 /// A supervisor and what it has told so far.
 struct Bench {
@@ -27,7 +30,7 @@ impl Bench {
     }
 
     fn spawn(&self, words: &[&str]) {
-        self.send(ChildCommand::Spawn(spec(words)));
+        self.send(ChildCommand::Spawn(Box::new(spec(words))));
     }
 
     /// Takes updates until `good`.
@@ -133,16 +136,16 @@ fn a_child_that_does_not_read_blocks_nobody() {
 fn signals_stops_and_continues_are_seen() {
     let mut bench = Bench::new();
     bench.spawn(&["sleep", "1000"]);
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGSTOP });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGSTOP, target: Target::Child });
     let stopped = ChildState::Stopped { signal: libc::SIGSTOP };
     bench.until("stopped", |bench| (bench.child(1)?.state == stopped).then_some(()));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT, target: Target::Child });
     bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
     bench.send(ChildCommand::Forget(1));
     bench.until("a refusal", |bench| bench.faults.iter().any(|f| f.contains("still runs")).then_some(()));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGUSR1 });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGUSR1, target: Target::Child });
     assert_eq!(bench.ended(1).0.signal, Some(libc::SIGUSR1));
-    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGTERM });
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGTERM, target: Target::Child });
     bench.until("a refusal", |bench| {
         bench.faults.iter().any(|f| f.contains("was not sent: it has ended")).then_some(())
     });
@@ -156,7 +159,7 @@ fn signals_stops_and_continues_are_seen() {
 fn what_cannot_start_says_why() {
     let mut bench = Bench::new();
     bench.spawn(&["no-such-program"]);
-    bench.send(ChildCommand::Spawn(ChildSpec { cwd: Some(PathBuf::from("/no/such")), ..spec(&["true"]) }));
+    bench.send(ChildCommand::Spawn(Box::new(ChildSpec { cwd: Some(PathBuf::from("/no/such")), ..spec(&["true"]) })));
     bench.until("both", |bench| (bench.faults.len() == 2).then_some(()));
     assert_eq!(bench.faults[0], "spawn: no-such-program: not found in PATH (ENOENT)");
     assert_eq!(bench.faults[1], "spawn: cannot enter /no/such: No such file or directory (ENOENT)");
@@ -205,7 +208,7 @@ fn dropping_ends_children_and_their_groups() {
     let mut bench = Bench::new();
     bench.spawn(&["sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait; wait"]);
     bench.spawn(&["sleep", "1000"]);
-    bench.send(ChildCommand::Signal { id: 2, signal: libc::SIGSTOP });
+    bench.send(ChildCommand::Signal { id: 2, signal: libc::SIGSTOP, target: Target::Child });
     let (pids, grandchild) = bench.until("they run", |bench| {
         let grandchild: i32 = lines_of(bench.child(1)?).first()?.1.parse().ok()?;
         matches!(bench.child(2)?.state, ChildState::Stopped { .. }).then_some(())?;
@@ -220,4 +223,151 @@ fn dropping_ends_children_and_their_groups() {
             assert!(begin.elapsed() < Duration::from_secs(10), "{pid} lives");
         }
     }
+}
+
+/// What happened to a child, without the times.
+fn happenings(child: &ChildView) -> Vec<Happening> {
+    child.course.moments.iter().map(|moment| moment.what).collect()
+}
+
+#[test]
+fn the_course_of_a_life_is_told_in_order() {
+    let mut bench = Bench::new();
+    bench.spawn(&["sleep", "1000"]);
+    let pid = bench.until("it runs", |bench| {
+        let child = bench.child(1)?;
+        happenings(child).contains(&Happening::Executed).then_some(child.pid?)
+    });
+    let signal = |signal| ChildCommand::Signal { id: 1, signal, target: Target::Child };
+    bench.send(signal(libc::SIGSTOP));
+    bench.until("stopped", |bench| matches!(bench.child(1)?.state, ChildState::Stopped { .. }).then_some(()));
+    bench.send(signal(libc::SIGCONT));
+    bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
+    bench.send(signal(libc::SIGKILL));
+    let (exit, child) = bench.ended(1);
+    let told = |signal| Happening::Signalled { signal, target: Target::Child };
+    let expected = [
+        Happening::Created { pid },
+        Happening::Executed,
+        told(libc::SIGSTOP),
+        Happening::Stopped { signal: libc::SIGSTOP },
+        told(libc::SIGCONT),
+        Happening::Continued,
+        told(libc::SIGKILL),
+        Happening::Ended { exit },
+        Happening::Reaped,
+    ];
+    assert_eq!(happenings(&child), expected);
+    assert!(child.course.moments.is_sorted_by_key(|moment| moment.at));
+    assert!(child.course.calls.last().unwrap().contains("sleep"), "{:?}", child.course.calls);
+}
+
+#[test]
+fn who_does_not_end_when_asked_is_killed_with_its_tree() {
+    let mut bench = Bench::new();
+    let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.05; done' & \
+                  while :; do sleep 0.05; done";
+    bench.spawn(&["sh", "-c", script]);
+    let grandchild: i32 = bench.until("both run", |bench| lines_of(bench.child(1)?).first()?.1.parse().ok());
+    let grace = Nanos::from_millis(200);
+    bench.send(ChildCommand::End { id: 1, target: Target::Tree, grace });
+    let (exit, child) = bench.ended(1);
+    assert_eq!(exit.signal, Some(libc::SIGKILL));
+    let at = |wanted: i32| {
+        let is = |what| matches!(what, Happening::Signalled { signal, .. } if signal == wanted);
+        child.course.moments.iter().find(|moment| is(moment.what)).unwrap().at
+    };
+    assert!(at(libc::SIGKILL).since(at(libc::SIGTERM)) >= grace, "not before its time");
+    bench.until("the grandchild is gone", |_| {
+        crate::sys::proc_tree::of(grandchild).is_none_or(|kin| kin.state == b'Z').then_some(())
+    });
+}
+
+#[test]
+fn orphans_and_zombies_are_named_and_reached_after_the_end() {
+    let mut bench = Bench::new();
+    bench.spawn(&["sh", "-c", "sh -c 'sleep 1000 & exit'; true & exec sleep 1000"]);
+    let family = bench.until("both are seen", |bench| {
+        let family = bench.child(1)?.course.family.clone();
+        (family.iter().any(Relative::is_zombie) && family.iter().any(|one| one.orphan)).then_some(family)
+    });
+    let pid = bench.child(1).unwrap().pid.unwrap();
+    let zombie = family.iter().find(|one| one.is_zombie()).unwrap();
+    assert_eq!((zombie.parent, zombie.orphan), (pid, false));
+    let orphan = family.iter().find(|one| one.orphan).unwrap().clone();
+    assert_eq!((&*orphan.name, orphan.is_zombie()), ("sleep", false));
+    assert_ne!(orphan.parent, pid);
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGKILL, target: Target::Child });
+    bench.ended(1);
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGKILL, target: Target::Group });
+    bench.until("the orphan is gone", |_| {
+        crate::sys::proc_tree::of(orphan.pid).is_none_or(|kin| kin.state == b'Z').then_some(())
+    });
+    bench.until("nobody is left", |bench| bench.child(1)?.course.family.is_empty().then_some(()));
+    bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGTERM, target: Target::Tree });
+    bench.until("the refusal", |bench| bench.faults.iter().any(|fault| fault.contains("has ended")).then_some(()));
+}
+
+#[test]
+fn one_that_fails_is_started_again_until_it_is_called_off() {
+    let mut bench = Bench::new();
+    let spec = ChildSpec { restart: Restart::OnFailure, ..spec(&["sh", "-c", "echo run; exit 1"]) };
+    bench.send(ChildCommand::Spawn(Box::new(spec)));
+    bench.until("a second start", |bench| {
+        let child = bench.child(1)?;
+        (child.course.starts >= 2 && child.course.next_start.is_some()).then_some(())
+    });
+    bench.send(ChildCommand::End { id: 1, target: Target::Tree, grace: Nanos::from_secs(1) });
+    let child = bench.until("called off", |bench| {
+        let child = bench.child(1)?;
+        (child.course.next_start.is_none() && matches!(child.state, ChildState::Ended { .. })).then(|| child.clone())
+    });
+    let runs = lines_of(&child).iter().filter(|(_, text)| text == "run").count();
+    assert_eq!(runs, child.course.starts as usize, "one log for all of them");
+    assert!(happenings(&child).contains(&Happening::Delayed { by: Nanos::from_millis(500) }));
+    assert_eq!(bench.children.children.len(), 1);
+}
+
+#[test]
+fn streams_go_to_files_and_terminals() {
+    let mut bench = Bench::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out");
+    std::fs::write(&path, "before\n").unwrap();
+    let file = Redirect::File { path: path.clone(), append: true };
+    let streams = [Redirect::Null, file, Redirect::Pipe];
+    let spec_of = |streams, words: &[&str]| ChildCommand::Spawn(Box::new(ChildSpec { streams, ..spec(words) }));
+    bench.send(spec_of(streams, &["sh", "-c", "echo out; echo err >&2; cat"]));
+    let log = bench.log(1, 1);
+    assert_eq!(log, [(Stream::Stderr, "err".to_owned())]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nout\n");
+    let script = "test -t 0 && test -t 1 && test -t 2 && tty >/dev/tty; read line; echo got $line; cat; echo end";
+    bench.send(spec_of([Redirect::Pty, Redirect::Pty, Redirect::Pty], &["sh", "-c", script]));
+    bench.until("its terminal", |bench| {
+        lines_of(bench.child(2)?).iter().any(|l| l.1.starts_with("/dev/pts/")).then_some(())
+    });
+    bench.send(ChildCommand::Write { id: 2, bytes: b"hello\n".to_vec() });
+    bench.until("the answer", |bench| lines_of(bench.child(2)?).iter().any(|l| l.1 == "got hello").then_some(()));
+    bench.send(ChildCommand::CloseStdin(2));
+    assert_eq!(bench.ended(2).0.code, Some(0));
+    bench.until("all is read", |bench| lines_of(bench.child(2)?).iter().any(|l| l.1 == "end").then_some(()));
+    let missing = Redirect::File { path: directory.path().join("no/such"), append: false };
+    bench.send(spec_of([Redirect::Null, missing, Redirect::Null], &["true"]));
+    bench.until("the refusal", |bench| matches!(bench.child(3)?.state, ChildState::NotStarted(_)).then_some(()));
+}
+
+#[test]
+fn one_that_shall_go_on_does() {
+    let mut bench = Bench::new();
+    let streams = [Redirect::Null, Redirect::Null, Redirect::Null];
+    let kept = ChildSpec { fate: Fate::Keep, streams, ..spec(&["sleep", "1000"]) };
+    bench.send(ChildCommand::Spawn(Box::new(kept)));
+    bench.spawn(&["sleep", "1000"]);
+    let [kept, ended] = bench.until("they run", |bench| Some([bench.child(1)?.pid?, bench.child(2)?.pid?]));
+    let kept = crate::sys::pidfd::Pidfd::open(kept).unwrap();
+    let ended = crate::sys::pidfd::Pidfd::open(ended).unwrap();
+    drop(bench.supervisor.take());
+    assert!(ended.ended(Some(Duration::ZERO)).unwrap());
+    assert!(!kept.ended(Some(Duration::from_millis(700))).unwrap());
+    crate::sys::reap::kill_and_wait(&kept);
 }

@@ -24,6 +24,7 @@ mod sweep;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -37,6 +38,7 @@ pub use crate::sys::names::Name;
 use crate::sys::packet::PacketSocket;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::reap;
+use crate::sys::spawn::trace::Call;
 use crate::sys::spawn::{Group, Register, Spawn, SpawnError, Spawned, Stdio, Step, spawn};
 
 /// What a child is to us.
@@ -55,6 +57,24 @@ pub struct Child {
     pub pid: Pid,
     /// Its pidfd.
     pub pidfd: Arc<Pidfd>,
+    /// What starting it took.
+    pub trail: Arc<Trail>,
+}
+
+/// What starting a child took.
+#[derive(Debug, Default)]
+pub struct Trail {
+    /// The system calls, in order.
+    pub calls: Vec<Call>,
+    /// The files that execve(2) was tried with.
+    pub candidates: Vec<PathBuf>,
+}
+
+impl From<Spawned> for Child {
+    fn from(spawned: Spawned) -> Self {
+        let Spawned { pid, pidfd, calls, candidates } = spawned;
+        Child { pid, pidfd: Arc::new(pidfd), trail: Arc::new(Trail { calls, candidates }) }
+    }
 }
 
 /// The janitor, as the program holds it.
@@ -168,7 +188,7 @@ impl Janitor {
             Err(error) if error.step == Step::Register && self.revive() => attempt(),
             other => other,
         }?;
-        let child = Child { pid: spawned.pid, pidfd: Arc::new(spawned.pidfd) };
+        let child = Child::from(spawned);
         let mut state = self.state.lock();
         state.remember(role, &child.pidfd);
         state.sent_one();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::worker::{Assignment, Boss, Job, report_for_work};
 use super::{ipc, litmus, locks};
+use crate::backend::children::experiments;
 
 /// A row of the registry, its type erased.
 struct Kind {
@@ -18,7 +19,13 @@ const fn kind<J: Job>() -> Kind {
     Kind { name: J::KIND, work: |job, boss, fds| serde_json::from_value::<J>(job)?.work(boss, fds) }
 }
 
-const KINDS: &[Kind] = &[kind::<ipc::Job>(), kind::<ipc::failures::Job>(), kind::<locks::Job>(), kind::<litmus::Job>()];
+const KINDS: &[Kind] = &[
+    kind::<ipc::Job>(),
+    kind::<ipc::failures::Job>(),
+    kind::<experiments::Job>(),
+    kind::<locks::Job>(),
+    kind::<litmus::Job>(),
+];
 
 /// The whole life of a worker process: takes its job from standard input and
 /// does it.

@@ -10,6 +10,7 @@ use std::ptr;
 
 use rustix::io::Errno;
 
+use super::trace::{Call, Trace};
 use super::{Group, Step};
 
 /// Stands for "no descriptor".
@@ -33,10 +34,31 @@ pub(super) struct Plan {
     pub(super) group: Group,
     /// Bit n − 1 for signal n.
     pub(super) ignore: u64,
-    pub(super) nofile: libc::rlimit64,
+    /// Resource limits: `RLIMIT_NOFILE` first, then what was asked for.
+    pub(super) limits: *const (c_int, libc::rlimit64),
+    pub(super) limit_count: usize,
+    pub(super) nice: Option<c_int>,
+    /// The CPUs as a set of bits; null where all the parent's are allowed.
+    pub(super) cpus: *const u64,
+    pub(super) cpu_bytes: usize,
+    pub(super) umask: Option<u32>,
+    /// Makes standard input the terminal of the new session.
+    pub(super) terminal: bool,
+    pub(super) user: Option<User>,
     pub(super) socket: c_int,
     pub(super) message: u8,
     pub(super) failure: Failure,
+    pub(super) trace: Trace,
+}
+
+/// Whom it runs as; the groups as a pointer and a count.
+#[derive(Clone, Copy)]
+pub(super) struct User {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) groups: *const u32,
+    /// `None` leaves the supplementary groups as they are.
+    pub(super) group_count: Option<usize>,
 }
 
 /// Where the child leaves what went wrong, in the memory that both share.
@@ -96,57 +118,98 @@ pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
 type Failed = (Step, c_int, usize);
 
 fn become_program(plan: &Plan) -> Result<(), Failed> {
-    reset_signals(plan.ignore);
+    let trace = &plan.trace;
+    reset_signals(trace, plan.ignore);
     let step = |step: Step| move |errno: c_int| (step, errno, 0);
     match plan.group {
         Group::Inherit => {}
-        // SAFETY: plain numbers.
-        Group::Own => check(unsafe { libc::syscall(libc::SYS_setpgid, 0, 0) }).map_err(step(Step::Group))?,
-        // SAFETY: no arguments.
-        Group::Session => check(unsafe { libc::syscall(libc::SYS_setsid) }).map_err(step(Step::Session))?,
+        Group::Own => drop(call(trace, libc::SYS_setpgid, [0; 5]).map_err(step(Step::Group))?),
+        Group::Session => drop(call(trace, libc::SYS_setsid, [0; 5]).map_err(step(Step::Session))?),
     }
     if plan.socket != NO_FD {
-        announce(plan.socket, plan.message).map_err(step(Step::Register))?;
+        announce(plan).map_err(step(Step::Register))?;
     }
-    if !plan.cwd.is_null() {
-        // SAFETY: a C string of the parent's.
-        check(unsafe { libc::syscall(libc::SYS_chdir, plan.cwd) }).map_err(step(Step::Directory))?;
-    }
+    restrict(plan)?;
     for (source, target) in plan.stdio.into_iter().zip(0..) {
-        connect(source, target).map_err(step(Step::Stdio))?;
+        connect(trace, source, target).map_err(step(Step::Stdio))?;
     }
-    let limit: *const libc::rlimit64 = &raw const plan.nofile;
-    let none: *mut libc::rlimit64 = ptr::null_mut();
-    // SAFETY: `limit` is read, nothing is written.
-    check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, limit, none) })
-        .map_err(step(Step::Limit))?;
+    if plan.terminal {
+        call(trace, libc::SYS_ioctl, [0, libc::TIOCSCTTY as usize, 0, 0, 0]).map_err(step(Step::Terminal))?;
+    }
+    if let Some(user) = plan.user {
+        become_user(trace, user).map_err(step(Step::User))?;
+    }
+    // As the new user, who may not be allowed to go there.
+    if !plan.cwd.is_null() {
+        call(trace, libc::SYS_chdir, [plan.cwd.expose_provenance(), 0, 0, 0, 0]).map_err(step(Step::Directory))?;
+    }
     mask(0, ptr::null_mut());
+    trace.note(Call { number: libc::SYS_rt_sigprocmask, args: [2, 0, 0], returned: true, ..Call::default() });
     Err(execute(plan))
+}
+
+/// Limits, priority, CPUs and file mode mask: while we may still raise them.
+fn restrict(plan: &Plan) -> Result<(), Failed> {
+    let trace = &plan.trace;
+    let step = |step: Step| move |errno: c_int| (step, errno, 0);
+    for index in 0..plan.limit_count {
+        // SAFETY: the parent's list has so many entries.
+        let (resource, limit) = unsafe { &*plan.limits.add(index) };
+        let limit = ptr::from_ref(limit).expose_provenance();
+        call(trace, libc::SYS_prlimit64, [0, *resource as usize, limit, 0, 0]).map_err(step(Step::Limit))?;
+    }
+    if let Some(nice) = plan.nice {
+        let args = [libc::PRIO_PROCESS as usize, 0, nice as usize, 0, 0];
+        call(trace, libc::SYS_setpriority, args).map_err(step(Step::Nice))?;
+    }
+    if !plan.cpus.is_null() {
+        let args = [0, plan.cpu_bytes, plan.cpus.expose_provenance(), 0, 0];
+        call(trace, libc::SYS_sched_setaffinity, args).map_err(step(Step::Affinity))?;
+    }
+    if let Some(umask) = plan.umask {
+        // Cannot fail.
+        let _ = call(trace, libc::SYS_umask, [umask as usize, 0, 0, 0, 0]);
+    }
+    Ok(())
+}
+
+/// Groups first: who has become somebody else may not change them any more.
+fn become_user(trace: &Trace, user: User) -> Result<(), c_int> {
+    let (uid, gid) = (user.uid as usize, user.gid as usize);
+    if let Some(count) = user.group_count {
+        call(trace, libc::SYS_setgroups, [count, user.groups.expose_provenance(), 0, 0, 0])?;
+    }
+    call(trace, libc::SYS_setresgid, [gid, gid, gid, 0, 0])?;
+    call(trace, libc::SYS_setresuid, [uid, uid, uid, 0, 0])?;
+    Ok(())
 }
 
 /// Handlers are the parent's code: none may run here. Ignored signals stay so,
 /// save `SIGPIPE` and with those of `ignore`.
-fn reset_signals(ignore: u64) {
+fn reset_signals(trace: &Trace, ignore: u64) {
     // struct sigaction as the kernel has it on x86-64 and aarch64: handler,
     // flags, restorer, mask.
     let default = [libc::SIG_DFL as u64, 0, 0, 0];
     let ignored = [libc::SIG_IGN as u64, 0, 0, 0];
-    let nothing: *mut [u64; 4] = ptr::null_mut();
     let mut signal: c_int = 1;
     while signal <= 64 {
         let mut now = default;
+        let number = signal as usize;
         let wanted = if ignore >> (signal - 1) & 1 == 1 {
             Some(&ignored)
         } else {
-            let query: *const [u64; 4] = ptr::null();
-            // SAFETY: writes 32 bytes into `now`.
-            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, query, &raw mut now, SET) };
+            let query = [number, 0, (&raw mut now).expose_provenance(), SET as usize, 0];
+            let _ = call(trace, libc::SYS_rt_sigaction, query);
             let keep = now[0] == default[0] || (now[0] == ignored[0] && signal != libc::SIGPIPE);
             (!keep).then_some(&default)
         };
         if let Some(action) = wanted {
-            // SAFETY: reads 32 bytes. Fails for SIGKILL and SIGSTOP only.
-            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::from_ref(action), nothing, SET) };
+            // Fails for SIGKILL and SIGSTOP only.
+            let _ = call(
+                trace,
+                libc::SYS_rt_sigaction,
+                [number, ptr::from_ref(action).expose_provenance(), 0, SET as usize, 0],
+            );
         }
         signal += 1;
     }
@@ -155,12 +218,11 @@ fn reset_signals(ignore: u64) {
 /// Sends `message` with our own pidfd. The parent may be killed at any moment:
 /// the receiver sees the end of the socket only when we have closed our copy
 /// of it too, that is after this message.
-fn announce(socket: c_int, message: u8) -> Result<(), c_int> {
-    // SAFETY: no arguments; cannot fail.
-    let pid = unsafe { libc::syscall(libc::SYS_getpid) };
-    // SAFETY: plain numbers.
-    let pidfd = value(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })? as c_int;
-    let mut body = message;
+fn announce(plan: &Plan) -> Result<(), c_int> {
+    let trace = &plan.trace;
+    let pid = call(trace, libc::SYS_getpid, [0; 5])?;
+    let pidfd = call(trace, libc::SYS_pidfd_open, [pid, 0, 0, 0, 0])? as c_int;
+    let mut body = plan.message;
     let mut part = libc::iovec { iov_base: (&raw mut body).cast(), iov_len: 1 };
     // cmsghdr with one descriptor: length, level, type, descriptor, padding.
     let mut control = Control { length: 20, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: pidfd, padding: 0 };
@@ -172,17 +234,14 @@ fn announce(socket: c_int, message: u8) -> Result<(), c_int> {
     header.msg_controllen = size_of::<Control>() as _;
     let mut patience = PATIENCE;
     loop {
-        // SAFETY: `header` points to live data of the sizes it states.
-        let sent = unsafe { libc::syscall(libc::SYS_sendmsg, socket, &raw const header, libc::MSG_NOSIGNAL) };
-        match value(sent) {
+        let args = [plan.socket as usize, (&raw mut header).expose_provenance(), libc::MSG_NOSIGNAL as usize, 0, 0];
+        match call(trace, libc::SYS_sendmsg, args) {
             Ok(_) => return Ok(()),
             // Full, or too many descriptors on their way.
             Err(libc::EAGAIN | libc::ETOOMANYREFS | libc::EINTR) if patience > 0 => {
                 patience -= 1;
                 let pause = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-                let rest: *mut libc::timespec = ptr::null_mut();
-                // SAFETY: reads `pause`.
-                unsafe { libc::syscall(libc::SYS_nanosleep, &raw const pause, rest) };
+                let _ = call(trace, libc::SYS_nanosleep, [(&raw const pause).expose_provenance(), 0, 0, 0, 0]);
             }
             Err(errno) => return Err(errno),
         }
@@ -198,19 +257,18 @@ struct Control {
     padding: c_int,
 }
 
-fn connect(source: c_int, target: c_int) -> Result<(), c_int> {
+fn connect(trace: &Trace, source: c_int, target: c_int) -> Result<(), c_int> {
     if source == NO_FD {
         return Ok(());
     }
-    let done = if source == target {
+    let (from, to) = (source as usize, target as usize);
+    if source == target {
         // Already in its place; it only has to survive execve.
-        // SAFETY: plain numbers.
-        unsafe { libc::syscall(libc::SYS_fcntl, source, libc::F_SETFD, 0) }
+        call(trace, libc::SYS_fcntl, [from, libc::F_SETFD as usize, 0, 0, 0])?;
     } else {
-        // SAFETY: plain numbers.
-        unsafe { libc::syscall(libc::SYS_dup3, source, target, 0) }
-    };
-    check(done)
+        call(trace, libc::SYS_dup3, [from, to, 0, 0, 0])?;
+    }
+    Ok(())
 }
 
 /// Tries the candidates by the rules of execvpe(3): a missing one is passed
@@ -225,11 +283,16 @@ fn execute(plan: &Plan) -> Failed {
         if path.is_null() {
             break;
         }
+        let mut call = Call { number: libc::SYS_execve, args: [index, 0, 0], ..Call::default() };
+        // Noted before: where it works it does not return.
+        plan.trace.note(call);
         // SAFETY: lists and strings of the parent's; returns on failure only.
         let errno = match value(unsafe { libc::syscall(libc::SYS_execve, path, plan.argv, plan.envp) }) {
             Ok(_) => 0,
             Err(errno) => errno,
         };
+        (call.result, call.returned) = (-i64::from(errno), true);
+        plan.trace.returned(call);
         last = (errno, index);
         match errno {
             libc::EACCES => denied = denied.or(Some(index)),
@@ -253,6 +316,17 @@ fn value(result: c_long) -> Result<c_long, c_int> {
     Err(unsafe { *libc::__errno_location() })
 }
 
-fn check(result: c_long) -> Result<(), c_int> {
-    value(result).map(|_| ())
+/// Makes a system call whose pointers, where it has any, are of the parent's
+/// frames or ours, and notes it.
+fn call(trace: &Trace, number: c_long, args: [usize; 5]) -> Result<usize, c_int> {
+    // SAFETY: every caller passes what this call takes; memory that it writes
+    // is exposed and lives until it returns.
+    let result = unsafe { libc::syscall(number, args[0], args[1], args[2], args[3], args[4]) };
+    let outcome = value(result);
+    let result = match outcome {
+        Ok(value) => value,
+        Err(errno) => -i64::from(errno),
+    };
+    trace.note(Call { number, args: [args[0], args[1], args[2]], result, times: 1, returned: true });
+    outcome.map(|value| value as usize)
 }

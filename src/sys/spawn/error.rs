@@ -27,8 +27,16 @@ pub enum Step {
     Directory,
     /// Its standard streams could not be connected.
     Stdio,
-    /// Its limit of descriptors could not be set.
+    /// A resource limit could not be set.
     Limit,
+    /// Its priority could not be set.
+    Nice,
+    /// It could not be bound to its CPUs.
+    Affinity,
+    /// It could not take its terminal.
+    Terminal,
+    /// It could not become its user.
+    User,
     /// The program could not be executed.
     Execute,
 }
@@ -63,6 +71,15 @@ impl SpawnError {
             (Step::Clone, Errno::AGAIN) => {
                 Some("a limit of processes is reached: see ulimit -u and the cgroup's pids.max".to_owned())
             }
+            (Step::User, Errno::PERM) => {
+                Some("only root, or CAP_SETUID and CAP_SETGID, may become somebody".to_owned())
+            }
+            (Step::Nice, Errno::ACCESS | Errno::PERM) => {
+                Some("a lower value than ours needs root, CAP_SYS_NICE or RLIMIT_NICE".to_owned())
+            }
+            (Step::Limit, Errno::PERM) => Some("only root may raise a hard limit".to_owned()),
+            (Step::Limit, Errno::INVAL) => Some("the soft limit may not be above the hard one".to_owned()),
+            (Step::Affinity, Errno::INVAL) => Some("none of these CPUs is there, or allowed".to_owned()),
             _ => None,
         }
     }
@@ -80,7 +97,11 @@ impl fmt::Display for SpawnError {
             Step::Register => write!(f, "cannot reach the janitor: {reason}"),
             Step::Directory => write!(f, "cannot enter {path}: {reason}"),
             Step::Stdio => write!(f, "cannot connect the standard streams: {reason}"),
-            Step::Limit => write!(f, "cannot set the limit of descriptors: {reason}"),
+            Step::Limit => write!(f, "cannot set a resource limit: {reason}"),
+            Step::Nice => write!(f, "cannot set its nice value: {reason}"),
+            Step::Affinity => write!(f, "cannot bind it to its CPUs: {reason}"),
+            Step::Terminal => write!(f, "cannot give it its terminal: {reason}"),
+            Step::User => write!(f, "cannot run it as that user: {reason}"),
             Step::Execute if searched && self.errno == Errno::NOENT => write!(f, "{path}: not found in PATH (ENOENT)"),
             Step::Execute => write!(f, "cannot execute {path}: {reason}"),
         }

@@ -11,6 +11,7 @@ mod child;
 mod error;
 pub mod gate;
 mod search;
+pub mod trace;
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -21,8 +22,9 @@ use std::ptr;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use self::child::{NO_FD, Plan};
+use self::child::{NO_FD, Plan, User};
 pub use self::error::{SpawnError, Step, reason};
+use self::trace::Call;
 use super::limits;
 use super::pidfd::Pidfd;
 use crate::model::Pid;
@@ -78,6 +80,10 @@ pub struct Spawn<'a> {
     pub args: &'a [OsString],
     /// Variables set on top of the parent's environment.
     pub env: &'a [(OsString, OsString)],
+    /// Variables of the parent's that it shall not have.
+    pub unset: &'a [OsString],
+    /// Whether it has none of the parent's environment.
+    pub clear: bool,
     /// The working directory, entered before the program is looked up.
     pub cwd: Option<&'a Path>,
     /// Standard input, output and error.
@@ -88,6 +94,40 @@ pub struct Spawn<'a> {
     pub ignore: &'a [i32],
     /// Where it announces itself.
     pub register: Option<Register<'a>>,
+    /// What it may use, and as whom.
+    pub attributes: Attributes<'a>,
+}
+
+/// What a child may use, and as whom it runs. All of it is set between clone
+/// and execve, by the child itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes<'a> {
+    /// Resource limits: `RLIMIT_…`, soft and hard.
+    pub limits: &'a [(c_int, Limits)],
+    /// Its nice value, −20 to 19.
+    pub nice: Option<i32>,
+    /// The CPUs it may run on.
+    pub cpus: Option<&'a [usize]>,
+    /// Which permissions the files it makes do not have.
+    pub umask: Option<u32>,
+    /// Whether standard input becomes the terminal of its session.
+    pub terminal: bool,
+    /// Whom it runs as.
+    pub user: Option<Credentials<'a>>,
+}
+
+/// A soft and a hard limit; `None` is unlimited.
+pub type Limits = (Option<u64>, Option<u64>);
+
+/// Whom a child runs as.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// All groups; `None` leaves them.
+    pub groups: Option<&'a [u32]>,
 }
 
 /// A child that executes its program.
@@ -97,6 +137,11 @@ pub struct Spawned {
     pub pid: Pid,
     /// Its pidfd, close-on-exec.
     pub pidfd: Pidfd,
+    /// The system calls that this took, the parent's clone first.
+    pub calls: Vec<Call>,
+    /// The files that execve(2) was tried with, by the first argument of its
+    /// entries in `calls`.
+    pub candidates: Vec<PathBuf>,
 }
 
 /// Starts a child and returns once it executes its program.
@@ -110,7 +155,7 @@ pub struct Spawned {
 /// # Errors
 /// Which step failed, and the kernel's reason.
 pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
-    let env = environment(request.env);
+    let env = environment(request);
     let candidates = search::candidates(request.program, &env)?;
     match attempt(request, &env, &candidates, &[]) {
         Err(error) if error.step == Step::Execute && error.errno == Errno::NOEXEC => {
@@ -146,6 +191,14 @@ fn attempt(
     for (target, (slot, wanted)) in stdio.iter_mut().zip(request.stdio).enumerate() {
         *slot = stream(target as c_int, wanted, &mut keep).map_err(|e| SpawnError::new(Step::Stdio, e))?;
     }
+    let limits = limits(&request.attributes);
+    let cpus = request.attributes.cpus.map(bits);
+    let user = request.attributes.user.map(|user| User {
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups.map_or(ptr::null(), <[u32]>::as_ptr),
+        group_count: user.groups.map(<[u32]>::len),
+    });
     let plan = Plan {
         candidates: paths_raw.as_ptr(),
         argv: args.as_ptr(),
@@ -154,13 +207,25 @@ fn attempt(
         stdio,
         group: request.group,
         ignore: request.ignore.iter().fold(0, |mask, signal| mask | 1 << (signal - 1)),
-        nofile: kernel_limit(),
+        limits: limits.as_ptr(),
+        limit_count: limits.len(),
+        nice: request.attributes.nice,
+        cpus: cpus.as_ref().map_or(ptr::null(), |bits| bits.as_ptr()),
+        cpu_bytes: cpus.as_ref().map_or(0, |bits| size_of_val(bits.as_slice())),
+        umask: request.attributes.umask,
+        terminal: request.attributes.terminal,
+        user,
         socket: request.register.map_or(NO_FD, |register| register.socket.as_raw_fd()),
         message: request.register.map_or(0, |register| register.message),
         failure: child::Failure::default(),
+        trace: trace::Trace::default(),
     };
-    let spawned = clone_and_wait(&plan)?;
-    let Some((step, errno, candidate)) = plan.failure.get() else { return Ok(spawned) };
+    let mut spawned = keeping_dumpable(user.is_some(), || clone_and_wait(&plan))?;
+    let Some((step, errno, candidate)) = plan.failure.get() else {
+        spawned.calls.extend(plan.trace.calls());
+        spawned.candidates = candidates.to_vec();
+        return Ok(spawned);
+    };
     // It has left a code and is a zombie; nobody else knows of it yet.
     let _ = super::reap::wait(&spawned.pidfd);
     let path = match step {
@@ -205,13 +270,30 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
         return Err(SpawnError::new(Step::Clone, errno.unwrap_or(Errno::AGAIN)));
     }
     // SAFETY: the kernel has just made this descriptor for us.
-    Ok(Spawned { pid, pidfd: Pidfd::from(unsafe { OwnedFd::from_raw_fd(pidfd) }) })
+    let pidfd = Pidfd::from(unsafe { OwnedFd::from_raw_fd(pidfd) });
+    let args = [flags as usize, 0, 0];
+    let clone = Call { number: libc::SYS_clone, args, result: i64::from(pid), times: 1, returned: true };
+    Ok(Spawned { pid, pidfd, calls: vec![clone], candidates: Vec::new() })
 }
 
-/// The parent's environment with `changes` on top.
-fn environment(changes: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
-    let mut env: Vec<_> = std::env::vars_os().collect();
-    for (key, value) in changes {
+/// Who changes its user makes its memory undumpable (`commit_creds` in the
+/// kernel's `kernel/cred.c`), and until execve(2) that memory is ours too: our
+/// own /proc files would be root's from then on.
+fn keeping_dumpable<T>(changes: bool, start: impl FnOnce() -> T) -> T {
+    let before = if changes { rustix::process::dumpable_behavior().ok() } else { None };
+    let started = start();
+    if let Some(before) = before {
+        // Fails for a value that cannot be set back: then it was not ours.
+        let _ = rustix::process::set_dumpable_behavior(before);
+    }
+    started
+}
+
+/// The parent's environment with the changes on top.
+fn environment(request: &Spawn<'_>) -> Vec<(OsString, OsString)> {
+    let mut env: Vec<_> = if request.clear { Vec::new() } else { std::env::vars_os().collect() };
+    env.retain(|(key, _)| !request.unset.contains(key));
+    for (key, value) in request.env {
         match env.iter_mut().find(|(known, _)| known == key) {
             Some(entry) => entry.1.clone_from(value),
             None => env.push((key.clone(), value.clone())),
@@ -235,12 +317,25 @@ fn stream(target: c_int, wanted: Stdio<'_>, keep: &mut Vec<OwnedFd>) -> Result<c
     Ok(raw)
 }
 
-fn kernel_limit() -> libc::rlimit64 {
-    let limit = limits::original_nofile();
-    libc::rlimit64 {
-        rlim_cur: limit.current.unwrap_or(libc::RLIM64_INFINITY),
-        rlim_max: limit.maximum.unwrap_or(libc::RLIM64_INFINITY),
+/// The limit of descriptors that we found, and what is asked for on top.
+fn limits(attributes: &Attributes<'_>) -> Vec<(c_int, libc::rlimit64)> {
+    let kernel = |(soft, hard): Limits| libc::rlimit64 {
+        rlim_cur: soft.unwrap_or(libc::RLIM64_INFINITY),
+        rlim_max: hard.unwrap_or(libc::RLIM64_INFINITY),
+    };
+    let found = limits::original_nofile();
+    let own = (libc::RLIMIT_NOFILE as c_int, kernel((found.current, found.maximum)));
+    let asked = attributes.limits.iter().map(|&(resource, limits)| (resource, kernel(limits)));
+    std::iter::once(own).chain(asked).collect()
+}
+
+/// CPUs as the kernel's set of bits.
+fn bits(cpus: &[usize]) -> Vec<u64> {
+    let mut set = vec![0u64; cpus.iter().max().map_or(1, |last| last / 64 + 1)];
+    for cpu in cpus {
+        set[cpu / 64] |= 1 << (cpu % 64);
     }
+    set
 }
 
 fn strings(all: impl Iterator<Item = Vec<u8>>) -> Result<Vec<CString>, SpawnError> {

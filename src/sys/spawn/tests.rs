@@ -203,3 +203,69 @@ fn the_child_announces_itself_with_its_pidfd() {
     drop((reader, writer));
     assert_eq!(reap::wait(&spawned.pidfd).unwrap().0.code, Some(0));
 }
+
+#[test]
+fn attributes_reach_the_program() {
+    let cpu = crate::sys::affinity::allowed().unwrap()[0];
+    let limits =
+        [(libc::RLIMIT_CORE as c_int, (Some(0), Some(0))), (libc::RLIMIT_NOFILE as c_int, (Some(77), Some(99)))];
+    let attributes =
+        Attributes { limits: &limits, nice: Some(7), cpus: Some(&[cpu]), umask: Some(0o027), ..Attributes::default() };
+    let script = "ulimit -Sn; ulimit -Hn; ulimit -c; umask; cut -d' ' -f19 /proc/self/stat; \
+                  grep Cpus_allowed_list /proc/self/status | cut -f2";
+    let (out, _) = shell(script, Spawn { attributes, ..Spawn::default() });
+    assert_eq!(out, format!("77\n99\n0\n0027\n7\n{cpu}\n"));
+}
+
+#[test]
+fn the_environment_can_be_cleared_and_thinned() {
+    let env = [("KEPT".into(), "yes".into()), ("PATH".into(), "/bin:/usr/bin".into())];
+    let (out, _) = shell(
+        "env | grep -v ^PWD | grep -v ^SHLVL | grep -v ^_= | sort",
+        Spawn { env: &env, clear: true, ..Spawn::default() },
+    );
+    assert_eq!(out, "KEPT=yes\nPATH=/bin:/usr/bin\n");
+    let unset = ["CARGO_MANIFEST_DIR".into(), "KEPT".into()];
+    // What is set on top wins over what is taken away.
+    let (out, _) =
+        shell("echo ${CARGO_MANIFEST_DIR-none} $KEPT", Spawn { env: &env, unset: &unset, ..Spawn::default() });
+    assert_eq!(out, "none yes\n");
+}
+
+/// Needs root, as becoming somebody does; without it, the refusal is what is
+/// looked at.
+#[test]
+fn somebody_else_runs_it_and_we_stay_dumpable() {
+    let user = Some(Credentials { uid: 65_534, gid: 65_534, groups: Some(&[65_534]) });
+    let attributes = Attributes { user, ..Attributes::default() };
+    let before = rustix::process::dumpable_behavior().unwrap();
+    if rustix::process::geteuid().is_root() {
+        let (out, _) = shell("id -u; id -g; id -G", Spawn { attributes, ..Spawn::default() });
+        assert_eq!(out, "65534\n65534\n65534\n");
+    } else {
+        let error = spawn(&Spawn { program: b"true", attributes, ..Spawn::default() }).unwrap_err();
+        assert_eq!((error.step, error.errno), (Step::User, Errno::PERM));
+        assert!(error.hint().unwrap().contains("CAP_SETUID"));
+    }
+    assert_eq!(rustix::process::dumpable_behavior().unwrap(), before);
+}
+
+#[test]
+fn the_calls_are_those_that_were_made() {
+    let env = [("PATH".into(), "/no/such/directory:/bin:/usr/bin".into())];
+    let attributes = Attributes { umask: Some(0o22), ..Attributes::default() };
+    let request = Spawn { program: b"true", env: &env, group: Group::Own, attributes, ..Spawn::default() };
+    let spawned = spawn(&request).unwrap();
+    reap::wait(&spawned.pidfd).unwrap();
+    let names: Vec<&str> = spawned.calls.iter().map(Call::name).collect();
+    let expected = ["clone", "rt_sigaction", "setpgid", "prlimit64", "umask", "rt_sigprocmask", "execve", "execve"];
+    assert_eq!(names, expected);
+    assert!(spawned.calls[1].times >= 64, "one for each signal");
+    let (missing, found) = (spawned.calls[6], spawned.calls[7]);
+    assert_eq!((missing.error(), missing.args[0]), (Some(Errno::NOENT), 0));
+    assert_eq!((found.returned, found.args[0]), (false, 1), "it never came back");
+    assert_eq!(spawned.candidates[1], Path::new("/bin/true"));
+    let error =
+        spawn(&Spawn { attributes: Attributes { nice: Some(1), cpus: Some(&[4_000]), ..attributes }, ..request });
+    assert_eq!(error.unwrap_err().step, Step::Affinity);
+}

@@ -12,7 +12,7 @@ use super::alarm::Alarm;
 use super::director::{Bursts, Director};
 use super::help::Help;
 use super::panels::{Effect, Look, PANELS, Panel, Reaction};
-use super::store::Store;
+use super::store::{Played, Store};
 use super::theme::Theme;
 use crate::backend::{Command, Topics, Update};
 use crate::model::{Fault, Nanos};
@@ -47,6 +47,8 @@ pub struct App {
     led_here: Option<usize>,
     watched: Option<Topics>,
     outbox: Vec<Command>,
+    /// What is to be copied to the terminal's clipboard.
+    clipboard: Option<String>,
     tab_hits: Vec<Rect>,
 }
 
@@ -69,6 +71,7 @@ impl App {
             led_here: None,
             watched: None,
             outbox: Vec::new(),
+            clipboard: None,
             tab_hits: Vec::new(),
             settings,
         };
@@ -86,9 +89,17 @@ impl App {
         std::mem::take(&mut self.outbox)
     }
 
+    /// What is to be copied to the terminal's clipboard since the last call.
+    pub fn take_copied(&mut self) -> Option<String> {
+        self.clipboard.take()
+    }
+
     /// Hands the backend a command as if a panel had sent it.
     pub fn command(&mut self, command: Command) {
         self.director.note(&command);
+        if let Command::Experiment(key) = command {
+            self.store.experiments.insert(key.to_owned(), Played::Running);
+        }
         self.outbox.push(command);
     }
 
@@ -133,6 +144,10 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Send(command) => self.command(command),
+                Effect::Copy(text) => {
+                    self.store.notice(self.now(), "copied, where the terminal allows it".to_owned(), false);
+                    self.clipboard = Some(text);
+                }
                 Effect::Notice(text) => self.store.notice(self.now(), text, false),
                 Effect::Open { panel, pid } => {
                     if let Some(index) = PANELS.iter().position(|p| p.name == panel) {

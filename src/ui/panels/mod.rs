@@ -77,6 +77,8 @@ pub enum Effect {
     },
     /// A line in the status line.
     Notice(String),
+    /// Text for the terminal's clipboard.
+    Copy(String),
 }
 
 /// How a panel answers an event.

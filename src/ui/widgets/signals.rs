@@ -43,6 +43,11 @@ impl<T> SignalMenu<T> {
         SignalMenu { target, label, cursor, top: 0, asking: false }
     }
 
+    /// Changes who gets the signal, and what that is called.
+    pub fn retarget(&mut self, target: T, label: String) {
+        (self.target, self.label) = (target, label);
+    }
+
     /// Answers a key.
     pub fn on_key(&mut self, key: &KeyEvent) -> Choice {
         if self.asking {

@@ -1,13 +1,21 @@
 //! What the keys do, and what becomes of what is typed.
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
 use super::keys::Act;
+use super::side::Side;
 use super::{Children, Mode, notice, tell, words};
 use crate::backend::ChildCommand;
-use crate::model::child::{ChildId, StdinState};
+use crate::model::Nanos;
+use crate::model::child::{ChildId, ChildView, StdinState};
+use crate::model::life::Target;
+use crate::ui::panels::processes::detail::Detail;
 use crate::ui::panels::{Effect, Look, Reaction};
 use crate::ui::widgets::prompt::{Prompt, Typed};
 use crate::ui::widgets::signals::SignalMenu;
 
+/// How long a child that is asked to end may take.
+const GRACE: Nanos = Nanos::from_secs(5);
 /// The commands that were run from here, for the arrow keys.
 const HISTORY: usize = 50;
 
@@ -17,6 +25,17 @@ impl Children {
             self.mode = Mode::Run(Prompt::default(), self.history.len());
             return Reaction::taken();
         }
+        match act {
+            Act::Build => {
+                self.mode = Mode::Build(Box::default());
+                return Reaction::taken();
+            }
+            Act::Experiments => {
+                self.mode = Mode::Experiments;
+                return Reaction::taken();
+            }
+            _ => {}
+        }
         let Some(child) = self.child(look) else { return Reaction::Ignored };
         match act {
             Act::Move(by) => self.move_by(by, look),
@@ -25,22 +44,69 @@ impl Children {
             Act::Write => self.mode = Mode::Write(child.id, Prompt::default()),
             Act::CloseStdin => return tell(ChildCommand::CloseStdin(child.id)),
             Act::Signal if child.pid.is_none() => return notice("it has ended: no signal can reach it"),
-            Act::Signal => self.mode = Mode::Signal(SignalMenu::new(child.id, words::name(child))),
+            Act::Signal => {
+                let target = (child.id, Target::Child);
+                self.mode = Mode::Signal(SignalMenu::new(target, words::target(child, Target::Child)));
+            }
+            Act::End if child.pid.is_none() && child.course.next_start.is_none() => {
+                return notice("it has ended already");
+            }
+            Act::End => return tell(ChildCommand::End { id: child.id, target: Target::Tree, grace: GRACE }),
+            Act::Raw if child.stdin == StdinState::Closed => return notice("its standard input is closed"),
+            Act::Raw => self.mode = Mode::Raw(child.id),
+            Act::Side(by) => self.show_side(self.side.next(by), child),
+            Act::Stream => self.log.next_stream(),
             Act::Forget if child.pid.is_some() => return notice("it still runs: end it first, with k"),
             Act::Forget => return tell(ChildCommand::Forget(child.id)),
             Act::Process if child.pid.is_none() => return notice("it has ended: there is no process to look at"),
             Act::Process => return Reaction::Taken(vec![Effect::Open { panel: "processes", pid: child.pid }]),
             Act::Search => self.mode = Mode::Search(Prompt::default()),
             Act::Match(by) => self.log.find(by, child),
+            Act::Scroll(by) if self.side == Side::Process => self.detail_scroll(by),
             Act::Scroll(by) => self.log.scroll(by, child),
             Act::Page(by) => self.log.page(by, child),
             Act::Oldest => self.log.go_to_oldest(child),
             Act::Follow => self.log.follow(),
             Act::Wrap => self.log.wrap = !self.log.wrap,
             Act::Stamps => self.log.bare = !self.log.bare,
-            Act::Run => {}
+            Act::Run | Act::Build | Act::Experiments => {}
         }
         Reaction::taken()
+    }
+
+    /// Shows something else beside the list.
+    fn show_side(&mut self, side: Side, child: &ChildView) {
+        self.side = side;
+        self.detail = match (side, child.pid) {
+            (Side::Process, Some(pid)) => Some(Detail::new(pid)),
+            _ => None,
+        };
+    }
+
+    fn detail_scroll(&mut self, by: isize) {
+        if let Some(detail) = &mut self.detail {
+            detail.scroll(by);
+        }
+    }
+
+    /// Sends a key to the child as a terminal would.
+    pub(super) fn type_raw(&mut self, id: ChildId, key: &KeyEvent) -> Reaction {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let bytes = match key.code {
+            KeyCode::Char(']' | '5') if control => return self.browse(),
+            KeyCode::Char(c) if control && c.is_ascii_alphabetic() => vec![c.to_ascii_lowercase() as u8 & 0x1f],
+            KeyCode::Char(c) => c.to_string().into_bytes(),
+            KeyCode::Enter => b"\n".to_vec(),
+            KeyCode::Tab => b"\t".to_vec(),
+            KeyCode::Backspace => vec![0x7f],
+            KeyCode::Esc => vec![0x1b],
+            KeyCode::Up => b"\x1b[A".to_vec(),
+            KeyCode::Down => b"\x1b[B".to_vec(),
+            KeyCode::Right => b"\x1b[C".to_vec(),
+            KeyCode::Left => b"\x1b[D".to_vec(),
+            _ => return Reaction::taken(),
+        };
+        tell(ChildCommand::Write { id, bytes })
     }
 
     pub(super) fn browse(&mut self) -> Reaction {
@@ -63,7 +129,7 @@ impl Children {
                     let surplus = self.history.len().saturating_sub(HISTORY);
                     self.history.drain(..surplus);
                     self.browse();
-                    return tell(ChildCommand::Spawn(spec));
+                    return tell(ChildCommand::Spawn(Box::new(spec)));
                 }
                 Err(complaint) => self.complaint = Some(complaint),
             },

@@ -7,12 +7,14 @@ use ratatui::widgets::Widget;
 
 use super::words;
 use crate::backend::children::exit;
-use crate::model::child::{ChildState, ChildView, Exit, StdinState, Usage};
+use crate::model::child::{ChildState, ChildView, Exit, LiveUsage, StdinState, Usage};
+use crate::model::launch::Fate;
+use crate::model::life::Relative;
 use crate::model::units::grouped;
 use crate::model::{Bytes, Nanos};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, frame, text};
+use crate::ui::widgets::{frame, spark, text};
 
 /// Rows of the card, its frame included.
 pub(super) const HEIGHT: u16 = 10;
@@ -41,6 +43,8 @@ fn lines(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>>
         ChildState::Ended { exit, usage } => ended(*exit, usage, width, look),
         ChildState::Running | ChildState::Stopped { .. } => living(child, width, look),
     };
+    lines.extend(family(child, look));
+    lines.extend(plans(child, look));
     lines.push(row("wrote", output(child), look));
     let stdin = match child.stdin {
         StdinState::Open { queued: 0 } => Some("open; i writes to it, ^D closes it".to_owned()),
@@ -56,12 +60,53 @@ fn living(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>
     let age = look.now.since(child.started).age();
     let mut lines = vec![row("runs for", age, look)];
     if let Some(live) = child.live {
-        let gauge = width.saturating_sub(LABEL + 24).min(24);
-        let mut cpu = row("cpu", format!("{:>4.0} % ", live.cpu * 100.0), look);
-        cpu.push_span(Span::styled(bar::text(f64::from(live.cpu), gauge), look.theme.scale(f64::from(live.cpu))));
-        cpu.push_span(Span::styled(format!("  {} in all", live.cpu_time.cpu_time()), look.style(Role::Dim)));
+        let chart = width.saturating_sub(LABEL + 26).min(60);
+        let past = |value: fn(&LiveUsage) -> f32| child.history.iter().map(value).collect::<Vec<_>>();
+        let (cpus, sizes) = (past(|live| live.cpu), past(|live| live.rss.0 as f32));
+        let most = |values: &[f32]| values.iter().copied().fold(0.0, f32::max);
+        let mut cpu = row("cpu", format!("{:>7.0} % ", live.cpu * 100.0), look);
+        let busiest = most(&cpus).max(1.0);
+        cpu.push_span(Span::styled(spark::text(cpus, chart, busiest), look.style(Role::Accent)));
+        cpu.push_span(Span::styled(format!(" {} in all", live.cpu_time.cpu_time()), look.style(Role::Dim)));
         lines.push(cpu);
-        lines.push(row("memory", format!("{} resident", live.rss), look));
+        let mut memory = row("memory", format!("{:>9} ", live.rss.to_string()), look);
+        let largest = most(&sizes);
+        memory.push_span(Span::styled(spark::text(sizes, chart, largest), look.style(Role::Accent)));
+        memory.push_span(Span::styled(" resident", look.style(Role::Dim)));
+        lines.push(memory);
+    }
+    lines
+}
+
+/// How many descend from it, and what is wrong with them.
+fn family(child: &ChildView, look: &Look<'_>) -> Option<Line<'static>> {
+    let family = &child.course.family;
+    if family.is_empty() {
+        return None;
+    }
+    let count = |is: fn(&Relative) -> bool| family.iter().filter(|relative| is(relative)).count() as u32;
+    let (zombies, orphans) = (count(Relative::is_zombie), count(|relative| relative.orphan));
+    let mut words = vec![text::count(family.len() as u32, "descendant", "descendants")];
+    words.extend((zombies > 0).then(|| text::count(zombies, "zombie", "zombies")));
+    words.extend((orphans > 0).then(|| text::count(orphans, "orphan", "orphans")));
+    let mut line = row("tree", words.join(", "), look);
+    if zombies + orphans > 0 {
+        line = line.patch_style(look.style(Role::Warn));
+    }
+    Some(line)
+}
+
+/// What is going to be done with it.
+fn plans(child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
+    let course = &child.course;
+    let until = |due: Nanos| format!("{:.1} s", due.since(look.now).as_secs_f64());
+    let mut lines = Vec::new();
+    lines.extend(course.kill_at.map(|due| row("asked", format!("to end; SIGKILL in {}", until(due)), look)));
+    lines.extend(course.next_start.map(|due| {
+        row("restart", format!("in {}, start number {}; X calls it off", until(due), course.starts + 1), look)
+    }));
+    if child.spec.fate == Fate::Keep {
+        lines.push(row("fate", "goes on when the dashboard ends".to_owned(), look));
     }
     lines
 }

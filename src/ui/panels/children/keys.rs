@@ -23,14 +23,27 @@ pub(super) enum Act {
     Follow,
     Wrap,
     Stamps,
+    Build,
+    Experiments,
+    Side(isize),
+    Stream,
+    End,
+    Raw,
 }
 
 /// The table of the keys.
 pub(super) const KEYS: &[Binding<Act>] = &[
     bind(&[key('r')], Act::Run, "run", "run a command; quotes as in a shell, NAME=VALUE before it"),
+    bind(&[key('b')], Act::Build, "build", "start a program by a form, with everything that can be said of it"),
     bind(&[key('i')], Act::Write, "input", "write a line to the child's standard input"),
+    bind(&[key('I')], Act::Raw, "", "every key goes to its standard input as it is; ^] ends that"),
     bind(&[ctrl('d')], Act::CloseStdin, "", "close its standard input: the end of the file"),
     bind(&[key('k'), code(KeyCode::F(9))], Act::Signal, "signal", "send it a signal; asks first"),
+    bind(&[key('X')], Act::End, "end", "ask it and its tree to end: SIGTERM, five seconds later SIGKILL"),
+    bind(&[key('v')], Act::Side(1), "view", "next view: log, process, tree, life, start"),
+    bind(&[key('V')], Act::Side(-1), "", "view before"),
+    bind(&[key('e')], Act::Experiments, "experiments", "what can go wrong with child processes, by experiment"),
+    bind(&[key('o')], Act::Stream, "", "show both outputs, standard output only, error output only"),
     bind(&[key('R')], Act::Again, "", "run the same command again"),
     bind(&[key('x'), code(KeyCode::Delete)], Act::Forget, "forget", "forget a child that has ended"),
     bind(&[code(KeyCode::Enter)], Act::Process, "process", "the child's process in depth"),

@@ -32,6 +32,8 @@ pub(super) struct Log {
     pub(super) wrap: bool,
     /// Without times.
     pub(super) bare: bool,
+    /// Only one of both outputs.
+    only: Option<Stream>,
     search: String,
     hit: Option<u64>,
     /// Rows of the last drawing, and the first line in it.
@@ -50,12 +52,31 @@ impl Log {
         self.first = Some(child.dropped_lines);
     }
 
+    /// Shows both outputs, then the standard one, then the errors.
+    pub(super) fn next_stream(&mut self) {
+        self.only = match self.only {
+            None => Some(Stream::Stdout),
+            Some(Stream::Stdout) => Some(Stream::Stderr),
+            Some(Stream::Stderr) => None,
+        };
+        self.follow();
+    }
+
+    /// The lines that are shown, with their numbers.
+    fn visible<'a>(&self, child: &'a ChildView) -> Vec<(u64, &'a OutputLine)> {
+        let all = (child.dropped_lines..).zip(lines(child));
+        all.filter(|(_, line)| self.only.is_none_or(|only| line.stream == only)).collect()
+    }
+
     /// Moves by lines; at the end it follows.
     pub(super) fn scroll(&mut self, by: isize, child: &ChildView) {
-        let (oldest, end) = bounds(child);
-        let last = end.saturating_sub(self.rows as u64).max(oldest);
-        let first = self.first.unwrap_or(self.shown).saturating_add_signed(by as i64).max(oldest);
-        self.first = (by < 0 || first < last).then_some(first.min(last));
+        let visible = self.visible(child);
+        let now = self.first.unwrap_or(self.shown);
+        let index = visible.partition_point(|(number, _)| *number < now);
+        let last = visible.len().saturating_sub(self.rows);
+        let index = index.saturating_add_signed(by);
+        let first = visible.get(index.min(last)).map(|(number, _)| *number);
+        self.first = if by < 0 || index < last { first } else { None };
     }
 
     /// Moves by pages.
@@ -77,9 +98,9 @@ impl Log {
         if self.search.is_empty() {
             return;
         }
-        let oldest = child.dropped_lines;
+        let visible = self.visible(child);
         let has = |line: &OutputLine| found(&line.text, &self.search).is_some();
-        let hits: Vec<u64> = (oldest..).zip(lines(child)).filter(|(_, line)| has(line)).map(|(n, _)| n).collect();
+        let hits: Vec<u64> = visible.iter().filter(|(_, line)| has(line)).map(|(number, _)| *number).collect();
         let from = self.hit.unwrap_or(u64::MAX);
         let next = match by {
             1 => hits.iter().find(|n| **n > from).or(hits.first()),
@@ -88,9 +109,9 @@ impl Log {
         };
         self.hit = next.copied();
         if let Some(hit) = self.hit {
-            let (_, end) = bounds(child);
-            let last = end.saturating_sub(self.rows as u64).max(oldest);
-            self.first = Some(hit.saturating_sub(self.rows as u64 / 2).clamp(oldest, last));
+            let index = visible.partition_point(|(number, _)| *number < hit).saturating_sub(self.rows / 2);
+            let index = index.min(visible.len().saturating_sub(self.rows));
+            self.first = visible.get(index).map(|(number, _)| *number);
         }
     }
 
@@ -109,15 +130,15 @@ impl Log {
             return draw_silence(screen, inside, child, look);
         }
         let width = usize::from(inside.width);
-        let all: Vec<&OutputLine> = lines(child).collect();
+        let all = self.visible(child);
         let first = match self.first {
-            Some(first) => first.clamp(oldest, end - 1),
-            None => end - self.fitting(&all, width) as u64,
+            Some(first) => all.partition_point(|(number, _)| *number < first).min(all.len().saturating_sub(1)),
+            None => all.len() - self.fitting(&all, width),
         };
-        self.shown = first;
+        self.shown = all.get(first).map_or(oldest, |(number, _)| *number);
         let mut y = inside.y;
-        for (number, line) in (first..).zip(&all[(first - oldest) as usize..]) {
-            for row in self.rows_of(line, number, width, child, look) {
+        for (number, line) in &all[first..] {
+            for row in self.rows_of(line, *number, width, child, look) {
                 if y >= inside.bottom() {
                     return;
                 }
@@ -128,14 +149,14 @@ impl Log {
     }
 
     /// How many of the last lines fit.
-    fn fitting(&self, all: &[&OutputLine], width: usize) -> usize {
+    fn fitting(&self, all: &[(u64, &OutputLine)], width: usize) -> usize {
         let room = self.text_width(width);
         let mut rows = 0;
-        let fits = |line: &&&OutputLine| {
+        let fits = |(_, line): &&(u64, &OutputLine)| {
             rows += if self.wrap { pieces(&line.text, room).len() } else { 1 };
             rows <= self.rows.max(1)
         };
-        all.iter().rev().take_while(fits).count().max(1)
+        all.iter().rev().take_while(fits).count().max(1).min(all.len())
     }
 
     fn text_width(&self, width: usize) -> usize {
@@ -192,7 +213,13 @@ impl Log {
 
     fn note(&self, child: &ChildView) -> String {
         let (oldest, end) = bounds(child);
+        let only = match self.only {
+            Some(Stream::Stdout) => "output only · ",
+            Some(Stream::Stderr) => "errors only · ",
+            None => "",
+        };
         let dropped = if oldest > 0 { format!("{} older lines dropped · ", grouped(oldest)) } else { String::new() };
+        let dropped = format!("{only}{dropped}");
         match self.first {
             Some(first) => format!("{dropped}line {} of {}", grouped(first + 1), grouped(end)),
             None if end == 0 => String::new(),

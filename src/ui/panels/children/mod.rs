@@ -12,11 +12,17 @@
 //! ```
 
 mod acts;
+mod builder;
+mod draw;
+mod experiments;
 mod facts;
+mod form;
 mod keys;
 mod list;
 mod log;
 mod place;
+mod side;
+mod tuple;
 mod words;
 
 use std::sync::Arc;
@@ -24,21 +30,22 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
-use self::keys::KEYS;
+use self::builder::{Builder, Built};
+use self::experiments::{Chosen, Experiments};
+use self::keys::{Act, KEYS};
 use self::log::Log;
-use self::place::{draw_empty, split, with_prompt};
+use self::place::{draw_empty, with_prompt};
+use self::side::Side;
+use super::processes::detail::Detail;
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{ChildCommand, Command, Topics};
 use crate::model::Pid;
 use crate::model::child::{ChildId, ChildState, ChildView};
-use crate::ui::keymap::{Hint, hints, lookup};
-use crate::ui::theme::Role;
+use crate::model::life::Target;
+use crate::ui::keymap::{Binding, Hint, hints, lookup};
 use crate::ui::widgets::prompt::{Prompt, Typed};
 use crate::ui::widgets::signals::{Choice, SignalMenu};
-use crate::ui::widgets::text;
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -57,7 +64,11 @@ enum Mode {
     /// A line for a child is typed.
     Write(ChildId, Prompt),
     Search(Prompt),
-    Signal(SignalMenu<ChildId>),
+    Signal(SignalMenu<(ChildId, Target)>),
+    /// Keys go to a child as they are.
+    Raw(ChildId),
+    Build(Box<Builder>),
+    Experiments,
 }
 
 /// The view.
@@ -69,6 +80,10 @@ struct Children {
     newest: ChildId,
     top: usize,
     log: Log,
+    side: Side,
+    /// The process in depth, where that is what stands beside the list.
+    detail: Option<Detail>,
+    experiments: Experiments,
     history: Vec<String>,
     /// Why the typed command cannot be run.
     complaint: Option<String>,
@@ -78,7 +93,12 @@ struct Children {
 
 impl Panel for Children {
     fn topics(&self) -> Topics {
-        Topics { system: true, ..Topics::default() }
+        match &self.detail {
+            Some(detail) => {
+                Topics { system: true, processes: true, waits: true, detail: Some(detail.pid()), ..Topics::default() }
+            }
+            None => Topics { system: true, ..Topics::default() },
+        }
     }
 
     fn hints(&self) -> Vec<Hint> {
@@ -89,7 +109,11 @@ impl Panel for Children {
             ]
         };
         match &self.mode {
-            Mode::Browse if self.newest == 0 => hints(&KEYS[..1]),
+            Mode::Browse if self.newest == 0 => {
+                let without_child =
+                    |binding: &&Binding<Act>| matches!(binding.act, Act::Run | Act::Build | Act::Experiments);
+                hints(&KEYS.iter().filter(without_child).copied().collect::<Vec<_>>())
+            }
             Mode::Browse => hints(KEYS),
             Mode::Run(..) => {
                 let mut all = two("run it", "back");
@@ -98,13 +122,25 @@ impl Panel for Children {
             }
             Mode::Write(..) => two("write it", "back"),
             Mode::Search(_) => two("keep", "drop"),
-            Mode::Signal(menu) => menu.hints(),
+            Mode::Signal(menu) => {
+                let mut all = menu.hints();
+                all.push(Hint { keys: "Tab".to_owned(), short: "whom", long: "the child, its group, its whole tree" });
+                all
+            }
+            Mode::Raw(_) => vec![Hint { keys: "^]".to_owned(), short: "end raw input", long: "keys are ours again" }],
+            Mode::Build(_) => Builder::hints(),
+            Mode::Experiments => Experiments::hints(),
         }
     }
 
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let children = children(look);
         self.select_newest(children);
+        match &mut self.mode {
+            Mode::Build(builder) => return builder.draw(screen, area, look),
+            Mode::Experiments => return self.experiments.draw(screen, area, look),
+            _ => {}
+        }
         let (body, prompt) = with_prompt(area, self.is_prompting());
         if children.is_empty() {
             draw_empty(screen, body, look);
@@ -119,7 +155,18 @@ impl Panel for Children {
 
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
         match &mut self.mode {
-            Mode::Browse => lookup(KEYS, key).map_or(Reaction::Ignored, |act| self.act(act, look)),
+            Mode::Browse => match lookup(KEYS, key) {
+                Some(act) => self.act(act, look),
+                // What the process in depth has keys of its own for.
+                None if matches!(key.code, KeyCode::Left | KeyCode::Right) => match &mut self.detail {
+                    Some(detail) => {
+                        detail.on_key(key);
+                        Reaction::taken()
+                    }
+                    None => Reaction::Ignored,
+                },
+                None => Reaction::Ignored,
+            },
             Mode::Run(prompt, place) => {
                 let step = match key.code {
                     KeyCode::Up => place.saturating_sub(1),
@@ -141,13 +188,44 @@ impl Panel for Children {
                 let typed = prompt.on_key(key);
                 self.type_search(typed, look)
             }
+            Mode::Raw(id) => {
+                let id = *id;
+                self.type_raw(id, key)
+            }
+            Mode::Build(builder) => match builder.on_key(key) {
+                Built::Open => Reaction::taken(),
+                Built::Cancelled => self.browse(),
+                Built::Copy(code) => Reaction::Taken(vec![Effect::Copy(code)]),
+                Built::Start(spec) => {
+                    self.browse();
+                    tell(ChildCommand::Spawn(spec))
+                }
+            },
+            Mode::Experiments => match self.experiments.on_key(key) {
+                Chosen::Open => Reaction::taken(),
+                Chosen::Other => Reaction::Ignored,
+                Chosen::Closed => self.browse(),
+                Chosen::Play(key) => Reaction::send(Command::Experiment(key)),
+            },
+            Mode::Signal(menu) if key.code == KeyCode::Tab => {
+                let (id, target) = menu.target;
+                let next = match target {
+                    Target::Child => Target::Group,
+                    Target::Group => Target::Tree,
+                    Target::Tree => Target::Child,
+                };
+                if let Some(child) = children(look).iter().find(|child| child.id == id) {
+                    menu.retarget((id, next), words::target(child, next));
+                }
+                Reaction::taken()
+            }
             Mode::Signal(menu) => match menu.on_key(key) {
                 Choice::Open => Reaction::taken(),
                 Choice::Cancelled => self.browse(),
                 Choice::Send(signal) => {
-                    let id = menu.target;
+                    let (id, target) = menu.target;
                     self.mode = Mode::Browse;
-                    tell(ChildCommand::Signal { id, signal })
+                    tell(ChildCommand::Signal { id, signal, target })
                 }
             },
         }
@@ -183,13 +261,15 @@ impl Panel for Children {
                 prompt.paste(text);
                 return self.type_search(Typed::Changed, look);
             }
-            Mode::Browse | Mode::Signal(_) => return Reaction::Ignored,
+            Mode::Raw(id) => return tell(ChildCommand::Write { id: *id, bytes: text.as_bytes().to_vec() }),
+            Mode::Build(builder) => builder.paste(text),
+            Mode::Browse | Mode::Signal(_) | Mode::Experiments => return Reaction::Ignored,
         }
         Reaction::taken()
     }
 
     fn is_typing(&self) -> bool {
-        !matches!(self.mode, Mode::Browse)
+        !matches!(self.mode, Mode::Browse | Mode::Experiments)
     }
 
     fn on_open(&mut self, pid: Option<Pid>, look: &Look<'_>) -> Vec<Effect> {
@@ -211,6 +291,8 @@ impl Children {
         if self.selected != Some(id) {
             self.selected = Some(id);
             self.log.follow();
+            // The process in depth is that of the one before.
+            self.detail = None;
         }
     }
 
@@ -231,35 +313,7 @@ impl Children {
     }
 
     fn is_prompting(&self) -> bool {
-        matches!(self.mode, Mode::Run(..) | Mode::Write(..) | Mode::Search(_))
-    }
-
-    fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, all: &[Arc<ChildView>], look: &Look<'_>) {
-        let Some(child) = self.child(look) else { return };
-        let areas = split(area, all.len());
-        self.list_area = list::draw(screen, areas.list, all, child.id, &mut self.top, look);
-        if let Some(area) = areas.facts {
-            facts::draw(screen, area, child, look);
-        }
-        self.log_area = areas.log;
-        self.log.draw(screen, areas.log, child, areas.facts.is_some(), look);
-    }
-
-    fn draw_prompt(&self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
-        let (label, prompt) = match &self.mode {
-            Mode::Run(prompt, _) => ("run ›", prompt),
-            Mode::Write(_, prompt) => ("input ›", prompt),
-            Mode::Search(prompt) => ("find ›", prompt),
-            Mode::Browse | Mode::Signal(_) => return,
-        };
-        let row = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
-        prompt.draw(screen, row, label, look.theme);
-        if let Some(complaint) = &self.complaint {
-            let note = text::fit(complaint, usize::from(area.width / 2));
-            let width = note.chars().count() as u16 + 1;
-            let place = Rect { x: area.right().saturating_sub(width), width, ..area };
-            Line::styled(note, look.style(Role::Danger)).render(place, screen.buffer_mut());
-        }
+        matches!(self.mode, Mode::Run(..) | Mode::Write(..) | Mode::Search(_) | Mode::Raw(_))
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) fn draw_empty(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
             ("  then a command: ", dim),
             ("cargo test -- --nocapture", look.style(Role::Strong)),
         ],
+        vec![("b", look.style(Role::Key)), ("  builds one: environment, streams, user, limits, restarts", dim)],
+        vec![("e", look.style(Role::Key)), ("  what can go wrong with processes, by experiment", dim)],
         vec![("or start with one: ", dim), ("syncscope run -- CMD ARGS", look.style(Role::Strong))],
         vec![],
         vec![("What it writes, how it ends and what it used show here.", dim)],

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use crate::backend::children::exit;
 use crate::model::child::{ChildSpec, ChildState, ChildView};
+use crate::model::launch::Environment;
+use crate::model::life::Target;
 use crate::model::signal;
 use crate::ui::theme::Role;
 
@@ -16,8 +18,9 @@ pub(super) fn command(line: &str) -> Result<ChildSpec, String> {
         env.push((OsString::from(name), OsString::from(value)));
         words.next();
     }
+    let env = Environment { set: env, ..Environment::default() };
     let program = words.next().ok_or("variables, but no command")?;
-    Ok(ChildSpec { program: program.into(), args: words.map(OsString::from).collect(), env, cwd: None })
+    Ok(ChildSpec { program: program.into(), args: words.map(OsString::from).collect(), env, ..ChildSpec::default() })
 }
 
 fn assignment(word: &str) -> Option<(String, String)> {
@@ -33,6 +36,15 @@ pub(super) fn name(child: &ChildView) -> String {
     match child.pid {
         Some(pid) => format!("{pid} {}", child.command),
         None => child.command.to_string(),
+    }
+}
+
+/// `the whole tree of 5200 cargo build`.
+pub(super) fn target(child: &ChildView, target: Target) -> String {
+    match target {
+        Target::Child => name(child),
+        Target::Group => format!("the group of {}", name(child)),
+        Target::Tree => format!("the tree of {}", name(child)),
     }
 }
 
@@ -73,7 +85,7 @@ mod tests {
         let spec = command(r#"A=1 B='x y' sh -c "echo \"$A\"" C=3"#).unwrap();
         assert_eq!(spec.program, "sh");
         assert_eq!(spec.args, ["-c", "echo \"$A\"", "C=3"]);
-        assert_eq!(spec.env, [("A".into(), "1".into()), ("B".into(), "x y".into())]);
+        assert_eq!(spec.env.set, [("A".into(), "1".into()), ("B".into(), "x y".into())]);
         assert_eq!(command("echo 'open").unwrap_err(), "a quote is not closed");
         assert_eq!(command("A=1").unwrap_err(), "variables, but no command");
         assert_eq!(command("--x=1 y").unwrap().program, "--x=1");

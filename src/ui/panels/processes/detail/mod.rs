@@ -111,12 +111,19 @@ impl Detail {
 
     /// Draws it.
     pub fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        self.draw_noted(screen, area, "Esc back", look);
+    }
+
+    /// As [`Detail::draw`], with another note than the way back.
+    pub fn draw_noted(&mut self, screen: &mut Frame<'_>, area: Rect, note: &str, look: &Look<'_>) {
         let table = look.store.processes.as_ref().map(|s| &s.value);
         let process = table.and_then(|t| t.process(self.pid));
         let title = process.map_or_else(|| self.pid.to_string(), |p| format!("{} {}", p.pid, p.name));
-        let inside = frame::draw_focused(screen, area, &title, "Esc back", look.theme);
+        let inside = frame::draw_focused(screen, area, &title, note, look.theme);
         let mut head = match (process, table) {
             (Some(process), Some(table)) => summary(process, table, usize::from(inside.width), look),
+            // Nothing has been read yet: the part below says so.
+            (_, None) => Vec::new(),
             _ => vec![Line::styled(format!("process {} is gone", self.pid), look.style(Role::Warn))],
         };
         if inside.height < 10 {

@@ -1,0 +1,136 @@
+//! How a child is started, the first time and again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::super::family::Family;
+use super::super::life::Life;
+use super::super::output::Output;
+use super::super::request::{Resolved, grouping};
+use super::super::streams::Streams;
+use super::super::{calls, exit};
+use super::Child;
+use crate::backend::janitor::{self, Role};
+use crate::model::child::{ChildId, ChildSpec, ChildState};
+use crate::model::launch::{Fate, Grouping};
+use crate::model::life::{Happening, Target};
+use crate::model::{Fault, Nanos, text};
+use crate::sys::clock;
+use crate::sys::spawn::{Spawn, SpawnError, spawn};
+
+impl Child {
+    /// Starts it.
+    pub(in crate::backend::children) fn start(id: ChildId, spec: &ChildSpec, limit: usize) -> Self {
+        let mut child = Child {
+            id,
+            spec: Arc::new(spec.clone()),
+            process: None,
+            command: command_line(spec),
+            life: Life::default(),
+            ending: Target::Child,
+            family: None,
+            relatives: Arc::default(),
+            calls: Arc::default(),
+            state: ChildState::Running,
+            code: None,
+            live: None,
+            live_at: Nanos::ZERO,
+            history: VecDeque::new(),
+            stdin: None,
+            queue: VecDeque::new(),
+            closing: false,
+            streams: [None, None],
+            executes: None,
+            output: Output::new(limit),
+            view: None,
+        };
+        child.start_again();
+        child
+    }
+
+    /// Starts it once more, under the same number, with the same log.
+    pub(in crate::backend::children) fn start_again(&mut self) {
+        self.life.begin();
+        self.live_at = self.life.started;
+        (self.live, self.process, self.executes, self.closing) = (None, None, None, false);
+        self.history.clear();
+        self.state = ChildState::Running;
+        if let Err(fault) = self.spawn() {
+            self.life.note(Happening::Failed);
+            self.state = ChildState::NotStarted(fault);
+        }
+        self.touch();
+    }
+
+    fn spawn(&mut self) -> Result<(), Fault> {
+        self.code = Some(125);
+        let spec = self.spec.clone();
+        let resolved = Resolved::of(&spec.attributes)?;
+        let streams = Streams::open(&spec.streams)?;
+        let pipe = |error: rustix::io::Errno| Fault::new("spawn", format!("cannot make its pipes: {error}"));
+        // The child holds a copy of the writing end until it executes.
+        let (executes, held) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(pipe)?;
+        let in_session = spec.attributes.grouping == Grouping::Session;
+        let request = Spawn {
+            program: spec.program.as_encoded_bytes(),
+            args: &spec.args,
+            env: &spec.env.set,
+            unset: &spec.env.remove,
+            clear: spec.env.clear,
+            cwd: spec.cwd.as_deref(),
+            stdio: streams.stdio(),
+            group: grouping(spec.attributes.grouping),
+            attributes: resolved.attributes(&spec.attributes, streams.terminal && in_session),
+            ..Spawn::default()
+        };
+        let janitor = janitor::ensure()?;
+        let created = clock::monotonic();
+        let started = match spec.fate {
+            Fate::End => janitor.spawn(&request, Role::User),
+            // The janitor ends whom it knows: it does not hear of this one.
+            Fate::Keep => spawn(&request).map(janitor::Child::from),
+        };
+        let process = started.map_err(|error| self.not_started(&error))?;
+        drop(held);
+        self.life.note_at(created, Happening::Created { pid: process.pid });
+        self.code = None;
+        self.calls = calls::lines(&process.trail).into();
+        self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit));
+        self.process = Some(process);
+        (self.stdin, self.streams) = (streams.input, streams.outputs);
+        self.executes = Some(executes);
+        self.look_for_exec();
+        Ok(())
+    }
+
+    fn not_started(&mut self, error: &SpawnError) -> Fault {
+        self.code = Some(exit::not_started_code(error));
+        let fault = Fault::new("spawn", error.to_string());
+        match error.hint() {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
+}
+
+/// The command as one would type it, made visible.
+fn command_line(spec: &ChildSpec) -> Arc<str> {
+    let mut line = String::new();
+    for word in std::iter::once(&spec.program).chain(&spec.args) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        let word = text::visible(word.as_encoded_bytes());
+        let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%^".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            line.push_str(&word);
+        } else {
+            line.push('\'');
+            line.push_str(&word.replace('\'', "'\\''"));
+            line.push('\'');
+        }
+    }
+    Arc::from(line)
+}

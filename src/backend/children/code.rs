@@ -1,0 +1,207 @@
+//! What one would write with std's `Command` to start a child the same way.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+
+use crate::model::launch::{ChildSpec, Fate, Grouping, Redirect, ResourceLimit};
+
+/// The code, ready to be copied; what std has no method for is in a `pre_exec`
+/// with the crate libc, and says what that costs.
+pub fn rust(spec: &ChildSpec) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "{text}");
+    };
+    let attributes = &spec.attributes;
+    let steps = before_exec(spec);
+    if attributes.grouping == Grouping::Group || attributes.user.is_some() || !steps.is_empty() {
+        line("use std::os::unix::process::CommandExt;");
+    }
+    line("use std::process::{Command, Stdio};");
+    line("");
+    line(&format!("let mut command = Command::new({});", quoted(&spec.program)));
+    if !spec.args.is_empty() {
+        let args: Vec<String> = spec.args.iter().map(|arg| quoted(arg)).collect();
+        line(&format!("command.args([{}]);", args.join(", ")));
+    }
+    if spec.env.clear {
+        line("command.env_clear();");
+    }
+    for name in &spec.env.remove {
+        line(&format!("command.env_remove({});", quoted(name)));
+    }
+    for (name, value) in &spec.env.set {
+        line(&format!("command.env({}, {});", quoted(name), quoted(value)));
+    }
+    if let Some(cwd) = &spec.cwd {
+        line(&format!("command.current_dir({});", quoted(cwd.as_os_str())));
+    }
+    for (name, redirect) in ["stdin", "stdout", "stderr"].into_iter().zip(&spec.streams) {
+        line(&stream(name, redirect));
+    }
+    if attributes.grouping == Grouping::Group {
+        line("command.process_group(0);");
+    }
+    if let Some(user) = &attributes.user {
+        line(&format!("command.uid({}).gid({});", id(user), id(attributes.group.as_ref().unwrap_or(user))));
+    }
+    if !steps.is_empty() {
+        line("// Costs: std forks here instead of posix_spawn,");
+        line("// dearer the more memory this program has.");
+        line("// SAFETY: async-signal-safe calls only.");
+        line("unsafe {");
+        line("    command.pre_exec(|| {");
+        steps.iter().for_each(|step| line(&format!("        {step}")));
+        line("        Ok(())");
+        line("    });");
+        line("}");
+    }
+    if spec.fate == Fate::End {
+        line("// std ends no child for you, however you end:");
+        line("// call kill() and wait() on every way out.");
+    }
+    line("let mut child = command.spawn()?;");
+    if spec.streams[0] == Redirect::Pipe {
+        line("// Closed, for the child to see the end of its input:");
+        line("drop(child.stdin.take());");
+    }
+    let reads = spec.streams[1..].contains(&Redirect::Pipe);
+    line(if reads { "let output = child.wait_with_output()?;" } else { "let status = child.wait()?;" });
+    out
+}
+
+fn stream(name: &str, redirect: &Redirect) -> String {
+    let path = |path: &std::path::Path| quoted(path.as_os_str());
+    match redirect {
+        Redirect::Inherit => format!("command.{name}(Stdio::inherit());"),
+        Redirect::Null => format!("command.{name}(Stdio::null());"),
+        Redirect::Pipe => format!("command.{name}(Stdio::piped());"),
+        Redirect::File { path: file, .. } if name == "stdin" => {
+            format!("command.stdin(std::fs::File::open({})?);", path(file))
+        }
+        Redirect::File { path: file, append: false } => {
+            format!("command.{name}(std::fs::File::create({})?);", path(file))
+        }
+        Redirect::File { path: file, append: true } => {
+            format!("command.{name}(std::fs::OpenOptions::new().create(true).append(true).open({})?);", path(file))
+        }
+        Redirect::Pty => format!("command.{name}(terminal.try_clone()?); // nix::pty::openpty: std has none"),
+    }
+}
+
+/// What std has no method for, as statements between fork and exec.
+fn before_exec(spec: &ChildSpec) -> Vec<String> {
+    let attributes = &spec.attributes;
+    let mut steps = Vec::new();
+    if attributes.grouping == Grouping::Session {
+        steps.push("libc::setsid();".to_owned());
+        if spec.streams[0] == Redirect::Pty {
+            steps.push("libc::ioctl(0, libc::TIOCSCTTY, 0);".to_owned());
+        }
+    }
+    steps.extend(attributes.limits.iter().map(limit));
+    steps.extend(attributes.nice.map(|nice| format!("libc::setpriority(libc::PRIO_PROCESS, 0, {nice});")));
+    if !attributes.cpus.is_empty() {
+        steps.push("let mut cpus: libc::cpu_set_t = std::mem::zeroed();".to_owned());
+        steps.extend(attributes.cpus.iter().map(|cpu| format!("libc::CPU_SET({cpu}, &mut cpus);")));
+        steps.push("libc::sched_setaffinity(0, size_of_val(&cpus), &cpus);".to_owned());
+    }
+    steps.extend(attributes.umask.map(|umask| format!("libc::umask(0o{umask:03o});")));
+    steps
+}
+
+fn limit(limit: &ResourceLimit) -> String {
+    let value = |value: Option<u64>| value.map_or("libc::RLIM_INFINITY".to_owned(), |value| value.to_string());
+    format!(
+        "libc::setrlimit(libc::RLIMIT_{}, &libc::rlimit {{ rlim_cur: {}, rlim_max: {} }});",
+        limit.name.to_uppercase(),
+        value(limit.soft),
+        value(limit.hard)
+    )
+}
+
+/// A number stays one; a name has to be looked up.
+fn id(user: &str) -> String {
+    if user.parse::<u32>().is_ok() { user.to_owned() } else { format!("/* the number of {user} */ 0") }
+}
+
+fn quoted(text: &OsStr) -> String {
+    format!("{text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::launch::{Attributes, Environment};
+
+    #[test]
+    fn the_simplest_is_what_one_would_write() {
+        let attributes = Attributes { grouping: Grouping::Inherit, ..Attributes::default() };
+        let spec = ChildSpec {
+            program: "ls".into(),
+            args: vec!["-l".into(), "a \"b\"".into()],
+            attributes,
+            fate: Fate::Keep,
+            ..ChildSpec::default()
+        };
+        let expected = "use std::process::{Command, Stdio};\n\n\
+            let mut command = Command::new(\"ls\");\n\
+            command.args([\"-l\", \"a \\\"b\\\"\"]);\n\
+            command.stdin(Stdio::piped());\n\
+            command.stdout(Stdio::piped());\n\
+            command.stderr(Stdio::piped());\n\
+            let mut child = command.spawn()?;\n\
+            // Closed, for the child to see the end of its input:\n\
+            drop(child.stdin.take());\n\
+            let output = child.wait_with_output()?;\n";
+        assert_eq!(rust(&spec), expected);
+    }
+
+    /// The compiler judges what is generated: everything that std can do. What
+    /// needs the crate libc is declared beside it, by name and types.
+    #[test]
+    fn all_of_it_compiles() {
+        let file = |append| Redirect::File { path: "/tmp/x".into(), append };
+        let spec = ChildSpec {
+            program: "sh".into(),
+            args: vec!["-c".into(), "exit 1".into()],
+            env: Environment { clear: true, remove: vec!["A".into()], set: vec![("B".into(), "1".into())] },
+            cwd: Some("/".into()),
+            streams: [file(false), file(false), file(true)],
+            attributes: Attributes {
+                grouping: Grouping::Session,
+                user: Some("65534".into()),
+                nice: Some(-3),
+                cpus: vec![0, 2],
+                limits: vec![ResourceLimit { name: "nofile".into(), soft: Some(5), hard: None }],
+                umask: Some(0o22),
+                ..Attributes::default()
+            },
+            ..ChildSpec::default()
+        };
+        let libc = "mod libc { #![allow(non_camel_case_types, non_snake_case, missing_docs)] use std::ffi::*;
+            pub const PRIO_PROCESS: c_uint = 0; pub const RLIMIT_NOFILE: c_uint = 7;
+            pub const RLIM_INFINITY: u64 = !0; pub struct rlimit { pub rlim_cur: u64, pub rlim_max: u64 }
+            pub struct cpu_set_t { _bits: [u64; 16] }
+            pub unsafe fn setsid() -> c_int { 0 } pub unsafe fn umask(_: c_uint) -> c_uint { 0 }
+            pub unsafe fn setpriority(_: c_uint, _: c_uint, _: c_int) -> c_int { 0 }
+            pub unsafe fn setrlimit(_: c_uint, _: *const rlimit) -> c_int { 0 }
+            pub fn CPU_SET(_: usize, _: &mut cpu_set_t) {}
+            pub unsafe fn sched_setaffinity(_: c_int, _: usize, _: *const cpu_set_t) -> c_int { 0 } }";
+        let (uses, body) = rust(&spec).split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let program =
+            format!("{uses}\n{libc}\npub fn main() -> std::io::Result<()> {{\n{body}\nlet _ = status; Ok(()) }}");
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("main.rs");
+        std::fs::write(&source, &program).unwrap();
+        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output = std::process::Command::new(compiler)
+            .args(["--edition=2024", "--emit=metadata", "-Adead_code", "-Aunused", "-o"])
+            .arg(directory.path().join("out"))
+            .arg(&source)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

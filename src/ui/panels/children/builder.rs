@@ -1,0 +1,176 @@
+//! The builder: a form, and the Rust code that does the same.
+//!
+//! ```text
+//! ╭ Start a program ───────────────╮╭ The same in Rust ─────────────╮
+//! │ command      cargo test        ││ let mut command = …           │
+//! │ environment ‹ours›             ││ …                             │
+//! ╰────────────────────────────────╯╰───────────────────────────────╯
+//! ```
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::form::{FIELDS, Form};
+use crate::backend::children::code;
+use crate::model::launch::ChildSpec;
+use crate::ui::keymap::Hint;
+use crate::ui::panels::Look;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, rows, text};
+
+/// Columns of a field's name.
+const NAME: usize = 12;
+
+/// The builder.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    form: Form,
+    complaint: Option<(usize, String)>,
+    top: usize,
+}
+
+/// What a key led to.
+#[derive(Debug)]
+pub(super) enum Built {
+    /// It is still open.
+    Open,
+    /// Nothing is to be started.
+    Cancelled,
+    /// This is to be started.
+    Start(Box<ChildSpec>),
+    /// This code is to be copied.
+    Copy(String),
+}
+
+impl Builder {
+    /// Answers a key.
+    pub(super) fn on_key(&mut self, key: &KeyEvent) -> Built {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Esc => return Built::Cancelled,
+            KeyCode::Enter => match self.form.spec() {
+                Ok(spec) => return Built::Start(Box::new(spec)),
+                Err(complaint) => {
+                    self.form.at = complaint.0;
+                    self.complaint = Some(complaint);
+                }
+            },
+            KeyCode::Char('y') if control => match self.form.spec() {
+                Ok(spec) => return Built::Copy(code::rust(&spec)),
+                Err(complaint) => self.complaint = Some(complaint),
+            },
+            KeyCode::Down | KeyCode::Tab => self.form.move_by(1),
+            KeyCode::Up | KeyCode::BackTab => self.form.move_by(-1),
+            KeyCode::Left | KeyCode::Right if !control => {
+                let by = if key.code == KeyCode::Left { -1 } else { 1 };
+                if !self.form.choose(by) {
+                    self.type_key(key);
+                }
+            }
+            KeyCode::Char(' ') if !FIELDS[self.form.at].free => drop(self.form.choose(1)),
+            _ => self.type_key(key),
+        }
+        Built::Open
+    }
+
+    fn type_key(&mut self, key: &KeyEvent) {
+        let field = FIELDS[self.form.at];
+        if !field.free {
+            return;
+        }
+        let value = &mut self.form.values[self.form.at];
+        // Typing over a choice replaces it whole.
+        if field.choices.contains(&value.text()) && matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace) {
+            *value = crate::ui::widgets::prompt::Prompt::default();
+        }
+        value.on_key(key);
+        self.complaint = None;
+    }
+
+    /// Takes pasted text.
+    pub(super) fn paste(&mut self, pasted: &str) {
+        if FIELDS[self.form.at].free {
+            self.form.values[self.form.at].paste(pasted);
+        }
+    }
+
+    /// What can be done.
+    pub(super) fn hints() -> Vec<Hint> {
+        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
+        vec![
+            hint("Enter", "start it", "start it as the form says"),
+            hint("↓ ↑", "field", "next field, field before"),
+            hint("→ ←", "choose", "next choice, choice before"),
+            hint("^Y", "copy code", "copy the Rust code to the terminal's clipboard"),
+            hint("Esc", "back", "back without starting anything"),
+        ]
+    }
+
+    /// Draws it.
+    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let beside = area.width >= 100;
+        let below = !beside && area.height > FIELDS.len() as u16 + 8;
+        let form = if beside {
+            Rect { width: area.width / 2, ..area }
+        } else if below {
+            Rect { height: FIELDS.len() as u16 + 3, ..area }
+        } else {
+            area
+        };
+        self.draw_form(screen, form, look);
+        if beside {
+            draw_code(screen, Rect { x: form.right(), width: area.width - form.width, ..area }, &self.form, look);
+        } else if below {
+            draw_code(screen, Rect { y: form.bottom(), height: area.height - form.height, ..area }, &self.form, look);
+        }
+    }
+
+    fn draw_form(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let inside = frame::draw_focused(screen, area, "Start a program", "Enter starts · Esc back", look.theme);
+        let rows = usize::from(inside.height.saturating_sub(1)).max(1);
+        self.top = self.top.min(self.form.at).max((self.form.at + 1).saturating_sub(rows));
+        for (y, (index, field)) in FIELDS.iter().enumerate().skip(self.top).take(rows).enumerate() {
+            let row = Rect { y: inside.y + y as u16, height: 1, ..inside };
+            let here = index == self.form.at;
+            if here && field.free && !field.choices.contains(&self.form.values[index].text()) {
+                self.form.values[index].draw(screen, row, &text::left(field.name, NAME), look.theme);
+            } else {
+                let role = if here { Role::Key } else { Role::Dim };
+                let value = self.form.values[index].text();
+                let (before, after) = if field.choices.contains(&value) { ("‹", "›") } else { ("", "") };
+                Line::from(vec![
+                    Span::styled(format!("{} ", text::left(field.name, NAME)), look.style(role)),
+                    Span::styled(before, look.style(Role::Faint)),
+                    Span::styled(value.to_owned(), look.style(if here { Role::Strong } else { Role::Text })),
+                    Span::styled(after, look.style(Role::Faint)),
+                ])
+                .render(row, screen.buffer_mut());
+            }
+        }
+        let (words, role) = match &self.complaint {
+            Some((at, why)) => (format!("{}: {why}", FIELDS[*at].name), Role::Danger),
+            None => (FIELDS[self.form.at].help.to_owned(), Role::Faint),
+        };
+        let last = Rect { y: inside.bottom().saturating_sub(1), height: 1, ..inside };
+        Line::styled(text::left(&words, usize::from(last.width)), look.style(role)).render(last, screen.buffer_mut());
+    }
+}
+
+fn draw_code(screen: &mut Frame<'_>, area: Rect, form: &Form, look: &Look<'_>) {
+    let inside = frame::draw(screen, area, "The same in Rust", "^Y copies", look.theme);
+    let lines = match form.spec() {
+        Ok(spec) => code::rust(&spec)
+            .lines()
+            .flat_map(|line| text::hard_wrap(line, usize::from(inside.width)))
+            .map(|line| {
+                let role = if line.trim_start().starts_with("//") { Role::Dim } else { Role::Text };
+                Line::styled(line, look.style(role))
+            })
+            .collect(),
+        Err((at, why)) => vec![Line::styled(format!("{}: {why}", FIELDS[at].name), look.style(Role::Dim))],
+    };
+    rows::draw(screen, inside, lines);
+}

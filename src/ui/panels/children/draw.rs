@@ -1,0 +1,97 @@
+//! How the panel draws its parts.
+
+use std::sync::Arc;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use super::place::split;
+use super::side::Side;
+use super::{Children, Mode, facts, list, side, tuple, words};
+use crate::model::child::ChildView;
+use crate::ui::panels::Look;
+use crate::ui::panels::processes::detail::Detail;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, rows, text};
+
+impl Children {
+    pub(super) fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, all: &[Arc<ChildView>], look: &Look<'_>) {
+        let Some(child) = self.child(look) else { return };
+        let areas = split(area, all.len());
+        self.list_area = list::draw(screen, areas.list, all, child.id, &mut self.top, look);
+        if let Some(area) = areas.facts {
+            facts::draw(screen, area, child, look);
+        }
+        self.log_area = areas.log;
+        match self.side {
+            Side::Log => self.log.draw(screen, areas.log, child, areas.facts.is_some(), look),
+            side => self.draw_side(screen, areas.log, side, child, look),
+        }
+    }
+
+    fn draw_side(&mut self, screen: &mut Frame<'_>, area: Rect, side: Side, child: &ChildView, look: &Look<'_>) {
+        let title = format!("{} of {}", side.title(), words::name(child));
+        let title = text::fit(&title, usize::from(area.width).saturating_sub(21).max(10));
+        if side == Side::Process {
+            return self.draw_process(screen, area, &title, child, look);
+        }
+        let inside = frame::draw(screen, area, &title, "v next view", look.theme);
+        let lines = match side {
+            Side::Tree => side::tree(child, look),
+            Side::Life => side::life(child, usize::from(inside.width), look),
+            _ => side::calls(child, look),
+        };
+        // Of a long life the end matters most.
+        let skip = if side == Side::Life { lines.len().saturating_sub(usize::from(inside.height)) } else { 0 };
+        rows::draw(screen, inside, lines.into_iter().skip(skip));
+    }
+
+    fn draw_process(&mut self, screen: &mut Frame<'_>, area: Rect, title: &str, child: &ChildView, look: &Look<'_>) {
+        // A child that was chosen while this is shown.
+        if self.detail.as_ref().map(Detail::pid) != child.pid {
+            self.detail = child.pid.map(Detail::new);
+        }
+        let Some(detail) = &mut self.detail else {
+            let inside = frame::draw(screen, area, title, "v next view", look.theme);
+            let line = Line::styled("It has ended: there is no process to look at.", look.style(Role::Dim));
+            rows::draw(screen, inside, [line]);
+            return;
+        };
+        let height = if area.height < 16 { 0 } else { 8 };
+        let above = Rect { height, ..area };
+        if height > 0 {
+            let inside = frame::draw(screen, above, title, "v next view", look.theme);
+            let known = look.store.detail.as_ref().filter(|latest| latest.value.pid == detail.pid());
+            let lines = known.map_or_else(
+                || vec![Line::styled("reading …", look.style(Role::Dim))],
+                |latest| tuple::lines(&latest.value, look),
+            );
+            rows::draw(screen, inside, lines);
+        }
+        let below = Rect { y: area.y + height, height: area.height - height, ..area };
+        detail.draw_noted(screen, below, "→ next part", look);
+    }
+
+    pub(super) fn draw_prompt(&self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let (label, prompt) = match &self.mode {
+            Mode::Run(prompt, _) => ("run ›", prompt),
+            Mode::Write(_, prompt) => ("input ›", prompt),
+            Mode::Search(prompt) => ("find ›", prompt),
+            Mode::Raw(_) => {
+                let line = "raw input: every key goes to the child, ^] ends that";
+                return Line::styled(line, look.style(Role::Key)).render(area, screen.buffer_mut());
+            }
+            Mode::Browse | Mode::Signal(_) | Mode::Build(_) | Mode::Experiments => return,
+        };
+        let row = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+        prompt.draw(screen, row, label, look.theme);
+        if let Some(complaint) = &self.complaint {
+            let note = text::fit(complaint, usize::from(area.width / 2));
+            let width = note.chars().count() as u16 + 1;
+            let place = Rect { x: area.right().saturating_sub(width), width, ..area };
+            Line::styled(note, look.style(Role::Danger)).render(place, screen.buffer_mut());
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The experiments: which there are, and what the chosen one has shown.
+//!
+//! ```text
+//! ╭ Experiments ──────────────╮╭ a child has ended and nobody … ──╮
+//! │ ✔ zombie                  ││ 4121 has ended; its state is …   │
+//! │   orphan                  ││ ⇒ A zombie holds nothing but …   │
+//! ╰───────────────────────────╯╰──────────────────────────────────╯
+//! ```
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::backend::children::experiments::EXPERIMENTS;
+use crate::report;
+use crate::ui::keymap::Hint;
+use crate::ui::panels::Look;
+use crate::ui::store::Played;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{frame, rows, text};
+
+/// The view.
+#[derive(Debug, Default)]
+pub(super) struct Experiments {
+    at: usize,
+    top: usize,
+    scroll: usize,
+}
+
+/// What a key led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// Still open.
+    Open,
+    /// Not a key of this view.
+    Other,
+    /// Back to the children.
+    Closed,
+    /// Play this one.
+    Play(&'static str),
+}
+
+impl Experiments {
+    /// Answers a key.
+    pub(super) fn on_key(&mut self, key: &KeyEvent) -> Chosen {
+        match key.code {
+            KeyCode::Esc | KeyCode::Char('e') => return Chosen::Closed,
+            KeyCode::Enter | KeyCode::Char('r') => return Chosen::Play(EXPERIMENTS[self.at].key),
+            KeyCode::Down | KeyCode::Char('j') => self.go(1),
+            KeyCode::Up | KeyCode::Char('k') => self.go(-1),
+            KeyCode::PageDown | KeyCode::Char('J') => self.scroll += 5,
+            KeyCode::PageUp | KeyCode::Char('K') => self.scroll = self.scroll.saturating_sub(5),
+            _ => return Chosen::Other,
+        }
+        Chosen::Open
+    }
+
+    fn go(&mut self, by: isize) {
+        self.at = self.at.saturating_add_signed(by).min(EXPERIMENTS.len() - 1);
+        self.scroll = 0;
+    }
+
+    /// What can be done.
+    pub(super) fn hints() -> Vec<Hint> {
+        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
+        vec![
+            hint("Enter", "play", "play the experiment, in a process of its own"),
+            hint("↓ ↑", "choose", "next experiment, experiment before"),
+            hint("J K", "scroll", "scroll what it has shown"),
+            hint("Esc", "back", "back to the children"),
+        ]
+    }
+
+    /// Draws it.
+    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let wide = area.width >= 100;
+        let list = if wide {
+            Rect { width: 34, ..area }
+        } else {
+            Rect { height: (area.height / 3).max(1).min(EXPERIMENTS.len() as u16 + 2), ..area }
+        };
+        let body = if wide {
+            Rect { x: list.right(), width: area.width - list.width, ..area }
+        } else {
+            Rect { y: list.bottom(), height: area.height - list.height, ..area }
+        };
+        self.draw_list(screen, list, look);
+        self.draw_body(screen, body, look);
+    }
+
+    fn draw_list(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let inside = frame::draw_focused(screen, area, "Experiments", "Esc back", look.theme);
+        let rows = usize::from(inside.height).max(1);
+        self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(rows));
+        for (y, (index, known)) in EXPERIMENTS.iter().enumerate().skip(self.top).take(rows).enumerate() {
+            let row = Rect { y: inside.y + y as u16, height: 1, ..inside };
+            let (glyph, role) = match look.store.experiments.get(known.key) {
+                None => (" ", Role::Faint),
+                Some(Played::Running) => ("▶", Role::Accent),
+                Some(Played::Done(Ok(finding))) if finding.as_documented() => ("✔", Role::Good),
+                Some(Played::Done(_)) => ("✘", Role::Danger),
+            };
+            let name = text::left(known.key, usize::from(row.width).saturating_sub(2));
+            Line::from(vec![
+                Span::styled(format!("{glyph} "), look.style(role)),
+                Span::styled(name, look.style(Role::Text)),
+            ])
+            .render(row, screen.buffer_mut());
+            if index == self.at {
+                screen.buffer_mut().set_style(row, look.style(Role::Selection));
+            }
+        }
+    }
+
+    fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let known = &EXPERIMENTS[self.at];
+        let title = text::fit(known.title, usize::from(area.width).saturating_sub(6));
+        let inside = frame::draw(screen, area, &title, "", look.theme);
+        let width = usize::from(inside.width).max(10);
+        let said = match look.store.experiments.get(known.key) {
+            None => vec!["Enter plays it, in a process of its own.".to_owned()],
+            Some(Played::Running) => vec!["It is being played; this takes a few seconds.".to_owned()],
+            Some(Played::Done(found)) => report::experiments::lines(known, found),
+        };
+        let mut lines = Vec::new();
+        for line in &said {
+            let role = match line.chars().next() {
+                Some('⚑') => Role::Danger,
+                Some('⇒') => Role::Accent,
+                Some(' ') => Role::Dim,
+                _ => Role::Text,
+            };
+            if line.starts_with('⇒') {
+                lines.push(Line::default());
+            }
+            let parts = if role == Role::Dim { text::hard_wrap(line, width) } else { text::wrap(line, width) };
+            lines.extend(parts.into_iter().map(|part| Line::styled(part, look.style(role))));
+        }
+        self.scroll = self.scroll.min(lines.len().saturating_sub(usize::from(inside.height)));
+        rows::draw(screen, inside, lines.into_iter().skip(self.scroll));
+    }
+}

@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::Outcome;
 use crate::backend::Update;
-use crate::backend::lab::locks::{self, Family, LockLab, PRIMITIVES};
+use crate::backend::lab::locks::{self, LockLab, PRIMITIVES};
 use crate::backend::lab::run_headless;
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, Trace};
+use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, PerMille, Spread, Trace};
 use crate::model::{Fault, Nanos};
 use crate::report::lock as report;
 
@@ -33,6 +34,15 @@ pub struct Args {
     /// Work between two acquisitions, in nanoseconds (at most 1 s)
     #[arg(long, value_name = "NS", default_value_t = 0)]
     think: u64,
+    /// How the work inside varies
+    #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
+    hold_spread: Spread,
+    /// How the work between two acquisitions varies
+    #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
+    think_spread: Spread,
+    /// The share of acquisitions that read, where one can read (0 to 1)
+    #[arg(long, value_name = "F", default_value_t = 0.9)]
+    read_share: f64,
     /// How long each repetition lasts
     #[arg(long, value_name = "S", default_value_t = 0.5)]
     seconds: f64,
@@ -59,6 +69,13 @@ enum Recording {
     Plain,
     /// Nothing
     Off,
+}
+
+fn spread() -> impl TypedValueParser<Value = Spread> {
+    PossibleValuesParser::new(Spread::ALL.map(Spread::name)).try_map(|text| {
+        let found = Spread::ALL.into_iter().find(|spread| spread.name() == text);
+        found.ok_or_else(|| format!("{text} is none of them"))
+    })
 }
 
 /// How a measurement ended.
@@ -119,7 +136,18 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
         Recording::Plain => Trace::Plain,
         Recording::Off => Trace::Off,
     };
-    let setting = LockSetting { hold: Nanos(args.hold), think: Nanos(args.think), trace, ..LockSetting::default() };
+    if !(0.0..=1.0).contains(&args.read_share) {
+        bail!("--read-share {}: a share is from 0 to 1", args.read_share);
+    }
+    let setting = LockSetting {
+        hold: Nanos(args.hold),
+        think: Nanos(args.think),
+        hold_spread: args.hold_spread,
+        think_spread: args.think_spread,
+        reads: PerMille((args.read_share * 1_000.0).round() as u32),
+        trace,
+        ..LockSetting::default()
+    };
     let each = Nanos::from(Duration::from_secs_f64(args.seconds));
     let mut points = Vec::new();
     for lock in names(&args.locks) {
@@ -137,7 +165,7 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
 fn names(typed: &[String]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for name in typed {
-        let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.family == Family::Exclusion);
+        let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.breaks.is_none());
         let meant: Vec<&str> = if name == "all" { all.map(|info| info.key).collect() } else { vec![name] };
         for name in meant {
             if !names.contains(&name) {
@@ -234,8 +262,9 @@ mod tests {
         let points = parsed("--lock ticket,all --threads 2").unwrap();
         assert_eq!(points[0].lock, "ticket");
         assert_eq!(points.iter().filter(|p| p.lock == "ticket").count(), 1);
-        assert!(points.iter().all(|p| p.lock != "broken_flag"));
-        assert_eq!(points.len(), PRIMITIVES.len() - 1);
+        assert!(points.iter().all(|p| locks::find(&p.lock).is_some_and(|p| p.info().breaks.is_none())));
+        let broken = PRIMITIVES.iter().filter(|p| p.info().breaks.is_some()).count();
+        assert!(broken > 0 && points.len() == PRIMITIVES.len() - broken);
     }
 
     #[test]
@@ -244,6 +273,7 @@ mod tests {
             ("--lock std_mutx", "--lock: there is no lock `std_mutx` (did you mean `std_mutex`?"),
             ("--threads 0", "--threads: 0 cannot contend (from 1 to 256"),
             ("--hold 2000000000", "--hold: 2.00 s is too long (at most 1 s"),
+            ("--read-share 1.01", "--read-share 1.01: a share is from 0 to 1"),
             ("--seconds 0", "--seconds 0: a repetition lasts"),
             ("--seconds nan", "--seconds NaN: a repetition lasts"),
         ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::Primitive;
+use super::{Family, Primitive};
 use super::contend::{Contend, Seat};
 use super::gate::{Gate, Plan};
 use crate::model::Fault;
@@ -18,6 +18,7 @@ const REST: Duration = Duration::from_secs(2);
 
 /// Threads, their places, their lock and their gate.
 pub(super) struct Crew {
+    pub(super) family: Family,
     pub(super) subject: Arc<dyn Contend>,
     pub(super) seats: Arc<[Seat]>,
     gate: Arc<Gate>,
@@ -30,7 +31,8 @@ impl Crew {
     /// A fault where the system gives no more threads.
     pub(super) fn start(primitive: &dyn Primitive, threads: usize, plan: Plan) -> Result<Self, Fault> {
         let crew = Crew {
-            subject: Arc::from(primitive.contend()),
+            family: primitive.info().family,
+            subject: Arc::from(primitive.contend(threads)),
             seats: (0..threads).map(|index| Seat::new(index, threads)).collect(),
             gate: Arc::new(Gate::closed(plan)),
         };

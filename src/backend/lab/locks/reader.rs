@@ -2,6 +2,7 @@
 
 use super::contend::Seat;
 use super::overlap::{Interval, Overlap};
+use super::ring::Record;
 use crate::sys::tsc::Scale;
 
 /// How far each ring was read, and what came of it.
@@ -29,8 +30,7 @@ impl Reader {
             self.dropped += first - *next;
             *next = first + records.len() as u64;
             if ordered {
-                let interval =
-                    |record: &super::ring::Record| Interval { thread, got: record.got, released: record.released };
+                let interval = |&Record { got, released, shared, .. }: &Record| Interval { thread, got, released, shared };
                 self.batch.extend(records.iter().map(interval));
             }
         }

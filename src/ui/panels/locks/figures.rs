@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 
 use super::View;
 use super::settings::{SETTINGS, Setting};
-use crate::backend::lab::locks::{Family, Primitive, find};
+use crate::backend::lab::locks::{Primitive, find};
 use crate::model::lock::{LockProgress, Subject};
 use crate::model::units::si;
 use crate::ui::theme::Role;
@@ -132,7 +132,7 @@ pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         text::wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
     };
     let mut lines = Vec::new();
-    if info.family == Family::Broken {
+    if info.breaks.is_some() {
         lines.extend(styled("Broken on purpose, so that the checks have something to find.", look.style(Role::Danger)));
         lines.push(Line::default());
     }

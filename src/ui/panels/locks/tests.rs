@@ -11,7 +11,7 @@ use super::*;
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
 use crate::model::lock::{
-    Acquisition, Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation,
+    Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation,
 };
 use crate::model::{Bytes, Fault, Nanos};
 use crate::ui::director::Bursts;
@@ -43,7 +43,7 @@ fn distribution(first: u32, counts: &[u64], p50: u64, p99: u64, max: u64) -> Dis
 fn lanes(threads: u64) -> Lanes {
     let turn = |thread: u64, round: u64| {
         let got = (round * threads + thread) * 40;
-        Acquisition { wanted: got.saturating_sub(60), got, released: got + 40 }
+        [got.saturating_sub(60), got, got + 40].into()
     };
     let rounds = 800 / (40 * threads).max(1) + 1;
     let span = rounds * threads * 40;
@@ -83,6 +83,7 @@ fn running(threads: usize) -> LockProgress {
             ),
             switches: Switches { voluntary: 12_000, involuntary: 40 },
             futex_calls: None,
+            own: Vec::new(),
         },
         recording: Recording {
             clock: "invariant TSC".into(),
@@ -108,6 +109,7 @@ fn violated() -> LockProgress {
         invariant: "mutual exclusion in time".into(),
         holders: [0, 1],
         held: Some([[0, 110], [30, 205]]),
+        words: None,
     }];
     progress
 }

@@ -85,7 +85,8 @@ fn readers_report_their_share_and_what_they_retried() {
         assert!((0.4..0.6).contains(&(reads / all)), "{row}");
     }
     assert!(rows[0].get("retries").is_none() && rows[1]["retries"].is_u64());
-    let varied = objects(&run("--lock std_mutex --threads 1 --hold 2000 --hold-spread exponential --seconds 0.2 --json"));
+    let varied =
+        objects(&run("--lock std_mutex --threads 1 --hold 2000 --hold-spread exponential --seconds 0.2 --json"));
     let held = &varied[0]["held_ns"];
     let [p50, mean] = ["p50", "mean"].map(|key| held[key].as_f64().unwrap());
     assert!(p50 < mean * 0.9, "the median of an exponential distribution is ln 2 of its mean: {held}");
@@ -121,6 +122,54 @@ fn a_broken_lock_is_found_out_and_its_holders_are_named() {
     assert!(holders.iter().all(|thread| thread.as_u64() < Some(4)), "{holders:?}");
     let text = String::from_utf8(caught("").stdout).unwrap();
     assert!(text.contains("broken_flag, 4 threads: mutual exclusion violated"), "{text}");
+}
+
+#[test]
+fn a_try_that_fails_is_counted() {
+    let args = "--lock std_mutex,std_rwlock --threads 3 --hold 20000 --try --seconds 0.3 --repeat 1 --json";
+    wait_until("a failure", || {
+        let rows = objects(&run(args));
+        assert!(rows.iter().all(|row| row["acquisitions"].as_u64() > Some(0)), "{rows:?}");
+        rows.iter().all(|row| row["failures"].as_u64() > Some(0)).then_some(())
+    });
+}
+
+#[test]
+fn kinds_without_a_holder_have_null_for_it_and_fields_of_their_own() {
+    for (lock, own) in [
+        ("barrier", "phases"),
+        ("once_lock", "initialisations"),
+        ("condvar", "spurious"),
+        ("cas_weak", "retries"),
+        ("rendezvous", "messages"),
+    ] {
+        let row = &objects(&run(&format!("--lock {lock} --threads 2 --seconds 0.1 --repeat 1 --json")))[0];
+        assert!(row["held_ns"].is_null() && row["handoffs"].is_null(), "{row}");
+        assert!(row[own].is_u64(), "{lock} has no {own}: {row}");
+        assert!(row["acquisitions"].as_u64() > Some(0) && row["invariants"][0]["violations"] == 0, "{row}");
+    }
+}
+
+#[test]
+fn experiments_end_in_a_plain_statement() {
+    let names = "abba,poison-mutex,guard-leaked,inversion";
+    let output = run(&format!("--experiment {names} --json"));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = objects(&output);
+    let of: Vec<_> = rows.iter().map(|row| row["experiment"].as_str().unwrap()).collect();
+    assert_eq!(of, ["abba", "inversion", "poison-mutex", "guard-leaked"], "in the order of the registry");
+    for row in &rows {
+        assert_eq!(row["as_documented"], true, "{row}");
+        assert!(row["statement"].as_str().is_some_and(|text| text.ends_with('.')), "{row}");
+    }
+    let said = |row: &Value, words: &str| {
+        row["observed"].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains(words))
+    };
+    assert!(said(&rows[0], "deadlock: knot 0 → knot 1"), "{}", rows[0]);
+    assert!(said(&rows[1], "A → B → A") || said(&rows[1], "B → A → B"), "{}", rows[1]);
+    let text = String::from_utf8(run("--experiment guard-early").stdout).unwrap();
+    assert!(text.starts_with("a guard is dropped") && text.contains("⇒ "), "{text}");
+    assert_eq!(run("--experiment nonsense").status.code(), Some(2));
 }
 
 #[test]

@@ -6,18 +6,20 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::Outcome;
 use crate::backend::Update;
+use crate::backend::lab::locks::experiments::{EXPERIMENTS, Experiment};
 use crate::backend::lab::locks::{self, LockLab, PRIMITIVES};
 use crate::backend::lab::run_headless;
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, PerMille, Spread, Trace};
 use crate::model::{Fault, Nanos};
 use crate::report::lock as report;
+use crate::report::lock_experiments as experiments;
 
 /// The options of `lock`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,9 @@ pub struct Args {
     /// The share of acquisitions that read, where one can read (0 to 1)
     #[arg(long, value_name = "F", default_value_t = 0.9)]
     read_share: f64,
+    /// Try instead of waiting, and count failures, where the lock can be tried
+    #[arg(long = "try")]
+    tries: bool,
     /// How long each repetition lasts
     #[arg(long, value_name = "S", default_value_t = 0.5)]
     seconds: f64,
@@ -52,6 +57,9 @@ pub struct Args {
     /// Record and check every acquisition; off measures the bare lock
     #[arg(long, value_enum, default_value_t = Recording::On)]
     trace: Recording,
+    /// Instead of measuring, use locks wrongly and say what happened: these experiments, or `all`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = experiment_names(), conflicts_with_all = ["locks", "csv"])]
+    experiment: Vec<String>,
     /// One JSON object a line for each measurement
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -69,6 +77,11 @@ enum Recording {
     Plain,
     /// Nothing
     Off,
+}
+
+fn experiment_names() -> PossibleValuesParser {
+    let value = |experiment: &Experiment| PossibleValue::new(experiment.key).help(experiment.title);
+    PossibleValuesParser::new(EXPERIMENTS.iter().map(value).chain([PossibleValue::new("all")]))
 }
 
 fn spread() -> impl TypedValueParser<Value = Spread> {
@@ -93,6 +106,9 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [libc::SIGINT, libc::SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot watch for signals")?;
+    }
+    if !args.experiment.is_empty() {
+        return experiment(args, &interrupted);
     }
     let mut done: Vec<LockProgress> = Vec::new();
     let mut outcome = Outcome::Done;
@@ -125,6 +141,30 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     Ok(if outcome == Outcome::Done && violated { Outcome::Found } else { outcome })
 }
 
+/// Does the experiments that were asked for, in the order of the registry.
+fn experiment(args: &Args, interrupted: &AtomicBool) -> color_eyre::Result<Outcome> {
+    let wanted = |key: &str| args.experiment.iter().any(|asked| asked == key || asked == "all");
+    let mut outcome = Outcome::Done;
+    for experiment in EXPERIMENTS.iter().filter(|experiment| wanted(experiment.key)) {
+        progress_line(experiment.title);
+        let found = experiment.run();
+        progress_line("");
+        if interrupted.load(Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        let done = found.map_err(|fault| eyre!("{}: {fault}", experiment.key))?;
+        if args.json {
+            print(&experiments::json(experiment, &done)?)?;
+        } else {
+            print(&experiments::text(experiment, &done))?;
+        }
+        if !done.as_documented {
+            outcome = Outcome::Found;
+        }
+    }
+    Ok(outcome)
+}
+
 /// What was typed as what is meant: every lock with every number of threads,
 /// all of it checked before anything is measured.
 fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
@@ -145,6 +185,7 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
         hold_spread: args.hold_spread,
         think_spread: args.think_spread,
         reads: PerMille((args.read_share * 1_000.0).round() as u32),
+        tries: args.tries,
         trace,
         ..LockSetting::default()
     };

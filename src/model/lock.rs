@@ -37,6 +37,9 @@ pub struct LockSetting {
     pub think_spread: Spread,
     /// Where one can read: how many of a thousand acquisitions do.
     pub reads: PerMille,
+    /// Whether threads try, and go on without it where it is not free, instead
+    /// of waiting for it.
+    pub tries: bool,
     /// What is recorded of each acquisition.
     pub trace: Trace,
     /// How long a stretch of time the lanes are to show.
@@ -137,6 +140,7 @@ impl Default for LockSetting {
             hold_spread: Spread::Fixed,
             think_spread: Spread::Fixed,
             reads: PerMille(900),
+            tries: false,
             trace: Trace::Ordered,
             window: Nanos(20_000),
         }

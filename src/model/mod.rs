@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod lab;
 pub mod litmus;
 pub mod lock;
+pub mod lock_diagnosis;
 pub mod process;
 pub mod signal;
 pub mod stamp;

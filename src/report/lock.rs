@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::backend::lab::locks::{Family, find};
 use crate::model::histogram::Quantiles;
 use crate::model::lock::{Figures, Invariant, LockProgress, Subject, Violation};
+use crate::model::lock_diagnosis::{Diagnosis, diagnose};
 use crate::model::units::{grouped, si};
 
 /// Median and range over the repetitions.
@@ -63,6 +64,7 @@ struct Row<'a> {
     recorded: u64,
     dropped: u64,
     nice: i32,
+    diagnoses: Vec<Diagnosis>,
     /// The counts that only some primitives have, by name.
     #[serde(flatten)]
     own: BTreeMap<&'a str, u64>,
@@ -115,6 +117,7 @@ pub fn json(progress: &LockProgress) -> Option<String> {
         recorded: progress.recording.recorded,
         dropped: progress.recording.dropped,
         nice: subject.nice,
+        diagnoses: diagnose(figures),
         own: figures.own.iter().map(|own| (&*own.name, own.count)).collect(),
     };
     serde_json::to_string(&row).ok()
@@ -243,6 +246,9 @@ fn per_acquisition(rate: f64) -> String {
 
 fn notes(out: &mut String, progress: &LockProgress) {
     let Some(subject) = &progress.subject else { return };
+    for Diagnosis { name, seen } in diagnose(&progress.figures) {
+        let _ = writeln!(out, "\n{}, {} threads: {name}: {seen}", subject.spec.lock, subject.spec.threads);
+    }
     for invariant in progress.invariants.iter().filter(|invariant| invariant.violations > 0) {
         let _ = writeln!(
             out,
@@ -315,7 +321,12 @@ mod tests {
             }],
             violations: held
                 .into_iter()
-                .map(|held| Violation { invariant: "mutual exclusion".into(), holders: [0, 3], held: Some(held), words: None })
+                .map(|held| Violation {
+                    invariant: "mutual exclusion".into(),
+                    holders: [0, 3],
+                    held: Some(held),
+                    words: None,
+                })
                 .collect(),
             ..LockProgress::default()
         }

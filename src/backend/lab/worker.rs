@@ -35,6 +35,8 @@ pub enum Job {
     Failure(super::ipc::failures::Job),
     /// The threads that contend for a lock.
     Locks(super::locks::Job),
+    /// Locks used wrongly.
+    LockExperiment(super::locks::experiments::Job),
     /// The threads of a litmus test.
     Litmus(super::litmus::Job),
 }
@@ -261,6 +263,7 @@ pub fn serve() -> io::Result<()> {
         Job::Ipc(job) => super::ipc::work(&job, boss, fds),
         Job::Failure(job) => super::ipc::failures::work(&job, boss, &fds),
         Job::Locks(job) => super::locks::work(job, boss, fds),
+        Job::LockExperiment(job) => super::locks::experiments::work(&job, boss),
         Job::Litmus(job) => super::litmus::work(job, boss, fds),
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Family, Primitive};
 use super::contend::{Contend, Seat};
 use super::gate::{Gate, Plan};
+use super::{Family, Primitive};
 use crate::model::Fault;
 
 /// The nice value of the contending threads, so that the screen and whoever
@@ -61,6 +61,7 @@ impl Crew {
     /// Tells them to come to rest.
     pub(super) fn shut(&self) {
         self.gate.close();
+        self.subject.interrupt();
     }
 
     /// Waits until they have; false where some take longer than two seconds.
@@ -82,5 +83,6 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.gate.end();
+        self.subject.interrupt();
     }
 }

@@ -78,14 +78,21 @@ impl Snapshot {
             handoffs: (traced && held).then(|| handoffs.chunks(self.laps.len().max(1)).map(<[u64]>::to_vec).collect()),
             switches: Switches::default(),
             futex_calls: self.futex_calls.zip(base.futex_calls).map(|(now, then)| now - then),
-            own: self.own.iter().zip(&base.own).map(|(now, then)| OwnCount { count: now.count - then.count, ..now.clone() }).collect(),
+            own: self
+                .own
+                .iter()
+                .zip(&base.own)
+                .map(|(now, then)| OwnCount { count: now.count - then.count, ..now.clone() })
+                .collect(),
         }
     }
 }
 
 /// What this kind of primitive counts besides, of all threads together.
 fn own(subject: &dyn Contend, seats: &[Seat]) -> Vec<OwnCount> {
-    let of = |(index, name): (usize, &&'static str)| OwnCount::new(name, seats.iter().map(|seat| seat.tally.own(index)).sum());
+    let of = |(index, name): (usize, &&'static str)| {
+        OwnCount::new(name, seats.iter().map(|seat| seat.tally.own(index)).sum())
+    };
     subject.own_names().iter().enumerate().map(of).chain(subject.own_counts()).collect()
 }
 

@@ -22,6 +22,8 @@ pub struct Plan {
     pub recorder: Recorder,
     /// Where one can read: how many of a thousand acquisitions do.
     pub reads: u64,
+    /// Try instead of waiting, where that is possible.
+    pub tries: bool,
 }
 
 impl Plan {

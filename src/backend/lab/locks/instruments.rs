@@ -37,6 +37,7 @@ impl Instruments {
             think: self.pace.work(setting.think, setting.think_spread),
             recorder: self.clock.recorder(setting.trace),
             reads: setting.reads.0.into(),
+            tries: setting.tries,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The sentences that are checked while the threads run, with their counts.
 
+use super::Sentence;
 use super::crew::Crew;
 use super::overlap::{self, Overlap};
-use super::Sentence;
 use crate::model::lock::{Invariant, LockSetting, Trace, Violation};
 
 const IN_TIME: &str = "∀ i≠j  [gotᵢ, releasedᵢ) ∩ [gotⱼ, releasedⱼ) = ∅";
@@ -49,13 +49,7 @@ pub(super) fn checked(crew: &Crew, conserved: &Conserved, overlap: &Overlap, set
             true => "recording is off: not checked",
             false => sentence.how,
         };
-        Invariant {
-            name: sentence.name.into(),
-            formula: sentence.formula.into(),
-            how: how.into(),
-            checked,
-            violations,
-        }
+        Invariant { name: sentence.name.into(), formula: sentence.formula.into(), how: how.into(), checked, violations }
     };
     let mut all: Vec<_> = crew.subject.sentences().iter().enumerate().map(of).collect();
     if setting.trace == Trace::Ordered && crew.subject.excludes_in_time() {

@@ -7,29 +7,36 @@
 //! stage      the threads (crew), what they are measured with (instruments),
 //!            what is read of them (reader, figures, invariants, window)
 //! contend    what every primitive looks like to the threads, its type erased
-//! exclusion readers_writer
+//! exclusion readers_writer waiting once barrier lock_free
 //!            a folder a family: its primitives, and the measured loop, of which
 //!            there is one instantiation a lock and kind of stamp
+//! phases     stopping threads that wait for each other
 //! section    what the lock protects, and the check that it does
 //! ring tally what a thread writes down of each acquisition
+//! experiments            what happens when locks are used wrongly
 //! overlap    the check that no two recorded holders overlap
 //! ```
 //!
 //! A primitive is one file in the folder of its family, with its definition, and
 //! one row in [`PRIMITIVES`].
 
+mod barrier;
 mod conductor;
 mod contend;
 mod crew;
 mod dice;
 mod exclusion;
+pub mod experiments;
 mod figures;
 mod gate;
 mod instruments;
 mod invariants;
 mod lab;
+mod lock_free;
+mod once;
 mod overlap;
 mod pace;
+mod phases;
 mod reader;
 mod readers_writer;
 mod ring;
@@ -37,6 +44,7 @@ mod section;
 mod stage;
 mod stamps;
 mod tally;
+mod waiting;
 mod window;
 
 use std::borrow::Cow;
@@ -56,17 +64,30 @@ pub enum Family {
     Exclusion,
     /// Read or write: many readers or one writer at a time.
     ReadersWriter,
+    /// Wait until something has become true.
+    Waiting,
+    /// Make it if nobody has.
+    Once,
+    /// Wait until all are there.
+    Barrier,
+    /// One instruction, or a loop of them, and nobody waits.
+    LockFree,
 }
 
 impl Family {
     /// All of them, in the order they are shown.
-    pub const ALL: [Family; 2] = [Family::Exclusion, Family::ReadersWriter];
+    pub const ALL: [Family; 6] =
+        [Family::Exclusion, Family::ReadersWriter, Family::Waiting, Family::Once, Family::Barrier, Family::LockFree];
 
     /// What a person calls it.
     pub fn name(self) -> &'static str {
         match self {
             Family::Exclusion => "mutual exclusion",
             Family::ReadersWriter => "readers and writers",
+            Family::Waiting => "waiting",
+            Family::Once => "once",
+            Family::Barrier => "barrier",
+            Family::LockFree => "lock-free",
         }
     }
 
@@ -156,6 +177,45 @@ pub const PRIMITIVES: &[&dyn Primitive] = &[
     &readers_writer::SeqLockRow::<readers_writer::Seq>::ROW,
     &readers_writer::Of::<readers_writer::BrokenReaders>::ROW,
     &readers_writer::SeqLockRow::<readers_writer::TornSeq>::ROW,
+    &waiting::BufferOf::<waiting::One>::ROW,
+    &waiting::BufferOf::<waiting::All>::ROW,
+    &waiting::BufferOf::<waiting::While>::ROW,
+    &waiting::BufferOf::<waiting::Timed>::ROW,
+    &waiting::BufferOf::<waiting::ParkingLotCondvar>::ROW,
+    &waiting::SemaphoreOf::<waiting::Posix>::ROW,
+    &waiting::ParkRow,
+    &waiting::PhilosophersRow,
+    &waiting::RendezvousRow::<waiting::Zero>::ROW,
+    &waiting::BufferOf::<waiting::If>::ROW,
+    &waiting::BufferOf::<waiting::Gap>::ROW,
+    &waiting::SemaphoreOf::<waiting::Unchecked>::ROW,
+    &waiting::RendezvousRow::<waiting::Buffered>::ROW,
+    &waiting::RendezvousRow::<waiting::Shuffled>::ROW,
+    &once::Of::<once::StdOnce>::ROW,
+    &once::Of::<once::StdOnceLock>::ROW,
+    &once::Of::<once::StdLazyLock>::ROW,
+    &once::Of::<once::ParkingLotOnce>::ROW,
+    &once::Of::<once::BrokenOnce>::ROW,
+    &barrier::Of::<barrier::StdBarrier>::ROW,
+    &barrier::Of::<barrier::Pthread>::ROW,
+    &barrier::Of::<barrier::Impatient>::ROW,
+    &barrier::Of::<barrier::AllLead>::ROW,
+    &lock_free::Of::<lock_free::FetchAdd>::ROW,
+    &lock_free::Of::<lock_free::FetchSub>::ROW,
+    &lock_free::Of::<lock_free::FetchBits>::ROW,
+    &lock_free::Of::<lock_free::FetchXor>::ROW,
+    &lock_free::Of::<lock_free::CompareExchange>::ROW,
+    &lock_free::Of::<lock_free::Weak>::ROW,
+    &lock_free::Of::<lock_free::Load>::ROW,
+    &lock_free::Of::<lock_free::Store>::ROW,
+    &lock_free::Of::<lock_free::Swap>::ROW,
+    &lock_free::Of::<lock_free::Flag>::ROW,
+    &lock_free::Of::<lock_free::Pointer>::ROW,
+    &lock_free::Of::<lock_free::Padded>::ROW,
+    &lock_free::Of::<lock_free::Unpadded>::ROW,
+    &lock_free::Of::<lock_free::LostUpdate>::ROW,
+    &lock_free::Of::<lock_free::Torn>::ROW,
+    &lock_free::Of::<lock_free::FlagUnswapped>::ROW,
 ];
 
 /// The primitive of this name.

@@ -30,7 +30,8 @@ impl Reader {
             self.dropped += first - *next;
             *next = first + records.len() as u64;
             if ordered {
-                let interval = |&Record { got, released, shared, .. }: &Record| Interval { thread, got, released, shared };
+                let interval =
+                    |&Record { got, released, shared, .. }: &Record| Interval { thread, got, released, shared };
                 self.batch.extend(records.iter().map(interval));
             }
         }

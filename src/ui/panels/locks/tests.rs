@@ -10,9 +10,7 @@ use ratatui::style::Style;
 use super::*;
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
-use crate::model::lock::{
-    Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation,
-};
+use crate::model::lock::{Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation};
 use crate::model::{Bytes, Fault, Nanos};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Effect;
@@ -255,4 +253,40 @@ fn many_threads_scroll() {
         press(&mut state, KeyCode::PageDown);
     }
     assert!(screen(&mut state, 100, 30).backend().to_string().contains("t63 "), "and end with the last");
+}
+
+#[test]
+fn the_past_can_be_looked_at_and_read_out() {
+    let pictures = [1_u64, 2, 3].map(|threads| {
+        let mut progress = running(2);
+        progress.lanes = Some(lanes(threads));
+        progress
+    });
+    let mut state = seen(pictures);
+    press(&mut state, KeyCode::Char('<'));
+    press(&mut state, KeyCode::Char('<'));
+    let drawn = screen(&mut state, 100, 30).backend().to_string();
+    assert!(drawn.contains("PAUSED, BACK") && !drawn.contains("t1 "), "the first picture has one lane: {drawn}");
+    press(&mut state, KeyCode::Char('>'));
+    press(&mut state, KeyCode::Char('.'));
+    let drawn = screen(&mut state, 100, 30).backend().to_string();
+    assert!(drawn.contains(" holds, waited "), "{drawn}");
+    let before = screen(&mut state, 100, 30).backend().to_string();
+    press(&mut state, KeyCode::Char('.'));
+    assert_ne!(screen(&mut state, 100, 30).backend().to_string(), before, "the cursor moves");
+    press(&mut state, KeyCode::Char('p'));
+    assert!(!screen(&mut state, 100, 30).backend().to_string().contains("PAUSED"));
+}
+
+#[test]
+fn families_and_spreads_are_chosen_with_keys() {
+    let mut state = seen([running(4)]);
+    let sent = press(&mut state, KeyCode::Char('f'));
+    let [LabCommand::Run(spec)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(spec.lock, "std_rwlock");
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Char('v'));
+    assert_eq!(state.0.spec.setting.hold_spread, crate::model::lock::Spread::Uniform);
+    assert!(screen(&mut state, 120, 37).backend().to_string().contains("200 ns, uniform"));
 }

@@ -1,8 +1,10 @@
 //! The measured loop of a lock with one holder: want, get, be inside, let go,
 //! think.
 
+use std::hint;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::Exclusion;
 use crate::backend::lab::locks::contend::{Contend, Seat};
@@ -19,6 +21,9 @@ const SENTENCES: &[Sentence] = &[Sentence {
     how: "the words inside the lock, on entering and on leaving, every acquisition",
     words: None,
 }];
+
+/// The places of this family's own counts.
+const FAILURES: usize = 0;
 
 /// The row of the registry for a lock.
 #[derive(Debug)]
@@ -75,15 +80,29 @@ impl<L: Exclusion> Contended<L> {
         seat.tally.count(done, 0);
     }
 
-    /// Laps that are recorded and checked.
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    /// Laps that are recorded and checked. With `TRY`, who does not get the
+    /// lock at once goes on without it, and thinks before trying again.
+    fn recorded<S: Stamps, const TRY: bool>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
         let Seat { index, ring, tally, dice } = seat;
         let mut done = 0;
         while done < laps {
             let hold = plan.hold.draw(dice);
             let wanted = stamps.wanted();
             ring.want(wanted);
-            let held = self.lock.lock();
+            let held = if TRY {
+                let Some(held) = self.lock.try_lock() else {
+                    ring.abandon();
+                    tally.add_own(FAILURES, 1);
+                    if !plan.think.draw(dice).perform(go_on) || !go_on.load(Relaxed) {
+                        break;
+                    }
+                    hint::spin_loop();
+                    continue;
+                };
+                held
+            } else {
+                self.lock.lock()
+            };
             let got = stamps.got();
             ring.get(got);
             let entered = self.section.enter(*index);
@@ -114,11 +133,14 @@ impl<L: Exclusion> Contended<L> {
 
 impl<L: Exclusion> Contend for Contended<L> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off => self.bare(seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
+        match (plan.recorder, plan.tries) {
+            (Recorder::Off, false) => self.bare(seat, plan, go_on, laps),
+            (Recorder::Off | Recorder::Kernel, true) => self.recorded::<_, true>(Kernel, seat, plan, go_on, laps),
+            (Recorder::Plain(tsc), false) => self.recorded::<_, false>(Plain(tsc), seat, plan, go_on, laps),
+            (Recorder::Plain(tsc), true) => self.recorded::<_, true>(Plain(tsc), seat, plan, go_on, laps),
+            (Recorder::Ordered(tsc), false) => self.recorded::<_, false>(Ordered(tsc), seat, plan, go_on, laps),
+            (Recorder::Ordered(tsc), true) => self.recorded::<_, true>(Ordered(tsc), seat, plan, go_on, laps),
+            (Recorder::Kernel, false) => self.recorded::<_, false>(Kernel, seat, plan, go_on, laps),
         }
     }
 
@@ -146,6 +168,10 @@ impl<L: Exclusion> Contend for Contended<L> {
 
     fn sentences(&self) -> &'static [Sentence] {
         SENTENCES
+    }
+
+    fn own_names(&self) -> &'static [&'static str] {
+        &["failures"]
     }
 
     fn futex_calls(&self) -> Option<u64> {

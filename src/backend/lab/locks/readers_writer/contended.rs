@@ -6,8 +6,10 @@
 //! every writer that was inside together with it, and readers write nothing
 //! that another would have to wait for.
 
+use std::hint;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::ReadersWriter;
 use crate::backend::lab::locks::contend::{Contend, Seat};
@@ -26,6 +28,17 @@ const SENTENCES: &[Sentence] = &[Sentence {
 
 /// The places of this family's own counts.
 const READS: usize = 0;
+const FAILURES: usize = 1;
+
+/// How a lap went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lap {
+    Done,
+    /// It was not free, and only tried.
+    Failed,
+    /// It was cut short.
+    Cut,
+}
 
 /// The row of the registry for a readers-writer lock.
 #[derive(Debug)]
@@ -60,7 +73,7 @@ impl<L: ReadersWriter> Contended<L> {
             let hold = plan.hold.draw(&seat.dice);
             let went_on = if reading {
                 let held = self.lock.read();
-                std::hint::black_box(self.section.look());
+                hint::black_box(self.section.look());
                 let went_on = hold.perform(go_on);
                 self.lock.end_read(held);
                 went_on
@@ -90,13 +103,22 @@ impl<L: ReadersWriter> Contended<L> {
         let (mut done, mut reads) = (0, 0);
         while done < laps {
             let reading = seat.dice.below(1_000) < plan.reads;
-            let went_on =
+            let lap =
                 if reading { self.read(stamps, seat, plan, go_on) } else { self.write(stamps, seat, plan, go_on) };
-            if !went_on {
-                break;
+            match lap {
+                Lap::Done => {
+                    done += 1;
+                    reads += u64::from(reading);
+                }
+                Lap::Failed => {
+                    seat.tally.add_own(FAILURES, 1);
+                    if !go_on.load(Relaxed) {
+                        break;
+                    }
+                    hint::spin_loop();
+                }
+                Lap::Cut => break,
             }
-            done += 1;
-            reads += u64::from(reading);
             if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
                 break;
             }
@@ -106,19 +128,27 @@ impl<L: ReadersWriter> Contended<L> {
     }
 
     #[inline]
-    fn read<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
+    fn read<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> Lap {
         let Seat { ring, tally, dice, .. } = seat;
         let hold = plan.hold.draw(dice);
         let wanted = stamps.wanted();
         ring.want_as(wanted, true);
-        let held = self.lock.read();
+        let held = if plan.tries {
+            let Some(held) = self.lock.try_read() else {
+                ring.abandon();
+                return Lap::Failed;
+            };
+            held
+        } else {
+            self.lock.read()
+        };
         let got = stamps.got();
         ring.get(got);
         let (count, writer) = self.section.look();
         if !hold.is_none() && !hold.perform(go_on) {
             ring.abandon();
             self.lock.end_read(held);
-            return false;
+            return Lap::Cut;
         }
         let (counted, written) = self.section.look();
         let released = stamps.released();
@@ -131,16 +161,24 @@ impl<L: ReadersWriter> Contended<L> {
             let other = [writer, written, last].into_iter().find(|who| *who != 0).unwrap_or(seat.index + 1);
             tally.violated(other);
         }
-        true
+        Lap::Done
     }
 
     #[inline]
-    fn write<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
+    fn write<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> Lap {
         let Seat { index, ring, tally, dice } = seat;
         let hold = plan.hold.draw(dice);
         let wanted = stamps.wanted();
         ring.want_as(wanted, false);
-        let held = self.lock.write();
+        let held = if plan.tries {
+            let Some(held) = self.lock.try_write() else {
+                ring.abandon();
+                return Lap::Failed;
+            };
+            held
+        } else {
+            self.lock.write()
+        };
         let got = stamps.got();
         ring.get(got);
         let entered = self.section.enter(*index);
@@ -148,7 +186,7 @@ impl<L: ReadersWriter> Contended<L> {
             self.section.abandon();
             ring.abandon();
             self.lock.end_write(held);
-            return false;
+            return Lap::Cut;
         }
         let intruder = self.section.leave(*index, entered);
         let released = stamps.released();
@@ -159,17 +197,17 @@ impl<L: ReadersWriter> Contended<L> {
         if intruder != 0 {
             tally.violated(intruder);
         }
-        true
+        Lap::Done
     }
 }
 
 impl<L: ReadersWriter> Contend for Contended<L> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
         match plan.recorder {
-            Recorder::Off => self.bare(seat, plan, go_on, laps),
+            Recorder::Off if !plan.tries => self.bare(seat, plan, go_on, laps),
             Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
             Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
+            Recorder::Off | Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
         }
     }
 
@@ -190,7 +228,7 @@ impl<L: ReadersWriter> Contend for Contended<L> {
     }
 
     fn own_names(&self) -> &'static [&'static str] {
-        &["reads"]
+        &["reads", "failures"]
     }
 
     fn hold(&self, inside: &mut dyn FnMut()) -> bool {

@@ -15,9 +15,9 @@ pub(super) use self::broken_readers::BrokenReaders;
 pub(super) use self::contended::Of;
 pub(super) use self::parking_lot::ParkingLotRw;
 pub(super) use self::pthread::PthreadRw;
+pub(super) use self::pthread::ReaderPreferring;
 #[cfg(target_env = "gnu")]
 pub(super) use self::pthread::WriterPreferring;
-pub(super) use self::pthread::ReaderPreferring;
 pub(super) use self::seqlock::{Row as SeqLockRow, Seq, TornSeq};
 pub(super) use self::sharded::Sharded;
 pub(super) use self::std_rwlock::StdRwLock;

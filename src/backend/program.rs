@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn started_again() {
         match std::env::args().filter(|arg| arg == "started-again-as").count() {
-            1 => super::super::lab::worker::serve().unwrap(),
+            1 => super::super::lab::jobs::serve().unwrap(),
             2 => super::super::janitor::serve().unwrap(),
             _ => {}
         }

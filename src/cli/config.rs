@@ -9,7 +9,7 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use super::Outcome;
-use super::dashboard::{OnOff, duration};
+use super::values::{OnOff, duration};
 use crate::ui::panels::PANELS;
 use crate::ui::theme::THEMES;
 

@@ -3,12 +3,11 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use color_eyre::eyre::{WrapErr, bail, eyre};
-use serde::Deserialize;
 
 use super::Outcome;
 use super::config::Config;
+use super::values::{OnOff, duration};
 use crate::backend::{self, Backend, ChildCommand, Command, Update};
 use crate::model::child::ChildSpec;
 use crate::sys::heap;
@@ -40,16 +39,6 @@ pub struct Args {
     /// Whether the overview runs its labs in short bursts
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
     pub labs: Option<OnOff>,
-}
-
-/// A switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnOff {
-    /// On.
-    On,
-    /// Off.
-    Off,
 }
 
 /// What the dashboard opens on, beside its options.
@@ -122,38 +111,4 @@ fn settings(args: &Args, opening: &Opening, config: &Config) -> color_eyre::Resu
         refresh: args.refresh.or(configured).unwrap_or(Duration::from_secs(1)),
         clock: Clock::Machine,
     })
-}
-
-/// Reads a duration as people write it: a number and `ms`, `s` or `m`; seconds
-/// where no unit is given.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        other => return Err(format!("`{other}` is no unit; use ms, s or m")),
-    };
-    let value: f64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
-    let secs = value * unit;
-    if !(0.05..=3600.0).contains(&secs) {
-        return Err("must lie between 50ms and 60m".to_owned());
-    }
-    Ok(Duration::from_secs_f64(secs))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2.5s"), Ok(Duration::from_millis(2500)));
-        assert_eq!(duration("1m"), Ok(Duration::from_mins(1)));
-        assert_eq!(duration("3"), Ok(Duration::from_secs(3)));
-        for wrong in ["", "0s", "1h", "fast", "-1s", "1e99s", "NaN"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod ps;
 pub mod run;
 pub mod shell;
+pub mod values;
 pub mod why;
 pub mod worker;
 

@@ -4,7 +4,7 @@ use color_eyre::eyre::WrapErr;
 
 use super::Outcome;
 use crate::backend::janitor;
-use crate::backend::lab::worker;
+use crate::backend::lab::jobs;
 
 /// A worker's job comes over its standard input.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,6 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         janitor::serve().wrap_err("janitor")?;
         return Ok(Outcome::Done);
     }
-    worker::serve().wrap_err("worker")?;
+    jobs::serve().wrap_err("worker")?;
     Ok(Outcome::Done)
 }

@@ -6,6 +6,7 @@
 
 pub mod histogram;
 pub mod ipc;
+pub mod jobs;
 pub mod litmus;
 pub mod locks;
 pub mod pacing;

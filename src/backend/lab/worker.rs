@@ -2,19 +2,19 @@
 //! subcommand `worker` and a [framed socket](crate::sys::frame) as its
 //! standard input. Never a bare fork of the threaded parent.
 //!
-//! The first frame is the [`Job`], with the descriptors it needs; what follows
-//! in either direction is the lab's own protocol. A worker ends when its job
-//! is done or its socket closes.
+//! The first frame is the kind of a [`Job`] and the job itself, with the
+//! descriptors it needs; what follows in either direction is the lab's own
+//! protocol. A worker ends when its job is done or its socket closes.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::backend::{janitor, program};
 use crate::model::child::Exit;
@@ -26,19 +26,15 @@ use crate::sys::reap;
 use crate::sys::spawn::{Spawn, Stdio};
 
 /// What a worker is to be.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Job {
-    /// One side of a channel.
-    Ipc(super::ipc::Job),
-    /// A part in an experiment of what goes wrong between processes.
-    Failure(super::ipc::failures::Job),
-    /// The threads that contend for a lock.
-    Locks(super::locks::Job),
-    /// Locks used wrongly.
-    LockExperiment(super::locks::experiments::Job),
-    /// The threads of a litmus test.
-    Litmus(super::litmus::Job),
+pub trait Job: Serialize + DeserializeOwned {
+    /// What this kind of job is called in the first frame.
+    const KIND: &'static str;
+
+    /// The whole life of such a worker.
+    ///
+    /// # Errors
+    /// Whatever the socket to the lab says.
+    fn work(self, boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()>;
 }
 
 /// A worker, as the lab holds it. Dropping it kills and reaps its process.
@@ -86,9 +82,9 @@ impl Worker {
     ///
     /// # Errors
     /// A fault that names the worker and what the kernel said.
-    pub fn start(name: &str, job: &Job, fds: &[BorrowedFd<'_>]) -> Result<Self, Fault> {
+    pub fn start<J: Job>(name: &str, job: &J, fds: &[BorrowedFd<'_>]) -> Result<Self, Fault> {
         let mut worker = Worker::idle(name)?;
-        worker.tell(job, fds)?;
+        worker.tell(&(J::KIND, job), fds)?;
         Ok(worker)
     }
 
@@ -97,7 +93,7 @@ impl Worker {
     ///
     /// # Errors
     /// As [`Worker::start`].
-    pub fn start_both(names: &[String; 2], job: &Job) -> Result<(Self, Self), Fault> {
+    pub fn start_both<J: Job>(names: &[String; 2], job: &J) -> Result<(Self, Self), Fault> {
         let (socket, theirs) = FrameSocket::pair()
             .map_err(|error| Fault::new(names[1].clone(), format!("cannot make a socket pair: {error}")))?;
         let first = Worker::start(&names[0], job, &[theirs.as_fd()])?;
@@ -247,25 +243,27 @@ impl From<FrameSocket> for Boss {
     }
 }
 
-/// The whole life of a worker process: takes its job from standard input and
-/// does it.
+/// What a worker was given.
+pub(super) struct Assignment {
+    /// [`Job::KIND`] of the job.
+    pub(super) kind: String,
+    pub(super) job: serde_json::Value,
+    pub(super) boss: Boss,
+    pub(super) fds: Vec<OwnedFd>,
+}
+
+/// In a worker process: takes the first frame from standard input. Nothing
+/// where the lab was gone before.
 ///
 /// # Errors
-/// Whatever ended it early.
-pub fn serve() -> io::Result<()> {
+/// Whatever the socket says.
+pub(super) fn report_for_work() -> io::Result<Option<Assignment>> {
     // It was executed as /proc/self/exe.
     let _ = rustix::thread::set_name(c"syncscope");
     let mut socket = FrameSocket::from(std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?));
     let mut fds = Vec::new();
-    let Some(job) = socket.receive::<Job>(None, &mut fds)? else { return Ok(()) };
-    let boss = Boss { socket };
-    match job {
-        Job::Ipc(job) => super::ipc::work(&job, boss, fds),
-        Job::Failure(job) => super::ipc::failures::work(&job, boss, &fds),
-        Job::Locks(job) => super::locks::work(job, boss, fds),
-        Job::LockExperiment(job) => super::locks::experiments::work(&job, boss),
-        Job::Litmus(job) => super::litmus::work(job, boss, fds),
-    }
+    let Some((kind, job)) = socket.receive(None, &mut fds)? else { return Ok(None) };
+    Ok(Some(Assignment { kind, job, boss: Boss { socket }, fds }))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::protocol::{Done, Job, Order, Report, Side};
 use super::{End, Ends, Family, Gauge, Setup, Sizes, Transport};
 use crate::backend::janitor::NameGuard;
 use crate::backend::lab::pacing::Pace;
-use crate::backend::lab::worker::{self, Worker};
+use crate::backend::lab::worker::Worker;
 use crate::model::channel::{ChannelFacts, Fill, Losses, MessageCost, Mode, Payload, Sides};
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
@@ -133,7 +133,7 @@ impl Link {
         let names = [format!("{key} sender"), format!("{key} receiver")];
         let job = |side, cpus: &[usize], other, end: &End| {
             let (ids, directory) = (end.ids.clone(), end.directory.clone());
-            worker::Job::Ipc(Job { transport: key.to_owned(), side, setup, ids, cpus: cpus.to_vec(), directory, other })
+            Job { transport: key.to_owned(), side, setup, ids, cpus: cpus.to_vec(), directory, other }
         };
         let worker = |name, side, cpus, end: End| {
             let fds: Vec<_> = end.fds.iter().map(AsFd::as_fd).collect();

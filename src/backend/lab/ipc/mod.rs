@@ -57,7 +57,7 @@ use serde::{Deserialize, Serialize};
 pub use self::end::{End, Ends, Sizes};
 pub use self::live::IpcLab;
 pub use self::protocol::Job;
-pub use self::side::{Duty, work};
+pub use self::side::Duty;
 use crate::model::Fault;
 use crate::model::channel::{Fill, Waiting};
 

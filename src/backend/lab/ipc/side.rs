@@ -12,7 +12,7 @@ use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
 use super::{End as ChannelEnd, Receiver, Sender};
 use crate::backend::lab::histogram::Recorder;
 use crate::backend::lab::pacing::Intended;
-use crate::backend::lab::worker::Boss;
+use crate::backend::lab::worker::{self, Boss};
 use crate::model::Nanos;
 use crate::model::channel::{Mode, Payload};
 use crate::sys::frame::FrameSocket;
@@ -20,34 +20,34 @@ use crate::sys::lifeline::Lifeline;
 use crate::sys::tick::Tick;
 use crate::sys::{affinity, clock};
 
-/// The life of a worker of this lab.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(job: &Job, mut boss: Boss, mut fds: Vec<OwnedFd>) -> io::Result<()> {
-    let Some(transport) = super::transport(&job.transport) else {
-        return boss.tell(&Report::Broken(format!("no transport is called {}", job.transport)));
-    };
-    if !job.cpus.is_empty()
-        && let Err(error) = affinity::bind(&job.cpus)
-    {
-        return boss.tell(&Report::Broken(format!("cannot run on CPUs {:?}: {error}", job.cpus)));
-    }
-    if let Some(directory) = &job.directory {
-        // SAFETY: this thread is the only one that the worker has yet.
-        unsafe { std::env::set_var("TMPDIR", directory) };
-    }
-    let other = match &job.other {
-        Some(cpus) => {
-            let socket = fds.pop().ok_or(io::ErrorKind::InvalidInput)?;
-            Some(Other { boss: FrameSocket::from(UnixStream::from(socket)).into(), cpus: cpus.clone() })
+impl worker::Job for Job {
+    const KIND: &'static str = "ipc";
+
+    fn work(self, mut boss: Boss, mut fds: Vec<OwnedFd>) -> io::Result<()> {
+        let Some(transport) = super::transport(&self.transport) else {
+            return boss.tell(&Report::Broken(format!("no transport is called {}", self.transport)));
+        };
+        if !self.cpus.is_empty()
+            && let Err(error) = affinity::bind(&self.cpus)
+        {
+            return boss.tell(&Report::Broken(format!("cannot run on CPUs {:?}: {error}", self.cpus)));
         }
-        None => None,
-    };
-    let started = clock::monotonic();
-    let duty = Duty { side: job.side, boss, lifeline: Lifeline::of_stdin().ok(), started, other };
-    let end = ChannelEnd { fds, ids: job.ids.clone(), directory: None };
-    transport.attach(end, &job.setup, duty)
+        if let Some(directory) = &self.directory {
+            // SAFETY: this thread is the only one that the worker has yet.
+            unsafe { std::env::set_var("TMPDIR", directory) };
+        }
+        let other = match &self.other {
+            Some(cpus) => {
+                let socket = fds.pop().ok_or(io::ErrorKind::InvalidInput)?;
+                Some(Other { boss: FrameSocket::from(UnixStream::from(socket)).into(), cpus: cpus.clone() })
+            }
+            None => None,
+        };
+        let started = clock::monotonic();
+        let duty = Duty { side: self.side, boss, lifeline: Lifeline::of_stdin().ok(), started, other };
+        let end = ChannelEnd { fds, ids: self.ids.clone(), directory: None };
+        transport.attach(end, &self.setup, duty)
+    }
 }
 
 /// What a worker has to do once its end is attached.

@@ -27,7 +27,7 @@ pub mod worker;
 
 use std::sync::Arc;
 
-pub use self::worker::{Job, work};
+pub use self::worker::Job;
 use super::{Lab, Session};
 use crate::backend::Update;
 use crate::model::lab::LabState;

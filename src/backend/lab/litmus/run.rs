@@ -11,7 +11,7 @@ use super::jit::Architecture;
 use super::models::MODELS;
 use super::worker::{Demand, Job, Numbered, Report};
 use super::{LitmusLab, harness, library, source};
-use crate::backend::lab::worker::{self, Worker};
+use crate::backend::lab::worker::Worker;
 use crate::backend::lab::{Session, Wish};
 use crate::model::lab::{LabState, WorkerCost};
 use crate::model::litmus::{Counts, LitmusProgress, LitmusSpec, LitmusTest, Outcome, Strategy, ThreadView};
@@ -40,8 +40,7 @@ pub(super) fn run(spec: LitmusSpec, session: &mut Session<LitmusLab>) -> Result<
     let mut run = Run::new(&spec)?;
     session.publish(run.progress(LabState::Starting));
     let mut number = 1;
-    let job = worker::Job::Litmus(Job { number, spec });
-    let mut worker = Worker::start("litmus worker", &job, &[])?;
+    let mut worker = Worker::start("litmus worker", &Job { number, spec }, &[])?;
     let mut finishing = false;
     loop {
         match session.wish() {

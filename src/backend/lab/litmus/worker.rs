@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::harness::{Runner, Tally};
 use super::library;
-use crate::backend::lab::worker::Boss;
+use crate::backend::lab::worker::{self, Boss};
 use crate::model::lab::Burst;
 use crate::model::litmus::{Counts, Instruction, LitmusSpec, Strategy};
 use crate::model::{Fault, Nanos};
@@ -88,26 +88,26 @@ impl Report {
     }
 }
 
-/// The life of a worker of this lab.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(mut job: Job, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
-    loop {
-        let started = library::load(&job.spec).and_then(|test| Runner::start(&test, job.spec.strategy));
-        let next = match started {
-            Ok(runner) => serve(runner, &job, &mut boss),
-            Err(fault) => {
-                boss.tell(&Numbered { number: job.number, report: Report::Failed(fault) })?;
-                demand(&mut boss)
+impl worker::Job for Job {
+    const KIND: &'static str = "litmus";
+
+    fn work(mut self, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+        loop {
+            let started = library::load(&self.spec).and_then(|test| Runner::start(&test, self.spec.strategy));
+            let next = match started {
+                Ok(runner) => serve(runner, &self, &mut boss),
+                Err(fault) => {
+                    boss.tell(&Numbered { number: self.number, report: Report::Failed(fault) })?;
+                    demand(&mut boss)
+                }
+            };
+            match next {
+                Ok(Some(next)) => self = next,
+                Ok(None) => return Ok(()),
+                // The lab is gone: so is the work.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error),
             }
-        };
-        match next {
-            Ok(Some(next)) => job = next,
-            Ok(None) => return Ok(()),
-            // The lab is gone: so is the work.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(error),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
-use crate::backend::lab::worker::Boss;
+use crate::backend::lab::worker::{self, Boss};
 use crate::model::Nanos;
 use crate::model::lab::{Burst, LabState};
 use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure};
@@ -38,21 +38,21 @@ pub(super) enum Order {
     Set(LockSetting),
 }
 
-/// The life of a worker of this lab.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(job: Job, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
-    // Ctrl-C reaches the whole process group; ending is the lab's business.
-    signal_hook::flag::register(libc::SIGINT, Arc::new(AtomicBool::new(false)))?;
-    let played = match Stage::set(job.spec) {
-        Ok(stage) => Conductor { boss: &mut boss, stage, repeats: Vec::new() }.play(),
-        Err(fault) => boss.tell(&LockProgress { state: LabState::Failed(fault), ..LockProgress::default() }),
-    };
-    match played {
-        // The lab is gone or wants no more.
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => Ok(()),
-        other => other,
+impl worker::Job for Job {
+    const KIND: &'static str = "locks";
+
+    fn work(self, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+        // Ctrl-C reaches the whole process group; ending is the lab's business.
+        signal_hook::flag::register(libc::SIGINT, Arc::new(AtomicBool::new(false)))?;
+        let played = match Stage::set(self.spec) {
+            Ok(stage) => Conductor { boss: &mut boss, stage, repeats: Vec::new() }.play(),
+            Err(fault) => boss.tell(&LockProgress { state: LabState::Failed(fault), ..LockProgress::default() }),
+        };
+        match played {
+            // The lab is gone or wants no more.
+            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => Ok(()),
+            other => other,
+        }
     }
 }
 

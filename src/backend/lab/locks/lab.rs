@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::conductor::{Job, Order};
 use super::{PRIMITIVES, Primitive, find};
 use crate::backend::Update;
-use crate::backend::lab::worker::{self, Worker};
+use crate::backend::lab::worker::Worker;
 use crate::backend::lab::{Lab, Session, Wish};
 use crate::model::lab::LabState;
 use crate::model::lock::{LockProgress, LockSpec, PerMille};
@@ -59,8 +59,7 @@ impl Lab for LockLab {
 /// Returns what to run instead, where that takes a new worker.
 fn run_worker(mut spec: LockSpec, session: &mut Session<LockLab>) -> Result<Option<LockSpec>, Fault> {
     check(&spec)?;
-    let job = worker::Job::Locks(Job { spec: spec.clone() });
-    let mut worker = Worker::start("lock worker", &job, &[])?;
+    let mut worker = Worker::start("lock worker", &Job { spec: spec.clone() }, &[])?;
     let mut heard = Instant::now();
     loop {
         match worker.hear::<LockProgress>(LOOK)? {

@@ -49,7 +49,7 @@ mod window;
 
 use std::borrow::Cow;
 
-pub use self::conductor::{Job, work};
+pub use self::conductor::Job;
 pub use self::contend::{Contend, Seat};
 pub use self::gate::{Gate, Plan};
 pub use self::instruments::recording_cost;

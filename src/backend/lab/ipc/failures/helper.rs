@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Cell;
-use crate::backend::lab::worker::Boss;
+use crate::backend::lab::worker::{self, Boss};
 use crate::sys::shm::SharedMap;
 use crate::sys::sysv;
 
 /// What it is to do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
     /// Lock the mutex in the memory that comes along.
@@ -26,32 +26,32 @@ pub enum Job {
     Leave(i32),
 }
 
-/// The life of such a worker.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(job: &Job, mut boss: Boss, fds: &[OwnedFd]) -> io::Result<()> {
-    let file = fds.first().ok_or(io::ErrorKind::InvalidInput)?;
-    // The mutex must stay mapped: the kernel finds it through the list of
-    // the thread that ends.
-    let cell = Cell::of(file);
-    let done = match job {
-        Job::Hold => cell.as_ref().map_err(copy).and_then(Cell::hold),
-        Job::Scribble => {
-            boss.tell(&"at work")?;
-            let cell = cell?;
-            // Until it is killed, or its lab is gone.
-            while !matches!(boss.hear::<()>(Some(std::time::Duration::ZERO)), Err(_) | Ok(Some(()))) {
-                (0..20_000).for_each(|number| cell.scribble(number));
+impl worker::Job for Job {
+    const KIND: &'static str = "failure";
+
+    fn work(self, mut boss: Boss, fds: Vec<OwnedFd>) -> io::Result<()> {
+        let file = fds.first().ok_or(io::ErrorKind::InvalidInput)?;
+        // The mutex must stay mapped: the kernel finds it through the list of
+        // the thread that ends.
+        let cell = Cell::of(file);
+        let done = match self {
+            Job::Hold => cell.as_ref().map_err(copy).and_then(Cell::hold),
+            Job::Scribble => {
+                boss.tell(&"at work")?;
+                let cell = cell?;
+                // Until it is killed, or its lab is gone.
+                while !matches!(boss.hear::<()>(Some(std::time::Duration::ZERO)), Err(_) | Ok(Some(()))) {
+                    (0..20_000).for_each(|number| cell.scribble(number));
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
-        Job::Leave(key) => leave(*key, file),
-    };
-    boss.tell(&done.map_or_else(|error| error.to_string(), |()| "done".to_owned()))?;
-    // Killed while it waits here; or its lab is gone.
-    let _ = boss.hear::<()>(None);
-    Ok(())
+            Job::Leave(key) => leave(key, file),
+        };
+        boss.tell(&done.map_or_else(|error| error.to_string(), |()| "done".to_owned()))?;
+        // Killed while it waits here; or its lab is gone.
+        let _ = boss.hear::<()>(None);
+        Ok(())
+    }
 }
 
 fn copy(error: &io::Error) -> io::Error {

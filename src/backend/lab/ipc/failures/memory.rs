@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::{Finding, Job, Notes, fault};
 use crate::backend::janitor::{Name, register_name};
 use crate::backend::lab::ipc::private::{self, Directory};
-use crate::backend::lab::worker::{self, Worker};
+use crate::backend::lab::worker::Worker;
 use crate::model::{Fault, Nanos};
 use crate::sys::clock;
 use crate::sys::robust_mutex::{Locked, RobustMutex};
@@ -72,7 +72,7 @@ impl Cell {
 
 /// Starts a helper and waits until it has done its part.
 fn helper(name: &str, job: Job, file: &OwnedFd) -> Result<Worker, Fault> {
-    let mut helper = Worker::start(name, &worker::Job::Failure(job), &[file.as_fd()])?;
+    let mut helper = Worker::start(name, &job, &[file.as_fd()])?;
     match helper.hear::<String>(Duration::from_secs(5))? {
         Some(said) if said == "done" || said == "at work" => Ok(helper),
         Some(said) => Err(Fault::new(name.to_owned(), said)),

@@ -13,7 +13,7 @@ use std::io;
 
 use serde::Serialize;
 
-pub use self::helper::{Job, work};
+pub use self::helper::Job;
 use super::link::Ended;
 use crate::model::Fault;
 

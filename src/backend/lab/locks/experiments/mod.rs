@@ -11,6 +11,7 @@ mod order;
 mod poison;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -132,8 +133,7 @@ impl Experiment {
     /// # Errors
     /// A fault where it could not be done.
     pub fn run(&self) -> Result<Finding, Fault> {
-        let job = worker::Job::LockExperiment(Job(self.key.to_owned()));
-        let mut worker = Worker::start("lock experiment", &job, &[])?;
+        let mut worker = Worker::start("lock experiment", &Job(self.key.to_owned()), &[])?;
         let told = worker.hear::<Notes>(PATIENCE)?;
         let silent = || Fault::new("lock experiment", format!("worker {} does not answer", worker.pid()));
         let mut notes = told.ok_or_else(silent)?;
@@ -202,21 +202,21 @@ impl Knot {
 /// The names of the threads that are looked at begin so.
 const PREFIX: &str = "knot ";
 
-/// The life of the child.
-///
-/// # Errors
-/// Whatever the socket to the lab says.
-pub fn work(job: &Job, mut boss: Boss) -> io::Result<()> {
-    let experiment = experiment(&job.0).ok_or(io::ErrorKind::InvalidInput)?;
-    let mut notes = Notes::default();
-    match &experiment.part {
-        Part::Told(told) => (told.tell)(&mut notes),
-        Part::Knot(knot) => (knot.tie)(),
+impl worker::Job for Job {
+    const KIND: &'static str = "lock experiment";
+
+    fn work(self, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+        let experiment = experiment(&self.0).ok_or(io::ErrorKind::InvalidInput)?;
+        let mut notes = Notes::default();
+        match &experiment.part {
+            Part::Told(told) => (told.tell)(&mut notes),
+            Part::Knot(knot) => (knot.tie)(),
+        }
+        boss.tell(&notes)?;
+        // Killed while it waits here; or its lab is gone.
+        let _ = boss.hear::<()>(None);
+        Ok(())
     }
-    boss.tell(&notes)?;
-    // Killed while it waits here; or its lab is gone.
-    let _ = boss.hear::<()>(None);
-    Ok(())
 }
 
 #[cfg(test)]

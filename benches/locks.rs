@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use syncscope::backend::Update;
-use syncscope::backend::lab::locks::{Contend, LockLab, Plan, Recorder, Seat, Work, find, recording_cost};
+use syncscope::backend::lab::locks::{Contend, LockLab, Plan, Recorder, Seat, find, recording_cost};
 use syncscope::backend::lab::run_headless;
 use syncscope::model::Nanos;
 use syncscope::model::lab::{Burst, LabCommand};
@@ -66,7 +66,7 @@ fn loops() {
         let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..ROUNDS {
             theirs = theirs.min(time(|| bare(LAPS)));
-            let subject = primitive.contend();
+            let subject = primitive.contend(1);
             ours = ours.min(time(|| erased(&*subject, LAPS)));
         }
         println!("  {key:<12} bare {theirs:6.2}   erased {ours:6.2}   ratio {:.3}", ours / theirs);
@@ -74,8 +74,7 @@ fn loops() {
 }
 
 fn erased(subject: &dyn Contend, laps: u64) {
-    let plan = Plan { hold: Work::default(), think: Work::default(), recorder: Recorder::Off };
-    subject.laps(&Seat::new(0, 1), &plan, &AtomicBool::new(true), laps);
+    subject.laps(&Seat::new(0, 1), &Plan::default(), &AtomicBool::new(true), laps);
 }
 
 fn time(run: impl FnOnce()) -> f64 {

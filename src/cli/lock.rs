@@ -6,18 +6,21 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::{Outcome, contention};
 use crate::backend::Update;
-use crate::backend::lab::locks::{self, Family, LockLab, PRIMITIVES};
+use crate::backend::lab::locks::experiments::{EXPERIMENTS, Experiment};
+use crate::backend::lab::locks::{self, LockLab, PRIMITIVES};
 use crate::backend::lab::run_headless;
 use crate::backend::observe::contention::Way;
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, Trace};
+use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, PerMille, Spread, Trace};
 use crate::model::{Fault, Nanos, Pid};
 use crate::report::lock as report;
+use crate::report::lock_experiments as experiments;
 
 /// The options of `lock`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +37,18 @@ pub struct Args {
     /// Work between two acquisitions, in nanoseconds (at most 1 s)
     #[arg(long, value_name = "NS", default_value_t = 0)]
     think: u64,
+    /// How the work inside varies
+    #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
+    hold_spread: Spread,
+    /// How the work between two acquisitions varies
+    #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
+    think_spread: Spread,
+    /// The share of acquisitions that read, where one can read (0 to 1)
+    #[arg(long, value_name = "F", default_value_t = 0.9)]
+    read_share: f64,
+    /// Try instead of waiting, and count failures, where the lock can be tried
+    #[arg(long = "try")]
+    tries: bool,
     /// How long each repetition lasts (0.5 where nothing is said); with --pid, how long to observe (until
     /// interrupted or the process has ended)
     #[arg(long, value_name = "S")]
@@ -44,9 +59,12 @@ pub struct Args {
     /// Record and check every acquisition; off measures the bare lock
     #[arg(long, value_enum, default_value_t = Recording::On)]
     trace: Recording,
+    /// Instead of measuring, use locks wrongly and say what happened: these experiments, or `all`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = experiment_names(), conflicts_with_all = ["locks", "csv", "pid"])]
+    experiment: Vec<String>,
     /// Observe the contention of a running program instead, by lock address
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..),
-          conflicts_with_all = ["locks", "threads", "hold", "think", "repeat", "trace", "csv"])]
+          conflicts_with_all = ["locks", "threads", "hold", "think", "repeat", "trace", "csv", "tries", "read_share", "hold_spread", "think_spread"])]
     pid: Option<Pid>,
     /// With --pid: read /proc at intervals, though the scheduler's events may be had
     #[arg(long, requires = "pid")]
@@ -70,6 +88,18 @@ enum Recording {
     Off,
 }
 
+fn experiment_names() -> PossibleValuesParser {
+    let value = |experiment: &Experiment| PossibleValue::new(experiment.key).help(experiment.title);
+    PossibleValuesParser::new(EXPERIMENTS.iter().map(value).chain([PossibleValue::new("all")]))
+}
+
+fn spread() -> impl TypedValueParser<Value = Spread> {
+    PossibleValuesParser::new(Spread::ALL.map(Spread::name)).try_map(|text| {
+        let found = Spread::ALL.into_iter().find(|spread| spread.name() == text);
+        found.ok_or_else(|| format!("{text} is none of them"))
+    })
+}
+
 /// How a measurement ended.
 enum Ended {
     Done(Box<LockProgress>),
@@ -89,6 +119,9 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [libc::SIGINT, libc::SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot watch for signals")?;
+    }
+    if !args.experiment.is_empty() {
+        return experiment(args, &interrupted);
     }
     let mut done: Vec<LockProgress> = Vec::new();
     let mut outcome = Outcome::Done;
@@ -121,6 +154,30 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     Ok(if outcome == Outcome::Done && violated { Outcome::Found } else { outcome })
 }
 
+/// Does the experiments that were asked for, in the order of the registry.
+fn experiment(args: &Args, interrupted: &AtomicBool) -> color_eyre::Result<Outcome> {
+    let wanted = |key: &str| args.experiment.iter().any(|asked| asked == key || asked == "all");
+    let mut outcome = Outcome::Done;
+    for experiment in EXPERIMENTS.iter().filter(|experiment| wanted(experiment.key)) {
+        progress_line(experiment.title);
+        let found = experiment.run();
+        progress_line("");
+        if interrupted.load(Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        let done = found.map_err(|fault| eyre!("{}: {fault}", experiment.key))?;
+        if args.json {
+            print(&experiments::json(experiment, &done)?)?;
+        } else {
+            print(&experiments::text(experiment, &done))?;
+        }
+        if !done.as_documented {
+            outcome = Outcome::Found;
+        }
+    }
+    Ok(outcome)
+}
+
 /// What was typed as what is meant: every lock with every number of threads,
 /// all of it checked before anything is measured.
 fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
@@ -133,7 +190,19 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
         Recording::Plain => Trace::Plain,
         Recording::Off => Trace::Off,
     };
-    let setting = LockSetting { hold: Nanos(args.hold), think: Nanos(args.think), trace, ..LockSetting::default() };
+    if !(0.0..=1.0).contains(&args.read_share) {
+        bail!("--read-share {}: a share is from 0 to 1", args.read_share);
+    }
+    let setting = LockSetting {
+        hold: Nanos(args.hold),
+        think: Nanos(args.think),
+        hold_spread: args.hold_spread,
+        think_spread: args.think_spread,
+        reads: PerMille((args.read_share * 1_000.0).round() as u32),
+        tries: args.tries,
+        trace,
+        ..LockSetting::default()
+    };
     let each = Nanos::from(Duration::from_secs_f64(seconds));
     let mut points = Vec::new();
     for lock in names(&args.locks) {
@@ -151,7 +220,7 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
 fn names(typed: &[String]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for name in typed {
-        let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.family == Family::Exclusion);
+        let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.breaks.is_none());
         let meant: Vec<&str> = if name == "all" { all.map(|info| info.key).collect() } else { vec![name] };
         for name in meant {
             if !names.contains(&name) {
@@ -248,8 +317,9 @@ mod tests {
         let points = parsed("--lock ticket,all --threads 2").unwrap();
         assert_eq!(points[0].lock, "ticket");
         assert_eq!(points.iter().filter(|p| p.lock == "ticket").count(), 1);
-        assert!(points.iter().all(|p| p.lock != "broken_flag"));
-        assert_eq!(points.len(), PRIMITIVES.len() - 1);
+        assert!(points.iter().all(|p| locks::find(&p.lock).is_some_and(|p| p.info().breaks.is_none())));
+        let broken = PRIMITIVES.iter().filter(|p| p.info().breaks.is_some()).count();
+        assert!(broken > 0 && points.len() == PRIMITIVES.len() - broken);
     }
 
     #[test]
@@ -258,6 +328,7 @@ mod tests {
             ("--lock std_mutx", "--lock: there is no lock `std_mutx` (did you mean `std_mutex`?"),
             ("--threads 0", "--threads: 0 cannot contend (from 1 to 256"),
             ("--hold 2000000000", "--hold: 2.00 s is too long (at most 1 s"),
+            ("--read-share 1.01", "--read-share 1.01: a share is from 0 to 1"),
             ("--seconds 0", "--seconds 0: a repetition lasts"),
             ("--seconds nan", "--seconds NaN: a repetition lasts"),
         ];

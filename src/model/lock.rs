@@ -31,10 +31,60 @@ pub struct LockSetting {
     pub hold: Nanos,
     /// Work done outside, between two acquisitions.
     pub think: Nanos,
+    /// How the work inside varies around its mean.
+    pub hold_spread: Spread,
+    /// How the work outside varies around its mean.
+    pub think_spread: Spread,
+    /// Where one can read: how many of a thousand acquisitions do.
+    pub reads: PerMille,
+    /// Whether threads try, and go on without it where it is not free, instead
+    /// of waiting for it.
+    pub tries: bool,
     /// What is recorded of each acquisition.
     pub trace: Trace,
     /// How long a stretch of time the lanes are to show.
     pub window: Nanos,
+}
+
+/// How a duration varies around its mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spread {
+    /// It is always the mean.
+    #[default]
+    Fixed,
+    /// Any duration up to twice the mean is as likely.
+    Uniform,
+    /// Many are short and a few are long: at most twenty times the mean.
+    Exponential,
+}
+
+impl Spread {
+    /// All of them.
+    pub const ALL: [Spread; 3] = [Spread::Fixed, Spread::Uniform, Spread::Exponential];
+
+    /// Its name: `exponential`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Spread::Fixed => "fixed",
+            Spread::Uniform => "uniform",
+            Spread::Exponential => "exponential",
+        }
+    }
+}
+
+/// A share in thousandths, at most 1000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PerMille(pub u32);
+
+impl PerMille {
+    /// The whole.
+    pub const WHOLE: PerMille = PerMille(1_000);
+
+    /// As a share of 1.
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
 }
 
 /// What is recorded of each acquisition.
@@ -84,7 +134,16 @@ impl LockSpec {
 
 impl Default for LockSetting {
     fn default() -> Self {
-        LockSetting { hold: Nanos(200), think: Nanos(300), trace: Trace::Ordered, window: Nanos(20_000) }
+        LockSetting {
+            hold: Nanos(200),
+            think: Nanos(300),
+            hold_spread: Spread::Fixed,
+            think_spread: Spread::Fixed,
+            reads: PerMille(900),
+            tries: false,
+            trace: Trace::Ordered,
+            window: Nanos(20_000),
+        }
     }
 }
 
@@ -144,6 +203,25 @@ pub struct Figures {
     pub switches: Switches,
     /// Calls of futex(2), where the lock is ours and counts them.
     pub futex_calls: Option<u64>,
+    /// What this kind of primitive counts besides.
+    pub own: Vec<OwnCount>,
+}
+
+/// A count that only some primitives have: `phases` of a barrier, `retries` of
+/// a compare-and-swap loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCount {
+    /// Its name, which is its field in JSON.
+    pub name: Cow<'static, str>,
+    /// The count.
+    pub count: u64,
+}
+
+impl OwnCount {
+    /// So many of these.
+    pub fn new(name: &'static str, count: u64) -> Self {
+        OwnCount { name: name.into(), count }
+    }
 }
 
 /// The longest wait.
@@ -192,13 +270,14 @@ pub struct Invariant {
     pub formula: Cow<'static, str>,
     /// How it is checked.
     pub how: Cow<'static, str>,
-    /// How many acquisitions were checked.
+    /// How many times it was checked.
     pub checked: u64,
     /// How many checks failed.
     pub violations: u64,
 }
 
-/// Two threads that held the lock at one time.
+/// Two threads that did together what they must not: as a rule, hold the lock at
+/// one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// The name of the [`Invariant`].
@@ -208,6 +287,8 @@ pub struct Violation {
     /// When each held it, `[got, released]` in nanoseconds from the first
     /// `got`; nothing where it was seen in the data alone.
     pub held: Option<[[u64; 2]; 2]>,
+    /// What happened, where it is not that two held it at one time.
+    pub words: Option<String>,
 }
 
 /// A recent contiguous stretch of time.
@@ -226,23 +307,31 @@ pub struct Lanes {
 /// One acquisition in nanoseconds from the beginning of the stretch, cut at
 /// its ends: wanting in `wanted..got`, holding in `got..released`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "[u64; 3]", into = "[u64; 3]")]
+#[serde(from = "[u64; 4]", into = "[u64; 4]")]
 #[expect(missing_docs, reason = "the words of the field")]
 pub struct Acquisition {
     pub wanted: u64,
     pub got: u64,
     pub released: u64,
+    /// Held together with others: a reader.
+    pub shared: bool,
 }
 
 impl From<[u64; 3]> for Acquisition {
     fn from([wanted, got, released]: [u64; 3]) -> Self {
-        Acquisition { wanted, got, released }
+        Acquisition { wanted, got, released, shared: false }
     }
 }
 
-impl From<Acquisition> for [u64; 3] {
+impl From<[u64; 4]> for Acquisition {
+    fn from([wanted, got, released, shared]: [u64; 4]) -> Self {
+        Acquisition { wanted, got, released, shared: shared != 0 }
+    }
+}
+
+impl From<Acquisition> for [u64; 4] {
     fn from(it: Acquisition) -> Self {
-        [it.wanted, it.got, it.released]
+        [it.wanted, it.got, it.released, it.shared.into()]
     }
 }
 

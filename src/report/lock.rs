@@ -1,11 +1,14 @@
 //! What `syncscope lock` found: JSON, CSV, and a table for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::backend::lab::locks::{Family, find};
 use crate::model::histogram::Quantiles;
 use crate::model::lock::{Figures, Invariant, LockProgress, Subject, Violation};
+use crate::model::lock_diagnosis::{Diagnosis, diagnose};
 use crate::model::units::{grouped, si};
 
 /// Median and range over the repetitions.
@@ -38,6 +41,10 @@ struct Row<'a> {
     threads: usize,
     hold_ns: u64,
     think_ns: u64,
+    hold_spread: &'static str,
+    think_spread: &'static str,
+    read_share: Option<f64>,
+    family: &'static str,
     seconds: f64,
     repeats: usize,
     acquisitions: u64,
@@ -57,6 +64,10 @@ struct Row<'a> {
     recorded: u64,
     dropped: u64,
     nice: i32,
+    diagnoses: Vec<Diagnosis>,
+    /// The counts that only some primitives have, by name.
+    #[serde(flatten)]
+    own: BTreeMap<&'a str, u64>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +86,7 @@ struct InvariantRow<'a> {
 /// A finished measurement as one line of JSON; nothing before one has begun.
 pub fn json(progress: &LockProgress) -> Option<String> {
     let (subject, figures) = (progress.subject.as_ref()?, &progress.figures);
+    let family = find(&subject.spec.lock).map(|primitive| primitive.info().family);
     let row = Row {
         schema: "syncscope.lock/1",
         lock: &subject.spec.lock,
@@ -82,6 +94,10 @@ pub fn json(progress: &LockProgress) -> Option<String> {
         threads: subject.spec.threads,
         hold_ns: subject.spec.setting.hold.0,
         think_ns: subject.spec.setting.think.0,
+        hold_spread: subject.spec.setting.hold_spread.name(),
+        think_spread: subject.spec.setting.think_spread.name(),
+        read_share: family.filter(|family| family.reads()).map(|_| subject.spec.setting.reads.share()),
+        family: family.map_or("unknown", Family::name),
         seconds: figures.measured.as_secs_f64(),
         repeats: figures.repeats.len(),
         acquisitions: figures.acquisitions(),
@@ -101,6 +117,8 @@ pub fn json(progress: &LockProgress) -> Option<String> {
         recorded: progress.recording.recorded,
         dropped: progress.recording.dropped,
         nice: subject.nice,
+        diagnoses: diagnose(figures),
+        own: figures.own.iter().map(|own| (&*own.name, own.count)).collect(),
     };
     serde_json::to_string(&row).ok()
 }
@@ -175,7 +193,7 @@ pub fn checks(progress: &LockProgress) -> (u64, u64) {
 /// The bar is the rate as a share of the highest in the table.
 pub fn table(all: &[LockProgress]) -> String {
     let mut out = format!(
-        "{:<12} {:>7}  {:>14}  {:<BAR$}  {:>9} {:>9} {:>9}  {:>5}  {:>11}  {:>8}\n",
+        "{:<NAME$} {:>7}  {:>14}  {:<BAR$}  {:>9} {:>9} {:>9}  {:>5}  {:>11}  {:>8}\n",
         "lock", "threads", "acquisitions/s", "", "wait p50", "p99", "max", "jain", "switches/aq", "violated"
     );
     let rate = |progress: &LockProgress| Spread::of(&progress.figures.repeats).map_or(0.0, |s| s.median);
@@ -194,6 +212,8 @@ pub fn table(all: &[LockProgress]) -> String {
 }
 
 const BAR: usize = 16;
+/// The longest key: `pthread_rwlock_writer`.
+const NAME: usize = 21;
 
 fn line(out: &mut String, name: &str, subject: &Subject, progress: &LockProgress, share: f64) {
     let Figures { wait, repeats, .. } = &progress.figures;
@@ -206,7 +226,7 @@ fn line(out: &mut String, name: &str, subject: &Subject, progress: &LockProgress
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "{:<12} {:>7}  {:>14}  {:<BAR$}  {:>9} {:>9} {:>9}  {:>5}  {:>11}  {:>8}",
+        "{:<NAME$} {:>7}  {:>14}  {:<BAR$}  {:>9} {:>9} {:>9}  {:>5}  {:>11}  {:>8}",
         name,
         subject.spec.threads,
         or_dash(Spread::of(repeats).map(|spread| si(spread.median))),
@@ -226,6 +246,9 @@ fn per_acquisition(rate: f64) -> String {
 
 fn notes(out: &mut String, progress: &LockProgress) {
     let Some(subject) = &progress.subject else { return };
+    for Diagnosis { name, seen } in diagnose(&progress.figures) {
+        let _ = writeln!(out, "\n{}, {} threads: {name}: {seen}", subject.spec.lock, subject.spec.threads);
+    }
     for invariant in progress.invariants.iter().filter(|invariant| invariant.violations > 0) {
         let _ = writeln!(
             out,
@@ -247,6 +270,9 @@ fn notes(out: &mut String, progress: &LockProgress) {
 /// The two holders in words: `t0 held it from 0 to 110 ns, t3 from 30 to 205`.
 pub fn sentence(violation: &Violation) -> String {
     let [a, b] = violation.holders;
+    if let Some(words) = &violation.words {
+        return words.clone();
+    }
     match violation.held {
         Some([[_, a_end], [b_begin, b_end]]) => {
             format!("t{a} held it from 0 to {a_end} ns, t{b} from {b_begin} to {b_end} ns")
@@ -295,7 +321,12 @@ mod tests {
             }],
             violations: held
                 .into_iter()
-                .map(|held| Violation { invariant: "mutual exclusion".into(), holders: [0, 3], held: Some(held) })
+                .map(|held| Violation {
+                    invariant: "mutual exclusion".into(),
+                    holders: [0, 3],
+                    held: Some(held),
+                    words: None,
+                })
                 .collect(),
             ..LockProgress::default()
         }
@@ -340,7 +371,7 @@ mod tests {
         let text = table(&[measured(1, &[40e6], 0), measured(2, &[10e6], 3)]);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("std_mutex ") && lines[1].contains(&"█".repeat(BAR)), "{text}");
-        assert!(lines[2].starts_with("           ") && lines[2].contains(" ████  "), "{text}");
+        assert!(lines[2].starts_with(&" ".repeat(NAME)) && lines[2].contains(" ████  "), "{text}");
         assert!(text.contains("std_mutex, 2 threads: mutual exclusion violated 3 times in 20 checks"), "{text}");
         assert!(text.contains("t0 held it from 0 to 110 ns, t3 from 30 to 205 ns"), "{text}");
         let width = lines[0].chars().count();

@@ -10,6 +10,7 @@ pub mod failures;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;
+pub mod lock_experiments;
 pub mod ps;
 pub mod run;
 pub mod wait;

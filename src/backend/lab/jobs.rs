@@ -24,6 +24,7 @@ const KINDS: &[Kind] = &[
     kind::<ipc::failures::Job>(),
     kind::<experiments::Job>(),
     kind::<locks::Job>(),
+    kind::<locks::experiments::Job>(),
     kind::<litmus::Job>(),
 ];
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::Primitive;
 use super::contend::{Contend, Seat};
 use super::gate::{Gate, Plan};
+use super::{Family, Primitive};
 use crate::model::Fault;
 
 /// The nice value of the contending threads, so that the screen and whoever
@@ -18,6 +18,7 @@ const REST: Duration = Duration::from_secs(2);
 
 /// Threads, their places, their lock and their gate.
 pub(super) struct Crew {
+    pub(super) family: Family,
     pub(super) subject: Arc<dyn Contend>,
     pub(super) seats: Arc<[Seat]>,
     gate: Arc<Gate>,
@@ -30,7 +31,8 @@ impl Crew {
     /// A fault where the system gives no more threads.
     pub(super) fn start(primitive: &dyn Primitive, threads: usize, plan: Plan) -> Result<Self, Fault> {
         let crew = Crew {
-            subject: Arc::from(primitive.contend()),
+            family: primitive.info().family,
+            subject: Arc::from(primitive.contend(threads)),
             seats: (0..threads).map(|index| Seat::new(index, threads)).collect(),
             gate: Arc::new(Gate::closed(plan)),
         };
@@ -59,6 +61,7 @@ impl Crew {
     /// Tells them to come to rest.
     pub(super) fn shut(&self) {
         self.gate.close();
+        self.subject.interrupt();
     }
 
     /// Waits until they have; false where some take longer than two seconds.
@@ -80,5 +83,6 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.gate.end();
+        self.subject.interrupt();
     }
 }

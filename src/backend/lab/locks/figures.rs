@@ -6,7 +6,7 @@ use super::contend::{Contend, Seat};
 use super::tally::{BUCKETS, middle};
 use crate::model::Nanos;
 use crate::model::histogram::{Distribution, Quantiles};
-use crate::model::lock::{Figures, LongestWait, Switches};
+use crate::model::lock::{Figures, LongestWait, OwnCount, Switches};
 use crate::sys::tsc::Scale;
 
 /// All counters at one time.
@@ -18,6 +18,7 @@ pub(super) struct Snapshot {
     /// `[from * threads + to]`.
     handoffs: Vec<u64>,
     futex_calls: Option<u64>,
+    own: Vec<OwnCount>,
     recorded: u64,
 }
 
@@ -38,6 +39,7 @@ impl Snapshot {
             held,
             handoffs: (0..threads * threads).map(|i| seats[i % threads].tally.after(i / threads)).collect(),
             futex_calls: subject.futex_calls(),
+            own: own(subject, seats),
             recorded: seats.iter().map(|seat| seat.ring.completed()).sum(),
         }
     }
@@ -58,7 +60,8 @@ impl Snapshot {
     }
 
     /// The figures of what happened since `base`, as far as the counters tell.
-    pub(super) fn since(&self, base: &Snapshot, measured: Nanos, scale: Scale, traced: bool) -> Figures {
+    /// Hold times and hand-offs are known only where it is `held`.
+    pub(super) fn since(&self, base: &Snapshot, measured: Nanos, scale: Scale, traced: bool, held: bool) -> Figures {
         let less = |now: &[u64], then: &[u64]| -> Vec<u64> {
             now.iter().zip(then).map(|(now, then)| now.saturating_sub(*then)).collect()
         };
@@ -70,13 +73,27 @@ impl Snapshot {
             recent: Vec::new(),
             repeats: Vec::new(),
             wait: durations(&self.wait, &base.wait),
-            held: durations(&self.held, &base.held),
+            held: if held { durations(&self.held, &base.held) } else { None },
             longest: None,
-            handoffs: traced.then(|| handoffs.chunks(self.laps.len().max(1)).map(<[u64]>::to_vec).collect()),
+            handoffs: (traced && held).then(|| handoffs.chunks(self.laps.len().max(1)).map(<[u64]>::to_vec).collect()),
             switches: Switches::default(),
             futex_calls: self.futex_calls.zip(base.futex_calls).map(|(now, then)| now - then),
+            own: self
+                .own
+                .iter()
+                .zip(&base.own)
+                .map(|(now, then)| OwnCount { count: now.count - then.count, ..now.clone() })
+                .collect(),
         }
     }
+}
+
+/// What this kind of primitive counts besides, of all threads together.
+fn own(subject: &dyn Contend, seats: &[Seat]) -> Vec<OwnCount> {
+    let of = |(index, name): (usize, &&'static str)| {
+        OwnCount::new(name, seats.iter().map(|seat| seat.tally.own(index)).sum())
+    };
+    subject.own_names().iter().enumerate().map(of).chain(subject.own_counts()).collect()
 }
 
 /// Context switches of this process without those of the calling thread.

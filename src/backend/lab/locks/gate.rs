@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::pace::Work;
 use super::stamps::Recorder;
 
-/// What a thread does while the gate is open.
-#[derive(Clone, Copy, Debug)]
+/// What a thread does while the gate is open. The default is nothing but
+/// acquisitions, unrecorded.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
     /// Work inside the lock.
     pub hold: Work,
@@ -19,6 +20,18 @@ pub struct Plan {
     pub think: Work,
     /// What it writes down.
     pub recorder: Recorder,
+    /// Where one can read: how many of a thousand acquisitions do.
+    pub reads: u64,
+    /// Try instead of waiting, where that is possible.
+    pub tries: bool,
+}
+
+impl Plan {
+    /// Whether a lap is so short that the gate need not be looked at each
+    /// time.
+    pub(super) fn is_short(&self) -> bool {
+        self.hold.is_short() && self.think.is_short()
+    }
 }
 
 /// The gate.
@@ -34,6 +47,9 @@ pub struct Gate {
 struct State {
     /// What to do when the gate opens; nothing where it never will again.
     plan: Option<Plan>,
+    /// How often it was opened.
+    openings: u64,
+    /// Threads that have done with the last opening.
     parked: usize,
 }
 
@@ -42,22 +58,26 @@ impl Gate {
     pub fn closed(plan: Plan) -> Self {
         Gate {
             open: AtomicBool::new(false),
-            state: Mutex::new(State { plan: Some(plan), parked: 0 }),
+            state: Mutex::new(State { plan: Some(plan), openings: 0, parked: 0 }),
             opened: Condvar::new(),
             all_parked: Condvar::new(),
         }
     }
 
-    /// For a thread: waits until the gate is open. `None` where it is time to
-    /// end.
-    pub fn pass(&self) -> Option<Plan> {
+    /// For a thread: waits until the gate is opened again, `passed` being the
+    /// opening it knows. A thread that comes late passes even where the gate
+    /// has been closed meanwhile: where threads meet, nobody may stay away.
+    /// `None` where it is time to end.
+    pub fn pass(&self, passed: &mut u64) -> Option<Plan> {
         let mut state = self.state();
-        state.parked += 1;
-        self.all_parked.notify_one();
-        while state.plan.is_some() && !self.open.load(Relaxed) {
+        if state.openings == *passed {
+            state.parked += 1;
+            self.all_parked.notify_one();
+        }
+        while state.plan.is_some() && state.openings == *passed {
             state = self.opened.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.parked -= 1;
+        *passed = state.openings;
         state.plan
     }
 
@@ -70,6 +90,8 @@ impl Gate {
     pub fn open(&self, plan: Plan) {
         let mut state = self.state();
         state.plan = Some(plan);
+        state.openings += 1;
+        state.parked = 0;
         self.open.store(true, Relaxed);
         self.opened.notify_all();
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::Primitive;
 use super::contend::Seat;
 use super::gate::Plan;
-use super::pace::{Pace, Work};
+use super::pace::Pace;
 use super::stamps::{Recorder, RunClock};
 use crate::model::Nanos;
 use crate::model::lock::{LockSetting, Trace};
@@ -33,9 +33,11 @@ impl Instruments {
     /// What the threads are to do.
     pub(super) fn plan(&self, setting: LockSetting) -> Plan {
         Plan {
-            hold: self.pace.work(setting.hold),
-            think: self.pace.work(setting.think),
+            hold: self.pace.work(setting.hold, setting.hold_spread),
+            think: self.pace.work(setting.think, setting.think_spread),
             recorder: self.clock.recorder(setting.trace),
+            reads: setting.reads.0.into(),
+            tries: setting.tries,
         }
     }
 
@@ -54,13 +56,13 @@ impl Instruments {
 pub fn recording_cost(primitive: &dyn Primitive, recorder: Recorder) -> Nanos {
     const ROUNDS: usize = 8;
     const LAPS: u64 = 2_000;
-    let subject = primitive.contend();
+    let subject = primitive.contend(1);
     let seat = Seat::new(0, 1);
     let go_on = AtomicBool::new(true);
     let mut fastest = [u64::MAX; 2];
     for _ in 0..ROUNDS {
         for (fastest, recorder) in fastest.iter_mut().zip([Recorder::Off, recorder]) {
-            let plan = Plan { hold: Work::default(), think: Work::default(), recorder };
+            let plan = Plan { recorder, ..Plan::default() };
             let begin = clock::monotonic();
             subject.laps(&seat, &plan, &go_on, LAPS);
             *fastest = (*fastest).min(clock::monotonic().since(begin).0);

@@ -1,12 +1,12 @@
 //! The sentences that are checked while the threads run, with their counts.
 
+use super::Sentence;
 use super::crew::Crew;
 use super::overlap::{self, Overlap};
-use crate::model::lock::{Invariant, Trace, Violation};
+use crate::model::lock::{Invariant, LockSetting, Trace, Violation};
 
-const NAME: &str = "mutual exclusion";
-const FORMULA: &str = "∀ t₁,t₂,τ  holds(t₁,M,τ) ∧ holds(t₂,M,τ) ⇒ t₁ = t₂";
 const IN_TIME: &str = "∀ i≠j  [gotᵢ, releasedᵢ) ∩ [gotⱼ, releasedⱼ) = ∅";
+const UNLESS_SHARED: &str = "∀ i≠j  ¬(readsᵢ ∧ readsⱼ) ⇒ [gotᵢ, releasedᵢ) ∩ [gotⱼ, releasedⱼ) = ∅";
 
 /// Counts that must agree when all threads are at rest: what the threads
 /// counted outside, and what was counted inside the lock.
@@ -23,7 +23,8 @@ impl Conserved {
     /// Takes the counts at rest; what was counted since the last rest is
     /// checked where it is not checked otherwise.
     pub(super) fn settle(&mut self, crew: &Crew, rested: bool, checked_otherwise: bool) {
-        let now = rested.then(|| (crew.laps(), crew.subject.counted()));
+        let countable = || crew.seats.iter().map(|seat| crew.subject.countable(seat)).sum::<u64>();
+        let now = rested.then(|| Some((countable(), crew.subject.counted()?))).flatten();
         if let (Some(last), Some(now), false) = (self.last, now, checked_otherwise) {
             let laps = now.0 - last.0;
             self.checked += laps;
@@ -34,19 +35,27 @@ impl Conserved {
 }
 
 /// What was checked since the worker started.
-pub(super) fn checked(crew: &Crew, conserved: &Conserved, overlap: &Overlap, trace: Trace) -> Vec<Invariant> {
-    let checks = crew.seats.iter().map(|seat| seat.tally.checks());
-    let (checked, violations) = checks.fold((conserved.checked, conserved.lost), |a, b| (a.0 + b.0, a.1 + b.1));
-    let how = if trace == Trace::Off {
-        "recording is off: no count may be lost, compared whenever the threads rest"
-    } else {
-        "the words inside the lock, on entering and on leaving, every acquisition"
+pub(super) fn checked(crew: &Crew, conserved: &Conserved, overlap: &Overlap, setting: &LockSetting) -> Vec<Invariant> {
+    let off = setting.trace == Trace::Off;
+    let of = |(index, sentence): (usize, &Sentence)| {
+        let (mut checked, mut violations) = if index == 0 { (conserved.checked, conserved.lost) } else { (0, 0) };
+        for (more, failed) in crew.seats.iter().map(|seat| seat.tally.checks(index)) {
+            checked += more;
+            violations += failed;
+        }
+        let counted = off && index == 0 && crew.subject.counted().is_some();
+        let how = match off {
+            true if counted => "recording is off: no count may be lost, compared whenever the threads rest",
+            true => "recording is off: not checked",
+            false => sentence.how,
+        };
+        Invariant { name: sentence.name.into(), formula: sentence.formula.into(), how: how.into(), checked, violations }
     };
-    let mut all = vec![Invariant { name: NAME.into(), formula: FORMULA.into(), how: how.into(), checked, violations }];
-    if trace == Trace::Ordered {
+    let mut all: Vec<_> = crew.subject.sentences().iter().enumerate().map(of).collect();
+    if setting.trace == Trace::Ordered && crew.subject.excludes_in_time() {
         all.push(Invariant {
             name: overlap::NAME.into(),
-            formula: IN_TIME.into(),
+            formula: if crew.family.reads() { UNLESS_SHARED } else { IN_TIME }.into(),
             how: "ordered stamps, every acquisition that was read from the rings".into(),
             checked: overlap.checked,
             violations: overlap.violations,
@@ -57,9 +66,13 @@ pub(super) fn checked(crew: &Crew, conserved: &Conserved, overlap: &Overlap, tra
 
 /// The first violations of either check; those with times first.
 pub(super) fn violations(crew: &Crew, overlap: &Overlap) -> Vec<Violation> {
-    let in_data = crew.seats.iter().enumerate().filter_map(|(thread, seat)| {
-        let intruder = seat.tally.intruder()?;
-        Some(Violation { invariant: NAME.into(), holders: [thread, intruder], held: None })
+    let sentences = crew.subject.sentences().iter().enumerate();
+    let in_data = sentences.flat_map(|(index, sentence)| {
+        crew.seats.iter().enumerate().filter_map(move |(thread, seat)| {
+            let other = seat.tally.other(index)?;
+            let words = sentence.words.map(|words| words(thread, other));
+            Some(Violation { invariant: sentence.name.into(), holders: [thread, other], held: None, words })
+        })
     });
     overlap.first.iter().cloned().chain(in_data.take(overlap::KEPT)).collect()
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::conductor::{Job, Order};
-use super::{Family, PRIMITIVES, Primitive, find};
+use super::{PRIMITIVES, Primitive, find};
 use crate::backend::Update;
 use crate::backend::lab::worker::Worker;
 use crate::backend::lab::{Lab, Session, Wish};
 use crate::model::lab::LabState;
-use crate::model::lock::{LockProgress, LockSpec};
+use crate::model::lock::{LockProgress, LockSpec, PerMille};
 use crate::model::{Fault, Nanos, Stamped};
 
 /// The most threads: beyond it the lanes and the matrix say nothing any more,
@@ -114,6 +114,9 @@ pub fn check(spec: &LockSpec) -> Result<&'static dyn Primitive, Fault> {
             return limit(what, format!("{time} is too long"), "at most 1 s (1000000000 ns)");
         }
     }
+    if spec.setting.reads > PerMille::WHOLE {
+        return limit("read-share", format!("{} is no share", spec.setting.reads.share()), "from 0 to 1");
+    }
     if spec.measure.is_some_and(|measure| measure.each == Nanos::ZERO || measure.repeats == 0) {
         return limit("measure", "no time to measure".to_owned(), "at least one repetition of more than 0 s");
     }
@@ -121,9 +124,9 @@ pub fn check(spec: &LockSpec) -> Result<&'static dyn Primitive, Fault> {
 }
 
 fn unknown(name: &str) -> Fault {
-    let keys = |family| {
-        let of_family = PRIMITIVES.iter().map(|p| p.info()).filter(move |info| info.family == family);
-        of_family.map(|info| info.key).collect::<Vec<_>>().join(", ")
+    let keys = |broken: bool| {
+        let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.breaks.is_some() == broken);
+        all.map(|info| info.key).collect::<Vec<_>>().join(", ")
     };
     let nearest = PRIMITIVES
         .iter()
@@ -134,8 +137,8 @@ fn unknown(name: &str) -> Fault {
     let shown = crate::model::text::visible(name.as_bytes());
     Fault::new("lock", format!("there is no lock `{shown}`")).hint(format!(
         "{meant}there are {}; and, broken on purpose, {}",
-        keys(Family::Exclusion),
-        keys(Family::Broken)
+        keys(false),
+        keys(true)
     ))
 }
 

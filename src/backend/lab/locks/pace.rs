@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::dice::Dice;
 use crate::model::Nanos;
+use crate::model::lock::Spread;
 use crate::sys::clock;
 
 /// Steps between two looks at whether to go on: a few microseconds.
@@ -23,6 +25,7 @@ pub struct Pace {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     pub(super) steps: u64,
+    pub(super) spread: Spread,
 }
 
 impl Pace {
@@ -38,9 +41,9 @@ impl Pace {
         Pace { steps_per_ns: STEPS as f64 / fastest.min().unwrap_or(STEPS).max(1) as f64 }
     }
 
-    /// The work that takes so long.
-    pub fn work(self, time: Nanos) -> Work {
-        Work { steps: (time.0 as f64 * self.steps_per_ns).round() as u64 }
+    /// The work that takes so long on average.
+    pub fn work(self, time: Nanos, spread: Spread) -> Work {
+        Work { steps: (time.0 as f64 * self.steps_per_ns).round() as u64, spread }
     }
 }
 
@@ -49,6 +52,23 @@ impl Work {
     #[inline]
     pub fn is_none(self) -> bool {
         self.steps == 0
+    }
+
+    /// This time's work, where it varies.
+    #[inline]
+    pub(super) fn draw(self, dice: &Dice) -> Work {
+        if self.spread == Spread::Fixed { self } else { self.drawn(dice) }
+    }
+
+    fn drawn(self, dice: &Dice) -> Work {
+        let steps = match self.spread {
+            Spread::Fixed => self.steps,
+            Spread::Uniform => dice.below(2 * self.steps + 1),
+            // The logarithm of a number as small as e⁻²⁰ is as rare as the work
+            // is long.
+            Spread::Exponential => (-dice.unit().ln().max(-20.0) * self.steps as f64) as u64,
+        };
+        Work { steps, spread: Spread::Fixed }
     }
 
     /// Whether it is so little that it may be done without looking up.
@@ -93,11 +113,25 @@ mod tests {
     #[test]
     fn work_takes_in_proportion_and_can_be_cut_short() {
         let pace = Pace { steps_per_ns: 0.5 };
-        assert_eq!(pace.work(Nanos(3_000)), Work { steps: 1_500 });
-        assert!(pace.work(Nanos::ZERO).is_none());
+        let fixed = |steps| Work { steps, spread: Spread::Fixed };
+        assert_eq!(pace.work(Nanos(3_000), Spread::Fixed), fixed(1_500));
+        assert!(pace.work(Nanos::ZERO, Spread::Fixed).is_none());
         let (on, off) = (AtomicBool::new(true), AtomicBool::new(false));
-        assert!(Work { steps: 3 * CHUNK }.perform(&on));
-        assert!(!Work { steps: u64::MAX }.perform(&off));
-        assert!(Work { steps: 10 }.perform(&off), "short work is done");
+        assert!(fixed(3 * CHUNK).perform(&on));
+        assert!(!fixed(u64::MAX).perform(&off));
+        assert!(fixed(10).perform(&off), "short work is done");
+    }
+
+    #[test]
+    fn work_that_varies_keeps_its_mean() {
+        let dice = Dice::numbered(3);
+        for (spread, most) in [(Spread::Fixed, 1_000), (Spread::Uniform, 2_000), (Spread::Exponential, 20_000)] {
+            let work = Work { steps: 1_000, spread };
+            let drawn: Vec<_> = (0..100_000).map(|_| work.draw(&dice).steps).collect();
+            let mean = drawn.iter().sum::<u64>() / 100_000;
+            assert!((980..=1_020).contains(&mean), "{spread:?}: {mean}");
+            assert!(drawn.iter().all(|steps| *steps <= most), "{spread:?}");
+            assert_eq!(drawn.iter().any(|steps| *steps != 1_000), spread != Spread::Fixed);
+        }
     }
 }

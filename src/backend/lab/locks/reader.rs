@@ -2,6 +2,7 @@
 
 use super::contend::Seat;
 use super::overlap::{Interval, Overlap};
+use super::ring::Record;
 use crate::sys::tsc::Scale;
 
 /// How far each ring was read, and what came of it.
@@ -30,7 +31,7 @@ impl Reader {
             *next = first + records.len() as u64;
             if ordered {
                 let interval =
-                    |record: &super::ring::Record| Interval { thread, got: record.got, released: record.released };
+                    |&Record { got, released, shared, .. }: &Record| Interval { thread, got, released, shared };
                 self.batch.extend(records.iter().map(interval));
             }
         }

@@ -2,9 +2,8 @@
 //! overwrite the oldest; one thread writes, another reads now and then and
 //! counts what it came too late for.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::fence;
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 
 /// The rings of all threads together hold about so many acquisitions.
 const ALL_RINGS: usize = 32_768;
@@ -20,6 +19,8 @@ pub(super) struct Record {
     pub(super) got: u64,
     /// When it let it go.
     pub(super) released: u64,
+    /// Held together with others: a reader.
+    pub(super) shared: bool,
 }
 
 /// Half a cache line, so that no slot straddles two.
@@ -29,6 +30,7 @@ struct Slot {
     wanted: AtomicU64,
     got: AtomicU64,
     released: AtomicU64,
+    shared: AtomicBool,
 }
 
 /// The ring.
@@ -69,6 +71,14 @@ impl Ring {
     #[inline]
     pub(super) fn want(&self, at: u64) {
         self.slot(self.head.load(Relaxed)).wanted.store(at, Relaxed);
+    }
+
+    /// As [`Ring::want`] where one may read or write.
+    #[inline]
+    pub(super) fn want_as(&self, at: u64, shared: bool) {
+        let slot = self.slot(self.head.load(Relaxed));
+        slot.shared.store(shared, Relaxed);
+        slot.wanted.store(at, Relaxed);
     }
 
     /// The thread has got the lock.
@@ -150,14 +160,14 @@ impl Ring {
         // without the ones before it.
         let released = slot.released.load(Acquire);
         let got = slot.got.load(Acquire);
-        Record { wanted: slot.wanted.load(Relaxed), got, released }
+        let wanted = slot.wanted.load(Relaxed);
+        Record { wanted, got, released, shared: slot.shared.load(Relaxed) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -176,7 +186,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(ring.read(0, usize::MAX, &mut out), 0);
         assert_eq!(out.len(), 100);
-        assert_eq!(out[99], Record { wanted: 991, got: 992, released: 993 });
+        assert_eq!(out[99], Record { wanted: 991, got: 992, released: 993, shared: false });
         (100..500).for_each(|n| write(&ring, n));
         out.clear();
         let first = ring.read(100, usize::MAX, &mut out);
@@ -194,9 +204,9 @@ mod tests {
         write(&ring, 0);
         assert_eq!(ring.open(), (1, Record::default()));
         ring.want(7);
-        assert_eq!(ring.open(), (1, Record { wanted: 7, got: 0, released: 0 }));
+        assert_eq!(ring.open(), (1, Record { wanted: 7, ..Record::default() }));
         ring.get(8);
-        assert_eq!(ring.open(), (1, Record { wanted: 7, got: 8, released: 0 }));
+        assert_eq!(ring.open(), (1, Record { wanted: 7, got: 8, ..Record::default() }));
         ring.abandon();
         assert_eq!(ring.open(), (1, Record::default()));
         assert_eq!(ring.completed(), 1);

@@ -71,6 +71,18 @@ impl Section {
         [entered.intruder, inside, last].into_iter().find(|&who| who != 0 && who != me + 1).unwrap_or(me + 1)
     }
 
+    /// A reader comes in: returns the count, and the writer that is inside plus
+    /// 1 (0 while nobody is).
+    #[inline]
+    pub(super) fn look(&self) -> (u64, u32) {
+        (self.count.load(Relaxed), self.inside.load(Relaxed))
+    }
+
+    /// Who wrote last, plus 1; 0 before the first.
+    pub(super) fn last(&self) -> u32 {
+        self.last.load(Relaxed)
+    }
+
     /// Goes out of a section that was cut short, uncounted.
     #[cold]
     pub(super) fn abandon(&self) {

@@ -136,7 +136,7 @@ impl Stage {
                 dropped: self.reader.dropped,
                 memory: Bytes(self.crew.memory() as u64),
             },
-            invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, setting.trace),
+            invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, &setting),
             violations: invariants::violations(&self.crew, &self.reader.overlap),
             lanes: traced.then(|| self.lanes()),
             figures: Figures { repeats: repeats.to_vec(), ..self.figures(snapshot, end) },
@@ -167,7 +167,8 @@ impl Stage {
     fn figures(&mut self, snapshot: Snapshot, now: u64) -> Figures {
         let (measured, switches) = self.course.so_far();
         let scale = self.instruments.clock.scale;
-        let mut figures = snapshot.since(&self.course.base, measured, scale, self.trace() != Trace::Off);
+        let traced = self.trace() != Trace::Off;
+        let mut figures = snapshot.since(&self.course.base, measured, scale, traced, self.crew.family.is_held());
         figures.switches = switches;
         let (last_laps, last_measured) = &self.course.last;
         let seconds = (measured - *last_measured).as_secs_f64();
@@ -186,7 +187,7 @@ impl Stage {
     }
 
     fn read(&mut self) {
-        let ordered = self.trace() == Trace::Ordered;
+        let ordered = self.trace() == Trace::Ordered && self.crew.subject.excludes_in_time();
         self.reader.read(&self.crew.seats, self.instruments.clock.scale, ordered);
     }
 

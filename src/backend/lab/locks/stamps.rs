@@ -85,9 +85,10 @@ impl Stamps for Kernel {
 }
 
 /// What is recorded, with the clock that does it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Recorder {
     /// Nothing.
+    #[default]
     Off,
     /// Plain stamps of the counter.
     Plain(Tsc),

@@ -54,17 +54,29 @@ fn add(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Relaxed) + n, Relaxed);
 }
 
+/// A primitive has at most so many sentences that are checked lap by lap.
+pub(super) const SENTENCES: usize = 3;
+/// A primitive counts at most so many things of its own.
+pub(super) const OWN: usize = 5;
+
+/// How often a sentence was checked, and what came of it.
+#[derive(Debug, Default)]
+struct Verdict {
+    checked: AtomicU64,
+    violations: AtomicU64,
+    /// The first thread that this one found itself in conflict with, plus 1.
+    other: AtomicU32,
+}
+
 /// The counters of one thread.
 #[derive(Debug)]
 pub(super) struct Tally {
     /// Acquisitions.
     laps: AtomicU64,
-    /// Of those, how many were checked in the data.
-    checked: AtomicU64,
-    /// How many of these checks failed.
-    violations: AtomicU64,
-    /// The first thread that was found inside together with this one, plus 1.
-    intruder: AtomicU32,
+    /// For each sentence of the primitive, how it held.
+    sentences: [Verdict; SENTENCES],
+    /// What the primitive counts besides.
+    own: [AtomicU64; OWN],
     /// The longest wait in ticks.
     longest: AtomicU64,
     /// How long this thread waited.
@@ -80,9 +92,8 @@ impl Tally {
     pub(super) fn for_one_of(threads: usize) -> Self {
         Tally {
             laps: AtomicU64::new(0),
-            checked: AtomicU64::new(0),
-            violations: AtomicU64::new(0),
-            intruder: AtomicU32::new(0),
+            sentences: Default::default(),
+            own: Default::default(),
             longest: AtomicU64::new(0),
             wait: Counts::new(),
             held: Counts::new(),
@@ -108,20 +119,56 @@ impl Tally {
         }
     }
 
-    /// So many acquisitions more.
+    /// One wait without a hold, in ticks.
+    #[inline]
+    pub(super) fn record_wait(&self, waited: u64) {
+        self.wait.record(waited);
+        if waited > self.longest.load(Relaxed) {
+            self.longest.store(waited, Relaxed);
+        }
+    }
+
+    /// So many acquisitions more, and so many checks of the first sentence.
     #[inline]
     pub(super) fn count(&self, laps: u64, checked: u64) {
         add(&self.laps, laps);
-        add(&self.checked, checked);
+        add(&self.sentences[0].checked, checked);
     }
 
-    /// Another thread (plus 1) was inside together with this one.
+    /// The first sentence did not hold, because of another thread (plus 1).
     #[cold]
-    pub(super) fn violated(&self, intruder: u32) {
-        add(&self.violations, 1);
-        if self.intruder.load(Relaxed) == 0 {
-            self.intruder.store(intruder, Relaxed);
+    pub(super) fn violated(&self, other: u32) {
+        self.failed(0, other);
+    }
+
+    /// Another check of a sentence; `other` is 0 where it held, else the thread
+    /// (plus 1) because of which it did not.
+    #[inline]
+    pub(super) fn check(&self, sentence: usize, other: u32) {
+        add(&self.sentences[sentence].checked, 1);
+        if other != 0 {
+            self.failed(sentence, other);
         }
+    }
+
+    #[cold]
+    fn failed(&self, sentence: usize, other: u32) {
+        let verdict = &self.sentences[sentence];
+        add(&verdict.violations, 1);
+        if verdict.other.load(Relaxed) == 0 {
+            verdict.other.store(other, Relaxed);
+        }
+    }
+
+    /// So many more of what the primitive counts besides.
+    #[inline]
+    pub(super) fn add_own(&self, which: usize, n: u64) {
+        add(&self.own[which], n);
+    }
+
+    /// What the primitive counted besides.
+    pub(super) fn own(&self, which: usize) -> u64 {
+        self.own[which].load(Relaxed)
     }
 
     /// Acquisitions so far.
@@ -129,14 +176,15 @@ impl Tally {
         self.laps.load(Relaxed)
     }
 
-    /// Acquisitions checked in the data, and how many checks failed.
-    pub(super) fn checks(&self) -> (u64, u64) {
-        (self.checked.load(Relaxed), self.violations.load(Relaxed))
+    /// How often a sentence was checked, and how often it did not hold.
+    pub(super) fn checks(&self, sentence: usize) -> (u64, u64) {
+        let verdict = &self.sentences[sentence];
+        (verdict.checked.load(Relaxed), verdict.violations.load(Relaxed))
     }
 
-    /// The first thread that was found inside together with this one.
-    pub(super) fn intruder(&self) -> Option<usize> {
-        (self.intruder.load(Relaxed) as usize).checked_sub(1)
+    /// The first thread because of which a sentence did not hold.
+    pub(super) fn other(&self, sentence: usize) -> Option<usize> {
+        (self.sentences[sentence].other.load(Relaxed) as usize).checked_sub(1)
     }
 
     /// The longest wait in ticks.

@@ -61,6 +61,7 @@ fn cut(threads: &[Lately], end: u64, span: u64, scale: Scale) -> Lanes {
             wanted: at(record.wanted),
             got: at(got),
             released: at(released),
+            shared: record.shared,
         })
     };
     Lanes {
@@ -75,11 +76,11 @@ mod tests {
     use super::*;
 
     fn record(wanted: u64, got: u64, released: u64) -> Record {
-        Record { wanted, got, released }
+        Record { wanted, got, released, shared: false }
     }
 
     fn shown(lanes: &Lanes, thread: usize) -> Vec<[u64; 3]> {
-        lanes.threads[thread].iter().map(|&a| a.into()).collect()
+        lanes.threads[thread].iter().map(|a| [a.wanted, a.got, a.released]).collect()
     }
 
     #[test]

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::View;
-use super::settings::{SETTINGS, Setting};
-use crate::backend::lab::locks::{Family, Primitive, find};
-use crate::model::lock::{LockProgress, Subject};
+use super::settings::{self, Setting};
+use crate::backend::lab::locks::{Primitive, find};
+use crate::model::lock::{LockProgress, OwnCount, Subject};
+use crate::model::lock_diagnosis::diagnose;
 use crate::model::units::si;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, spark, text};
@@ -45,7 +46,7 @@ pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sele
             Span::styled(value, look.style(Role::Text)),
         ])
     };
-    draw_lines(screen, inside, SETTINGS.iter().enumerate().map(line));
+    draw_lines(screen, inside, settings::settings(view.spec).iter().enumerate().map(line));
 }
 
 /// Draws the figures that have no chart.
@@ -66,6 +67,9 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     };
     let mut lines: Vec<Line<'static>> = rows(progress, subject).into_iter().map(line).collect();
     lines.insert(1, Line::styled(past(view, width), look.style(Role::Accent)));
+    let told = diagnose(&progress.figures).into_iter();
+    let told = told.flat_map(|diagnosis| text::wrap(&format!("{}: {}", diagnosis.name, diagnosis.seen), width));
+    lines.splice(2..2, told.map(|line| Line::styled(line, look.style(Role::Warn))));
     draw_lines(screen, inside, lines);
 }
 
@@ -98,6 +102,10 @@ fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String
     if let Some(calls) = figures.futex_calls.filter(|_| count > 0) {
         rows.push(("futex calls", each(calls as f64 / count as f64)));
     }
+    let told = |own: &&OwnCount| own.name != "failures" || subject.spec.setting.tries;
+    for own in figures.own.iter().filter(told) {
+        rows.push((own_label(&own.name), si(own.count as f64)));
+    }
     let recording = &progress.recording;
     if let Some(cost) = recording.cost {
         rows.push(("recording costs", format!("{} each", cost.precise())));
@@ -109,6 +117,26 @@ fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String
     rows.push(("worker's cpu time", progress.cost.cpu_time.cpu_time()));
     rows.push(("workers' nice value", subject.nice.to_string()));
     rows
+}
+
+/// What a count of a primitive's own is called on the screen.
+fn own_label(name: &str) -> &'static str {
+    match name {
+        "failures" => "tried in vain",
+        "suspensions" => "suspensions",
+        "reads" => "reads",
+        "retries" => "retries",
+        "waits" => "waits",
+        "notifications" => "notifications",
+        "spurious" => "woken in vain",
+        "timeouts" => "timeouts",
+        "parks" => "parks",
+        "messages" => "messages",
+        "phases" => "phases",
+        "initialisations" => "initialisations",
+        "blocks" => "blocks",
+        _ => "other",
+    }
 }
 
 /// So many for each acquisition: `0.0031`, or one in how many where it is
@@ -132,10 +160,12 @@ pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         text::wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
     };
     let mut lines = Vec::new();
-    if info.family == Family::Broken {
+    if info.breaks.is_some() {
         lines.extend(styled("Broken on purpose, so that the checks have something to find.", look.style(Role::Danger)));
         lines.push(Line::default());
     }
+    lines.extend(styled(&format!("Family: {}.", info.family.name()), look.style(Role::Dim)));
+    lines.push(Line::default());
     lines.extend(styled(info.explanation, look.style(Role::Text)));
     lines.push(Line::default());
     lines.extend(styled(&format!("syncscope lock --lock {}", info.key), look.style(Role::Dim)));

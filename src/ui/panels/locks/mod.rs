@@ -34,7 +34,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use self::observed::Observed;
-use self::settings::SETTINGS;
+use self::settings::{Setting, settings};
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
@@ -56,8 +56,13 @@ enum Act {
     StartStop,
     Select(isize),
     Change(bool),
+    Vary,
+    Try,
+    Family(bool),
     Zoom(bool),
     Pause,
+    Past(isize),
+    Cursor(isize),
     Explain,
     Observe,
     Scroll(isize),
@@ -74,14 +79,26 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::Up), key('k')], Act::Select(-1), "", "setting before"),
     bind(&[code(KeyCode::Right), key('l')], Act::Change(true), "change", "the setting's next value"),
     bind(&[code(KeyCode::Left), key('h')], Act::Change(false), "", "the setting's value before"),
+    bind(&[key('f')], Act::Family(true), "family", "the first primitive of the next family"),
+    bind(&[key('F')], Act::Family(false), "", "the first primitive of the family before"),
+    bind(&[key('v')], Act::Vary, "vary", "hold or think: fixed, uniform or exponential"),
+    bind(&[key('t')], Act::Try, "try", "try instead of waiting, and back"),
     bind(&[key('e')], Act::Explain, "explain", "how the chosen lock works"),
     bind(&[key('o')], Act::Observe, "observe", "the contention of a running program, chosen in Processes"),
     bind(&[key('p')], Act::Pause, "pause", "hold the picture while the threads go on"),
+    bind(&[key('<')], Act::Past(1), "back", "pause, and a picture further back"),
+    bind(&[key('>')], Act::Past(-1), "", "a picture further on"),
+    bind(&[key(',')], Act::Cursor(-1), "cursor", "pause, and read out one acquisition to the left"),
+    bind(&[key('.')], Act::Cursor(1), "", "read out one acquisition to the right"),
     bind(&[key('[')], Act::Zoom(false), "zoom", "lanes: a shorter stretch of time"),
     bind(&[key(']')], Act::Zoom(true), "", "lanes: a longer stretch of time"),
     bind(&[code(KeyCode::PageDown)], Act::Scroll(1), "", "further threads"),
     bind(&[code(KeyCode::PageUp)], Act::Scroll(-1), "", "threads before"),
 ];
+
+/// How many pictures are kept to scroll back to: each is a stretch of the lanes
+/// with all figures, at most some 100 kB.
+const PICTURES: usize = 64;
 
 /// How many rates the chart of the past reaches back.
 const HISTORY: usize = 240;
@@ -100,6 +117,12 @@ struct Locks {
     last: Option<Shown>,
     /// The picture that is held.
     paused: Option<Shown>,
+    /// The last pictures, oldest first; none are added while one is held.
+    pictures: VecDeque<Shown>,
+    /// How many pictures back the held one is.
+    back: usize,
+    /// The column of the lanes that is read out while the picture is held.
+    cursor: Option<u16>,
     /// Whether the explanation is open.
     explain: bool,
     /// The first thread that has its lane on the screen, and how many have.
@@ -119,6 +142,8 @@ struct View<'a> {
     /// Nothing before the first figures.
     progress: Option<&'a LockProgress>,
     paused: bool,
+    back: usize,
+    cursor: Option<u16>,
     history: &'a VecDeque<f32>,
 }
 
@@ -142,13 +167,23 @@ impl Panel for Locks {
         if self.observed.is_open() {
             return self.observed.draw(screen, area, look);
         }
+        // Beyond the screen it would have to come a long way back.
+        self.cursor = self.cursor.map(|cursor| cursor.min(area.width));
         let idle = LabState::Idle;
         let state = look.store.locks.as_ref().map_or(&idle, |stamped| &stamped.value.state);
         let shown = self.paused.as_ref().or(self.last.as_ref());
         let progress = shown.map(|stamped| &stamped.value);
         let threads = progress.and_then(|p| p.subject.as_ref()).map_or(self.spec.threads, |s| s.spec.threads);
-        let view =
-            View { look, spec: &self.spec, state, progress, paused: self.paused.is_some(), history: &self.history };
+        let view = View {
+            look,
+            spec: &self.spec,
+            state,
+            progress,
+            paused: self.paused.is_some(),
+            back: self.back,
+            cursor: self.cursor,
+            history: &self.history,
+        };
         if area.height < 14 || area.width < 60 {
             self.lanes = stage::compact(screen, area, &view, self.selected, self.top);
             return;
@@ -173,11 +208,17 @@ impl Panel for Locks {
             Act::StartStop if is_running(look.store) => return Reaction::send(Command::Locks(LabCommand::Stop)),
             Act::StartStop => return self.run(),
             Act::Select(by) => {
-                self.selected = self.selected.saturating_add_signed(by).min(SETTINGS.len() - 1);
+                self.selected = self.selected.saturating_add_signed(by).min(settings(&self.spec).len() - 1);
             }
-            Act::Change(up) => SETTINGS[self.selected].step(&mut self.spec, up),
-            Act::Zoom(out) => settings::Setting::Window.step(&mut self.spec, out),
-            Act::Pause => self.paused = if self.paused.is_some() { None } else { self.last.clone() },
+            Act::Change(up) => self.setting().step(&mut self.spec, up),
+            Act::Vary => self.setting().vary(&mut self.spec),
+            Act::Try => self.spec.setting.tries ^= true,
+            Act::Family(up) => settings::step_family(&mut self.spec, up),
+            Act::Zoom(out) => Setting::Window.step(&mut self.spec, out),
+            Act::Pause if self.paused.is_some() => (self.paused, self.back, self.cursor) = (None, 0, None),
+            Act::Pause => self.paused.clone_from(&self.last),
+            Act::Past(by) => self.look_back(by),
+            Act::Cursor(by) => self.move_cursor(by),
             Act::Explain => self.explain = !self.explain,
             Act::Observe => self.observed.open(None),
             Act::Scroll(by) => self.scroll(by * self.lanes.max(1).cast_signed()),
@@ -206,12 +247,39 @@ impl Panel for Locks {
         }
         self.history.push_back(stamped.value.figures.recent.iter().sum::<f64>() as f32);
         self.last = Some(stamped.clone());
+        if self.paused.is_none() {
+            if self.pictures.len() == PICTURES {
+                self.pictures.pop_front();
+            }
+            self.pictures.push_back(stamped.clone());
+        }
     }
 }
 
 impl Locks {
     fn run(&self) -> Reaction {
         Reaction::send(Command::Locks(LabCommand::Run(self.spec.clone())))
+    }
+
+    /// The setting that the arrow keys change; another lock may have fewer.
+    fn setting(&mut self) -> Setting {
+        let settings = settings(&self.spec);
+        self.selected = self.selected.min(settings.len() - 1);
+        settings[self.selected]
+    }
+
+    fn look_back(&mut self, by: isize) {
+        self.back = self.back.saturating_add_signed(by).min(self.pictures.len().saturating_sub(1));
+        let newest = self.pictures.len().saturating_sub(1);
+        self.paused = self.pictures.get(newest.saturating_sub(self.back)).or(self.last.as_ref()).cloned();
+    }
+
+    fn move_cursor(&mut self, by: isize) {
+        if self.paused.is_none() {
+            self.paused.clone_from(&self.last);
+        }
+        // It begins in the middle of a narrow screen; drawing keeps it inside.
+        self.cursor = Some(self.cursor.map_or(30, |cursor| cursor.saturating_add_signed(by as i16)));
     }
 
     fn scroll(&mut self, by: isize) {
@@ -231,7 +299,7 @@ fn is_running(store: &Store) -> bool {
 fn draw_middle(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selected: usize, explain: bool) {
     let left = if area.width >= 100 { 38 } else { 30 };
     let [left, rest] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(area);
-    let settings = SETTINGS.len() as u16 + 2;
+    let settings = settings(view.spec).len() as u16 + 2;
     let [upper, lower] = Layout::vertical([Constraint::Length(settings), Constraint::Fill(1)]).areas(left);
     figures::settings(screen, upper, view, selected);
     if lower.height >= 3 {

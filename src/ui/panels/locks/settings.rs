@@ -1,8 +1,8 @@
 //! What a person changes: one row a setting, changed with the arrow keys.
 
-use crate::backend::lab::locks::{MAX_THREADS, MAX_WORK, PRIMITIVES, find};
+use crate::backend::lab::locks::{Family, MAX_THREADS, MAX_WORK, PRIMITIVES, find};
 use crate::model::Nanos;
-use crate::model::lock::{LockSpec, Trace};
+use crate::model::lock::{LockSpec, PerMille, Spread, Trace};
 
 /// A setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +11,23 @@ pub(super) enum Setting {
     Threads,
     Hold,
     Think,
+    Reads,
     Recording,
     Window,
 }
 
-/// All of them, in the order of the rows.
-pub(super) const SETTINGS: [Setting; 6] =
-    [Setting::Lock, Setting::Threads, Setting::Hold, Setting::Think, Setting::Recording, Setting::Window];
+/// Those of a workload, in the order of the rows.
+pub(super) fn settings(spec: &LockSpec) -> Vec<Setting> {
+    let mut all = vec![Setting::Lock, Setting::Threads, Setting::Hold, Setting::Think];
+    if find(&spec.lock).is_some_and(|primitive| primitive.info().family.reads()) {
+        all.push(Setting::Reads);
+    }
+    all.extend([Setting::Recording, Setting::Window]);
+    all
+}
+
+/// Shares of acquisitions that read.
+const SHARES: [u64; 13] = [0, 10, 50, 100, 250, 500, 750, 900, 950, 990, 995, 999, 1_000];
 
 const TRACES: [Trace; 3] = [Trace::Off, Trace::Plain, Trace::Ordered];
 
@@ -29,6 +39,7 @@ impl Setting {
             Setting::Threads => "threads",
             Setting::Hold => "hold",
             Setting::Think => "think",
+            Setting::Reads => "reads",
             Setting::Recording => "recording",
             Setting::Window => "window",
         }
@@ -38,9 +49,11 @@ impl Setting {
     pub(super) fn value(self, spec: &LockSpec) -> String {
         match self {
             Setting::Lock => lock_name(spec).to_owned(),
+            Setting::Threads if spec.setting.tries => format!("{}, trying", spec.threads),
             Setting::Threads => spec.threads.to_string(),
-            Setting::Hold => spec.setting.hold.precise(),
-            Setting::Think => spec.setting.think.precise(),
+            Setting::Hold => varied(spec.setting.hold, spec.setting.hold_spread),
+            Setting::Think => varied(spec.setting.think, spec.setting.think_spread),
+            Setting::Reads => format!("{} %", f64::from(spec.setting.reads.0) / 10.0),
             Setting::Window => spec.setting.window.precise(),
             Setting::Recording => match spec.setting.trace {
                 Trace::Off => "off",
@@ -68,8 +81,41 @@ impl Setting {
             Setting::Threads => spec.threads = next(thread_numbers(), spec.threads as u64, up) as usize,
             Setting::Hold => setting.hold = Nanos(next(works(), setting.hold.0, up)),
             Setting::Think => setting.think = Nanos(next(works(), setting.think.0, up)),
+            Setting::Reads => {
+                setting.reads = PerMille(next(SHARES.into_iter(), setting.reads.0.into(), up) as u32);
+            }
             Setting::Window => setting.window = Nanos(next(windows(), setting.window.0, up)),
         }
+    }
+
+    /// How its work varies, where it is work: fixed, uniform, exponential, and
+    /// round again.
+    pub(super) fn vary(self, spec: &mut LockSpec) {
+        let spread = match self {
+            Setting::Hold => &mut spec.setting.hold_spread,
+            Setting::Think => &mut spec.setting.think_spread,
+            _ => return,
+        };
+        let index = Spread::ALL.iter().position(|of| of == spread).unwrap_or(0);
+        *spread = Spread::ALL[round(index, Spread::ALL.len(), true)];
+    }
+}
+
+/// A duration and how it varies: `200 ns, uniform`.
+fn varied(time: Nanos, spread: Spread) -> String {
+    match spread {
+        Spread::Fixed => time.precise(),
+        Spread::Uniform | Spread::Exponential => format!("{}, {}", time.precise(), spread.name()),
+    }
+}
+
+/// The first primitive of the next family, or of the one before.
+pub(super) fn step_family(spec: &mut LockSpec, up: bool) {
+    let family = find(&spec.lock).map_or(Family::Exclusion, |primitive| primitive.info().family);
+    let index = Family::ALL.iter().position(|of| *of == family).unwrap_or(0);
+    let family = Family::ALL[round(index, Family::ALL.len(), up)];
+    if let Some(first) = PRIMITIVES.iter().map(|primitive| primitive.info()).find(|info| info.family == family) {
+        first.key.clone_into(&mut spec.lock);
     }
 }
 
@@ -117,11 +163,14 @@ mod tests {
 
     #[test]
     fn every_step_of_every_setting_can_be_run_and_both_ends_are_reached() {
-        for setting in SETTINGS {
+        let spec = LockSpec { lock: "std_rwlock".to_owned(), ..LockSpec::default() };
+        assert!(settings(&spec).contains(&Setting::Reads) && !settings(&LockSpec::default()).contains(&Setting::Reads));
+        for setting in settings(&spec) {
             for up in [true, false] {
-                let mut spec = LockSpec::default();
+                let mut spec = spec.clone();
                 for _ in 0..100 {
                     setting.step(&mut spec, up);
+                    setting.vary(&mut spec);
                     assert!(check(&spec).is_ok(), "{}: {spec:?}", setting.label());
                 }
             }
@@ -131,6 +180,19 @@ mod tests {
         assert_eq!(numbers.last(), Some(&256));
         assert!(works().chain([u64::MAX]).zip(works().skip(1)).all(|(a, b)| a < b));
         assert_eq!((works().next(), works().next_back()), (Some(0), Some(1_000_000_000)));
+    }
+
+    #[test]
+    fn families_go_round_and_begin_with_their_first() {
+        let mut spec = LockSpec::default();
+        let mut seen = Vec::new();
+        for _ in Family::ALL {
+            seen.push(find(&spec.lock).unwrap().info().family);
+            step_family(&mut spec, true);
+        }
+        assert_eq!((seen, &*spec.lock), (Family::ALL.to_vec(), "std_mutex"));
+        step_family(&mut spec, false);
+        assert_eq!(find(&spec.lock).unwrap().info().family, Family::LockFree);
     }
 
     #[test]

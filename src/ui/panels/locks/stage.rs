@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::View;
-use super::settings::{SETTINGS, lock_name};
+use super::settings::{lock_name, settings};
 use crate::model::lab::LabState;
 use crate::model::lock::{Lanes, LockProgress};
 use crate::model::units::si;
@@ -77,6 +77,7 @@ fn note(view: &View<'_>) -> Line<'static> {
 
 fn state_word(view: &View<'_>) -> (&'static str, Role) {
     match view.state {
+        _ if view.paused && view.back > 0 => ("PAUSED, BACK", Role::Marked),
         _ if view.paused => ("PAUSED", Role::Marked),
         LabState::Failed(_) => ("failed", Role::Danger),
         LabState::Starting | LabState::WarmUp => ("starting", Role::Dim),
@@ -101,6 +102,9 @@ fn draw_lane(
     buffer.set_string(place.x, place.y, label, theme.style(Role::Dim));
     let lane = Rect { x: place.x + LABEL, width: place.width.saturating_sub(LABEL + rates), ..place };
     lanes::draw(buffer, lane, &shown.threads[thread], shown.span, theme);
+    if let Some(cursor) = view.cursor.filter(|_| view.paused) {
+        lanes::mark(buffer, lane, cursor, theme);
+    }
     let recent = &progress.figures.recent;
     let (Some(&rate), true) = (recent.get(thread), rates > 0) else { return };
     let most = recent.iter().copied().fold(1.0, f64::max);
@@ -128,13 +132,19 @@ fn draw_axis(screen: &mut Frame<'_>, row: Rect, shown: &Lanes, (top, fit): (usiz
     let axis = Rect { x: row.x + LABEL, width: row.width.saturating_sub(LABEL + rates), ..row };
     let threads = shown.threads.len();
     lanes::axis(screen.buffer_mut(), axis, shown.span, shown.age, theme);
+    if let Some(cursor) = view.cursor.filter(|_| view.paused) {
+        let words = lanes::read_out(&shown.threads, shown.span, cursor, axis.width);
+        let line = Line::styled(format!(" {words} "), theme.style(Role::Strong));
+        line.render(axis, screen.buffer_mut());
+    }
     let legend: Vec<Span<'_>> = if fit < threads {
         vec![Span::styled(format!(" t{top}–t{} of {threads}", top + fit - 1), theme.style(Role::Warn))]
     } else if rates > RATE {
         let state = |(word, glyph, role): (&'static str, &'static str, Role)| {
             [Span::styled(format!(" {glyph}"), theme.style(role)), Span::styled(word, theme.style(Role::Dim))]
         };
-        lanes::STATES.into_iter().flat_map(state).collect()
+        let shares = shown.threads.iter().flatten().any(|acquisition| acquisition.shared);
+        lanes::legend(shares).into_iter().flat_map(state).collect()
     } else {
         Vec::new()
     };
@@ -188,7 +198,8 @@ pub(super) fn compact(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selec
         Span::styled(word, look.style(role)),
     ];
     Line::from(head).render(row(0), screen.buffer_mut());
-    let setting = SETTINGS[selected.min(SETTINGS.len() - 1)];
+    let settings = settings(view.spec);
+    let setting = settings[selected.min(settings.len() - 1)];
     let change = vec![
         Span::styled("‹", look.style(Role::Key)),
         Span::styled(format!("{} {}", setting.label(), setting.value(view.spec)), look.style(Role::Strong)),

@@ -10,9 +10,7 @@ use ratatui::style::Style;
 use super::*;
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
-use crate::model::lock::{
-    Acquisition, Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation,
-};
+use crate::model::lock::{Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation};
 use crate::model::{Bytes, Fault, Nanos};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Effect;
@@ -43,7 +41,7 @@ fn distribution(first: u32, counts: &[u64], p50: u64, p99: u64, max: u64) -> Dis
 fn lanes(threads: u64) -> Lanes {
     let turn = |thread: u64, round: u64| {
         let got = (round * threads + thread) * 40;
-        Acquisition { wanted: got.saturating_sub(60), got, released: got + 40 }
+        [got.saturating_sub(60), got, got + 40].into()
     };
     let rounds = 800 / (40 * threads).max(1) + 1;
     let span = rounds * threads * 40;
@@ -83,6 +81,7 @@ fn running(threads: usize) -> LockProgress {
             ),
             switches: Switches { voluntary: 12_000, involuntary: 40 },
             futex_calls: None,
+            own: Vec::new(),
         },
         recording: Recording {
             clock: "invariant TSC".into(),
@@ -108,6 +107,7 @@ fn violated() -> LockProgress {
         invariant: "mutual exclusion in time".into(),
         holders: [0, 1],
         held: Some([[0, 110], [30, 205]]),
+        words: None,
     }];
     progress
 }
@@ -253,4 +253,40 @@ fn many_threads_scroll() {
         press(&mut state, KeyCode::PageDown);
     }
     assert!(screen(&mut state, 100, 30).backend().to_string().contains("t63 "), "and end with the last");
+}
+
+#[test]
+fn the_past_can_be_looked_at_and_read_out() {
+    let pictures = [1_u64, 2, 3].map(|threads| {
+        let mut progress = running(2);
+        progress.lanes = Some(lanes(threads));
+        progress
+    });
+    let mut state = seen(pictures);
+    press(&mut state, KeyCode::Char('<'));
+    press(&mut state, KeyCode::Char('<'));
+    let drawn = screen(&mut state, 100, 30).backend().to_string();
+    assert!(drawn.contains("PAUSED, BACK") && !drawn.contains("t1 "), "the first picture has one lane: {drawn}");
+    press(&mut state, KeyCode::Char('>'));
+    press(&mut state, KeyCode::Char('.'));
+    let drawn = screen(&mut state, 100, 30).backend().to_string();
+    assert!(drawn.contains(" holds, waited "), "{drawn}");
+    let before = screen(&mut state, 100, 30).backend().to_string();
+    press(&mut state, KeyCode::Char('.'));
+    assert_ne!(screen(&mut state, 100, 30).backend().to_string(), before, "the cursor moves");
+    press(&mut state, KeyCode::Char('p'));
+    assert!(!screen(&mut state, 100, 30).backend().to_string().contains("PAUSED"));
+}
+
+#[test]
+fn families_and_spreads_are_chosen_with_keys() {
+    let mut state = seen([running(4)]);
+    let sent = press(&mut state, KeyCode::Char('f'));
+    let [LabCommand::Run(spec)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(spec.lock, "std_rwlock");
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Char('v'));
+    assert_eq!(state.0.spec.setting.hold_spread, crate::model::lock::Spread::Uniform);
+    assert!(screen(&mut state, 120, 37).backend().to_string().contains("200 ns, uniform"));
 }

@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 /// The standard library's mutex.
 #[derive(Debug, Default)]
-pub(super) struct StdMutex(Mutex<()>);
+pub(in crate::backend::lab::locks) struct StdMutex(Mutex<()>);
 
 impl Exclusion for StdMutex {
     const INFO: Info = Info {
         key: "std_mutex",
         name: "std::sync::Mutex",
         family: Family::Exclusion,
+        breaks: None,
         version: || Cow::Borrowed(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later, futex")),
         explanation: "Four bytes: 0 free, 1 held, 2 held and somebody may sleep. A free lock is taken with one \
             compare-and-swap. Otherwise the thread spins up to a hundred times while the word is 1, then writes 2 and \

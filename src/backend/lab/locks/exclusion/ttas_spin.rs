@@ -11,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 /// The most pauses between two looks at the lock; beyond it, the thread gives
 /// its processor away.
@@ -19,7 +20,7 @@ const MAX_PAUSES: u32 = 64;
 
 /// A test-and-test-and-set spin lock.
 #[derive(Debug, Default)]
-pub(super) struct TtasSpin {
+pub(in crate::backend::lab::locks) struct TtasSpin {
     /// | value | meaning | who changes it |
     /// |---|---|---|
     /// | false | free | any thread, by a swap to true (acquire) |
@@ -32,6 +33,7 @@ impl Exclusion for TtasSpin {
         key: "ttas_spin",
         name: "TTAS spin lock",
         family: Family::Exclusion,
+        breaks: None,
         version: || Cow::Borrowed("Rudolph and Segall 1984, back-off after Anderson 1990"),
         explanation: "One flag. A waiting thread reads it until it looks free (test), which costs nothing outside its \
             own cache, and only then tries to swap it (test-and-set). After each look in vain it pauses twice as long, \

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 /// Looks before the thread gives its processor away.
 const LOOKS: u32 = 64;
@@ -18,7 +19,7 @@ const DOOR: u32 = 4;
 /// A flag that is checked and then set in two steps. Between the steps another
 /// thread can pass the check too: then both hold the lock.
 #[derive(Debug, Default)]
-pub(super) struct BrokenFlag {
+pub(in crate::backend::lab::locks) struct BrokenFlag {
     /// | value | meaning | who changes it |
     /// |---|---|---|
     /// | false | free | every thread that has read false, by a store of true |
@@ -30,7 +31,8 @@ impl Exclusion for BrokenFlag {
     const INFO: Info = Info {
         key: "broken_flag",
         name: "check-then-set flag",
-        family: Family::Broken,
+        family: Family::Exclusion,
+        breaks: Some("mutual exclusion"),
         version: || Cow::Borrowed("broken on purpose"),
         explanation: "What one writes before knowing that one must not: while held { wait }; held = true. The check and \
             the store are two steps, and two threads that both check before either stores are both inside. Compare \

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::thread::futex;
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -17,7 +18,7 @@ const CONTENDED: u32 = 2;
 
 /// A futex mutex without any spinning.
 #[derive(Debug, Default)]
-pub(super) struct FutexMutex {
+pub(in crate::backend::lab::locks) struct FutexMutex {
     /// | value | meaning | who changes it |
     /// |---|---|---|
     /// | 0 | free | any thread: to 1 (fast path), or to 2 (it has waited, so others may) |
@@ -32,6 +33,7 @@ impl Exclusion for FutexMutex {
         key: "futex_mutex",
         name: "futex mutex",
         family: Family::Exclusion,
+        breaks: None,
         version: || Cow::Borrowed("Drepper, Futexes Are Tricky, 2011, mutex3"),
         explanation: "The three-state mutex that std and glibc build on, without their spinning: 0 free, 1 held, 2 held \
             and somebody may sleep. A thread that finds it held writes 2 and sleeps in the kernel at once. So under \

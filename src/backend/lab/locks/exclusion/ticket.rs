@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 /// Pauses for each thread that stands before us in the queue.
 const PAUSES_A_PLACE: u32 = 8;
@@ -27,7 +28,7 @@ const LOOKS: u32 = 32;
 ///
 /// Both wrap round; only their difference counts.
 #[derive(Debug, Default)]
-pub(super) struct Ticket {
+pub(in crate::backend::lab::locks) struct Ticket {
     /// The next ticket to be drawn; every thread that wants the lock adds 1.
     next: AtomicU32,
     /// The ticket that may enter; only the holder adds 1 (release).
@@ -39,6 +40,7 @@ impl Exclusion for Ticket {
         key: "ticket",
         name: "ticket lock",
         family: Family::Exclusion,
+        breaks: None,
         version: || Cow::Borrowed("Mellor-Crummey and Scott 1991"),
         explanation: "Two counters: draw a ticket with fetch_add, wait until it is served, unlock by serving the next. \
             Strictly first come, first served: nobody starves, Jain's index is 1. The price: the lock goes to the next \

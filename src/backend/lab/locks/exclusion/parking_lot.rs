@@ -4,20 +4,22 @@ use std::borrow::Cow;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Exclusion, Family, Info};
+use super::Exclusion;
+use crate::backend::lab::locks::{Family, Info};
 
 /// The version that Cargo.lock fixes; a test compares.
-const VERSION: &str = "0.13.0";
+pub(in crate::backend::lab::locks) const VERSION: &str = "0.13.0";
 
 /// The mutex of the crate `parking_lot`.
 #[derive(Debug, Default)]
-pub(super) struct ParkingLot(Mutex<()>);
+pub(in crate::backend::lab::locks) struct ParkingLot(Mutex<()>);
 
 impl Exclusion for ParkingLot {
     const INFO: Info = Info {
         key: "parking_lot",
         name: "parking_lot::Mutex",
         family: Family::Exclusion,
+        breaks: None,
         version: || Cow::Borrowed(VERSION),
         explanation: "One byte: bit 0 held, bit 1 somebody is parked. A waiting thread spins briefly, yields a few \
             times, then parks in a queue that lies outside the lock, in a table keyed by the lock's address; under it \
@@ -49,6 +51,6 @@ mod tests {
     #[test]
     fn the_version_shown_is_the_one_in_cargo_lock() {
         let row = format!("name = \"parking_lot\"\nversion = \"{}\"\n", super::VERSION);
-        assert!(include_str!("../../../../Cargo.lock").contains(&row));
+        assert!(include_str!("../../../../../Cargo.lock").contains(&row));
     }
 }

@@ -1,0 +1,249 @@
+//! What happens when locks are used wrongly: small experiments, each in a
+//! process of its own, each of which ends in a plain statement.
+//!
+//! An experiment is a function that runs in the child, and one line in
+//! [`EXPERIMENTS`]. One that makes a deadlock is looked at from outside, as
+//! `why` looks at any process.
+
+mod guards;
+mod knots;
+mod order;
+mod poison;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::lab::worker::{self, Boss, Worker};
+use crate::backend::observe::survey;
+use crate::model::Fault;
+use crate::model::graph::{Verdict, WaitGraph};
+use crate::model::wait::Holder;
+
+pub use self::order::{Inversion, LockOrder};
+
+/// All experiments, in the order they are shown.
+pub const EXPERIMENTS: &[Experiment] = &[
+    knot("abba", "two threads take two locks in opposite order", knots::ABBA),
+    knot("abba-std", "the same with std::sync::Mutex", knots::ABBA_STD),
+    knot("cycle", "five threads, each with one lock, want the next one's", knots::CYCLE),
+    knot("self", "a thread locks what it holds already", knots::SELF),
+    knot("upgrade", "a reader wants to write without letting go", knots::UPGRADE),
+    knot("missed-notify", "a notification comes before the wait", knots::MISSED_NOTIFY),
+    told("inversion", "two orders of two locks, and no deadlock yet", order::INVERSION),
+    told("poison-mutex", "a thread panics holding a Mutex", poison::MUTEX),
+    told("poison-write", "a thread panics holding an RwLock for writing", poison::WRITE),
+    told("poison-read", "a thread panics holding an RwLock for reading", poison::READ),
+    told("poison-once", "the initialiser of a Once panics", poison::ONCE),
+    told("no-poison", "a thread panics holding a parking_lot::Mutex", poison::PARKING_LOT),
+    told("guard-early", "a guard is dropped as soon as it is made", guards::EARLY),
+    told("guard-late", "a guard lives longer than it looks", guards::LATE),
+    told("guard-leaked", "a guard is forgotten", guards::LEAKED),
+];
+
+/// Finds an experiment by its key.
+pub fn experiment(key: &str) -> Option<&'static Experiment> {
+    EXPERIMENTS.iter().find(|experiment| experiment.key == key)
+}
+
+/// An experiment.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its name on the command line and in JSON.
+    pub key: &'static str,
+    /// What is done wrongly.
+    pub title: &'static str,
+    part: Part,
+}
+
+/// What the child does, and how it is judged.
+#[derive(Debug)]
+enum Part {
+    Knot(Knot),
+    Told(Told),
+}
+
+/// Threads of the child that can never go on, found by looking at it from
+/// outside.
+#[derive(Debug)]
+struct Knot {
+    /// Starts the threads, and returns; they tie themselves up.
+    tie: fn(),
+    /// How many threads are to be found so.
+    threads: usize,
+    /// As what.
+    verdicts: &'static [Verdict],
+    statement: &'static str,
+}
+
+/// What the child itself sees.
+#[derive(Debug)]
+struct Told {
+    tell: fn(&mut Notes),
+    statement: &'static str,
+}
+
+const fn knot(key: &'static str, title: &'static str, knot: Knot) -> Experiment {
+    Experiment { key, title, part: Part::Knot(knot) }
+}
+
+const fn told(key: &'static str, title: &'static str, told: Told) -> Experiment {
+    Experiment { key, title, part: Part::Told(told) }
+}
+
+/// What an experiment has shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was seen, step by step.
+    pub observed: Vec<String>,
+    /// What happened and why, in a sentence or two.
+    pub statement: &'static str,
+    /// Whether it is what the manual says.
+    pub as_documented: bool,
+}
+
+/// What is seen, one thing after the other, and whether it is as documented.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Notes {
+    observed: Vec<String>,
+    otherwise: bool,
+}
+
+impl Notes {
+    fn add(&mut self, observed: impl Into<String>, as_documented: bool) {
+        self.observed.push(observed.into());
+        self.otherwise |= !as_documented;
+    }
+}
+
+/// What the child is to do: the key of an experiment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job(String);
+
+/// How long a knot may take to be seen. A look takes milliseconds; an
+/// overloaded machine makes them many.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Experiment {
+    /// Does it; it takes a moment.
+    ///
+    /// # Errors
+    /// A fault where it could not be done.
+    pub fn run(&self) -> Result<Finding, Fault> {
+        let mut worker = Worker::start("lock experiment", &Job(self.key.to_owned()), &[])?;
+        let told = worker.hear::<Notes>(PATIENCE)?;
+        let silent = || Fault::new("lock experiment", format!("worker {} does not answer", worker.pid()));
+        let mut notes = told.ok_or_else(silent)?;
+        let statement = match &self.part {
+            Part::Told(told) => told.statement,
+            Part::Knot(knot) => {
+                knot.look(&worker, &mut notes)?;
+                knot.statement
+            }
+        };
+        Ok(Finding { observed: notes.observed, statement, as_documented: !notes.otherwise })
+    }
+}
+
+impl Knot {
+    /// Looks at the child until its threads are seen to be stuck.
+    fn look(&self, worker: &Worker, notes: &mut Notes) -> Result<(), Fault> {
+        let mut surveyor = survey::open(Path::new("/proc"))
+            .map_err(|error| Fault::new("/proc", format!("cannot open it: {}", io::Error::from(error))))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let graph = surveyor.why(&[worker.pid()]);
+            let found = self.found(&graph);
+            if found >= self.threads || Instant::now() > deadline {
+                self.note(&graph, found, notes);
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn found(&self, graph: &WaitGraph) -> usize {
+        let ours = graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX));
+        ours.filter(|thread| thread.wait.is_some() && self.verdicts.contains(&thread.verdict)).count()
+    }
+
+    fn note(&self, graph: &WaitGraph, found: usize, notes: &mut Notes) {
+        let name = |tid| graph.threads.iter().find(|thread| thread.id.tid == tid).map(|thread| &*thread.thread);
+        for thread in graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX)) {
+            let Some(wait) = &thread.wait else {
+                notes.add(format!("{}: {}", thread.thread, thread.verdict.word()), true);
+                continue;
+            };
+            let named = |holder: &Holder| match holder.tid.and_then(name) {
+                Some(name) => name.to_owned(),
+                None => format!("process {}", holder.pid),
+            };
+            let holders: Vec<String> = wait.holders.iter().map(named).collect();
+            let held = if holders.is_empty() { String::new() } else { format!(", held by {}", holders.join(", ")) };
+            let (verdict, certainty) = (thread.verdict.word(), wait.certainty.word());
+            notes.add(format!("{}: {verdict}, waits for {}{held} ({certainty})", thread.thread, wait.resource), true);
+        }
+        for deadlock in &graph.deadlocks {
+            let around: Vec<_> = deadlock.cycle.iter().filter_map(|id| name(id.tid)).collect();
+            notes.add(format!("deadlock: {}", around.join(" → ")), true);
+        }
+        for unreadable in &graph.unreadable {
+            notes.add(format!("process {}: {}", unreadable.pid, unreadable.why), true);
+        }
+        if found < self.threads {
+            notes.add(format!("only {found} of {} threads were seen so within 15 s", self.threads), false);
+        }
+    }
+}
+
+/// The names of the threads that are looked at begin so.
+const PREFIX: &str = "knot ";
+
+impl worker::Job for Job {
+    const KIND: &'static str = "lock experiment";
+
+    fn work(self, mut boss: Boss, _fds: Vec<OwnedFd>) -> io::Result<()> {
+        let experiment = experiment(&self.0).ok_or(io::ErrorKind::InvalidInput)?;
+        let mut notes = Notes::default();
+        match &experiment.part {
+            Part::Told(told) => (told.tell)(&mut notes),
+            Part::Knot(knot) => (knot.tie)(),
+        }
+        boss.tell(&notes)?;
+        // Killed while it waits here; or its lab is gone.
+        let _ = boss.hear::<()>(None);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_experiment_shows_what_the_manual_says() {
+        for experiment in EXPERIMENTS {
+            let finding = experiment.run().unwrap();
+            assert!(finding.as_documented, "{}: {finding:#?}", experiment.key);
+            assert!(!finding.observed.is_empty() && finding.statement.ends_with('.'), "{}", experiment.key);
+        }
+    }
+
+    #[test]
+    fn a_deadlock_is_named_with_its_threads() {
+        let finding = experiment("cycle").unwrap().run().unwrap();
+        let deadlock = finding.observed.iter().find(|line| line.starts_with("deadlock: ")).unwrap();
+        assert_eq!(deadlock.matches("knot ").count(), 5, "{finding:#?}");
+    }
+
+    #[test]
+    fn keys_are_unique_and_found() {
+        for known in EXPERIMENTS {
+            assert_eq!(experiment(known.key).unwrap().title, known.title);
+        }
+        assert!(experiment("no-such").is_none());
+    }
+}

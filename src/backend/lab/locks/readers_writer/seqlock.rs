@@ -1,0 +1,308 @@
+//! A sequence lock: readers take nothing, look, and look again.
+//!
+//! S. Hemminger: Fast reader/writer lock for gettimeofday, Linux 2.5.59, 2002;
+//! H.-J. Boehm: Can Seqlocks Get Along With Programming Language Memory Models?,
+//! MSPC 2012, for the orders that make it right.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
+
+use crate::backend::lab::locks::contend::{Contend, Seat};
+use crate::backend::lab::locks::exclusion::spin_while;
+use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::section::Section;
+use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
+use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
+
+const SENTENCES: &[Sentence] = &[
+    Sentence {
+        name: "mutual exclusion",
+        formula: "∀ t₁,t₂,τ  writes(t₁,L,τ) ∧ writes(t₂,L,τ) ⇒ t₁ = t₂",
+        how: "the words inside the lock, on entering and on leaving, every write",
+        words: None,
+    },
+    Sentence {
+        name: "consistent reads",
+        formula: "∀ r  read(r) = (a, b) ⇒ ∃ w  wrote(w) = (a, b)",
+        how: "two words of which one write makes each other's complement, every read that was accepted",
+        words: Some(|reader, _| format!("t{reader} accepted a read of which each half is from another write")),
+    },
+];
+const EXCLUSION: usize = 0;
+const CONSISTENT: usize = 1;
+
+/// The places of its own counts.
+const READS: usize = 0;
+const RETRIES: usize = 1;
+
+/// How a reader knows that what it read is whole.
+pub(in crate::backend::lab::locks) trait Validation: Send + Sync + 'static {
+    /// What a person reads about it.
+    const INFO: Info;
+
+    /// Whether the second look is taken.
+    const LOOKS_AGAIN: bool;
+}
+
+/// The sequence is read before and after.
+#[derive(Debug)]
+pub(in crate::backend::lab::locks) struct Seq;
+
+/// Broken: the sequence is read before, and that must do.
+#[derive(Debug)]
+pub(in crate::backend::lab::locks) struct TornSeq;
+
+impl Validation for Seq {
+    const INFO: Info = Info {
+        key: "seqlock",
+        name: "SeqLock",
+        family: Family::ReadersWriter,
+        breaks: None,
+        version: || Cow::Borrowed("Hemminger 2002, orders after Boehm 2012"),
+        explanation: "A sequence number, even while nobody writes. A writer makes it odd, writes, and makes it even \
+            again. A reader takes nothing: it notes the number, reads, and starts over if the number was odd or has \
+            changed. Readers write no shared memory, so they scale and never hold up a writer; under many writes they \
+            retry, and long reads may starve. Only for data that may be read torn and thrown away.",
+    };
+    const LOOKS_AGAIN: bool = true;
+}
+
+impl Validation for TornSeq {
+    const INFO: Info = Info {
+        key: "seqlock_unchecked",
+        name: "SeqLock, no second look",
+        family: Family::ReadersWriter,
+        breaks: Some("consistent reads"),
+        version: || Cow::Borrowed("broken on purpose"),
+        explanation: "The sequence lock whose reader looks at the number before it reads and not again after. A writer \
+            that comes in between changes one half of what is read: a torn read, which the data itself gives away.",
+    };
+    const LOOKS_AGAIN: bool = false;
+}
+
+/// The row of the registry.
+#[derive(Debug)]
+pub(in crate::backend::lab::locks) struct Row<V>(PhantomData<fn() -> V>);
+
+impl<V> Row<V> {
+    pub(in crate::backend::lab::locks) const ROW: Self = Row(PhantomData);
+}
+
+impl<V: Validation> Primitive for Row<V> {
+    fn info(&self) -> &'static Info {
+        const { &V::INFO }
+    }
+
+    fn contend(&self, _threads: usize) -> Box<dyn Contend> {
+        Box::new(SeqLock::<V> {
+            sequence: AtomicU64::new(0),
+            words: [AtomicU64::new(0), AtomicU64::new(!0)],
+            section: Section::default(),
+            validation: PhantomData,
+        })
+    }
+}
+
+/// | `sequence` | meaning | who changes it |
+/// |---|---|---|
+/// | even | nobody writes | a writer, by a compare-and-swap to odd (acquire) |
+/// | odd | somebody writes | that writer, by a store of the next even one (release) |
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct SeqLock<V> {
+    sequence: AtomicU64,
+    /// The second is the complement of the first, after every write.
+    words: [AtomicU64; 2],
+    section: Section,
+    validation: PhantomData<fn() -> V>,
+}
+
+impl<V: Validation> SeqLock<V> {
+    /// Takes it for writing, if nobody writes; returns the odd sequence.
+    fn try_begin(&self) -> Option<u64> {
+        let even = self.sequence.load(Relaxed);
+        let free = even % 2 == 0 && self.sequence.compare_exchange(even, even + 1, Acquire, Relaxed).is_ok();
+        // What is written must not be seen before the odd number is.
+        fence(Release);
+        free.then_some(even + 1)
+    }
+
+    fn begin(&self) -> u64 {
+        let mut odd = None;
+        spin_while(|| {
+            odd = self.try_begin();
+            odd.is_none()
+        });
+        // The loop ends only with one.
+        odd.unwrap_or_default()
+    }
+
+    fn write_words(&self) {
+        let next = self.words[0].load(Relaxed).wrapping_add(1);
+        self.words[0].store(next, Relaxed);
+        self.words[1].store(!next, Relaxed);
+    }
+
+    fn end(&self, odd: u64) {
+        self.sequence.store(odd + 1, Release);
+    }
+
+    fn write<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
+        let Seat { index, ring, tally, dice } = seat;
+        let hold = plan.hold.draw(dice);
+        let wanted = stamps.wanted();
+        ring.want_as(wanted, false);
+        let odd = self.begin();
+        let got = stamps.got();
+        ring.get(got);
+        let entered = self.section.enter(*index);
+        let went_on = hold.perform(go_on);
+        if !went_on {
+            self.section.abandon();
+            ring.abandon();
+            self.end(odd);
+            return false;
+        }
+        self.write_words();
+        let intruder = self.section.leave(*index, entered);
+        let released = stamps.released();
+        ring.release(released);
+        self.end(odd);
+        ring.complete();
+        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
+        tally.check(EXCLUSION, intruder);
+        true
+    }
+
+    fn read<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
+        let Seat { index, ring, tally, dice } = seat;
+        let hold = plan.hold.draw(dice);
+        let wanted = stamps.wanted();
+        ring.want_as(wanted, true);
+        let mut retries = 0;
+        let (got, whole) = loop {
+            let mut before = 0;
+            spin_while(|| {
+                before = self.sequence.load(Acquire);
+                before % 2 == 1
+            });
+            let got = stamps.got();
+            let first = self.words[0].load(Relaxed);
+            if !hold.perform(go_on) {
+                ring.abandon();
+                return false;
+            }
+            let second = self.words[1].load(Relaxed);
+            fence(Acquire);
+            if !V::LOOKS_AGAIN || self.sequence.load(Relaxed) == before {
+                break (got, first == !second);
+            }
+            retries += 1;
+        };
+        ring.get(got);
+        let released = stamps.released();
+        ring.release(released);
+        ring.complete();
+        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+        tally.add_own(READS, 1);
+        tally.add_own(RETRIES, retries);
+        tally.check(CONSISTENT, if whole { 0 } else { index + 1 });
+        true
+    }
+
+    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+        let mut done = 0;
+        while done < laps {
+            let reading = seat.dice.below(1_000) < plan.reads;
+            let went_on =
+                if reading { self.read(stamps, seat, plan, go_on) } else { self.write(stamps, seat, plan, go_on) };
+            if !went_on {
+                break;
+            }
+            done += 1;
+            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+                break;
+            }
+        }
+        seat.tally.count(done, 0);
+    }
+
+    fn bare(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+        let (mut done, mut reads, mut retries) = (0, 0, 0);
+        'laps: while done < laps {
+            let hold = plan.hold.draw(&seat.dice);
+            if seat.dice.below(1_000) < plan.reads {
+                loop {
+                    let before = self.sequence.load(Acquire);
+                    std::hint::black_box((self.words[0].load(Relaxed), self.words[1].load(Relaxed)));
+                    if !hold.perform(go_on) {
+                        break 'laps;
+                    }
+                    fence(Acquire);
+                    if before % 2 == 0 && self.sequence.load(Relaxed) == before {
+                        reads += 1;
+                        break;
+                    }
+                    retries += 1;
+                    std::hint::spin_loop();
+                }
+            } else {
+                let odd = self.begin();
+                hold.perform(go_on);
+                self.write_words();
+                self.section.count_one();
+                self.end(odd);
+            }
+            done += 1;
+            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+                break;
+            }
+        }
+        seat.tally.count(done, 0);
+        seat.tally.add_own(READS, reads);
+        seat.tally.add_own(RETRIES, retries);
+    }
+}
+
+impl<V: Validation> Contend for SeqLock<V> {
+    fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+        match plan.recorder {
+            Recorder::Off => self.bare(seat, plan, go_on, laps),
+            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
+            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
+            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
+        }
+    }
+
+    fn counted(&self) -> Option<u64> {
+        Some(self.section.counted())
+    }
+
+    fn countable(&self, seat: &Seat) -> u64 {
+        seat.tally.laps() - seat.tally.own(READS)
+    }
+
+    fn sentences(&self) -> &'static [Sentence] {
+        SENTENCES
+    }
+
+    fn own_names(&self) -> &'static [&'static str] {
+        &["reads", "retries"]
+    }
+
+    fn hold(&self, inside: &mut dyn FnMut()) -> bool {
+        let odd = self.begin();
+        inside();
+        self.end(odd);
+        true
+    }
+
+    fn try_lap(&self) -> bool {
+        let Some(odd) = self.try_begin() else { return false };
+        self.section.count_one();
+        self.end(odd);
+        true
+    }
+}

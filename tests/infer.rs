@@ -46,6 +46,12 @@ const HELD: &[&str] = &[
     "foreign",
     "arc",
     "itself",
+    "itself_printing",
+    "itself_called",
+    "itself_mapping",
+    "itself_dropping",
+    "itself_reading",
+    "itself_initialising",
     "scope",
 ];
 /// In which nobody does, or nobody can be found; of the last, its holder may be.
@@ -100,7 +106,9 @@ fn named(target: &Target, waiter: i64, truth: &BTreeSet<i64>, enough: impl Fn(&V
     loop {
         let answer = why(target.pid());
         let wait = thread(&answer, waiter).map(|thread| thread["wait"].clone()).unwrap_or_default();
-        let is_lock = |kind: &str| ["rust_", "rwlock", "pthread_mutex"].iter().any(|part| kind.contains(part));
+        let is_lock = |kind: &str| {
+            ["rust_", "rwlock", "pthread_mutex", "once", "cxa_guard"].iter().any(|part| kind.contains(part))
+        };
         let is_lock = wait["kind"].as_str().is_some_and(is_lock);
         if is_lock {
             let holders = tids(&wait["holders"]);
@@ -303,5 +311,31 @@ fn nobody_is_named_who_does_not_hold_musls_lock() {
 fn two_mutexes_of_musl_taken_crosswise_are_a_deadlock() {
     for options in musl_builds() {
         crosswise(program("musl_locks.c", options, "abba"), options);
+    }
+}
+
+#[test]
+fn who_runs_a_one_time_initialisation_is_found() {
+    for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
+        for kind in ["sleeps", "itself"] {
+            let (target, waiter, truth) = program("once.c", &options, kind);
+            let wait = named(&target, waiter, &truth, |wait| tids(&wait["holders"]) == truth);
+            assert_eq!((&wait["kind"], &wait["certainty"]), (&"pthread_once".into(), &"inferred".into()), "{wait:#}");
+        }
+        crosswise(program("once.c", &options, "crosswise"), &options);
+        // The one that does it runs; another has the address on its stack.
+        let (target, waiter, _) = program("once.c", &options, "beside");
+        let wait = named(&target, waiter, &BTreeSet::new(), |_| true);
+        assert!(wait["evidence"].to_string().contains("could not be asked"), "{wait:#}");
+    }
+}
+
+#[test]
+fn who_initialises_a_static_variable_of_cpp_is_found() {
+    for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
+        let (target, waiter, truth) = program("statics.cpp", &options, "sleeps");
+        let wait = named(&target, waiter, &truth, |wait| tids(&wait["holders"]) == truth);
+        assert_eq!((&wait["kind"], &wait["certainty"]), (&"cxa_guard".into(), &"inferred".into()), "{wait:#}");
+        crosswise(program("statics.cpp", &options, "crosswise"), &options);
     }
 }

@@ -103,8 +103,8 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     assert!(told.contains("DEADLOCK"), "{told}");
 }
 
-fn is_none(kind: &str, expected: &str) {
-    let mut target = Target::program("chains.c", &["-pthread"], &[kind]);
+fn is_none(kind: &str, more: &[&str], expected: &str) {
+    let mut target = Target::program("chains.c", &["-pthread"], &[&[kind], more].concat());
     let truth = Truth::of(&mut target);
     let blocked = |answer: &Value| truth.all().all(|tid| verdict(answer, tid) == expected);
     for _ in 0..5 {
@@ -141,26 +141,42 @@ fn two_files_locked_in_opposite_order() {
 
 #[test]
 fn a_time_out_in_the_loop_ends_it() {
-    is_none("timed", "waiting");
+    is_none("timed", &[], "waiting");
 }
 
 #[test]
 fn a_third_holder_of_an_end_may_end_the_wait() {
-    is_none("third", "waiting");
+    is_none("third", &[], "waiting");
 }
 
 #[test]
 fn an_end_that_is_in_flight_is_unknown_not_dead() {
-    is_none("hidden", "unknown");
+    is_none("hidden", &[], "unknown");
+}
+
+#[test]
+fn a_reader_that_has_both_ends_of_a_named_pipe_waits_for_whoever_opens_it() {
+    let folder = tempfile::tempdir().unwrap();
+    is_none("named", &[folder.path().to_str().unwrap()], "unknown");
+}
+
+#[test]
+fn mutexes_whose_loop_the_kernel_refuses_to_close() {
+    is_deadlock("inheriting", &[]);
 }
 
 #[test]
 fn a_lock_whose_holder_died_is_stuck_without_a_loop() {
-    let mut target = Target::program("chains.c", &["-pthread"], &["orphan"]);
-    let truth = Truth::of(&mut target);
-    let (answer, code) = until(target.pid(), |answer| truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck"));
-    assert_eq!((code, answer["deadlocks"].as_array().unwrap().len()), (1, 0), "{answer:#}");
-    assert_eq!(answer["threads"][0]["wait"]["orphaned"], true);
+    for kind in ["orphan", "without_main"] {
+        let mut target = Target::program("chains.c", &["-pthread"], &[kind]);
+        let truth = Truth::of(&mut target);
+        let all_stuck = |answer: &Value| truth.stuck.iter().all(|&tid| verdict(answer, tid) == "stuck");
+        let (answer, code) = until(target.pid(), all_stuck);
+        assert_eq!((code, answer["deadlocks"].as_array().unwrap().len()), (1, 0), "{answer:#}");
+        let threads = answer["threads"].as_array().unwrap();
+        let waiter = threads.iter().find(|thread| truth.stuck.contains(&thread["tid"].as_i64().unwrap())).unwrap();
+        assert_eq!(waiter["wait"]["orphaned"], true, "{kind}: {answer:#}");
+    }
 }
 
 #[test]

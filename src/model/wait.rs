@@ -20,6 +20,8 @@ pub enum WaitKind {
     PthreadCond,
     PthreadBarrier,
     PthreadOnce,
+    CxaGuard,
+    StdioLock,
     Semaphore,
     ThreadJoin,
     RustMutex,
@@ -76,6 +78,8 @@ impl WaitKind {
             WaitKind::PthreadCond => "condvar",
             WaitKind::PthreadBarrier => "barrier",
             WaitKind::PthreadOnce => "once",
+            WaitKind::CxaGuard => "static init",
+            WaitKind::StdioLock => "stdio lock",
             WaitKind::Semaphore => "semaphore",
             WaitKind::ThreadJoin => "join",
             WaitKind::RustMutex => "Mutex",
@@ -125,14 +129,14 @@ impl WaitKind {
     /// Whether it is a lock: somebody holds it whenever somebody waits for it.
     pub fn is_lock(self) -> bool {
         use WaitKind::{
-            Flock, Lease, OfdLock, ParkingLot, PosixLock, PthreadMutex, PthreadMutexPi, PthreadMutexRobust,
+            CxaGuard, Flock, Lease, OfdLock, ParkingLot, PosixLock, PthreadMutex, PthreadMutexPi, PthreadMutexRobust,
             PthreadMutexRobustPi, PthreadOnce, PthreadRwlockRead, PthreadRwlockWrite, RustMutex, RustOnce,
-            RustRwlockRead, RustRwlockWrite,
+            RustRwlockRead, RustRwlockWrite, StdioLock,
         };
         let mutex =
             matches!(self, PthreadMutex | PthreadMutexPi | PthreadMutexRobust | PthreadMutexRobustPi | RustMutex);
         let shared = matches!(self, PthreadRwlockRead | PthreadRwlockWrite | RustRwlockRead | RustRwlockWrite);
-        let once = matches!(self, PthreadOnce | RustOnce | ParkingLot);
+        let once = matches!(self, PthreadOnce | CxaGuard | RustOnce | ParkingLot | StdioLock);
         mutex || shared || once || matches!(self, Flock | PosixLock | OfdLock | Lease)
     }
 }

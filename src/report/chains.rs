@@ -94,6 +94,10 @@ pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()
     out.flush()
 }
 
+/// How the evidence begins that tells of a runtime with threads or objects of its
+/// own.
+const MANAGED: [&str; 2] = ["in a Java virtual machine", "in a Go program"];
+
 fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
     let pid = threads[0].id.pid;
     let mut counts: Vec<(Verdict, usize)> = Vec::new();
@@ -106,7 +110,13 @@ fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
     counts.sort_unstable();
     let words: Vec<String> = counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.word())).collect();
     let plural = if threads.len() == 1 { "" } else { "s" };
-    writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))
+    writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))?;
+    let mut facts = threads.iter().filter_map(|thread| thread.wait.as_ref()).flat_map(|wait| &wait.evidence);
+    // Of a runtime with threads of its own: whoever asks must know where to ask on.
+    match facts.find(|fact| MANAGED.iter().any(|runtime| fact.starts_with(runtime))) {
+        Some(fact) => writeln!(out, "  {fact}"),
+        None => Ok(()),
+    }
 }
 
 /// The threads, worst and longest first; those that wait for the same thing
@@ -212,7 +222,9 @@ impl Tree<'_> {
         };
         write!(out, "{indent}{arm} {}{ways} {name}", wait.relation())?;
         if self.path.contains(&id) {
-            return writeln!(out, ", above: a loop");
+            // Whoever can still go on breaks the loop.
+            let for_ever = known.is_some_and(|thread| thread.verdict.is_for_ever());
+            return writeln!(out, "{}", if for_ever { ", above: a loop" } else { ", see above" });
         }
         let Some(thread) = known else { return writeln!(out, ", which could not be read") };
         writeln!(out, "  {}", state_words(thread))?;

@@ -1,6 +1,7 @@
 // Threads and processes in known chains. usage: chains KIND
 // Prints what is so: "cycle TID…", "stuck TID…" (behind it), "free TID…".
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -188,6 +190,44 @@ static void orphan(void) {
     pthread_mutex_lock(lock);
 }
 
+// As `threads`, with mutexes that inherit priority: the kernel refuses the wait
+// that would close the loop.
+static void inheriting(void) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_NORMAL);
+    pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&first, &attributes);
+    pthread_mutex_init(&second, &attributes);
+    threads();
+}
+
+static void *wait_for_first(void *unused) {
+    printf("stuck %d\nend\n", gettid());
+    fflush(stdout);
+    pthread_mutex_lock(&first);
+    return unused;
+}
+
+// The main thread ends with a lock held, others live on.
+static void without_main(void) {
+    pthread_t id;
+    pthread_mutex_lock(&first);
+    pthread_create(&id, NULL, wait_for_first, NULL);
+    pthread_exit(NULL);
+}
+
+// Waits for whoever opens a named pipe: it has both ends of it open itself.
+static void named(const char *folder) {
+    char name[4096], byte;
+    snprintf(name, sizeof name, "%s/pipe", folder);
+    if (mkfifo(name, 0600)) exit(1);
+    int both_ends = open(name, O_RDWR);
+    printf("free %d\nend\n", getpid());
+    fflush(stdout);
+    exit(read(both_ends, &byte, 1));
+}
+
 int main(int count, char **arguments) {
     const char *kind = count > 1 ? arguments[1] : "";
     timed = !strcmp(kind, "timed");
@@ -199,5 +239,8 @@ int main(int count, char **arguments) {
     if (!strcmp(kind, "hidden")) hidden();
     if (!strcmp(kind, "files")) files(arguments[2]);
     if (!strcmp(kind, "orphan")) orphan();
+    if (!strcmp(kind, "inheriting")) inheriting();
+    if (!strcmp(kind, "without_main")) without_main();
+    if (!strcmp(kind, "named")) named(arguments[2]);
     return 1;
 }

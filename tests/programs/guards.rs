@@ -433,6 +433,11 @@ fn wait_for(kind: &str) {
     }
 }
 
+#[inline(never)]
+fn length(list: &Mutex<Vec<i32>>) -> usize {
+    list.lock().unwrap().len()
+}
+
 fn shared(kind: &str) -> bool {
     match kind {
         // The lock lies on the heap.
@@ -475,6 +480,58 @@ fn shared(kind: &str) -> bool {
             announce();
             report(1);
             *LOCK.lock().unwrap() += *guard;
+        }
+        // In ways that are not seen as easily.
+        "itself_printing" => {
+            let lock = Mutex::new(1);
+            let guard = lock.lock().unwrap();
+            announce();
+            report(1);
+            let again = lock.lock().unwrap();
+            eprintln!("{guard} {again}");
+        }
+        "itself_called" => {
+            let lock = Arc::new(Mutex::new(vec![1]));
+            let (guard, own) = (lock.lock().unwrap(), lock.clone());
+            announce();
+            report(1);
+            eprintln!("{} {}", length(&own), guard.len());
+        }
+        "itself_mapping" => {
+            let lock = Mutex::new(vec![1_u64, 2]);
+            let guard = lock.lock().unwrap();
+            announce();
+            report(1);
+            let sum: u64 = guard.iter().map(|number| number + lock.lock().unwrap()[0]).sum();
+            eprintln!("{sum}");
+        }
+        "itself_dropping" => {
+            struct Counted;
+            impl Drop for Counted {
+                fn drop(&mut self) {
+                    *LOCK.lock().unwrap() += 1;
+                }
+            }
+            let guard = LOCK.lock().unwrap();
+            let counted = Counted;
+            announce();
+            report(1);
+            drop(counted);
+            eprintln!("{guard}");
+        }
+        "itself_reading" => {
+            let lock = RwLock::new(1);
+            let guard = lock.read().unwrap();
+            announce();
+            report(1);
+            *lock.write().unwrap() = *guard + 1;
+        }
+        "itself_initialising" => {
+            CELL.get_or_init(|| {
+                announce();
+                report(1);
+                *CELL.get_or_init(|| 1) + 1
+            });
         }
         // On the stack of another thread.
         "scope" => {

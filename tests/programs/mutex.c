@@ -43,10 +43,9 @@ int main(int argc, char **argv) {
     if (!strcmp(kind, "recursive")) pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
     if (!strcmp(kind, "errorcheck")) pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
     if (!strcmp(kind, "adaptive")) pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-    if (!strcmp(kind, "pi")) pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-    if (!strcmp(kind, "robust") || !strcmp(kind, "robust_pi"))
-        pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    if (!strcmp(kind, "robust_pi")) pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+    if (strstr(kind, "normal") && strcmp(kind, "normal")) pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_NORMAL);
+    if (strstr(kind, "robust")) pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    if (strstr(kind, "pi")) pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
     pthread_mutex_init(mutex, &attr);
     pthread_barrier_init(&ready, NULL, 2);
     pthread_mutex_lock(mutex);

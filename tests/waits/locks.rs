@@ -66,6 +66,29 @@ fn a_statically_linked_program_is_decoded_where_it_has_symbols() {
 }
 
 #[test]
+fn the_lock_of_a_stream_names_its_holder() {
+    for options in [&["-O0", "-pthread"][..], &["-O2", "-pthread"], &["-O2", "-pthread", "-static"]] {
+        let mut target = Target::program("stream.c", options, &[]);
+        let [holder, waiter] = target.numbers();
+        let wait = target.wait_of(waiter as i32, WaitKind::StdioLock);
+        held_by(&wait, target.pid(), holder);
+        assert_eq!(wait.certainty, Certainty::Certain);
+    }
+}
+
+#[test]
+fn a_mutex_of_a_type_that_was_chosen_is_decoded_with_inheritance_and_robustness() {
+    for (kind, expected) in [
+        ("pi_normal", WaitKind::PthreadMutexPi),
+        ("robust_normal", WaitKind::PthreadMutexRobust),
+        ("robust_pi_normal", WaitKind::PthreadMutexRobustPi),
+    ] {
+        let (target, [main, waiter, _]) = pthread(kind, "0", &["-O2"]);
+        held_by(&target.wait_of(waiter as i32, expected), target.pid(), main);
+    }
+}
+
+#[test]
 fn a_mutex_shared_between_processes_names_the_thread_of_the_other() {
     let mut target = Target::program("shared_mutex.c", &["-pthread"], &[]);
     let [parent, child, address] = target.numbers();

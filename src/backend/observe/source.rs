@@ -86,22 +86,14 @@ impl Source {
         read_once(self.root.directory().as_fd(), path, &mut self.buffer)
     }
 
-    /// Opens a directory, to read several files in it by [`Source::once_in`]:
-    /// then the way to it is walked once.
+    /// Opens a directory, to read several files in it: then the way to it is
+    /// walked once.
     ///
     /// # Errors
     /// Whatever openat(2) says.
     pub fn directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(self.root.directory(), path.as_c_str(), flags, Mode::empty())
-    }
-
-    /// Reads a small file below `directory`.
-    ///
-    /// # Errors
-    /// Those of [`read_once`].
-    pub fn once_in(&mut self, directory: &OwnedFd, path: &Path) -> Result<&[u8], Errno> {
-        read_once(directory.as_fd(), path, &mut self.buffer)
     }
 
     /// Reads a small file and says who owns it.

@@ -84,6 +84,8 @@ pub struct Frame {
     pub cfa: u64,
     /// Where its function begins.
     pub function: u64,
+    /// How long it is; 0 where no table says.
+    pub length: u64,
     /// Where the table of what to do about exceptions stands, if it has one.
     pub exceptions: Option<u64>,
     /// Whether no table says this, but its code.
@@ -111,7 +113,10 @@ impl Step {
     /// From a function without a table.
     fn bare(registers: Registers, caller: Registers) -> Self {
         let (cfa, function) = (caller.sp, registers.pc);
-        Step { frame: Frame { registers, cfa, function, exceptions: None, bare: true }, caller: Some(caller) }
+        Step {
+            frame: Frame { registers, cfa, function, length: 0, exceptions: None, bare: true },
+            caller: Some(caller),
+        }
     }
 }
 
@@ -184,7 +189,8 @@ impl FrameTable {
             _ => None,
         };
         let function = fde.initial_address().wrapping_add(moved);
-        let frame = Frame { registers: registers.clone(), cfa, function, exceptions, bare: false };
+        let length = fde.len();
+        let frame = Frame { registers: registers.clone(), cfa, function, length, exceptions, bare: false };
         // x86-64 psABI: an undefined return address marks the outermost frame.
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { frame, caller: None });

@@ -16,12 +16,25 @@ pub(super) fn function(facts: &Facts<'_>, world: &mut World, site: &CallSite) ->
     if !site.at.runtime.known_glibc() || site.at.name() == "syscall" {
         return None;
     }
+    let seen = named(facts, world, site);
+    if seen.as_deref().is_some_and(is_public) {
+        return seen;
+    }
+    // What calls have left on the stack may stand in between.
+    world.live_call_site(facts).and_then(|site| named(facts, world, &site)).or(seen)
+}
+
+fn is_public(name: &str) -> bool {
+    PUBLIC.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn named(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> Option<String> {
     let inner = std::iter::once(&site.at).chain(site.callers.iter().take_while(|code| code.file == site.at.file));
     let mut names = inner.take(4).map(|code| code.name().trim_start_matches('_'));
-    if let Some(name) = names.find(|name| PUBLIC.iter().any(|prefix| name.starts_with(prefix))) {
+    if let Some(name) = names.find(|name| is_public(name)) {
         return Some(name.to_owned());
     }
     let outer = site.callers.iter().take(4).find(|code| code.file != site.at.file)?;
-    let entered = world.called_from(facts.pid, outer).filter(|code| code.file == site.at.file)?;
+    let entered = world.called_from(facts.pid, outer.address).filter(|code| code.file == site.at.file)?;
     Some(entered.name().trim_start_matches('_').to_owned())
 }

@@ -15,6 +15,7 @@ mod anonymous;
 mod any_of;
 mod calls;
 mod caught;
+mod cxa_guard;
 mod descriptor;
 mod epoll;
 mod facts;
@@ -40,6 +41,7 @@ mod pthread_mutex;
 mod pthread_rwlock;
 mod pthread_sync;
 mod record_lock;
+mod refused_mutex;
 mod rust;
 mod rust_mutex;
 mod rust_sync;
@@ -47,6 +49,7 @@ mod select;
 mod shared;
 mod sleep;
 mod socket;
+mod stdio_lock;
 mod stopped;
 mod sysv;
 mod task;
@@ -91,9 +94,12 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &stopped::Stopped,
     &pthread_mutex::PthreadMutex,
     &kernel_mutex::KernelMutex,
+    &refused_mutex::RefusedMutex,
     &thread_join::ThreadJoin,
     &pthread_rwlock::PthreadRwlock,
     &pthread_sync::PthreadSync,
+    &stdio_lock::StdioLock,
+    &cxa_guard::CxaGuard,
     &musl::Musl,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,

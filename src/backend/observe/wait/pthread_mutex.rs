@@ -96,9 +96,10 @@ impl Decoder for PthreadMutex {
         if !fields.plausible(call.private) {
             return None;
         }
-        let site = world.call_site(facts)?;
+        let mut site = world.call_site(facts)?;
         if !waits_in_mutex_code(&site, timed) {
-            return None;
+            // What calls have left on the stack may stand in between.
+            site = world.live_call_site(facts).filter(|site| waits_in_mutex_code(site, timed))?.into();
         }
         let mut wait = call.wait(WaitKind::PthreadMutex, resource(facts, world, &call));
         wait.evidence.push(format!("owner word = {} at {:#x}", fields.owner, call.address + 8));

@@ -35,7 +35,8 @@ impl Decoder for PthreadSync {
          barrier, or another thread's one-time initialisation (pthread_cond_wait(3), sem_wait(3), \
          pthread_barrier_wait(3), pthread_once(3); threading.Lock of Python is a semaphore). It is recognised by the \
          function of glibc it is in and by the fields there. Nobody holds such a thing: any thread might signal or \
-         post, so nobody is named."
+         post, so nobody is named. Who runs the one-time initialisation is, as inferred, by why, deadlocks and the \
+         Waits panel: the thread in which pthread_once has called the program back."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -72,7 +73,12 @@ impl Decoder for PthreadSync {
             wait.evidence.push(format!("the barrier is for {count} threads"));
         }
         wait.evidence.push(route(&site));
-        wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());
+        wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
+        let who = match kind {
+            WaitKind::PthreadOnce => "it does not store which thread runs the initialisation",
+            _ => "nobody holds it: whoever acts next cannot be told",
+        };
+        wait.evidence.push(who.to_owned());
         Some(wait)
     }
 }

@@ -14,7 +14,7 @@ use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 /// Where the id stands in glibc's thread descriptor on x86-64.
-const TID: u64 = 0x2d0;
+pub(super) const TID: u64 = 0x2d0;
 
 /// A thread that waits for another thread's end.
 #[derive(Debug)]

@@ -64,7 +64,7 @@ pub(super) fn primitive(facts: &Facts<'_>, world: &mut World, site: &CallSite) -
     }
     // Nothing but nameless functions: what the program called.
     let outer = frames.iter().find(|code| code.file != site.at.file)?;
-    let entered = world.called_from(facts.pid, outer).filter(|code| code.file == site.at.file)?;
+    let entered = world.called_from(facts.pid, outer.address).filter(|code| code.file == site.at.file)?;
     known(plain(&entered))
 }
 

@@ -11,7 +11,7 @@ use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
-use crate::backend::observe::target::unwind::{FrameTable, Registers, Walk, walk};
+use crate::backend::observe::target::unwind::{Frame, FrameTable, Registers, Walk, walk};
 use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
@@ -36,7 +36,7 @@ impl World {
             return Some("a Java virtual machine (libjvm.so): its threads and monitors are its own, jstack tells them");
         }
         let program = maps.all().iter().find(|mapping| mapping.file.is_some())?;
-        let is_go = self.source.is_go(&self.root, pid, program);
+        let is_go = self.source.is_go(&self.root, self.through(pid), program);
         is_go.then_some("a Go program (.go.buildinfo): its goroutines are not its threads, SIGQUIT makes it tell them")
     }
 
@@ -75,16 +75,16 @@ impl World {
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
         addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
-        let mut code = self.source.code(&self.root, pid, &maps, &addresses).into_iter();
+        let mut code = self.source.code(&self.root, self.through(pid), &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
     }
 
     /// The function that the call before a return address enters, through the
     /// linkage table if need be; `None` where that cannot be followed.
-    pub(in crate::backend::observe::wait) fn called_from(&mut self, pid: Pid, caller: &Code) -> Option<Code> {
+    pub(in crate::backend::observe::wait) fn called_from(&mut self, pid: Pid, behind: u64) -> Option<Code> {
         let mut code = [0; LONGEST_CALL];
-        self.memory(pid, caller.address.checked_sub(LONGEST_CALL as u64)?, &mut code).ok()?;
-        let target = match callee(code, caller.address)? {
+        self.memory(pid, behind.checked_sub(LONGEST_CALL as u64)?, &mut code).ok()?;
+        let target = match callee(code, behind)? {
             Callee::Behind(slot) => self.longs::<1>(pid, slot).ok()?[0],
             Callee::At(to) => {
                 let mut stub = [0; 11];
@@ -97,7 +97,7 @@ impl World {
         };
         let maps = self.maps(pid)?;
         // The code that ends directly before the function's second byte.
-        self.source.code(&self.root, pid, &maps, &[target.checked_add(1)?]).pop()
+        self.source.code(&self.root, self.through(pid), &maps, &[target.checked_add(1)?]).pop()
     }
 
     /// The function that made a call which goes on as `restart_syscall(2)` after
@@ -123,7 +123,7 @@ impl World {
     fn read_after_calls(&self, pid: Pid, candidates: &[u64]) -> Vec<u64> {
         let ranges: Vec<_> = candidates.iter().map(|at| (at - LONGEST_CALL as u64, LONGEST_CALL)).collect();
         let mut code = vec![0; candidates.len() * LONGEST_CALL];
-        if self.source.memory(pid, &ranges, &mut code).is_err() {
+        if self.source.memory(self.through(pid), &ranges, &mut code).is_err() {
             // One of them at the very beginning of a mapping: one by one.
             return candidates.iter().copied().filter(|&at| self.is_after_call(pid, at)).collect();
         }
@@ -136,15 +136,27 @@ impl World {
         self.memory(pid, at - LONGEST_CALL as u64, &mut code).is_ok() && ends_in_call(code)
     }
 
-    /// Where the live frames of a blocked thread are in its code, innermost first.
-    pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
+    /// The live frames of a blocked thread, innermost first.
+    pub(in crate::backend::observe::wait) fn frames(&mut self, facts: &Facts<'_>) -> Vec<Frame> {
         let &Call::Blocked { sp, pc, .. } = facts.call else { return Vec::new() };
         let stage = self.stage(facts.pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let walk = stage.frames(&Memory::new(&read), sp, pc);
-        let addresses: Vec<u64> = walk.frames.iter().map(|frame| frame.registers.pc).collect();
+        stage.frames(&Memory::new(&read), sp, pc).frames
+    }
+
+    /// Where the live frames of a blocked thread are in its code, innermost first.
+    pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
+        let addresses: Vec<u64> = self.frames(facts).iter().map(|frame| frame.registers.pc).collect();
         let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
-        self.source.code(&self.root, facts.pid, &maps, &addresses)
+        self.source.code(&self.root, self.through(facts.pid), &maps, &addresses)
+    }
+
+    /// As [`World::call_site`], of live frames only: slower, but nothing that calls
+    /// have left on the stack is among them. `None` where they cannot be told.
+    pub(in crate::backend::observe::wait) fn live_call_site(&mut self, facts: &Facts<'_>) -> Option<CallSite> {
+        let mut code = self.frame_code(facts).into_iter();
+        let site = CallSite { at: code.next()?, callers: code.take(CALLERS).collect() };
+        (!site.callers.is_empty()).then_some(site)
     }
 
     /// The functions that a blocked thread is in, mangled, innermost first; those
@@ -161,7 +173,7 @@ impl World {
     /// author wrote it; else the address in its file.
     pub(in crate::backend::observe) fn function_at(&mut self, pid: Pid, address: u64) -> String {
         let Some(maps) = self.maps(pid) else { return format!("{address:#x}") };
-        match self.source.code(&self.root, pid, &maps, &[address]).pop() {
+        match self.source.code(&self.root, self.through(pid), &maps, &[address]).pop() {
             Some(Code { function: Some(name), .. }) => readable(&name),
             Some(code) => format!("{address:#x} of {}", code.file),
             None => format!("{address:#x}"),
@@ -176,7 +188,8 @@ impl World {
         let walk = stage.frames(&Memory::new(&read), sp, pc);
         let maps = self.maps(pid)?;
         let frames = walk.frames.iter().skip(1).take(LINES);
-        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, pid, &maps, frame.registers.pc));
+        let through = self.through(pid);
+        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, through, &maps, frame.registers.pc));
         let line = lines.find(|line| !line.is_library())?;
         let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
         Some(format!("{}:{}{function}", line.file, line.line))
@@ -184,7 +197,8 @@ impl World {
 
     /// The code of a process, to rehearse it.
     pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
-        OnStage { world: RefCell::new(self), pid, tables: RefCell::default(), functions: RefCell::default() }
+        let through = self.through(pid);
+        OnStage { world: RefCell::new(self), pid, through, tables: RefCell::default(), functions: RefCell::default() }
     }
 }
 
@@ -193,6 +207,8 @@ impl World {
 pub(in crate::backend::observe) struct OnStage<'w> {
     world: RefCell<&'w mut World>,
     pid: Pid,
+    /// The number to reach its files by.
+    through: Pid,
     /// By the beginning of the mapping.
     tables: RefCell<HashMap<u64, Option<Moved>>>,
     functions: RefCell<HashMap<u64, Function>>,
@@ -202,6 +218,16 @@ impl OnStage<'_> {
     /// Fills the buffer with the process's memory, all or nothing.
     pub(in crate::backend::observe) fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
         self.world.borrow().memory(self.pid, address, buffer).is_ok()
+    }
+
+    /// The function that the call before a return address enters.
+    pub(in crate::backend::observe) fn called_from(&self, behind: u64) -> Option<Arc<str>> {
+        self.world.borrow_mut().called_from(self.pid, behind)?.function
+    }
+
+    /// Whether code lies at an address.
+    pub(in crate::backend::observe) fn is_code(&self, address: u64) -> bool {
+        self.world.borrow_mut().maps(self.pid).is_some_and(|maps| maps.is_code(address))
     }
 
     /// The live frames of a blocked thread, innermost first.
@@ -215,7 +241,7 @@ impl OnStage<'_> {
         let table = |address: u64| {
             let look = || {
                 let World { source, root, .. } = &mut **self.world.borrow_mut();
-                source.frames(root, self.pid, &maps, address)
+                source.frames(root, self.through, &maps, address)
             };
             let key = maps.find(address)?.range.start;
             self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
@@ -226,7 +252,7 @@ impl OnStage<'_> {
         let bare = |registers: &Registers| {
             let runtime = {
                 let World { source, root, .. } = &mut **self.world.borrow_mut();
-                source.code(root, self.pid, &maps, &[registers.pc]).pop()?.runtime
+                source.code(root, self.through, &maps, &[registers.pc]).pop()?.runtime
             };
             (runtime == Runtime::Musl).then_some(())?;
             leave(registers, read, |target| self.function(target).name.is_some_and(|name| FINAL.contains(&&*name)))
@@ -242,7 +268,7 @@ impl Stage for OnStage<'_> {
             let Some(maps) = world.maps(self.pid) else { return Function { name: None, library: false } };
             let World { source, root, .. } = &mut **world;
             // The code that ends directly before the function's second byte.
-            let code = source.code(root, self.pid, &maps, &[address.wrapping_add(1)]).pop();
+            let code = source.code(root, self.through, &maps, &[address.wrapping_add(1)]).pop();
             let library = code.as_ref().is_some_and(|code| is_library(&code.file));
             Function { name: code.and_then(|code| code.function), library }
         };
@@ -253,7 +279,7 @@ impl Stage for OnStage<'_> {
         let mut world = self.world.borrow_mut();
         let maps = world.maps(self.pid)?;
         let World { source, root, .. } = &mut **world;
-        source.import(root, self.pid, &maps, slot)
+        source.import(root, self.through, &maps, slot)
     }
 }
 

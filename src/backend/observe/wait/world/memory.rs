@@ -14,6 +14,21 @@ impl World {
         self.threads = (pid, tids);
     }
 
+    /// The main thread of a process has ended, and with it the way to its memory
+    /// and its files by the process's number: from now on it goes by `other`, a
+    /// thread that lives, or by the process's own number again for `None`.
+    pub fn go_through(&mut self, pid: Pid, other: Option<Pid>) {
+        match other {
+            Some(tid) => drop(self.detours.insert(pid, tid)),
+            None => drop(self.detours.remove(&pid)),
+        }
+    }
+
+    /// The number by which memory and files of a process are reached.
+    pub(super) fn through(&self, pid: Pid) -> Pid {
+        self.detours.get(&pid).copied().unwrap_or(pid)
+    }
+
     /// Reads memory of a process ahead: for threads that sleep with these stack
     /// pointers, on futexes at these addresses.
     pub fn read_ahead(&mut self, pid: Pid, sleepers: impl Iterator<Item = (Option<u64>, Option<u64>)>) {
@@ -22,7 +37,8 @@ impl World {
             ranges.extend(stack.map(|pointer| (pointer, DEPTH)));
             ranges.extend(futex.map(|address| (address.saturating_sub(AROUND), 2 * AROUND as usize)));
         }
-        self.ahead = Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(pid, ranges, buffer));
+        self.ahead =
+            Ahead::read(pid, ranges, |ranges, buffer| self.source.memory_each(self.through(pid), ranges, buffer));
     }
 
     /// What has been [read ahead](World::read_ahead) around the futex at
@@ -40,7 +56,7 @@ impl World {
         if self.ahead.fill(pid, address, buffer) {
             return Ok(());
         }
-        self.source.memory(pid, &[(address, buffer.len())], buffer)
+        self.source.memory(self.through(pid), &[(address, buffer.len())], buffer)
     }
 
     /// `N` consecutive 32-bit words of a process's memory.
@@ -77,7 +93,7 @@ impl World {
             return known.clone();
         }
         let mut content = Vec::new();
-        let read = self.root.read_into(&format!("{pid}/maps"), &mut content);
+        let read = self.root.read_into(&format!("{}/maps", self.through(pid)), &mut content);
         let maps = read.is_ok().then(|| Arc::new(Maps::parse(&content)));
         if self.maps.len() == MAPS {
             self.maps.clear();
@@ -96,7 +112,7 @@ impl World {
     /// `[heap] +0x2a0`.
     pub fn place(&mut self, pid: Pid, address: u64) -> String {
         match self.maps(pid) {
-            Some(maps) => self.source.place(&self.root, pid, &maps, address),
+            Some(maps) => self.source.place(&self.root, self.through(pid), &maps, address),
             None => "memory whose mapping may not be read".to_owned(),
         }
     }

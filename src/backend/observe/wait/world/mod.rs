@@ -118,6 +118,8 @@ pub struct World {
     returns: HashMap<(Pid, u64), bool>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
+    /// Threads by which processes are reached whose main thread has ended.
+    detours: HashMap<Pid, Pid>,
     /// Where the thread at hand is in its code: several decoders ask.
     site: Option<(SiteKey, Option<Arc<CallSite>>)>,
     ends: Option<Ends>,
@@ -147,6 +149,7 @@ impl World {
             returns: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
+            detours: HashMap::new(),
             site: None,
             ends: None,
             ends_outdated: false,

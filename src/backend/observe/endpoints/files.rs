@@ -1,0 +1,85 @@
+//! Who has a file or a named pipe open: found by the last part of its path among
+//! the links of all descriptors, and made sure of by what it is.
+
+use rustix::fs::{AtFlags, FileType, statat};
+use rustix::io::Errno;
+
+use super::End;
+use super::listing::{access_of, decimal, descriptors_of, each_descriptor};
+use crate::model::Pid;
+use crate::sys::procroot::ProcRoot;
+
+/// Calls `each` with process, thread and number of every descriptor whose link has
+/// the same last part as `path`; returns the processes that may not be read.
+///
+/// # Errors
+/// Where the proc file system itself cannot be listed.
+pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> Result<Vec<Pid>, Errno> {
+    let name = last_part(path);
+    each_descriptor(root, |_, (pid, tid), fd, link| {
+        if link.starts_with(b"/") && last_part(link) == name {
+            each(pid, tid, fd);
+        }
+    })
+}
+
+/// As [`with_name`], among the descriptors of one process only; false where it
+/// may not be read.
+pub fn with_name_in(root: &ProcRoot, pid: Pid, path: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> bool {
+    let name = last_part(path);
+    descriptors_of(root, pid, |_, tid, fd, link| {
+        if link.starts_with(b"/") && last_part(link) == name {
+            each(pid, tid, fd);
+        }
+    })
+}
+
+/// The open ends of a named pipe, found by its device and inode among the
+/// descriptors whose link has the same last part; and who may not be read.
+///
+/// # Errors
+/// Where the proc file system itself cannot be listed.
+pub fn of_fifo(root: &ProcRoot, path: &[u8], device: u64, inode: u64) -> Result<(Vec<End>, Vec<Pid>), Errno> {
+    let name = last_part(path);
+    let mut ends = Vec::new();
+    let unreadable = each_descriptor(root, |directory, table, fd, link| {
+        // Only a link of that name is followed: following others could wait
+        // for a file server that does not answer.
+        if !link.starts_with(b"/") || last_part(link) != name {
+            return;
+        }
+        let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
+        let is_fifo = FileType::from_raw_mode(status.st_mode) == FileType::Fifo;
+        if is_fifo && (status.st_dev, status.st_ino) == (device, inode) {
+            ends.push(End { pid: table.0, tid: table.1, fd, access: access_of(directory, fd) });
+        }
+    })?;
+    Ok((ends, unreadable))
+}
+
+/// Who has the same file open as the descriptor whose link is at `own` below the
+/// root, and leads to `path`.
+///
+/// # Errors
+/// Where that descriptor or the proc file system cannot be read.
+pub fn of_file(root: &ProcRoot, path: &[u8], own: &str) -> Result<Vec<End>, Errno> {
+    let same = statat(root.directory(), own, AtFlags::empty())?;
+    let name = last_part(path);
+    let mut ends = Vec::new();
+    each_descriptor(root, |directory, (pid, tid), fd, link| {
+        if !link.starts_with(b"/") || last_part(link) != name {
+            return;
+        }
+        let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
+        if (status.st_dev, status.st_ino) == (same.st_dev, same.st_ino) {
+            ends.push(End { pid, tid, fd, access: access_of(directory, fd) });
+        }
+    })?;
+    Ok(ends)
+}
+
+/// The last part of a path, without the kernel's remark that it is deleted.
+fn last_part(path: &[u8]) -> &[u8] {
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
+}

@@ -1,0 +1,161 @@
+//! The descriptors of processes, as `/proc/PID/fd` lists them (`proc_pid_fd(5)`).
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::io::Errno;
+
+use super::Access;
+use crate::model::Pid;
+use crate::sys::kcmp;
+use crate::sys::procroot::ProcRoot;
+
+/// Calls `each` with the directory, process and thread, number and link of every
+/// descriptor of every process; returns the processes that may not be read.
+pub(super) fn each_descriptor(
+    root: &ProcRoot,
+    mut each: impl FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]),
+) -> Result<Vec<Pid>, Errno> {
+    let mut pids = Vec::new();
+    numbers(root.directory(), ".", &mut pids)?;
+    pids.retain(|&pid| !descriptors_of(root, pid, |directory, tid, fd, link| each(directory, (pid, tid), fd, link)));
+    Ok(pids)
+}
+
+/// Calls `each` with the directory, thread, number and link of every descriptor
+/// of one process; false where it may not be read.
+pub(super) fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
+    let mut tables = Tables::new(root, pid);
+    let readable =
+        match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
+            // Its main thread may have ended before others: it has none left.
+            Ok(count) => {
+                if count > 0 {
+                    tables.seen.push(pid);
+                }
+                true
+            }
+            Err(Errno::ACCESS | Errno::PERM) => return !may_hold_descriptors(root, pid),
+            Err(_) => true,
+        };
+    for tid in tables.others() {
+        let _ = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
+            each(directory, tid, fd, link);
+        });
+    }
+    readable
+}
+
+/// Calls `each` for the descriptors in one directory; how many there are.
+fn descriptors_in(root: &ProcRoot, path: &str, mut each: impl FnMut(&OwnedFd, i32, &[u8])) -> Result<usize, Errno> {
+    let mut open = Vec::new();
+    let mut link = [0; 512];
+    let directory = openat(root.directory(), path, DIRECTORY, Mode::empty())?;
+    numbers(&directory, ".", &mut open)?;
+    for &fd in &open {
+        if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
+            each(&directory, fd, &link[..length]);
+        }
+    }
+    Ok(open.len())
+}
+
+/// The tables of descriptors of one process: mostly one, that all its threads
+/// share.
+struct Tables<'r> {
+    root: &'r ProcRoot,
+    pid: Pid,
+    /// Threads with different tables, all of which are known.
+    seen: Vec<Pid>,
+}
+
+impl<'r> Tables<'r> {
+    fn new(root: &'r ProcRoot, pid: Pid) -> Self {
+        Tables { root, pid, seen: Vec::new() }
+    }
+
+    /// The first thread of each further table.
+    fn others(mut self) -> Vec<Pid> {
+        let task = format!("{}/task", self.pid);
+        // A directory has a link for each thread in it, and two of its own.
+        let threads =
+            statat(self.root.directory(), task.as_str(), AtFlags::empty()).map_or(0, |status| status.st_nlink);
+        if threads <= 3 || !self.root.is_real() {
+            return Vec::new();
+        }
+        let (mut tids, mut others) = (Vec::new(), Vec::new());
+        let _ = numbers(self.root.directory(), &task, &mut tids);
+        tids.sort_unstable();
+        for tid in tids {
+            if self.seen.iter().all(|&known| kcmp::share_descriptors(known, tid) == Ok(false)) {
+                self.seen.push(tid);
+                others.push(tid);
+            }
+        }
+        others
+    }
+}
+
+/// Whether what the link at `path` below the root leads to is a FIFO. Only a
+/// link to a path that says so itself may be followed without waiting for a file
+/// server: this one belongs to a thread that waits for it.
+pub(in crate::backend::observe) fn is_fifo(root: &ProcRoot, path: &str) -> bool {
+    statat(root.directory(), path, AtFlags::empty())
+        .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Fifo)
+}
+
+/// What the descriptor whose link is at `path` below the root may be used for.
+pub(in crate::backend::observe) fn access_of_path(root: &ProcRoot, path: &str) -> Access {
+    match statat(root.directory(), path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(status) => Access { read: status.st_mode & 0o400 != 0, write: status.st_mode & 0o200 != 0 },
+        Err(_) => Access { read: false, write: false },
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Lists the entries of a directory that are numbers.
+pub(super) fn numbers(parent: &OwnedFd, name: &str, into: &mut Vec<i32>) -> Result<(), Errno> {
+    let directory = openat(parent, name, DIRECTORY, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        into.extend(str::from_utf8(entry.file_name().to_bytes()).ok().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(())
+}
+
+/// A number as the name of a file.
+pub(super) fn decimal(number: i32) -> String {
+    number.to_string()
+}
+
+/// `N` of `pipe:[N]`.
+pub(in crate::backend::observe) fn inode_in(link: &[u8], prefix: &[u8]) -> Option<u64> {
+    str::from_utf8(link.strip_prefix(prefix)?.strip_suffix(b"]")?).ok()?.parse().ok()
+}
+
+/// The kernel shows a descriptor's access as the owner's permission bits of its
+/// link (`proc_pid_fd(5)`).
+pub(super) fn access_of(directory: &OwnedFd, fd: i32) -> Access {
+    match statat(directory, decimal(fd).as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(status) => Access { read: status.st_mode & 0o400 != 0, write: status.st_mode & 0o200 != 0 },
+        Err(_) => Access { read: false, write: false },
+    }
+}
+
+/// Kernel threads and zombies have no descriptors.
+fn may_hold_descriptors(root: &ProcRoot, pid: Pid) -> bool {
+    let mut content = Vec::new();
+    if root.read_into(&format!("{pid}/stat"), &mut content).is_err() {
+        return false;
+    }
+    let Some(end) = content.iter().rposition(|&byte| byte == b')') else { return true };
+    let fields = OsStr::from_bytes(&content[end + 1..]).to_string_lossy();
+    let mut fields = fields.split_ascii_whitespace();
+    let (state, parent) = (fields.next(), fields.next());
+    !(pid == 2 || parent == Some("2") || matches!(state, Some("Z" | "X")))
+}

@@ -1,0 +1,225 @@
+//! Who has which end of a pipe or a socket open.
+//!
+//! An index over the descriptors of all processes that may be read
+//! (`/proc/PID/fd`), and the kernel's word on which Unix sockets are connected
+//! ([`diag`]). Building it means reading every descriptor of the machine, so
+//! [`World::ends`](super::wait::World::ends) does it only for a decoder that
+//! asks, and keeps it for a while. A process whose descriptors may not be read
+//! can hold any end: [`Ends::unreadable`].
+//!
+//! Who did not run has opened and closed nothing, so an index is renewed
+//! ([`Ends::renew`]) by reading only those whose CPU clock moved.
+
+mod files;
+mod listing;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use rustix::io::Errno;
+
+pub use self::files::{of_fifo, of_file, with_name, with_name_in};
+use self::listing::{access_of, descriptors_of, numbers};
+pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
+use super::source::is_own_namespace;
+use crate::model::{Nanos, Pid};
+use crate::sys::procroot::ProcRoot;
+use crate::sys::{clock, diag};
+
+/// How a descriptor may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Access {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+}
+
+/// One open end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct End {
+    /// The process that has it.
+    pub pid: Pid,
+    /// The thread in whose table of descriptors it is: the main thread, but for
+    /// a thread with a table of its own (`CLONE_FILES` left out), or where the
+    /// main thread has ended.
+    pub tid: Pid,
+    /// Its descriptor.
+    pub fd: i32,
+    /// What it may do there.
+    pub access: Access,
+}
+
+/// Ends by inode.
+#[derive(Debug, Default)]
+struct ByInode {
+    inodes: Vec<u64>,
+    ends: Vec<End>,
+}
+
+impl ByInode {
+    fn new(mut pairs: Vec<(u64, End)>) -> Self {
+        pairs.sort_unstable();
+        let (inodes, ends) = pairs.into_iter().unzip();
+        ByInode { inodes, ends }
+    }
+
+    fn of(&self, inode: u64) -> &[End] {
+        let from = self.inodes.partition_point(|&other| other < inode);
+        let to = self.inodes.partition_point(|&other| other <= inode);
+        &self.ends[from..to]
+    }
+}
+
+/// What one process has open.
+#[derive(Debug)]
+struct Holder {
+    pid: Pid,
+    /// Its CPU time just before its descriptors were read.
+    ran: Option<Nanos>,
+    readable: bool,
+    pipes: Vec<(u64, End)>,
+    sockets: Vec<(u64, End)>,
+}
+
+/// All open ends of pipes and sockets, at one time.
+#[derive(Debug)]
+pub struct Ends {
+    at: Nanos,
+    /// Whether the processes listed here have CPU clocks.
+    clocks: bool,
+    holders: Vec<Holder>,
+    pipes: ByInode,
+    sockets: ByInode,
+    unreadable: Vec<Pid>,
+    unix: OnceLock<Result<HashMap<u64, diag::UnixSocket>, String>>,
+    real: bool,
+}
+
+impl Ends {
+    /// Reads the descriptors of all processes.
+    ///
+    /// # Errors
+    /// Where the proc file system itself cannot be listed.
+    pub fn read(root: &ProcRoot) -> Result<Self, Errno> {
+        let mut ends = Ends {
+            at: Nanos::ZERO,
+            clocks: root.is_real() && is_own_namespace(root),
+            holders: Vec::new(),
+            pipes: ByInode::default(),
+            sockets: ByInode::default(),
+            unreadable: Vec::new(),
+            unix: OnceLock::new(),
+            real: root.is_real(),
+        };
+        ends.renew(root)?;
+        Ok(ends)
+    }
+
+    /// Brings it up to date: reads those that ran since, and the new ones.
+    ///
+    /// # Errors
+    /// As [`Ends::read`]; it is as it was then.
+    pub fn renew(&mut self, root: &ProcRoot) -> Result<(), Errno> {
+        let mut pids = Vec::new();
+        numbers(root.directory(), ".", &mut pids)?;
+        pids.sort_unstable();
+        self.at = clock::monotonic();
+        self.unix = OnceLock::new();
+        let mut known = std::mem::take(&mut self.holders).into_iter().peekable();
+        let (mut kept, before) = (0, known.len());
+        for &pid in &pids {
+            while known.next_if(|holder| holder.pid < pid).is_some() {}
+            let ran = if self.clocks { clock::cpu_of_process(pid).ok() } else { None };
+            let holder = known.next_if(|holder| holder.pid == pid);
+            let still = holder.filter(|holder| ran.is_some() && holder.ran == ran);
+            kept += usize::from(still.is_some());
+            self.holders.push(still.unwrap_or_else(|| Holder::read(root, pid, ran)));
+        }
+        if (kept, kept) != (before, pids.len()) {
+            self.pipes = ByInode::new(self.holders.iter().flat_map(|holder| holder.pipes.iter().copied()).collect());
+            self.sockets =
+                ByInode::new(self.holders.iter().flat_map(|holder| holder.sockets.iter().copied()).collect());
+            self.unreadable = self.holders.iter().filter(|holder| !holder.readable).map(|holder| holder.pid).collect();
+        }
+        Ok(())
+    }
+
+    /// When it was read, on `CLOCK_MONOTONIC`.
+    pub fn at(&self) -> Nanos {
+        self.at
+    }
+
+    /// The open ends of the anonymous pipe with this inode, both kinds.
+    pub fn of_pipe(&self, inode: u64) -> &[End] {
+        self.pipes.of(inode)
+    }
+
+    /// The descriptors open on the socket with this inode.
+    pub fn of_socket(&self, inode: u64) -> &[End] {
+        self.sockets.of(inode)
+    }
+
+    /// The descriptors open on the socket that the Unix socket with this inode
+    /// is connected to; `None` where the kernel names no such socket.
+    pub fn peer_of_unix(&self, inode: u64) -> Option<&[End]> {
+        let peer = self.unix_socket(inode)?.peer?;
+        Some(self.of_socket(peer))
+    }
+
+    /// What the kernel tells of a Unix socket; `None` for one that is of another
+    /// kind or of another network namespace, and on a kernel that does not tell.
+    pub fn unix_socket(&self, inode: u64) -> Option<&diag::UnixSocket> {
+        self.unix_sockets().as_ref().ok()?.get(&inode)
+    }
+
+    /// The Unix socket that listens at this path: the lower half of its inode, and
+    /// its device as the kernel numbers it.
+    pub fn unix_listener(&self, bound: (u32, u32)) -> Option<&diag::UnixSocket> {
+        let mut all = self.unix_sockets().as_ref().ok()?.values();
+        all.find(|socket| socket.state == diag::LISTENING && socket.bound == Some(bound))
+    }
+
+    /// Why the kernel does not tell of Unix sockets, if so.
+    pub fn unix_fault(&self) -> Option<&str> {
+        self.unix_sockets().as_ref().err().map(String::as_str)
+    }
+
+    /// Processes whose descriptors may not be read, kernel threads and zombies
+    /// left out: any of them may hold any end.
+    pub fn unreadable(&self) -> &[Pid] {
+        &self.unreadable
+    }
+
+    fn unix_sockets(&self) -> &Result<HashMap<u64, diag::UnixSocket>, String> {
+        self.unix.get_or_init(|| {
+            if !self.real {
+                return Err("this is not the kernel's own /proc".to_owned());
+            }
+            match diag::unix_sockets() {
+                Ok(all) => Ok(all.into_iter().map(|socket| (socket.inode, socket)).collect()),
+                Err(error) => Err(format!("asking the kernel for Unix sockets (sock_diag): {error}")),
+            }
+        })
+    }
+}
+
+impl Holder {
+    fn read(root: &ProcRoot, pid: Pid, ran: Option<Nanos>) -> Self {
+        let (mut pipes, mut sockets) = (Vec::new(), Vec::new());
+        let readable = descriptors_of(root, pid, |directory, tid, fd, link| {
+            if let Some(inode) = inode_in(link, b"pipe:[") {
+                let access = access_of(directory, fd);
+                pipes.push((inode, End { pid, tid, fd, access }));
+            } else if let Some(inode) = inode_in(link, b"socket:[") {
+                sockets.push((inode, End { pid, tid, fd, access: Access { read: true, write: true } }));
+            }
+        });
+        pipes.shrink_to_fit();
+        sockets.shrink_to_fit();
+        Holder { pid, ran, readable, pipes, sockets }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Whether a thread that waits for a lock can be asked by its landing pads whether
+//! it holds that lock itself.
+//!
+//! A guard that is alive where the lock is taken a second time means that it is
+//! held, but for one case: a condition variable lets go of the lock while the guard
+//! lives on, and takes it again. Its function may be seen on the stack, or have been
+//! put into another by the compiler, which then waits itself:
+//!
+//! ```text
+//! lock_contended ◄── sys Condvar::wait ◄── program             by its name
+//! lock_contended ◄── program: call futex_wait … lock_contended  by its code
+//! ```
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
+
+use super::code::CodeOf;
+use crate::backend::observe::rehearsal::Stage;
+use crate::backend::observe::target::stack::stub_slot;
+use crate::backend::observe::target::unwind::{Frame, Walk};
+use crate::model::wait::WaitKind;
+
+/// A longer function is not looked through.
+const LONGEST: u64 = 64 << 10;
+/// What the standard library takes a lock with, if it is not free.
+const SLOW: [&str; 3] = ["14lock_contended", "14read_contended", "15write_contended"];
+/// And runs an initialisation with.
+const ONCE: &str = "4Once4call";
+
+/// How many of the innermost frames may be believed: in those outside of them a
+/// guard may be alive without its lock being held.
+pub(super) fn believed(code: &CodeOf<'_>, walk: &Walk, kind: Option<WaitKind>) -> usize {
+    use WaitKind::{RustMutex, RustOnce, RustRwlockRead, RustRwlockWrite};
+    // Other libraries' guards can be parted from their locks by the program.
+    if !matches!(kind, Some(RustMutex | RustOnce | RustRwlockRead | RustRwlockWrite)) {
+        return 0;
+    }
+    let mut taken = None;
+    for (depth, frame) in walk.frames.iter().enumerate() {
+        let function = code.stage.function(frame.registers.pc.saturating_sub(1));
+        let name = function.name.as_deref().unwrap_or("");
+        if name.contains("ondvar") {
+            return depth;
+        }
+        let slow = SLOW.iter().any(|part| name.contains(part)) || name.contains(ONCE);
+        if slow {
+            taken = Some(depth);
+        } else if taken == Some(depth.wrapping_sub(1)) && waits(code, frame) {
+            return depth;
+        }
+    }
+    if taken.is_some() { walk.frames.len() } else { 0 }
+}
+
+/// Whether a function calls what sleeps on a futex.
+fn waits(code: &CodeOf<'_>, frame: &Frame) -> bool {
+    let mut bytes = vec![0; frame.length.min(LONGEST) as usize];
+    if frame.length == 0 || frame.length > LONGEST || code.memory.fill(frame.function, &mut bytes) != bytes.len() {
+        return true;
+    }
+    let mut decoder = Decoder::with_ip(64, &bytes, frame.function, DecoderOptions::NONE);
+    decoder.iter().any(|instruction| {
+        let name = called(code, &instruction);
+        name.is_some_and(|name| name.contains("futex_wait") || &*name == "syscall")
+    })
+}
+
+/// The name of the function that an instruction calls.
+fn called(code: &CodeOf<'_>, instruction: &Instruction) -> Option<std::sync::Arc<str>> {
+    match instruction.flow_control() {
+        FlowControl::Call => {
+            let target = instruction.near_branch_target();
+            let mut stub = [0; 11];
+            let length = code.memory.fill(target, &mut stub);
+            match stub_slot(&stub[..length], target) {
+                Some(slot) => code.stage.import(slot),
+                None => code.stage.function(target).name,
+            }
+        }
+        FlowControl::IndirectCall if instruction.is_ip_rel_memory_operand() => {
+            code.stage.import(instruction.ip_rel_memory_address())
+        }
+        _ => None,
+    }
+}

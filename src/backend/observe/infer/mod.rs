@@ -1,0 +1,217 @@
+//! Who holds a lock that does not say who holds it.
+//!
+//! Of every thread of the process it is asked what its own code would do next
+//! with the lock ([`rehearsal`](super::rehearsal)): who would let go of it, before
+//! anything else, holds it. That is asked twice:
+//!
+//! ```text
+//! unwound   frame by frame: the code that cleans up if the call it is in unwinds. Each guard that is
+//!           alive there appears in it, at every level of optimisation
+//! onward    the code behind the system call, if that returns, out of one frame into the next, as far as
+//!           it can be followed: for calls that cannot unwind, and programs made without unwinding
+//! ```
+//!
+//! An answer counts only where it is one that the lock's own word allows: one
+//! thread for a lock held by one, at most as many as it counts for one held by
+//! readers. In a condition variable a guard is alive without the lock being held:
+//! who waits in one is asked only where it is clear which lock it takes again
+//! first. Who waits in a way unknown is not asked.
+
+mod code;
+mod held;
+mod itself;
+mod once;
+mod release;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use self::code::{CodeOf, beginning};
+pub(super) use self::held::is_open;
+use self::held::{Held, held};
+use self::once::{Initialiser, Initialisers};
+use self::release::{Release, in_words};
+use super::rehearsal::{Memory, Outcome, Written, onward, unwound};
+use super::wait::World;
+use super::wait::parking_lot::{self, Primitive};
+use crate::model::Pid;
+use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+
+/// So many instructions are rehearsed at one time.
+const STEPS: usize = 10_000;
+/// And for all threads of a process, which takes some seconds.
+const ALL_STEPS: usize = 10_000_000;
+
+/// A thread that sleeps, as it has just been read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sleeper<'t> {
+    /// Its id.
+    pub tid: Pid,
+    /// The stack pointer.
+    pub sp: u64,
+    /// The program counter.
+    pub pc: u64,
+    /// What it waits for.
+    pub wait: Option<&'t Wait>,
+}
+
+/// A frame that would clean up.
+#[derive(Debug)]
+struct Cleanup {
+    /// Where it is: behind the call it is in.
+    pc: u64,
+    /// How many frames are inside of it.
+    depth: usize,
+    outcome: Outcome,
+}
+
+/// A thread that has been asked.
+#[derive(Debug)]
+struct Asked {
+    /// The lock that it waits for itself: if its call returns, it has got it.
+    wants: Option<u64>,
+    in_condvar: bool,
+    /// How many of its innermost frames tell whether it holds that lock already.
+    believed: usize,
+    /// Innermost frame first.
+    unwound: Vec<Cleanup>,
+    onward: Outcome,
+}
+
+impl Asked {
+    /// The addresses of all that it would do something with, some more than once.
+    fn touched(&self) -> impl Iterator<Item = u64> {
+        let outcomes = self.unwound.iter().map(|cleanup| &cleanup.outcome).chain([&self.onward]);
+        outcomes.flat_map(|outcome| outcome.ways.iter().flatten()).map(|event| event.address)
+    }
+}
+
+/// What the threads of one process would do next.
+#[derive(Debug, Default)]
+pub(super) struct Inference {
+    /// Those that have been asked.
+    asked: BTreeMap<Pid, Asked>,
+    /// Who would do anything with the word at an address.
+    touched: HashMap<u64, BTreeSet<Pid>>,
+    /// How many cannot be: they run, or may have let go already.
+    silent: usize,
+    initialisers: Initialisers,
+    steps: usize,
+}
+
+impl Inference {
+    /// Asks the threads of a process. `running` is how many more there are.
+    pub(super) fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
+        let mut inference = Inference { silent: running, ..Inference::default() };
+        let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
+        let locks: BTreeSet<u64> = open.filter_map(|wait| wait.address).collect();
+        let locks: Vec<u64> = locks.into_iter().collect();
+        let stage = world.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let mut code = CodeOf { stage: &stage, memory: Memory::new(&read), pads: HashMap::new() };
+        inference.initialisers = Initialisers::among(&code, sleepers);
+        for sleeper in sleepers {
+            match inference.ask(&mut code, sleeper, &locks) {
+                Some(asked) => {
+                    for address in asked.touched() {
+                        inference.touched.entry(address).or_default().insert(sleeper.tid);
+                    }
+                    inference.asked.insert(sleeper.tid, asked);
+                }
+                None => inference.silent += 1,
+            }
+        }
+        inference
+    }
+
+    fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
+        // pthread's condition variables let go of more than mutexes: C++ waits in them
+        // with any lock.
+        let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
+            Some((WaitKind::Futex | WaitKind::PthreadCond, _) | (WaitKind::ParkingLot, None)) => return None,
+            Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
+            _ => false,
+        };
+        if self.steps > ALL_STEPS {
+            return None;
+        }
+        let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
+        let timed = sleeper.wait.is_some_and(|wait| wait.timed);
+        let (first, result) = beginning(&walk, timed, code.stage)?;
+        let onward = onward(&first.registers, result, (&code.memory, code.stage), STEPS, locks);
+        self.steps += onward.steps;
+        let (mut cleanups, mut left) = (Vec::new(), Written::default());
+        for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
+            let Some(pad) = code.pad(frame) else { continue };
+            let mut outcome = unwound(pad, &frame.registers, left, (&code.memory, code.stage), STEPS);
+            self.steps += outcome.steps;
+            let passed_on = outcome.left.take();
+            cleanups.push(Cleanup { pc: frame.registers.pc, depth, outcome });
+            // What a frame outside would do depends on what this one has done.
+            let Some(passed_on) = passed_on else { break };
+            left = passed_on;
+        }
+        let wants = sleeper.wait.and_then(|wait| wait.address);
+        let believed = itself::believed(code, &walk, sleeper.wait.map(|wait| wait.kind));
+        Some(Asked { wants, in_condvar, believed, unwound: cleanups, onward })
+    }
+
+    /// Names the holders of the lock that is waited for, if that is clear.
+    pub(super) fn name(&self, world: &mut World, pid: Pid, wait: &mut Wait) {
+        let Some(lock) = wait.address.filter(|_| is_open(wait)) else { return };
+        if wait.kind == WaitKind::PthreadOnce {
+            self.name_initialiser(world, pid, wait, lock);
+            return;
+        }
+        let Some(held) = held(world, pid, wait, lock) else { return };
+        let release = |tid: &Pid| Some((*tid, Release::of(self.asked.get(tid)?, wait.kind, held, lock)?));
+        let found: Vec<(Pid, Release<'_>)> =
+            self.touched.get(&lock).into_iter().flatten().filter_map(release).collect();
+        let times: usize = found.iter().map(|(_, release)| release.times).sum();
+        let (most, mode) = match held {
+            Held::Alone => (1, wait.mode),
+            Held::Shared(count) => (count, Mode::All),
+        };
+        if times == 0 || times > most {
+            let how = if times == 0 { "no thread" } else { "more than one thread" };
+            wait.evidence.push(format!("{how} would let go of it, by its own code{}", self.unasked()));
+            return;
+        }
+        wait.mode = mode;
+        wait.partial = times < most;
+        wait.certainty = Certainty::Inferred;
+        for (tid, Release { cleanup, event, .. }) in found {
+            wait.holders.push(Holder { pid, tid: Some(tid) });
+            let when = match cleanup {
+                Some(cleanup) => format!("if its call in {} unwinds", world.function_at(pid, cleanup.pc)),
+                None => "if its system call returns".to_owned(),
+            };
+            let how = in_words(&event.act);
+            wait.evidence.push(format!("inferred: thread {tid} lets go of it {when} ({how} at {:#x})", event.pc));
+        }
+        if wait.partial {
+            wait.evidence.push(format!("of {most} readers {times} could be found"));
+        }
+    }
+
+    /// Names the thread that runs a one-time initialisation.
+    fn name_initialiser(&self, world: &mut World, pid: Pid, wait: &mut Wait, control: u64) {
+        let Some(Initialiser { tid, pc }) = self.initialisers.only(control) else {
+            let why = format!("no thread is seen in this initialisation, or more than one{}", self.unasked());
+            wait.evidence.push(why);
+            return;
+        };
+        wait.holders.push(Holder { pid, tid: Some(tid) });
+        wait.partial = false;
+        wait.certainty = Certainty::Inferred;
+        let by = world.function_at(pid, pc);
+        wait.evidence.push(format!("inferred: thread {tid} runs the initialisation, called at {pc:#x} ({by})"));
+    }
+
+    /// Who could not be asked, for people.
+    fn unasked(&self) -> String {
+        match self.silent {
+            0 => String::new(),
+            silent => format!(" ({silent} that run or wait in ways unknown could not be asked)"),
+        }
+    }
+}

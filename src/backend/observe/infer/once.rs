@@ -1,0 +1,109 @@
+//! Who runs the initialisation of a `pthread_once(3)`.
+//!
+//! The C library calls the program back from inside of it, so the thread that does
+//! has a frame of the library with one of the program's on top:
+//!
+//! ```text
+//! init ◄── pthread_once ◄── program       the call enters pthread_once, by its name
+//!          its own frame or a register    holds the address of the control
+//! ```
+//!
+//! In its frame the address stands behind that of a function: there the library
+//! keeps what it has to do if the thread is cancelled meanwhile.
+
+use std::collections::HashMap;
+
+use super::Sleeper;
+use super::code::CodeOf;
+use crate::backend::observe::rehearsal::Stage;
+use crate::backend::observe::target::unwind::{Frame, Walk};
+use crate::model::Pid;
+use crate::model::wait::WaitKind;
+
+/// The functions that call an initialisation once.
+const FUNCTIONS: [&str; 2] = ["pthread_once", "call_once"];
+/// Registers that a call leaves as they are, by their DWARF numbers.
+const KEPT: [u16; 6] = [3, 6, 12, 13, 14, 15];
+/// A frame of these functions is smaller.
+const FRAME: u64 = 1 << 10;
+
+/// Who runs which initialisation, by the address of its control.
+#[derive(Debug, Default)]
+pub(super) struct Initialisers(HashMap<u64, Vec<Initialiser>>);
+
+/// A thread that runs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Initialiser {
+    pub(super) tid: Pid,
+    /// Behind the call that the initialisation is.
+    pub(super) pc: u64,
+}
+
+impl Initialisers {
+    /// Looks for those of the controls that threads wait for.
+    pub(super) fn among(code: &CodeOf<'_>, sleepers: &[Sleeper<'_>]) -> Self {
+        let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| wait.kind == WaitKind::PthreadOnce);
+        let controls: Vec<u64> = open.filter_map(|wait| wait.address).collect();
+        let mut found: HashMap<u64, Vec<Initialiser>> = HashMap::new();
+        if controls.is_empty() {
+            return Initialisers(found);
+        }
+        for sleeper in sleepers {
+            let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
+            for (control, pc) in called_back(code, &walk, &controls) {
+                let known = found.entry(control).or_default();
+                if known.iter().all(|initialiser| initialiser.tid != sleeper.tid) {
+                    known.push(Initialiser { tid: sleeper.tid, pc });
+                }
+            }
+        }
+        Initialisers(found)
+    }
+
+    /// The thread that runs the initialisation of this control, if it is only one.
+    pub(super) fn only(&self, control: u64) -> Option<Initialiser> {
+        match self.0.get(&control).map(Vec::as_slice) {
+            Some(&[one]) => Some(one),
+            _ => None,
+        }
+    }
+}
+
+/// The controls whose initialisation a thread with these frames runs, and where
+/// that is called.
+fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u64)> {
+    let library: Vec<bool> =
+        walk.frames.iter().map(|frame| frame.bare || code.stage.function(frame.registers.pc - 1).library).collect();
+    let mut found = Vec::new();
+    for at in 1..walk.frames.len() {
+        if !library[at] || library[at - 1] {
+            continue;
+        }
+        let own = library[at..].iter().take_while(|&&library| library).count();
+        let Some(outer) = walk.frames.get(at + own) else { continue };
+        let is_once = |name: &str| FUNCTIONS.contains(&name.trim_start_matches('_'));
+        if !code.stage.called_from(outer.registers.pc).is_some_and(|name| is_once(&name)) {
+            continue;
+        }
+        let frames = &walk.frames[at..at + own];
+        let has = |control: &&u64| frames.iter().any(|frame| keeps(code, frame, **control));
+        found.extend(controls.iter().filter(has).map(|&control| (control, walk.frames[at].registers.pc)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Whether a frame keeps the address of a control, in a register or behind that of
+/// a function.
+fn keeps(code: &CodeOf<'_>, frame: &Frame, control: u64) -> bool {
+    if KEPT.iter().any(|&register| frame.registers.get(register) == Some(control)) {
+        return true;
+    }
+    let length = frame.cfa.saturating_sub(frame.registers.sp).min(FRAME) as usize & !7;
+    let mut bytes = vec![0; length];
+    let read = code.memory.fill(frame.registers.sp, &mut bytes);
+    let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
+    let words: Vec<u64> = bytes[..read].chunks_exact(8).map(word).collect();
+    words.windows(2).any(|pair| pair[1] == control && code.stage.is_code(pair[0]))
+}

@@ -1,0 +1,133 @@
+//! How a thread would let go of a lock, and which acts do that.
+
+use super::held::{Held, RUST_COUNT};
+use super::{Asked, Cleanup};
+use crate::backend::observe::rehearsal::{Act, Event};
+use crate::model::wait::WaitKind;
+
+/// Whether a thread would let go of the lock is not the same on all ways.
+struct Unclear;
+
+/// How a thread would let go of a lock.
+pub(super) struct Release<'n> {
+    /// In which frame; `None` for where it goes on.
+    pub(super) cleanup: Option<&'n Cleanup>,
+    pub(super) event: &'n Event,
+    /// More than once, if it reads it more than once.
+    pub(super) times: usize,
+}
+
+impl<'n> Release<'n> {
+    /// The release by a thread, if that is the first thing it would do with the
+    /// lock, whichever way.
+    pub(super) fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        if asked.in_condvar {
+            let taken = asked.onward.first_of_all().filter(|event| takes(&event.act))?;
+            if taken.address == lock {
+                return None;
+            }
+        }
+        // The landing pad of an initialisation covers nothing but that: who waits for
+        // one is outside of it, unless it waits for itself.
+        if asked.wants == Some(lock) && kind != WaitKind::CxaGuard {
+            return Self::of_itself(asked, kind, held, lock).or_else(|| Self::before_it_takes(asked, kind, held, lock));
+        }
+        let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && !asked.in_condvar);
+        let onward = match onward.map(|onward| onward.first(lock)) {
+            Some(Some((event, times))) if lets_go(kind, held, event) => {
+                Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
+            }
+            Some(Some(_)) => return None,
+            _ => None,
+        };
+        match Self::by_cleanup(asked, kind, held, lock) {
+            Ok(found) => found.or(onward),
+            Err(Unclear) => None,
+        }
+    }
+
+    /// The release by the code that cleans up after the frames.
+    fn by_cleanup(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Result<Option<Self>, Unclear> {
+        let mut found: Option<Release<'n>> = None;
+        for cleanup in asked.unwound.iter().filter(|cleanup| cleanup.outcome.touches(lock)) {
+            // Where a frame locks it first, or not on all ways the same, nothing is
+            // clear, of the frames outside of it neither.
+            let first = cleanup.outcome.first(lock).filter(|(event, _)| lets_go(kind, held, event));
+            let (event, times) = first.ok_or(Unclear)?;
+            let times = if held == Held::Alone { 1 } else { times };
+            let before = found.as_ref().map_or(0, |release| release.times);
+            found = Some(Release { cleanup: Some(cleanup), event, times: before + times });
+        }
+        Ok(found)
+    }
+
+    /// The release of a lock that the thread waits for and holds already, by the
+    /// guards that are alive where it takes it.
+    fn before_it_takes(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        let mut touching = asked.unwound.iter().filter(|cleanup| cleanup.outcome.touches(lock));
+        if touching.any(|cleanup| cleanup.depth >= asked.believed) {
+            return None;
+        }
+        Self::by_cleanup(asked, kind, held, lock).ok().flatten()
+    }
+
+    /// The release of a lock that the thread waits for and holds already. A guard
+    /// may also be alive while its lock is taken anew, as behind a condition
+    /// variable: only who lets go of it twice, if it gets it, has it once.
+    fn of_itself(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        let (first, second) = asked.onward.second(lock)?;
+        let any = |event| lets_go(kind, Held::Alone, event) || lets_go(kind, Held::Shared(1), event);
+        (any(first) && lets_go(kind, held, second)).then_some(Release { cleanup: None, event: second, times: 1 })
+    }
+}
+
+/// Whether this is how a mutex is locked: of the standard library, four bytes, or
+/// of `parking_lot`, one.
+fn takes(act: &Act) -> bool {
+    *act == Act::CompareExchange { expected: Some(0), new: Some(1) }
+}
+
+/// Whether this is how a lock held in this way is let go of.
+fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
+    let add = |amount: i64, size: usize| {
+        let mask = if size >= 8 { u64::MAX } else { (1 << (8 * size)) - 1 };
+        event.size == size && event.act == Act::Add(Some(amount.cast_unsigned() & mask))
+    };
+    let swap = |expected: u64, new: u64, size: usize| {
+        let act = Act::CompareExchange { expected: Some(expected), new: Some(new) };
+        event.size == size && event.act == act
+    };
+    match (kind, held) {
+        (WaitKind::RustMutex, _) => event.size == 4 && event.act == Act::Exchange(Some(0)),
+        // The guard of the initialisation says how it ended.
+        (WaitKind::RustOnce, _) => event.size == 4 && matches!(event.act, Act::Exchange(_)),
+        (WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite, Held::Alone) => add(-i64::from(RUST_COUNT), 4),
+        (WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite, Held::Shared(_)) => add(-1, 4),
+        (WaitKind::ParkingLot, Held::Alone) => {
+            // As 0.12 lets go of a mutex and an RwLock, and as 0.13 does.
+            swap(1, 0, 1) || swap(8, 0, 8) || add(-1, 1) || add(-8, 8)
+        }
+        (WaitKind::ParkingLot, Held::Shared(_)) => add(-16, 8),
+        (WaitKind::PthreadMutex, _) => {
+            matches!(&event.act, Act::Call(name) if matches!(&**name, "pthread_mutex_unlock" | "mtx_unlock"))
+        }
+        (WaitKind::CxaGuard, _) => {
+            matches!(&event.act, Act::Call(name) if matches!(&**name, "__cxa_guard_abort" | "__cxa_guard_release"))
+        }
+        (WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite, _) => {
+            matches!(&event.act, Act::Call(name) if &**name == "pthread_rwlock_unlock")
+        }
+        _ => false,
+    }
+}
+
+/// An act, for people.
+pub(super) fn in_words(act: &Act) -> String {
+    match act {
+        Act::Exchange(Some(new)) => format!("atomic exchange with {new}"),
+        Act::Add(Some(_)) => "atomic subtraction".to_owned(),
+        Act::CompareExchange { .. } => "atomic compare-exchange".to_owned(),
+        Act::Call(name) => name.to_string(),
+        Act::Exchange(None) | Act::Add(None) | Act::Other => "atomic access".to_owned(),
+    }
+}

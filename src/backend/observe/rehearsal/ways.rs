@@ -1,0 +1,156 @@
+//! The ways through the code: one instruction after another, both ways where a
+//! branch depends on what is not known.
+
+use std::collections::{HashSet, VecDeque};
+
+use iced_x86::Register;
+
+use super::calls::slot;
+use super::execute::{Next, execute};
+use super::machine::Machine;
+use super::value::Value;
+use super::{Event, Memory, Outcome, Stage, Written};
+use crate::backend::observe::target::unwind::Registers;
+
+/// So many ways, and so many unknown branches on one.
+const WAYS: usize = 64;
+const BRANCHES: usize = 8;
+
+/// Follows all ways from where the machine stands, in a frame with these registers.
+pub(super) fn rehearse(
+    mut machine: Machine,
+    registers: &Registers,
+    until: Option<&[u64]>,
+    (memory, stage): (&Memory<'_>, &dyn Stage),
+    steps: usize,
+) -> Outcome {
+    // By their DWARF numbers: those that a call leaves as they are.
+    let kept = [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+    for (register, number) in kept.into_iter().zip([3, 6, 12, 13, 14, 15]) {
+        machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
+    }
+    machine.set_register(Register::RSP, Value::of(registers.sp));
+    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
+    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashSet::new() });
+    rehearsal.outcome
+}
+
+/// One way through the code.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) machine: Machine,
+    /// The stack pointers from which the calls entered will return.
+    pub(super) calls: Vec<u64>,
+    pub(super) events: Vec<Event>,
+    /// The memory when the exception was passed on or caught.
+    pub(super) left: Option<Written>,
+    /// Branches that were taken both ways already.
+    seen: HashSet<u64>,
+}
+
+/// How a way ends.
+pub(super) enum End {
+    /// As far as it goes: the next frame's turn, or nobody knows.
+    Done,
+    /// The program would fail: unwinding does not come here.
+    Failure,
+}
+
+pub(super) struct Rehearsal<'r> {
+    pub(super) memory: &'r Memory<'r>,
+    pub(super) stage: &'r dyn Stage,
+    most: usize,
+    ways: usize,
+    /// Where it goes on out of the frame that it began in: until it has come to
+    /// all these addresses twice.
+    until: Option<&'r [u64]>,
+    outcome: Outcome,
+}
+
+impl Rehearsal<'_> {
+    fn follow(&mut self, way: Way) {
+        let (mut open, mut failures) = (VecDeque::from([way]), Vec::new());
+        // Those of few branches first: they are the likeliest.
+        while let Some(mut way) = open.pop_front() {
+            match self.play(&mut way, &mut open) {
+                End::Done => {
+                    self.outcome.left = match (self.outcome.left.take(), way.left, self.outcome.ways.is_empty()) {
+                        (_, Some(left), true) => Some(left),
+                        (Some(one), Some(other), false) => Some(one.agreed(&other)),
+                        _ => None,
+                    };
+                    self.outcome.ways.push(way.events);
+                }
+                End::Failure => failures.push(way.events),
+            }
+        }
+        // They cannot all be impossible: one of them has gone astray late.
+        if self.outcome.ways.is_empty() {
+            self.outcome.ways = failures;
+        }
+    }
+
+    fn play(&mut self, way: &mut Way, open: &mut VecDeque<Way>) -> End {
+        loop {
+            self.outcome.steps += 1;
+            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| self.outcome.steps <= self.most)
+            else {
+                return End::Done;
+            };
+            let (next, event) = execute(&instruction, &mut way.machine, self.memory);
+            if event.is_some() {
+                way.events.extend(event);
+                let come_to = |address: &u64| way.events.iter().filter(|event| event.address == *address).count() > 1;
+                if self.until.is_some_and(|until| until.iter().all(come_to)) {
+                    return End::Done;
+                }
+            }
+            let behind = instruction.next_ip();
+            match next {
+                Next::Behind => way.machine.pc = behind,
+                Next::At(there) if instruction.is_jcc_short_or_near() => way.machine.pc = there,
+                // Perhaps the last call of a function, which returns for it.
+                Next::At(there) => {
+                    if let Some(end) = self.enter((there, slot(&instruction)), None, way) {
+                        return end;
+                    }
+                }
+                Next::Either(there) => {
+                    // A loop that nobody knows the end of is left at once.
+                    if !way.seen.insert(instruction.ip()) || way.seen.len() > BRANCHES || self.ways >= WAYS {
+                        return End::Done;
+                    }
+                    self.ways += 1;
+                    let mut other = way.clone();
+                    other.machine.pc = there;
+                    open.push_back(other);
+                    way.machine.pc = behind;
+                }
+                Next::Call(function) => {
+                    if let Some(end) = self.enter((function, slot(&instruction)), Some(behind), way) {
+                        return end;
+                    }
+                }
+                Next::Return => match self.come_back(way) {
+                    Some(()) => {}
+                    None => return End::Done,
+                },
+                Next::Trap => return End::Failure,
+                Next::CallSomewhere | Next::Lost => return End::Done,
+            }
+        }
+    }
+
+    /// Returns from a function; `None` where that leaves what is rehearsed.
+    pub(super) fn come_back(&self, way: &mut Way) -> Option<()> {
+        let at = way.machine.register(Register::RSP).get(8)?;
+        match way.calls.pop() {
+            Some(expected) if at != expected => return None,
+            None if self.until.is_none() => return None,
+            _ => {}
+        }
+        way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;
+        way.machine.set_register(Register::RSP, Value::of(at + 8));
+        Some(())
+    }
+}

@@ -1,0 +1,93 @@
+//! What is answered: the threads asked for and those on chains from them, dated and
+//! with their lines of source.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::Surveyor;
+use super::read::{Seen, turns};
+use crate::backend::observe::dating::last_ran;
+use crate::backend::observe::graph::Analysis;
+use crate::backend::observe::wait::Call;
+use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
+use crate::sys::proc_read::Path;
+
+/// Of so many threads it is said in which line they wait.
+const LOCATED: usize = 64;
+
+impl Surveyor {
+    /// The threads that are asked for and all on chains from them.
+    pub(super) fn on_chains(&self, asked: impl Fn(&ThreadId) -> bool) -> BTreeSet<ThreadId> {
+        let mut wanted: BTreeSet<ThreadId> = self.threads.keys().filter(|id| asked(id)).copied().collect();
+        let mut queue: Vec<ThreadId> = wanted.iter().copied().collect();
+        while let Some(id) = queue.pop() {
+            let Some(wait) = self.threads.get(&id).and_then(|seen| seen.wait.as_ref()) else { continue };
+            for holder in &wait.holders {
+                let tids = holder.tid.map_or(0..=Pid::MAX, |tid| tid..=tid);
+                let range =
+                    ThreadId { pid: holder.pid, tid: *tids.start() }..=ThreadId { pid: holder.pid, tid: *tids.end() };
+                for (&next, _) in self.threads.range(range) {
+                    if wanted.insert(next) {
+                        queue.push(next);
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Says in which lines of source these threads wait, as far as that is known
+    /// and they have not run since they were read.
+    fn locate(&mut self, wanted: &BTreeSet<ThreadId>) {
+        let mut tasks: Option<(Pid, Option<OwnedFd>)> = None;
+        for id in wanted.iter().take(LOCATED) {
+            let Some(Seen { call: Call::Blocked { sp, pc, .. }, turns: before, wait: Some(_), .. }) =
+                self.threads.get(id)
+            else {
+                continue;
+            };
+            let (sp, pc, before) = (*sp, *pc, *before);
+            let Some(line) = self.source.world.line_of(id.pid, sp, pc) else { continue };
+            if tasks.as_ref().is_none_or(|(pid, _)| *pid != id.pid) {
+                tasks = Some((id.pid, self.tasks(id.pid).ok()));
+            }
+            let Some((_, Some(directory))) = &tasks else { continue };
+            if before.is_some()
+                && turns(directory, id.tid) == before
+                && let Some(wait) = self.threads.get_mut(id).and_then(|seen| seen.wait.as_mut())
+            {
+                Arc::make_mut(wait).at = Some(line.into());
+            }
+        }
+    }
+
+    pub(super) fn graph(&mut self, analysis: &Analysis, wanted: &BTreeSet<ThreadId>, began: Nanos) -> WaitGraph {
+        self.locate(wanted);
+        let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
+        let mut threads = Vec::with_capacity(wanted.len());
+        for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
+            if !wanted.contains(id) {
+                continue;
+            }
+            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel) {
+                let directory = Path::thread(id.pid, id.tid);
+                Arc::make_mut(wait).since = last_ran(&directory, seen.started, &mut self.source);
+            }
+            let Seen { process, thread, state, wait, .. } = seen;
+            let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
+            threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
+        }
+        self.unreadable.sort_by_key(|process| process.pid);
+        let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
+        WaitGraph {
+            threads,
+            deadlocks: analysis.deadlocks.iter().filter(shown).cloned().collect(),
+            unreadable: std::mem::take(&mut self.unreadable),
+            scanned,
+            took: clock::monotonic().since(began),
+        }
+    }
+}

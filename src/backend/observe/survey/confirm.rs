@@ -1,0 +1,142 @@
+//! The second reading: who seems unable to go on is read once more, and who has
+//! moved on meanwhile anew.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::Surveyor;
+use super::read::{Seen, turns};
+use crate::backend::observe::graph::{Analysis, Node, analyse};
+use crate::model::Pid;
+use crate::model::graph::ThreadId;
+use crate::model::wait::Wait;
+
+/// A thread that runs again and again is not followed for ever.
+const ATTEMPTS: usize = 3;
+
+impl Surveyor {
+    /// Those of these threads of a process that have run since they were read.
+    pub(super) fn moved(&mut self, pid: Pid, tids: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+        let Ok(tasks) = self.tasks(pid) else { return tids.clone() };
+        let mut moved = tids.clone();
+        moved.retain(|&tid| {
+            let before = self.threads.get(&ThreadId { pid, tid }).and_then(|seen| seen.turns);
+            before.is_none() || turns(&tasks, tid) != before
+        });
+        moved
+    }
+
+    /// Who can go on; whoever seems unable to is read once more. Where `all` are
+    /// shown, it is also made sure that the others were not read on the move.
+    pub(super) fn analyse(&mut self, all: bool) -> Analysis {
+        let first = analyse(&self.nodes());
+        let candidates: Vec<ThreadId> = self
+            .threads
+            .keys()
+            .zip(&first.verdicts)
+            .filter(|(_, verdict)| verdict.is_for_ever())
+            .map(|(id, _)| *id)
+            .collect();
+        if all && self.catch_up(&candidates) {
+            return self.analyse_again(&candidates);
+        }
+        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+    }
+
+    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
+        self.source.world.thorough(true);
+        self.source.world.begin_scan();
+        for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
+            if self.abandoned.is_some() {
+                break;
+            }
+            self.progress.enter(own[0].pid);
+            self.confirm(own);
+            self.abandoned = self.progress.leave().err();
+        }
+        analyse(&self.nodes())
+    }
+
+    /// Reads the waits of threads of one process once more. A lock whose memory
+    /// is the same byte for byte says the same as before, where neither who
+    /// waits nor who holds it has run meanwhile.
+    fn confirm(&mut self, ids: &[ThreadId]) {
+        let pid = ids[0].pid;
+        let threads = &self.threads;
+        let futexes = ids.iter().filter_map(|id| threads.get(id)?.futex());
+        self.source.world.read_ahead(pid, futexes.map(|address| (None, Some(address))));
+        let changed: Vec<ThreadId> = ids.iter().copied().filter(|id| !self.is_same_lock(*id)).collect();
+        let before: Vec<Option<Arc<Wait>>> =
+            changed.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
+        self.decode(pid, &changed);
+        for (id, before) in changed.iter().zip(before) {
+            if let Some(seen) = self.threads.get_mut(id) {
+                seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
+            }
+        }
+        let tasks = self.tasks(pid);
+        for id in ids {
+            let turns = tasks.as_ref().ok().and_then(|tasks| turns(tasks, id.tid));
+            if let Some(seen) = self.threads.get_mut(id) {
+                seen.settled &= turns.is_some() && turns == seen.turns;
+            }
+        }
+    }
+
+    fn is_same_lock(&self, id: ThreadId) -> bool {
+        let Some(seen) = self.threads.get(&id) else { return false };
+        let now = seen.futex().and_then(|address| self.source.world.around(id.pid, address));
+        now.is_some() && now == seen.lock
+    }
+
+    /// Reads those threads anew that have moved on while they were read, but for
+    /// the `candidates`, sorted by id; whether there were any.
+    fn catch_up(&mut self, candidates: &[ThreadId]) -> bool {
+        for attempt in 0..ATTEMPTS {
+            let is_other = |id: &ThreadId| candidates.binary_search(id).is_err();
+            let waiting = self.threads.iter().filter(|(id, seen)| seen.wait.is_some() && is_other(id));
+            let waiting: Vec<(ThreadId, Option<u64>)> = waiting.map(|(id, seen)| (*id, seen.turns)).collect();
+            let mut moved = false;
+            for own in waiting.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
+                let Ok(tasks) = self.tasks(own[0].0.pid) else { continue };
+                for (id, before) in own {
+                    if turns(&tasks, id.tid) != *before {
+                        moved = true;
+                        self.look_again(&tasks, *id);
+                    }
+                }
+            }
+            if !moved {
+                return attempt > 0;
+            }
+        }
+        true
+    }
+
+    fn look_again(&mut self, tasks: &OwnedFd, id: ThreadId) {
+        let process = self.threads.get(&id).map(|seen| seen.process.clone()).unwrap_or_default();
+        match self.look(tasks, id.tid) {
+            Ok(seen) => {
+                self.threads.insert(id, Seen { process, ..seen });
+                self.decode(id.pid, &[id]);
+            }
+            Err(_) => drop(self.threads.remove(&id)),
+        }
+    }
+
+    fn nodes(&self) -> Vec<Node<'_>> {
+        self.threads
+            .iter()
+            .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
+            .collect()
+    }
+}
+
+/// Whether two readings tell of the same wait; they may word it differently.
+fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return false };
+    let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.partial, wait.orphaned);
+    let who = |wait: &Wait| wait.holders.iter().copied().collect::<BTreeSet<_>>();
+    what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
+}

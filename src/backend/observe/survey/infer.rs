@@ -1,0 +1,69 @@
+//! Holders of locks that do not store them, named by what every thread of the
+//! process would do next ([`infer`](super::super::infer)).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Surveyor;
+use super::read::Seen;
+use crate::backend::observe::infer::{self, Inference, Sleeper};
+use crate::backend::observe::wait::Call;
+use crate::model::Pid;
+use crate::model::graph::ThreadId;
+use crate::model::wait::Certainty;
+
+impl Surveyor {
+    /// Names the holders of locks that do not store them, by what every thread of
+    /// the process would let go of. Whoever has run since it was read is not
+    /// named.
+    pub(super) fn infer(&mut self) {
+        let open = |seen: &Seen| seen.wait.as_deref().is_some_and(infer::is_open);
+        let pids: BTreeSet<Pid> = self.threads.iter().filter(|(_, seen)| open(seen)).map(|(id, _)| id.pid).collect();
+        for pid in pids {
+            if self.abandoned.is_some() {
+                return;
+            }
+            self.progress.enter(pid);
+            self.infer_in(pid);
+            self.abandoned = self.progress.leave().err();
+        }
+    }
+
+    fn infer_in(&mut self, pid: Pid) {
+        let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
+        let mut running = 0;
+        let mut sleepers = Vec::new();
+        for (id, seen) in self.threads.range(range.clone()) {
+            match seen.call {
+                Call::Blocked { sp, pc, .. } => {
+                    sleepers.push(Sleeper { tid: id.tid, sp, pc, wait: seen.wait.as_deref() });
+                }
+                _ if seen.ended() => {}
+                _ => running += 1,
+            }
+        }
+        let world = &mut self.source.world;
+        let inference = Inference::of(world, pid, &sleepers, running);
+        let mut named = BTreeSet::new();
+        for (_, seen) in self.threads.range_mut(range.clone()) {
+            if seen.wait.as_deref().is_some_and(infer::is_open)
+                && let Some(wait) = &mut seen.wait
+            {
+                let wait = Arc::make_mut(wait);
+                inference.name(world, pid, wait);
+                named.extend(wait.holders.iter().filter_map(|holder| holder.tid));
+            }
+        }
+        let moved = self.moved(pid, &named);
+        for (_, seen) in self.threads.range_mut(range) {
+            let Some(wait) = seen.wait.as_mut().filter(|wait| wait.certainty == Certainty::Inferred) else { continue };
+            if wait.holders.iter().any(|holder| holder.tid.is_some_and(|tid| moved.contains(&tid))) {
+                let wait = Arc::make_mut(wait);
+                wait.holders.clear();
+                wait.partial = true;
+                wait.certainty = Certainty::Unknown;
+                wait.evidence.push("but it has run while it was read".to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What threads wait for, read at one time, followed to whoever must act, and
+//! confirmed where the answer is "never".
+//!
+//! ```text
+//! asked for ─► all threads of each ─► their waits ─► the processes of the holders ─► …
+//!                                                       │ nobody new
+//!                                              who may never go on?
+//!                                                       │ those only
+//!                                  every fact once more; has any of them run meanwhile?
+//! ```
+//!
+//! All first readings lie before all second ones. A thread that was not put on
+//! a CPU between its two readings, and of which both say the same, was blocked
+//! in that wait at the moment between; if that holds for all threads of a loop,
+//! the loop stood at that moment, and nobody in it has been able to act since.
+
+mod answer;
+mod confirm;
+mod infer;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use self::read::Seen;
+use super::faults::explain;
+use super::progress::{Abandoned, Progress};
+use super::source::Source;
+use crate::model::graph::{ThreadId, Unreadable, WaitGraph};
+use crate::model::{Nanos, Pid};
+use crate::sys::clock;
+use crate::sys::procroot::ProcRoot;
+
+/// Opens a proc file system, to ask [`Surveyor::why`] and [`Surveyor::deadlocks`].
+///
+/// # Errors
+/// Where it cannot be opened.
+pub fn open(root: &FilePath) -> Result<Surveyor, Errno> {
+    Ok(Surveyor::new(Source::new(Arc::new(ProcRoot::open(root)?))))
+}
+
+/// Reads waits and follows them.
+#[derive(Debug)]
+pub struct Surveyor {
+    source: Source,
+    threads: BTreeMap<ThreadId, Seen>,
+    processes: BTreeSet<Pid>,
+    unreadable: Vec<Unreadable>,
+    /// Where it says what it reads, for whoever looks after a reading that
+    /// hangs.
+    progress: Arc<Progress>,
+    abandoned: Option<Abandoned>,
+}
+
+impl Surveyor {
+    /// One that reads from `source`.
+    pub fn new(source: Source) -> Self {
+        Surveyor {
+            source,
+            threads: BTreeMap::new(),
+            processes: BTreeSet::new(),
+            unreadable: Vec::new(),
+            progress: Arc::default(),
+            abandoned: None,
+        }
+    }
+
+    /// As [`Surveyor::why`], by a thread that is looked after.
+    ///
+    /// # Errors
+    /// [`Abandoned`] where a reading hung so long that another thread has taken
+    /// over.
+    pub fn why_watched(&mut self, pids: &[Pid], progress: &Arc<Progress>) -> Result<WaitGraph, Abandoned> {
+        self.progress.clone_from(progress);
+        let graph = self.why(pids);
+        self.abandoned.map_or(Ok(graph), Err)
+    }
+
+    /// The threads of these processes, and every other thread on a chain from
+    /// them. A number may also be that of a thread.
+    pub fn why(&mut self, pids: &[Pid]) -> WaitGraph {
+        let began = self.begin();
+        let mut asked = BTreeSet::new();
+        for &pid in pids {
+            match process_of(&self.source, pid) {
+                Ok(process) => drop(asked.insert(process)),
+                Err(error) => self.unreadable.push(Unreadable { pid, why: absent(error) }),
+            }
+        }
+        self.follow(asked.iter().copied().collect());
+        self.infer();
+        let analysis = self.analyse(true);
+        let wanted = self.on_chains(|id| asked.contains(&id.pid));
+        self.graph(&analysis, &wanted, began)
+    }
+
+    /// Every thread of the machine that can never go on.
+    ///
+    /// # Errors
+    /// Where the processes cannot be listed.
+    pub fn deadlocks(&mut self) -> Result<WaitGraph, Errno> {
+        let began = self.begin();
+        let mut pids = Vec::new();
+        self.source.list_processes(&mut pids)?;
+        self.follow(pids);
+        self.infer();
+        let analysis = self.analyse(false);
+        let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
+        let wanted = stuck.map(|(id, _)| *id).collect();
+        Ok(self.graph(&analysis, &wanted, began))
+    }
+
+    fn begin(&mut self) -> Nanos {
+        self.threads.clear();
+        self.processes.clear();
+        self.unreadable.clear();
+        self.source.world.precise(true);
+        self.source.world.thorough(false);
+        self.source.world.vouch();
+        self.source.world.begin_scan();
+        clock::monotonic()
+    }
+
+    /// Reads these processes, and those of whoever their threads wait for.
+    fn follow(&mut self, mut queue: Vec<Pid>) {
+        while let Some(pid) = queue.pop().filter(|_| self.abandoned.is_none()) {
+            if !self.processes.insert(pid) {
+                continue;
+            }
+            self.progress.enter(pid);
+            let read = self.read_process(pid);
+            self.abandoned = self.progress.leave().err();
+            if let Err(error) = read {
+                self.unreadable.push(Unreadable { pid, why: absent(error) });
+                continue;
+            }
+            let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
+            let holders = self.threads.range(range).filter_map(|(_, seen)| seen.wait.as_ref()).flat_map(|w| &w.holders);
+            queue.extend(holders.map(|holder| holder.pid).filter(|pid| !self.processes.contains(pid)));
+        }
+    }
+}
+
+/// The process that a number stands for: of a process, or of one of its threads.
+fn process_of(source: &Source, pid: Pid) -> Result<Pid, Errno> {
+    let mut status = Vec::new();
+    source.root().read_into(&format!("{pid}/status"), &mut status)?;
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"));
+    let number = line.and_then(|line| str::from_utf8(line).ok()?.trim().parse().ok());
+    Ok(number.unwrap_or(pid))
+}
+
+fn absent(error: Errno) -> String {
+    match error {
+        Errno::NOENT => "there is no such process".to_owned(),
+        Errno::SRCH => "it has ended while it was read".to_owned(),
+        error => explain(error),
+    }
+}

@@ -1,0 +1,207 @@
+//! One reading of the threads of a process: what each does, and what it waits for.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::Surveyor;
+use crate::backend::observe::blocked::call_in;
+use crate::backend::observe::faults::explain;
+use crate::backend::observe::parse::{self, Stat, Units};
+use crate::backend::observe::privilege::{advice, may_trace};
+use crate::backend::observe::source::Symbols;
+use crate::backend::observe::wait::{self, Around, Call, Facts};
+use crate::model::graph::{ThreadId, Unreadable};
+use crate::model::process::State;
+use crate::model::wait::Wait;
+use crate::model::{Nanos, Pid, text};
+use crate::sys::proc_read::{Path, read_once};
+
+/// What is read of a thread.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) process: Arc<str>,
+    pub(super) thread: Arc<str>,
+    pub(super) state: State,
+    pub(super) kernel: bool,
+    pub(super) started: Nanos,
+    /// Changes whenever the thread gets a CPU; `None` where the kernel does not
+    /// count.
+    pub(super) turns: Option<u64>,
+    pub(super) call: Call,
+    pub(super) wchan: Option<Arc<str>>,
+    /// The memory around the futex that it sleeps on, as its wait was told from.
+    pub(super) lock: Option<Around>,
+    pub(super) wait: Option<Arc<Wait>>,
+    pub(super) settled: bool,
+}
+
+impl Seen {
+    /// The address of the futex that it sleeps on.
+    pub(super) fn futex(&self) -> Option<u64> {
+        match &self.call {
+            Call::Blocked { call, .. } if call.number == libc::SYS_futex => Some(call.args[0]),
+            _ => None,
+        }
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.state, State::Zombie | State::Dead)
+    }
+}
+
+impl Surveyor {
+    pub(super) fn read_process(&mut self, pid: Pid) -> Result<(), Errno> {
+        let mut tids = Vec::new();
+        self.source.list_threads(pid, &mut tids)?;
+        let tasks = self.tasks(pid)?;
+        let mut process: Arc<str> = Arc::from("");
+        let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
+        for (tid, looked) in self.look_at_all(&tasks, &tids) {
+            match looked {
+                Ok(mut seen) => {
+                    if tid == pid {
+                        process = seen.thread.clone();
+                    }
+                    if let Call::Unreadable(error) = seen.call {
+                        refused = refused.or(Some(error));
+                    }
+                    seen.process = process.clone();
+                    found.push(ThreadId { pid, tid });
+                    self.threads.insert(ThreadId { pid, tid }, seen);
+                }
+                // It has ended since it was listed.
+                Err(Errno::NOENT | Errno::SRCH) => {}
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
+        let ended = |id: &ThreadId| self.threads.get(id).is_none_or(Seen::ended);
+        let other = found.iter().find(|id| !ended(id)).filter(|_| ended(&ThreadId { pid, tid: pid }));
+        self.source.world.go_through(pid, other.map(|id| id.tid));
+        self.decode(pid, &found);
+        match refused {
+            Some(error) => {
+                let what = "what its threads wait for cannot be read";
+                let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
+                let why = format!("{what} ({}): {way}", explain(error));
+                self.unreadable.push(Unreadable { pid, why });
+                Ok(())
+            }
+            None if found.is_empty() => Err(Errno::SRCH),
+            None => Ok(()),
+        }
+    }
+
+    /// The directory of a process's threads.
+    pub(super) fn tasks(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        self.source.directory(&Path::process(pid).file("task"))
+    }
+
+    /// What each of these threads does, read by two threads at once where they are
+    /// many: it is the kernel that takes the time.
+    fn look_at_all(&mut self, tasks: &OwnedFd, tids: &[Pid]) -> Vec<(Pid, Result<Seen, Errno>)> {
+        let units = self.source.units;
+        let each = |own: &[Pid]| {
+            let mut buffer = vec![0; FILE];
+            own.iter().map(|&tid| (tid, look_at(units, &mut buffer, tasks, tid))).collect::<Vec<_>>()
+        };
+        let (one, other) = tids.split_at(tids.len() / 2);
+        let looked = if tids.len() < MANY {
+            each(tids)
+        } else {
+            std::thread::scope(|scope| {
+                // Without a second thread one does it all.
+                let ahead = std::thread::Builder::new().spawn_scoped(scope, || each(other)).ok();
+                let mut all = each(one);
+                all.extend(ahead.and_then(|ahead| ahead.join().ok()).unwrap_or_else(|| each(other)));
+                all
+            })
+        };
+        let symbols = &mut self.source.symbols;
+        looked.into_iter().map(|(tid, looked)| (tid, looked.map(|looked| looked.seen(symbols)))).collect()
+    }
+
+    /// What a thread does; not yet what it waits for.
+    pub(super) fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
+        let looked = look_at(self.source.units, &mut [0; FILE], tasks, tid)?;
+        Ok(looked.seen(&mut self.source.symbols))
+    }
+
+    /// What these threads of one process wait for.
+    pub(super) fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
+        let threads = &self.threads;
+        let sleepers = ids.iter().filter_map(|id| {
+            let seen = threads.get(id)?;
+            let Call::Blocked { sp, .. } = seen.call else { return None };
+            Some((Some(sp), seen.futex()))
+        });
+        let world = &mut self.source.world;
+        world.read_ahead(pid, sleepers);
+        for id in ids {
+            let Some(seen) = self.threads.get_mut(id).filter(|seen| seen.call != Call::Running) else { continue };
+            let (state, call, wchan) = (seen.state, &seen.call, seen.wchan.as_deref().unwrap_or_default());
+            let facts = Facts { pid, tid: id.tid, state, call, wchan, since: None };
+            seen.wait = wait::decode(&facts, world).map(Arc::new);
+            seen.lock = seen.futex().and_then(|address| world.around(pid, address));
+        }
+    }
+}
+
+/// As much of a file of a thread's is read; none that is asked for is longer.
+const FILE: usize = 4 << 10;
+/// Three numbers are shorter.
+const NUMBERS: usize = 128;
+/// From so many threads of a process on, two read.
+const MANY: usize = 256;
+
+/// What a thread does, its place in the kernel as the file has it.
+struct Looked {
+    seen: Seen,
+    wchan: Option<Vec<u8>>,
+}
+
+impl Looked {
+    fn seen(self, symbols: &mut Symbols) -> Seen {
+        let wchan = self.wchan.and_then(|content| symbols.get(&content));
+        Seen { wchan, ..self.seen }
+    }
+}
+
+fn look_at(units: Units, buffer: &mut [u8], tasks: &OwnedFd, tid: Pid) -> Result<Looked, Errno> {
+    // First: whoever runs from here on is found out.
+    let turns = turns(tasks, tid);
+    let own = Path::process(tid);
+    let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
+    let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
+    let thread = text::visible_arc(&parse::unescape(stat.comm));
+    let (mut call, mut wchan) = (Call::Running, None);
+    if !matches!(state, State::Running | State::Zombie | State::Dead) {
+        call = if kernel { Call::Outside } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
+        // Every futex wait sleeps at the same place.
+        let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
+        if !is_futex && call != Call::Running {
+            wchan = read_once(tasks.as_fd(), &own.file("wchan"), buffer).ok().map(<[u8]>::to_vec);
+        }
+    }
+    let (process, settled) = (Arc::from(""), true);
+    let seen =
+        Seen { process, thread, state, kernel, started, turns, call, wchan: None, lock: None, wait: None, settled };
+    Ok(Looked { seen, wchan })
+}
+
+/// How often the task got a CPU; where the kernel does not count that, how
+/// often it gave one up or lost it.
+pub(super) fn turns(tasks: &OwnedFd, tid: Pid) -> Option<u64> {
+    let own = Path::process(tid);
+    let counted = read_once(tasks.as_fd(), &own.file("schedstat"), &mut [0; NUMBERS]).ok().and_then(|content| {
+        let count = str::from_utf8(content).ok()?.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()?;
+        (count > 0).then_some(count)
+    });
+    counted.or_else(|| {
+        let mut buffer = [0; FILE];
+        let switches = parse::switches(read_once(tasks.as_fd(), &own.file("status"), &mut buffer).ok()?)?;
+        Some(switches.voluntary + switches.involuntary)
+    })
+}

@@ -161,11 +161,6 @@ fn a_reader_that_has_both_ends_of_a_named_pipe_waits_for_whoever_opens_it() {
 }
 
 #[test]
-fn mutexes_whose_loop_the_kernel_refuses_to_close() {
-    is_deadlock("inheriting", &[]);
-}
-
-#[test]
 fn a_lock_whose_holder_died_is_stuck_without_a_loop() {
     for kind in ["orphan", "without_main"] {
         let mut target = Target::program("chains.c", &["-pthread"], &[kind]);

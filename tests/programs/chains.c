@@ -190,18 +190,6 @@ static void orphan(void) {
     pthread_mutex_lock(lock);
 }
 
-// As `threads`, with mutexes that inherit priority: the kernel refuses the wait
-// that would close the loop.
-static void inheriting(void) {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_NORMAL);
-    pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-    pthread_mutex_init(&first, &attributes);
-    pthread_mutex_init(&second, &attributes);
-    threads();
-}
-
 static void *wait_for_first(void *unused) {
     printf("stuck %d\nend\n", gettid());
     fflush(stdout);
@@ -239,7 +227,6 @@ int main(int count, char **arguments) {
     if (!strcmp(kind, "hidden")) hidden();
     if (!strcmp(kind, "files")) files(arguments[2]);
     if (!strcmp(kind, "orphan")) orphan();
-    if (!strcmp(kind, "inheriting")) inheriting();
     if (!strcmp(kind, "without_main")) without_main();
     if (!strcmp(kind, "named")) named(arguments[2]);
     return 1;

@@ -5,11 +5,13 @@
 //!
 //! ```text
 //! init ◄── pthread_once ◄── program       the call enters pthread_once, by its name
-//!          its own frame or a register    holds the address of the control
+//!          its own frame                  holds the address of the control
 //! ```
 //!
 //! In its frame the address stands behind that of a function: there the library
-//! keeps what it has to do if the thread is cancelled meanwhile.
+//! keeps what it has to do if the thread is cancelled meanwhile, which tells it from
+//! one that waits. An initialisation that ends in a call of the library may have left
+//! no frame of its own.
 
 use std::collections::HashMap;
 
@@ -22,8 +24,6 @@ use crate::model::wait::WaitKind;
 
 /// The functions that call an initialisation once.
 const FUNCTIONS: [&str; 2] = ["pthread_once", "call_once"];
-/// Registers that a call leaves as they are, by their DWARF numbers.
-const KEPT: [u16; 6] = [3, 6, 12, 13, 14, 15];
 /// A frame of these functions is smaller.
 const FRAME: u64 = 1 << 10;
 
@@ -75,8 +75,9 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u6
     let library: Vec<bool> =
         walk.frames.iter().map(|frame| frame.bare || code.stage.function(frame.registers.pc - 1).library).collect();
     let mut found = Vec::new();
-    for at in 1..walk.frames.len() {
-        if !library[at] || library[at - 1] {
+    for at in 0..walk.frames.len() {
+        let within = at > 0 && library[at - 1];
+        if !library[at] || within {
             continue;
         }
         let own = library[at..].iter().take_while(|&&library| library).count();
@@ -86,7 +87,7 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u6
             continue;
         }
         let frames = &walk.frames[at..at + own];
-        let has = |control: &&u64| frames.iter().any(|frame| keeps(code, frame, **control));
+        let has = |control: &&u64| frames.iter().any(|frame| cleans_up(code, frame, **control));
         found.extend(controls.iter().filter(has).map(|&control| (control, walk.frames[at].registers.pc)));
     }
     found.sort_unstable();
@@ -94,12 +95,8 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u6
     found
 }
 
-/// Whether a frame keeps the address of a control, in a register or behind that of
-/// a function.
-fn keeps(code: &CodeOf<'_>, frame: &Frame, control: u64) -> bool {
-    if KEPT.iter().any(|&register| frame.registers.get(register) == Some(control)) {
-        return true;
-    }
+/// Whether a frame keeps the address of a control behind that of a function.
+fn cleans_up(code: &CodeOf<'_>, frame: &Frame, control: u64) -> bool {
     let length = frame.cfa.saturating_sub(frame.registers.sp).min(FRAME) as usize & !7;
     let mut bytes = vec![0; length];
     let read = code.memory.fill(frame.registers.sp, &mut bytes);

@@ -31,25 +31,25 @@ const KNOWN: u32 = TYPE | ROBUST | INHERIT | PSHARED | ELISION;
 
 /// The first fields of such a mutex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fields {
-    pub(super) word: u32,
-    pub(super) owner: u32,
-    pub(super) nusers: u32,
-    pub(super) kind: u32,
+struct Fields {
+    word: u32,
+    owner: u32,
+    nusers: u32,
+    kind: u32,
 }
 
 impl Fields {
-    pub(super) fn read(world: &World, pid: Pid, address: u64) -> Option<Self> {
+    fn read(world: &World, pid: Pid, address: u64) -> Option<Self> {
         let [word, _, owner, nusers, kind] = world.words(pid, address).ok()?;
         Some(Fields { word, owner, nusers, kind })
     }
 
     /// The thread id in the word.
-    pub(super) fn holder(&self) -> u32 {
+    fn holder(&self) -> u32 {
         self.word & !(WAITERS | DIED)
     }
 
-    pub(super) fn is_private(&self) -> bool {
+    fn is_private(&self) -> bool {
         self.kind & PSHARED == 0
     }
 
@@ -57,11 +57,6 @@ impl Fields {
     fn plausible(&self) -> bool {
         let held = self.holder() != 0 && self.holder() == self.owner && (1..0x1_0000).contains(&self.nusers);
         held && self.kind & !KNOWN == 0
-    }
-
-    /// Whether a PI mutex that is held may look so.
-    pub(super) fn is_held_pi(&self) -> bool {
-        self.plausible() && self.kind & INHERIT != 0
     }
 }
 

@@ -7,9 +7,9 @@
 //! │                         │
 //! b y.store(1, Release)     d x.load(Relaxed) = 1
 //!
-//! rf  b→c  a→d              is read by
-//! sw  b→c                   synchronises with
-//! hb  a→c  a→d  b→d         happens before
+//! rf   a→d b→c  is read by
+//! sw   b→c  synchronises with
+//! hb   a→c a→d b→d  happens before, besides sb and sw
 //! ```
 
 use ratatui::text::{Line, Span};
@@ -46,7 +46,7 @@ pub(super) fn lines(witness: &Witness, width: usize, look: &Look<'_>) -> Vec<Lin
         if pairs.is_empty() {
             continue;
         }
-        for (row, part) in text::wrap(&pairs.join("  "), width.saturating_sub(5).max(8)).into_iter().enumerate() {
+        for (row, part) in text::wrap(&pairs.join(" "), width.saturating_sub(5).max(8)).into_iter().enumerate() {
             let head = if row == 0 { format!("{name:4} ") } else { "     ".to_owned() };
             let room = width.saturating_sub(5 + part.chars().count() + 2);
             let mut spans = vec![Span::styled(head, look.style(*role)), Span::styled(part, look.style(Role::Text))];

@@ -219,7 +219,7 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
     panel.asked = None;
     (0..=seen).for_each(|_| drop(press(&mut panel, &store, KeyCode::Char(']'))));
     let screen = drawn(&mut panel, &store, 160, 50);
-    for part in ["a x.store(1, Relaxed)", "│ sb", "rf   a→d  b→c", "mo   x₀→a  y₀→b", "sw   b→c", "hb   a→c  a→d  b→d"]
+    for part in ["a x.store(1, Relaxed)", "│ sb", "rf   a→d b→c", "mo   x₀→a y₀→b", "sw   b→c", "hb   a→c a→d b→d"]
     {
         assert!(screen.contains(part), "{part:?} is missing in\n{screen}");
     }

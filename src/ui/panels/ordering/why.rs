@@ -58,7 +58,8 @@ pub(super) fn draw(
     let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
     let title = state.map_or(title.clone(), |asked| format!("{title}: {}", asked.state));
     let inside = frame::draw(screen, area, &title, "m model  [ ] outcome", look.theme);
-    draw_lines(screen, inside, reasons(progress, judgement, inside.width.into(), inside.height.into(), look));
+    let (width, height) = (inside.width.into(), inside.height.into());
+    draw_lines(screen, inside, reasons(progress, judgement, judgements, width, height, look));
 }
 
 /// What the most telling model says and why, and what the test is about; the
@@ -74,13 +75,15 @@ pub(in crate::ui::panels) fn lines(
     };
     let title = models::named(&judgement.model).map_or("", |model| model.title);
     let mut lines = vec![Line::styled(format!("by {title}"), look.style(Role::Heading))];
-    lines.extend(reasons(progress, Some(judgement), width, height.saturating_sub(1), look));
+    let judgements = &progress.test.judgements;
+    lines.extend(reasons(progress, Some(judgement), judgements, width, height.saturating_sub(1), look));
     lines
 }
 
 fn reasons(
     progress: &LitmusProgress,
     judgement: Option<&Judgement>,
+    all: &[Judgement],
     width: usize,
     height: usize,
     look: &Look<'_>,
@@ -97,7 +100,7 @@ fn reasons(
         lines.extend(wrapped(&progress.test.comment, width, Role::Dim, look));
     }
     // Where there is room the other models have their say too.
-    for other in progress.test.judgements.iter().filter(|other| Some(*other) != judgement) {
+    for other in all.iter().filter(|other| Some(*other) != judgement) {
         let more = explanation(other, width, look);
         if lines.len() + more.len() + 2 <= height {
             let title = models::named(&other.model).map_or("", |model| model.title);

@@ -52,7 +52,9 @@ pub fn rust(spec: &ChildSpec) -> String {
         line("// SAFETY: async-signal-safe calls only.");
         line("unsafe {");
         line("    command.pre_exec(|| {");
-        steps.iter().for_each(|step| line(&format!("        {step}")));
+        for step in &steps {
+            line(&format!("        {step}"));
+        }
         line("        Ok(())");
         line("    });");
         line("}");
@@ -126,6 +128,8 @@ fn id(user: &str) -> String {
     if user.parse::<u32>().is_ok() { user.to_owned() } else { format!("/* the number of {user} */ 0") }
 }
 
+/// As a literal of Rust's.
+#[expect(clippy::unnecessary_debug_formatting, reason = "the quotes and escapes are what is wanted")]
 fn quoted(text: &OsStr) -> String {
     format!("{text:?}")
 }

@@ -210,7 +210,7 @@ fn attempt(
         limits: limits.as_ptr(),
         limit_count: limits.len(),
         nice: request.attributes.nice,
-        cpus: cpus.as_ref().map_or(ptr::null(), |bits| bits.as_ptr()),
+        cpus: cpus.as_ref().map_or(ptr::null(), Vec::as_ptr),
         cpu_bytes: cpus.as_ref().map_or(0, |bits| size_of_val(bits.as_slice())),
         umask: request.attributes.umask,
         terminal: request.attributes.terminal,

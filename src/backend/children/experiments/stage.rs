@@ -26,7 +26,7 @@ use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
 
 /// The longest an experiment is silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long something may take until it hangs as it should.
 const UNTIL_IT_HANGS: Nanos = Nanos::from_secs(10);
 /// Between two looks.

@@ -259,9 +259,9 @@ impl Printer {
             }
             Event::Point(mut point) => {
                 if point.skipped.is_some() {
-                    self.skipped += 1
+                    self.skipped += 1;
                 } else {
-                    self.measured += 1
+                    self.measured += 1;
                 }
                 point.baseline = self.baseline.as_ref().and_then(|baseline| baseline.compare(&point));
                 self.take_point(*point);

@@ -1,4 +1,4 @@
-//! An IPC namespace of the lab's own (ipc_namespaces(7)): its queues and
+//! An IPC namespace of the lab's own (`ipc_namespaces(7))`: its queues and
 //! segments are seen by nobody else, meet nobody else's, and go with the last
 //! process in it, however that ends.
 //!

@@ -270,7 +270,7 @@ fn explain(test: &Test, models: &[Model], judgements: &mut [Judgement], deadline
     for incoherent in [false, true] {
         let open = |judgement: &&mut Judgement| !judgement.allowed && judgement.broken.is_none();
         let (which, open): (Vec<Model>, Vec<&mut Judgement>) =
-            models.iter().zip(judgements.iter_mut()).filter(|(_, judgement)| open(&judgement)).unzip();
+            models.iter().zip(judgements.iter_mut()).filter(|(_, judgement)| open(judgement)).unzip();
         if which.is_empty() {
             return;
         }

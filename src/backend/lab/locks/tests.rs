@@ -114,7 +114,7 @@ fn contend(
     }
     gate.close();
     subject.interrupt();
-    assert!(gate.rest(threads, Duration::from_secs(60)), "{} does not come to rest", primitive.info().key);
+    assert!(gate.rest(threads, Duration::from_mins(1)), "{} does not come to rest", primitive.info().key);
     reader.read(&seats, clock.scale, ordered);
     gate.end();
     for thread in crew {

@@ -88,7 +88,7 @@ impl Durations {
 fn step(nanos: u64) -> u16 {
     let above = (u64::BITS - nanos.leading_zeros()).saturating_sub(BITS);
     // Above 127 the highest of the seven bits is always set: six tell.
-    ((above << (BITS - 1)) as u64 + (nanos >> above)) as u16
+    (u64::from(above << (BITS - 1)) + (nanos >> above)) as u16
 }
 
 /// The least number that is counted there.

@@ -210,7 +210,7 @@ impl Events {
             let Some(&woken) = self.numbers.get(&number) else { return };
             woken
         };
-        let arguments = sample.registers.as_ref().map(|registers| registers.arguments());
+        let arguments = sample.registers.as_ref().map(super::record::UserRegisters::arguments);
         let wake = Wake { by: (sample.pid, sample.tid), arguments, time: sample.time };
         let target = self.pid;
         let own = self.waits.word_of(woken);

@@ -35,10 +35,7 @@ pub(super) fn by_thread(field: &str, threads: &[Pid], newest: Pid) -> String {
     let mut filter = String::new();
     for (first, last) in stretches {
         // Writing to a String cannot fail.
-        let _ = match first == last {
-            true => write!(filter, "{field}=={first}||"),
-            false => write!(filter, "({field}>={first}&&{field}<={last})||"),
-        };
+        let _ = if first == last { write!(filter, "{field}=={first}||") } else { write!(filter, "({field}>={first}&&{field}<={last})||") };
     }
     let _ = write!(filter, "{field}>{newest}");
     filter

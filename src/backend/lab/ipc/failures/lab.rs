@@ -30,7 +30,7 @@ impl Lab for FailureLab {
         loop {
             match next {
                 Wish::Stop => return Ok(()),
-                Wish::GoOn => next = session.wait(Duration::from_secs(3600)),
+                Wish::GoOn => next = session.wait(Duration::from_hours(1)),
                 Wish::Change(key) => {
                     progress.running = Some(key.clone());
                     session.publish(progress.clone());

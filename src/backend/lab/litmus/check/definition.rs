@@ -471,7 +471,7 @@ proptest! {
     fn states_and_races_are_those_of_the_definitions(program in program()) {
         let text = text(&program);
         let test = parse("t", &text).unwrap();
-        let judged = judge(&test, MODELS, Duration::from_secs(60)).unwrap();
+        let judged = judge(&test, MODELS, Duration::from_mins(1)).unwrap();
         let (states, races) = by_definition(&program);
         for (index, model) in MODELS.iter().enumerate() {
             let own = judged.allowed.iter().filter(|(_, allowed)| **allowed >> index & 1 == 1).map(|(state, _)| state.clone());

@@ -88,7 +88,7 @@ pub(in crate::backend::lab::locks) fn spin_while(mut waiting: impl FnMut() -> bo
     let mut looks = 0_u32;
     while waiting() {
         looks += 1;
-        if looks % LOOKS == 0 {
+        if looks.is_multiple_of(LOOKS) {
             thread::yield_now();
         } else {
             hint::spin_loop();

@@ -75,7 +75,7 @@ impl Atomic for Store {
     #[inline]
     fn operate(&self, _me: usize, memo: u64) -> Done {
         self.0.store(twice(memo), Release);
-        done(memo % 16 != 0 || is_whole(self.0.load(Relaxed)), memo + 1)
+        done(!memo.is_multiple_of(16) || is_whole(self.0.load(Relaxed)), memo + 1)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The readers-writer lock of the crate parking_lot.
+//! The readers-writer lock of the crate `parking_lot`.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::ReadersWriter;
 use crate::backend::lab::locks::{Family, Info};
 
-/// The readers-writer lock of the crate parking_lot.
+/// The readers-writer lock of the crate `parking_lot`.
 #[derive(Debug, Default)]
 pub(in crate::backend::lab::locks) struct ParkingLotRw(RwLock<()>);
 

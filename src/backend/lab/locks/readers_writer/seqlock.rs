@@ -123,7 +123,7 @@ impl<V: Validation> SeqLock<V> {
     /// Takes it for writing, if nobody writes; returns the odd sequence.
     fn try_begin(&self) -> Option<u64> {
         let even = self.sequence.load(Relaxed);
-        let free = even % 2 == 0 && self.sequence.compare_exchange(even, even + 1, Acquire, Relaxed).is_ok();
+        let free = even.is_multiple_of(2) && self.sequence.compare_exchange(even, even + 1, Acquire, Relaxed).is_ok();
         // What is written must not be seen before the odd number is.
         fence(Release);
         free.then_some(even + 1)
@@ -241,7 +241,7 @@ impl<V: Validation> SeqLock<V> {
                         break 'laps;
                     }
                     fence(Acquire);
-                    if before % 2 == 0 && self.sequence.load(Relaxed) == before {
+                    if before.is_multiple_of(2) && self.sequence.load(Relaxed) == before {
                         reads += 1;
                         break;
                     }

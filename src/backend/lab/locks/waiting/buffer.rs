@@ -248,7 +248,7 @@ impl<S: Signalling> Buffer<S> {
     }
 
     fn recorded<T: Stamps>(&self, stamps: T, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let mut side = if seat.index % 2 == 0 { Side::Put } else { Side::Take };
+        let mut side = if seat.index.is_multiple_of(2) { Side::Put } else { Side::Take };
         let mut done = 0;
         while done < laps && self.one(stamps, seat, plan, go_on, side) {
             done += 1;

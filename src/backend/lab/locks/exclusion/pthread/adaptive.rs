@@ -3,7 +3,7 @@
 use super::{Kind, c_library};
 use crate::backend::lab::locks::{Family, Info};
 
-/// PTHREAD_MUTEX_ADAPTIVE_NP, glibc.
+/// `PTHREAD_MUTEX_ADAPTIVE_NP`, glibc.
 #[derive(Debug)]
 pub(in crate::backend::lab::locks) struct Adaptive;
 

@@ -3,7 +3,7 @@
 use super::{Kind, c_library};
 use crate::backend::lab::locks::{Family, Info};
 
-/// PTHREAD_PRIO_INHERIT.
+/// `PTHREAD_PRIO_INHERIT`.
 #[derive(Debug)]
 pub(in crate::backend::lab::locks) struct PriorityInheriting;
 

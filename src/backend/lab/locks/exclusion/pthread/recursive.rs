@@ -3,7 +3,7 @@
 use super::{Kind, c_library};
 use crate::backend::lab::locks::{Family, Info};
 
-/// PTHREAD_MUTEX_RECURSIVE.
+/// `PTHREAD_MUTEX_RECURSIVE`.
 #[derive(Debug)]
 pub(in crate::backend::lab::locks) struct Recursive;
 

@@ -3,7 +3,7 @@
 use super::{Kind, c_library};
 use crate::backend::lab::locks::{Family, Info};
 
-/// PTHREAD_MUTEX_ROBUST.
+/// `PTHREAD_MUTEX_ROBUST`.
 #[derive(Debug)]
 pub(in crate::backend::lab::locks) struct Robust;
 

@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,15 @@ use serde_json::Value;
 fn syncscope() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
     command.args(["run", "--no-ui"]).stdin(Stdio::null());
+    // A shell ignores them for what it starts in the background, as these tests
+    // may be; a command that finds them ignored cannot catch them.
+    let as_usual = || {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::SigDfl)? };
+        Ok(())
+    };
+    // SAFETY: between fork and exec only this system call is made.
+    unsafe { command.pre_exec(as_usual) };
     command
 }
 
@@ -157,8 +166,10 @@ fn signals_are_passed_on() {
         let mut child = syncscope().args(["--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = [0; 6];
         child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
         // A dash that starts a command just then forgets the signal: it gets another.
         let status = loop {
+            assert!(Instant::now() < deadline, "{signal} has no effect");
             kill(Pid::from_raw(child.id() as i32), signal).unwrap();
             let again = Instant::now() + Duration::from_secs(1);
             let ended = std::iter::repeat_with(|| child.try_wait().unwrap()).find(|ended| {

@@ -22,8 +22,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
+use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{Termios, tcgetattr};
 use vt100::{MouseProtocolMode, Screen};
 
@@ -99,9 +101,9 @@ impl Terminal {
     /// size. Its environment is ours but for what a terminal sets.
     pub(crate) fn start(mut command: Command, columns: u16, rows: u16) -> Self {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).unwrap();
+        let (master, slave) = open_pty(&size);
         let mark = relatives::Mark::new();
-        let stdio = || Stdio::from(pty.slave.try_clone().unwrap());
+        let stdio = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         command
             .env("TERM", "xterm-256color")
@@ -119,19 +121,19 @@ impl Terminal {
                 Ok(())
             });
         }
-        let before = tcgetattr(&pty.slave).unwrap();
+        let before = tcgetattr(&slave).unwrap();
         let child = command.spawn().unwrap();
         // Its copies of the slave, which would keep the terminal open.
         drop(command);
         let parser = vt100::Parser::new_with_callbacks(cells(rows), cells(columns), 0, Queries::default());
         let state = Mutex::new(State { parser, bytes: 0, at: Instant::now() });
         let seen = Arc::new(Seen { state, changed: Condvar::new(), ended: AtomicBool::new(false) });
-        let master = Arc::new(File::from(pty.master));
+        let master = Arc::new(master);
         let reader = std::thread::spawn({
             let (master, seen) = (master.clone(), seen.clone());
             move || read_along(&master, &seen)
         });
-        Terminal { child, status: None, master, slave: pty.slave, before, seen, reader: Some(reader), mark }
+        Terminal { child, status: None, master, slave, before, seen, reader: Some(reader), mark }
     }
 
     /// The program's pid, which is its session's and process group's as well.
@@ -289,6 +291,20 @@ impl Drop for Terminal {
             let _ = reader.join();
         }
     }
+}
+
+/// A pseudo-terminal of this size, both ends closed on exec: a program that had its
+/// own terminal's master open would never see it close. openpty(3) leaves them open.
+fn open_pty(size: &Winsize) -> (File, OwnedFd) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname_r(&master).unwrap();
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let slave = open(name.as_str(), flags, Mode::empty()).unwrap();
+    // SAFETY: the descriptor is open and `size` outlives the call.
+    unsafe { set_window_size(slave.as_raw_fd(), std::ptr::from_ref(size)) }.unwrap();
+    (File::from(OwnedFd::from(master)), slave)
 }
 
 fn read_along(master: &File, seen: &Seen) {

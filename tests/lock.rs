@@ -41,6 +41,10 @@ fn every_lock_reports_figures_that_add_up_and_nothing_violated() {
     let sound = PRIMITIVES.iter().filter(|primitive| primitive.info().breaks.is_none()).count();
     assert_eq!(rows.len(), 2 * sound, "two numbers of threads");
     for row in rows {
+        if row["lock"] == "rendezvous" && row["threads"] == 1 {
+            assert_eq!(row["acquisitions"], 0, "one alone meets nobody");
+            continue;
+        }
         let family = find(row["lock"].as_str().unwrap()).unwrap().info().family;
         assert_eq!(row["family"], family.name());
         let (threads, acquisitions) =

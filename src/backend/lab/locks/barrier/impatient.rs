@@ -30,6 +30,8 @@ impl Barrier for Impatient {
             phases, and threads of different phases take each other for company.",
     };
 
+    const WAITS: bool = false;
+
     fn of(threads: usize) -> Self {
         Impatient { threads: threads as u64, arrived: AtomicU64::new(0) }
     }

@@ -86,7 +86,8 @@ impl<B: Barrier> Meeting<B> {
             if seat.index == 0 {
                 seat.tally.add_own(PHASES, 1);
             }
-            if self.phases.is_over(phase) {
+            let leaves_alone = !B::WAITS && (left == 0 || !go_on.load(Relaxed));
+            if self.phases.is_over(phase) || leaves_alone {
                 return;
             }
         }

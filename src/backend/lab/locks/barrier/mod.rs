@@ -19,6 +19,10 @@ pub(super) trait Barrier: Send + Sync + 'static {
     /// What a person reads about it.
     const INFO: Info;
 
+    /// Whether a thread waits for the others however long they take; else it
+    /// must stop by itself.
+    const WAITS: bool = true;
+
     /// One for so many threads.
     fn of(threads: usize) -> Self;
 

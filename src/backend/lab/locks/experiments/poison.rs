@@ -86,7 +86,9 @@ fn write(notes: &mut Notes) {
     let panicked = panics(move || theirs.write().unwrap_or_else(PoisonError::into_inner).move_halfway());
     notes.add("a thread panicked halfway, holding the lock for writing", panicked);
     notes.add(format!("is_poisoned: {}", lock.is_poisoned()), lock.is_poisoned());
-    let (read, written) = (lock.read().is_err(), lock.write().is_err());
+    // Two statements: the guards of one would be held together.
+    let read = lock.read().is_err();
+    let written = lock.write().is_err();
     notes.add(format!("read: {}", result(!read)), read);
     notes.add(format!("write: {}", result(!written)), written);
     let sum = lock.read().unwrap_or_else(PoisonError::into_inner).sum();
@@ -102,7 +104,9 @@ fn read(notes: &mut Notes) {
     });
     notes.add("a thread panicked, holding the lock for reading", panicked);
     notes.add(format!("is_poisoned: {}", lock.is_poisoned()), !lock.is_poisoned());
-    let (read, written) = (lock.read().is_ok(), lock.write().is_ok());
+    // Two statements: the guards of one would be held together.
+    let read = lock.read().is_ok();
+    let written = lock.write().is_ok();
     notes.add(format!("read: {}", result(read)), read);
     notes.add(format!("write: {}", result(written)), written);
     let sum = lock.read().map_or(0, |data| data.sum());

@@ -11,6 +11,7 @@
 //!
 //! `cargo bench --bench litmus`; the process is also its own worker.
 
+use std::fmt::Write as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -87,14 +88,14 @@ fn large_text(threads: &[&str; 4], store: &str, load: &str) -> String {
     let mut condition = Vec::new();
     let mut value = 0;
     for (number, accesses) in threads.iter().enumerate() {
-        text += &format!("P{number} (atomic_int* x, atomic_int* y, atomic_int* z, atomic_int* w) {{\n");
+        let _ = writeln!(text, "P{number} (atomic_int* x, atomic_int* y, atomic_int* z, atomic_int* w) {{");
         for (index, access) in accesses.as_bytes().chunks(2).enumerate() {
             let at = char::from(access[1]);
             if access[0] == b'W' {
                 value += 1;
-                text += &format!("  atomic_store_explicit({at}, {value}, memory_order_{store});\n");
+                let _ = writeln!(text, "  atomic_store_explicit({at}, {value}, memory_order_{store});");
             } else {
-                text += &format!("  int r{index} = atomic_load_explicit({at}, memory_order_{load});\n");
+                let _ = writeln!(text, "  int r{index} = atomic_load_explicit({at}, memory_order_{load});");
                 condition.push(format!("{number}:r{index}=0"));
             }
         }

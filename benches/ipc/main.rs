@@ -43,8 +43,8 @@ fn main() {
         only: value("--only").map_or(Vec::new(), |text| text.split(',').map(str::to_owned).collect()),
     };
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
-    let sections: [(&str, fn(&Options)); 5] = [
-        ("loops", loops::run),
+    let sections = [
+        ("loops", loops::run as fn(&Options)),
         ("ring", memory::ring),
         ("park", memory::park),
         ("tuned", tuned::run),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec};
 use super::children::experiments::Finding;
+use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec};
 use crate::model::child::{ChildId, ChildSpec, Children};
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;

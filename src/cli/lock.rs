@@ -24,6 +24,7 @@ use crate::report::lock_experiments as experiments;
 
 /// The options of `lock`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
     /// The locks to measure; `all` leaves out those that are broken on purpose
     #[arg(long = "lock", value_name = "LOCK,…|all", value_delimiter = ',', default_value = "all")]

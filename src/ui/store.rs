@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::chains::{self, Chains};
 use crate::backend::Update;
-use crate::model::channel::{FailureProgress, IpcProgress};
 use crate::backend::children::experiments::Finding;
+use crate::model::channel::{FailureProgress, IpcProgress};
 use crate::model::child::Children;
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;

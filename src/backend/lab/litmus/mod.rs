@@ -49,7 +49,7 @@ impl Lab for LitmusLab {
     }
 
     fn run(spec: LitmusSpec, session: &mut Session<Self>) -> Result<(), Fault> {
-        run::run(spec, session)
+        run::run(&spec, session)
     }
 
     fn failed(fault: Fault) -> LitmusProgress {

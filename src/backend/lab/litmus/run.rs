@@ -36,11 +36,11 @@ pub fn preview(spec: &LitmusSpec) -> Result<LitmusProgress, Fault> {
 }
 
 /// Runs what `spec` asks for until the session wants something else.
-pub(super) fn run(spec: LitmusSpec, session: &mut Session<LitmusLab>) -> Result<(), Fault> {
+pub(super) fn run(spec: &LitmusSpec, session: &mut Session<LitmusLab>) -> Result<(), Fault> {
     // The worker assembles while the models judge.
     let mut number = 1;
     let mut worker = Worker::start("litmus worker", &Job { number, spec: spec.clone() }, &[])?;
-    let mut run = Run::new(&spec)?;
+    let mut run = Run::new(spec)?;
     session.publish(run.progress(LabState::Starting));
     let mut finishing = false;
     loop {

@@ -35,7 +35,11 @@ pub(super) fn by_thread(field: &str, threads: &[Pid], newest: Pid) -> String {
     let mut filter = String::new();
     for (first, last) in stretches {
         // Writing to a String cannot fail.
-        let _ = if first == last { write!(filter, "{field}=={first}||") } else { write!(filter, "({field}>={first}&&{field}<={last})||") };
+        let _ = if first == last {
+            write!(filter, "{field}=={first}||")
+        } else {
+            write!(filter, "({field}>={first}&&{field}<={last})||")
+        };
     }
     let _ = write!(filter, "{field}>{newest}");
     filter

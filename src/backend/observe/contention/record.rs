@@ -141,6 +141,7 @@ impl Sample {
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are samples, and none is kept")]
 pub(super) enum Record {
     Sample(Sample),
     /// A thread of this process was made.
@@ -248,14 +249,14 @@ mod tests {
         let mut bytes = Vec::new();
         let mut long = |value: u64| bytes.extend(value.to_le_bytes());
         long(77);
-        long(4_121 | 4_130 << 32);
+        long(0x1019 | 0x1022 << 32);
         long(1_000_000);
         long(5);
         long(2);
         long(0xffff_ffff_8144_ea56);
         long(0xffff_ffff_8144_f26a);
         // Twelve bytes of fields: with their length a multiple of eight.
-        long(12 | 9 << 32);
+        long(0xc | 9 << 32);
         long(4_130);
         long(2);
         // dx, si, di, r8, r10

@@ -92,6 +92,7 @@ impl Sampling {
         self.due = Nanos(began.0 + spread.0);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "whoever calls has taken it out")]
     fn look(&mut self, reader: &mut Reader, tid: Pid, before: Option<(Seen, Word)>, passed: Nanos) {
         let call = match reader.call(tid, &mut self.buffer) {
             Ok(Some(call)) => call,

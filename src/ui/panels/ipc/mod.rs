@@ -90,6 +90,7 @@ const KEYS: &[Binding<Act>] = &[
 
 /// The view.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is switched by a key of its own")]
 pub(super) struct View {
     /// What is wanted, running or not.
     spec: IpcSpec,

@@ -228,14 +228,14 @@ impl Columns {
         let Columns { name, bar, wide } = self;
         let mut line = format!("{} {}{:>11}", text::left("LOCK", name - 1), text::left("KIND", 14), "WAITS");
         if wide {
-            line += &format!("{:>8}", "/s");
+            line.push_str("      /s");
         }
-        line += &format!("{:>10}", "WAITED");
+        line.push_str("    WAITED");
         if bar > 0 {
             line += &" ".repeat(bar + 1);
         }
         if wide {
-            line += &format!("{:>10}{:>10}{:>10}{:>8}{:>5}", "P50", "P99", "MAX", "THREADS", "NOW");
+            line.push_str("       P50       P99       MAX THREADS  NOW");
         }
         Line::styled(line, look.style(Role::Heading))
     }

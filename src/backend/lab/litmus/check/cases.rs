@@ -1,5 +1,7 @@
 //! Small programs whose verdicts were worked out by hand from the definitions.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::backend::lab::litmus::models::MODELS;
 use crate::backend::lab::litmus::parse::parse;
@@ -12,7 +14,7 @@ struct Case(&'static str, &'static str, &'static str, [bool; 2]);
 fn expanded(shorthand: &str) -> String {
     let mut out = "C t\n{}\n".to_owned();
     for (thread, body) in shorthand.split("||").enumerate() {
-        out += &format!("P{thread} (atomic_int* x, atomic_int* y, atomic_int* z, int* d) {{\n");
+        let _ = writeln!(out, "P{thread} (atomic_int* x, atomic_int* y, atomic_int* z, int* d) {{");
         for statement in body.split(';') {
             out += &one(statement.trim());
         }

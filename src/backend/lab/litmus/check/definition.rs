@@ -3,6 +3,7 @@
 //! writes and every writer of a read is tried, and an axiom is a loop.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
@@ -107,13 +108,13 @@ fn text(program: &[Vec<Step>]) -> String {
     let mut out = "C t\n{}\n".to_owned();
     let mut observed = String::new();
     for (thread, steps) in program.iter().enumerate() {
-        out += &format!("P{thread} (atomic_int* x, atomic_int* y) {{\n");
+        let _ = writeln!(out, "P{thread} (atomic_int* x, atomic_int* y) {{");
         let (mut reads, mut open) = (0, 0);
         for step in steps {
             let last = if reads == 0 { "0".to_owned() } else { format!("r{}", reads - 1) };
             let fresh = format!("int r{reads} =");
             let read = !matches!(step, Step::Store(..) | Step::Fence(_) | Step::Guard(_));
-            out += &match *step {
+            let line = match *step {
                 Step::Load(x, Ord::Na) => format!("{fresh} *{};\n", NAMES[x]),
                 Step::Load(x, order) => {
                     format!("{fresh} atomic_load_explicit({},memory_order_{});\n", NAMES[x], order.c())
@@ -148,8 +149,9 @@ fn text(program: &[Vec<Step>]) -> String {
                     format!("if ({last} == {value}) {{\n")
                 }
             };
+            out.push_str(&line);
             if read {
-                observed += &format!("{thread}:r{reads}; ");
+                let _ = write!(observed, "{thread}:r{reads}; ");
                 reads += 1;
             }
         }
@@ -278,6 +280,7 @@ fn acyclic(a: &Matrix) -> bool {
 
 /// Which models find an execution consistent, and whether RC11 and Rust see a
 /// race in it.
+#[expect(clippy::many_single_char_names, reason = "the names of the relations in the papers")]
 fn consistent(events: &[Ev], starts: &[usize], rf: &Matrix, mo: &Matrix) -> ([bool; 4], [bool; 2]) {
     let n = events.len();
     let e = events;
@@ -408,8 +411,9 @@ fn combination(traces: &[&Trace], found: &mut ([BTreeSet<Vec<i32>>; 4], [bool; 2
     }
     let orders: Vec<Vec<Vec<usize>>> = (0..NAMES.len())
         .map(|x| {
-            let writes = (NAMES.len()..n).filter(|a| events[*a].write.is_some() && events[*a].location == x).collect();
-            permutations(writes)
+            let writes: Vec<_> =
+                (NAMES.len()..n).filter(|a| events[*a].write.is_some() && events[*a].location == x).collect();
+            permutations(&writes)
                 .into_iter()
                 .map(|mut order| {
                     order.insert(0, x);
@@ -448,15 +452,15 @@ fn combination(traces: &[&Trace], found: &mut ([BTreeSet<Vec<i32>>; 4], [bool; 2
     }
 }
 
-fn permutations(left: Vec<usize>) -> Vec<Vec<usize>> {
+fn permutations(left: &[usize]) -> Vec<Vec<usize>> {
     if left.is_empty() {
         return vec![Vec::new()];
     }
     let mut all = Vec::new();
     for (index, first) in left.iter().enumerate() {
-        let mut rest = left.clone();
+        let mut rest = left.to_vec();
         rest.remove(index);
-        for mut order in permutations(rest) {
+        for mut order in permutations(&rest) {
             order.insert(0, *first);
             all.push(order);
         }

@@ -74,6 +74,7 @@ enum Phase {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a worker")]
 enum Engine {
     Batched(Batched),
     Perpetual(Perpetual),

@@ -102,7 +102,9 @@ fn invert(notes: &mut Notes) {
             }
             drop(guards);
             let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
-            sequence.iter().for_each(|lock| order.released(number, *lock));
+            for lock in &sequence {
+                order.released(number, *lock);
+            }
             found
         };
         let ended = thread::spawn(life).join();
@@ -130,7 +132,9 @@ mod tests {
             found = found.or(order.wants(thread, lock));
             order.got(thread, lock);
         }
-        locks.iter().for_each(|&lock| order.released(thread, lock));
+        for &lock in locks {
+            order.released(thread, lock);
+        }
         found
     }
 

@@ -150,6 +150,7 @@ impl<S: Semaphore> Primitive for Of<S> {
 
 #[derive(Debug)]
 #[repr(align(128))]
+#[expect(clippy::struct_field_names, reason = "how many there are is what the word means")]
 struct Permits<S> {
     semaphore: S,
     permits: u32,

@@ -219,7 +219,7 @@ mod tests {
     fn a_name_is_told_byte_by_byte() {
         use std::os::linux::net::SocketAddrExt;
         use std::os::unix::net::{SocketAddr, UnixListener};
-        let hostile = format!("syncscope-{}\n\u{1b}[2J", std::process::id());
+        let hostile = format!("syncscope-diag-{}\n\u{1b}[2J", std::process::id());
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&hostile).unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");

@@ -284,9 +284,12 @@ impl<W: Write> Backend for Painter<W> {
         Ok(())
     }
 
+    /// A terminal that has been closed has no cursor to show: no failure, since
+    /// ratatui would complain of it to that very terminal, and panic.
     fn show_cursor(&mut self) -> io::Result<()> {
         self.cursor_hidden = false;
-        self.terminal.show_cursor()
+        let _ = self.terminal.show_cursor();
+        Ok(())
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {

@@ -403,7 +403,7 @@ mod tests {
             "45,230 waits · 0 lost",
             "HOT (.bss of /srv/payments +0x40)",
             "41,002",
-            "4.10k",
+            "4.10 k",
             "1.20 ms",
             "worker-2 4130",
             "worker-5 4133 → worker-2 4130",

@@ -32,6 +32,10 @@ const SETTLED: Nanos = Nanos(2_000_000);
 const STACKS: u64 = 400;
 /// So long, in one turn: the rings fill meanwhile.
 const LOOKING: Nanos = Nanos(15_000_000);
+/// Others' blocks in one turn that are worth a new filter, and how long that is
+/// good for.
+const STRANGE: u64 = 100;
+const FILTER_LASTS: Nanos = Nanos(250_000_000);
 /// At first one in so many, until it is known how often the program blocks.
 const FIRST_PERIOD: u64 = 16;
 
@@ -55,13 +59,15 @@ pub(super) struct Events {
     rate: f64,
     turned: Nanos,
     turn_blocks: u64,
-    blocks: u64,
     /// Whether in this second stacks stood for more than their own wait.
     thinned: bool,
     told_lost: u64,
     before: u64,
+    /// Others' blocks in this turn.
     strange: u64,
     uncovered: bool,
+    /// When the present events took over: what they tell of before, others have told.
+    since: Nanos,
 }
 
 impl Events {
@@ -91,12 +97,12 @@ impl Events {
             rate: 0.0,
             turned: clock::monotonic(),
             turn_blocks: 0,
-            blocks: 0,
             thinned: false,
             told_lost: 0,
             before: 0,
             strange: 0,
             uncovered: false,
+            since: Nanos::ZERO,
         };
         events.find_waiting(reader);
         // From here on decoders are asked of moments that have passed.
@@ -143,14 +149,16 @@ impl Events {
     }
 
     fn read(&mut self) {
-        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, .. } = self;
+        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, thinned, .. } = self;
         set.drain(|role, record| match record {
+            Record::Sample(sample) if sample.time <= *since => {}
             Record::Sample(sample) => pending.extend(role.map(|role| (role, sample))),
             Record::Ended { pid, tid, time } if pid == *target => ended.push((time, tid)),
             Record::Born { pid, tid } if pid == *target => {
                 let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
                 *uncovered |= !filter.as_ref().is_none_or(covered);
             }
+            Record::Lost(_) if role == Some(Role::Stacks) => *thinned = true,
             Record::Lost(count) => *told_lost += count,
             Record::Born { .. } | Record::Ended { .. } => {}
         });
@@ -186,7 +194,6 @@ impl Events {
             self.strange += 1;
             return;
         }
-        self.blocks += 1;
         self.turn_blocks += 1;
         if self.filter.is_none()
             && let Some(number) = self.points.switch.fields.get("prev_pid").and_then(|&(at, _)| sample.number(at))
@@ -239,18 +246,28 @@ impl Events {
         let filter = Some((threads, newest));
         // Where it is refused now, the old ones go on.
         let Ok(set) = open(&self.points, filter.as_ref(), self.period) else { return };
+        // Both are at work now. Up to this moment the old ones tell, from it on the new
+        // ones: nothing is told twice or by neither.
+        let moment = clock::monotonic();
         self.set.stop();
         self.read();
+        self.pending.retain(|(_, sample)| sample.time <= moment);
         self.before += self.set.lost().unwrap_or(0);
-        self.set = set;
-        self.filter = filter;
+        (self.set, self.filter, self.since) = (set, filter, moment);
     }
 
     /// Sees to it that neither too many stacks are told nor too few: at once where
     /// the program blocks more often, for each takes much room.
     fn pace(&mut self) {
         let now = clock::monotonic();
-        let rate = std::mem::take(&mut self.turn_blocks) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
+        let (own, strange) = (std::mem::take(&mut self.turn_blocks), std::mem::take(&mut self.strange));
+        // Processes that are younger than the filter get through it: a new one keeps
+        // them out.
+        if self.filter.is_some() && strange > STRANGE.max(own) && now.since(self.since) > FILTER_LASTS {
+            self.uncovered = true;
+        }
+        // Until then their stacks take the same room.
+        let rate = (own + strange) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
         self.turned = now;
         self.rate = rate.max(self.rate * 0.8);
         let wanted = (self.rate / STACKS as f64).ceil().max(1.0) as u64;
@@ -270,14 +287,9 @@ impl Events {
     pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
         let mut words = self.waits.take();
         if self.thinned {
-            words.values_mut().for_each(share_out);
+            words.values_mut().for_each(|tally| tally.thinned = true);
         }
         self.thinned = false;
-        // Whatever cost others' samples are: from a point on they are kept out anew.
-        if self.filter.is_some() && self.strange > 4_000.max(4 * self.blocks) {
-            self.uncovered = true;
-        }
-        (self.blocks, self.strange) = (0, 0);
         if self.period > 1 {
             self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
         }
@@ -307,17 +319,6 @@ impl Events {
     /// One in how many stacks is looked at, and the memory of the rings.
     pub(super) fn scale(&self) -> (u64, usize) {
         (self.period, self.set.room())
-    }
-}
-
-/// Gives each stack its share of the waits: only some have told theirs.
-fn share_out(tally: &mut Tally) {
-    let told: u64 = tally.stacks.values().sum();
-    if told > 0 {
-        for waits in tally.stacks.values_mut() {
-            *waits = (*waits as f64 / told as f64 * tally.waits as f64).round() as u64;
-        }
-        tally.stacks.retain(|_, waits| *waits > 0);
     }
 }
 

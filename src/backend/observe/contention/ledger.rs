@@ -141,8 +141,8 @@ impl Ledger {
         row.pairs = tally.pairs.iter().map(|(&(waker, woken), &wakes)| Pair { waker, woken, wakes }).collect();
         row.pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.wakes), pair.waker, pair.woken));
         row.pairs.truncate(ROWS);
-        let stack = |(&way, &waits): (&usize, &u64)| Stack { frames: stacks.text(way).to_vec(), waits };
-        row.stacks = tally.stacks.iter().map(stack).collect();
+        let stack = |(way, waits)| Stack { frames: stacks.text(way).to_vec(), waits };
+        row.stacks = tally.shares().map(stack).collect();
         row.stacks.sort_by(|a, b| (b.waits, &a.frames).cmp(&(a.waits, &b.frames)));
         row.stacks.truncate(ROWS);
         row

@@ -1,4 +1,4 @@
-//! The events that are opened: for each CPU three, which write into one ring.
+//! The events that are opened: for each CPU three, which write into two rings.
 //!
 //! ```text
 //! blocks   sched:sched_switch, every one: registers, the kernel's call chain
@@ -6,9 +6,13 @@
 //! stacks   sched:sched_switch, one in so many: all registers and the stack
 //! ```
 //!
+//! Stacks take much room, and where they do not fit nothing is wrong but that
+//! fewer are looked at: they have a ring of their own, so that no block and no
+//! wake-up is lost for them.
+//!
 //! A filter cannot be changed once it is set. It lets through every thread that
-//! is made later (see [`filter`]); should numbers begin anew, the
-//! set is opened anew.
+//! is made later (see [`filter`]), other processes' among them: should those tell
+//! much, or numbers begin anew, the set is opened anew.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -27,6 +31,8 @@ use crate::sys::perf_tracefs::Tracepoint;
 const ALL_RINGS: usize = 64 << 20;
 const LARGEST_RING: usize = 8 << 20;
 const SMALLEST_RING: usize = 256 << 10;
+/// A stack's ring is so much smaller.
+const STACKS_SHARE: usize = 4;
 /// So much of a stack is kept.
 const STACK: u32 = 8 << 10;
 
@@ -63,6 +69,7 @@ struct OnCpu {
     wakes: Event,
     stacks: Event,
     ring: Ring,
+    stacks_ring: Ring,
 }
 
 /// The open events.
@@ -131,11 +138,11 @@ impl Set {
             wakes.filter(filter)?;
         }
         wakes.write_to(&blocks)?;
-        stacks.write_to(&blocks)?;
+        let stacks_ring = Ring::map(&stacks, room / STACKS_SHARE)?;
         self.roles.insert(blocks.identifier()?, Role::Blocks);
         self.roles.insert(wakes.identifier()?, Role::Wakes);
         self.roles.insert(stacks.identifier()?, Role::Stacks);
-        self.cpus.push(OnCpu { blocks, wakes, stacks, ring });
+        self.cpus.push(OnCpu { blocks, wakes, stacks, ring, stacks_ring });
         Ok(())
     }
 
@@ -153,14 +160,16 @@ impl Set {
         let roles = &self.roles;
         let layout = |identifier: u64| roles.get(&identifier).map(|role| role.layout());
         for cpu in &mut self.cpus {
-            cpu.ring.drain(|kind, _, body| {
-                let Some(record) = parse(kind, body, layout) else { return };
-                let role = match &record {
-                    Record::Sample(sample) => roles.get(&sample.identifier).copied(),
-                    _ => None,
-                };
-                each(role, record);
-            });
+            for (ring, whose) in [(&mut cpu.ring, None), (&mut cpu.stacks_ring, Some(Role::Stacks))] {
+                ring.drain(|kind, _, body| {
+                    let Some(record) = parse(kind, body, layout) else { return };
+                    let role = match &record {
+                        Record::Sample(sample) => roles.get(&sample.identifier).copied(),
+                        _ => whose,
+                    };
+                    each(role, record);
+                });
+            }
         }
     }
 
@@ -179,16 +188,16 @@ impl Set {
         }
     }
 
-    /// How many samples did not fit; `None` where the kernel does not count them
+    /// How many blocks and wake-ups did not fit; `None` where the kernel does not count them
     /// for each event.
     pub(super) fn lost(&self) -> Option<u64> {
-        let events = self.cpus.iter().flat_map(|cpu| [&cpu.blocks, &cpu.wakes, &cpu.stacks]);
+        let events = self.cpus.iter().flat_map(|cpu| [&cpu.blocks, &cpu.wakes]);
         events.map(Event::lost).sum()
     }
 
     /// The memory of all rings.
     pub(super) fn room(&self) -> usize {
-        self.cpus.iter().map(|cpu| cpu.ring.size()).sum()
+        self.cpus.iter().map(|cpu| cpu.ring.size() + cpu.stacks_ring.size()).sum()
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Tally {
     pub(super) pairs: HashMap<(Pid, Pid), u64>,
     /// How many waits came about by each stack.
     pub(super) stacks: HashMap<usize, u64>,
+    /// Whether not every wait has told its stack.
+    pub(super) thinned: bool,
 }
 
 impl Tally {
@@ -47,6 +49,16 @@ impl Tally {
         add_all(&mut self.wakers, &other.wakers);
         add_all(&mut self.pairs, &other.pairs);
         add_all(&mut self.stacks, &other.stacks);
+        self.thinned |= other.thinned;
+    }
+
+    /// The stacks with the waits that each stands for: where only some have told
+    /// theirs, all waits are shared out among those.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (usize, u64)> {
+        let told: u64 = self.stacks.values().sum();
+        let scale = if self.thinned && told > 0 { self.waits as f64 / told as f64 } else { 1.0 };
+        let each = self.stacks.iter().map(move |(&way, &waits)| (way, (waits as f64 * scale).round() as u64));
+        each.filter(|&(_, waits)| waits > 0)
     }
 
     /// Counts a wait of a thread that took so long.
@@ -67,5 +79,20 @@ impl Tally {
 fn add_all<K: Copy + Eq + Hash>(to: &mut HashMap<K, u64>, from: &HashMap<K, u64>) {
     for (&key, &count) in from {
         *to.entry(key).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_waits_are_shared_out_among_the_stacks_that_were_told() {
+        let mut tally = Tally { waits: 1_000, stacks: HashMap::from([(1, 30), (2, 10)]), ..Tally::default() };
+        let shares = |tally: &Tally| tally.shares().collect::<HashMap<_, _>>();
+        assert_eq!(shares(&tally), HashMap::from([(1, 30), (2, 10)]), "each for itself");
+        tally.add(&Tally { thinned: true, ..Tally::default() });
+        assert_eq!(shares(&tally), HashMap::from([(1, 750), (2, 250)]));
+        assert!(shares(&Tally { thinned: true, waits: 5, ..Tally::default() }).is_empty());
     }
 }

@@ -13,10 +13,20 @@ fn is_plain_futex(mut target: Target) {
 
 #[test]
 fn perfect_bytes_without_the_code_of_a_mutex_are_refused() {
-    for kind in ["futex", "bitset", "shared", "inline", "stdio"] {
+    for kind in ["futex", "bitset", "shared", "inline"] {
         for options in [&["-pthread", "-O0"][..], &["-pthread", "-O2", "-s"]] {
             is_plain_futex(Target::program("lookalike.c", options, &[kind]));
         }
+    }
+}
+
+#[test]
+fn the_lock_of_a_stream_is_no_mutex() {
+    for options in [&["-pthread", "-O0"][..], &["-pthread", "-O2", "-s"]] {
+        let mut target = Target::program("lookalike.c", options, &["stdio"]);
+        let [_, waiter, _] = target.numbers();
+        let wait = settled(target.pid(), waiter as i32, "futex");
+        assert_eq!(wait.kind, WaitKind::StdioLock, "{wait:#?}");
     }
 }
 

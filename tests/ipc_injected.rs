@@ -131,7 +131,7 @@ fn a_flipped_byte_is_found() {
 #[test]
 fn a_message_that_is_taken_away_is_counted_and_nobody_waits_for_it() {
     let _alone = ALONE.lock();
-    let mut run = Run::start(
+    let run = Run::start(
         "--transport pipe --payload scanned --mode throughput --size 64 --seconds 2 --repeat 1 --placement unpinned",
     );
     // What is lost while it warms up counts as little as what is not.

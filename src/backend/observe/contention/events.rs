@@ -287,7 +287,9 @@ impl Events {
     pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
         let mut words = self.waits.take();
         if self.thinned {
-            words.values_mut().for_each(|tally| tally.thinned = true);
+            for tally in words.values_mut() {
+                tally.thinned = true;
+            }
         }
         self.thinned = false;
         if self.period > 1 {

@@ -279,6 +279,7 @@ impl Events {
     fn set_period(&mut self, wanted: u64) {
         // Never a fixed step: a program with a rhythm would show one beat of it.
         let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
+        self.thinned |= self.period > 1 || wanted > 1;
         self.period = wanted + spread;
         self.set.stack_period(self.period);
     }
@@ -291,7 +292,7 @@ impl Events {
                 tally.thinned = true;
             }
         }
-        self.thinned = false;
+        self.thinned = self.period > 1;
         if self.period > 1 {
             self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
         }

@@ -140,6 +140,8 @@ impl Observer {
             ended: false,
         };
         if let Engine::Sampling(sampling) = &mut observer.engine {
+            // It asks of moments of which it has seen that they lasted.
+            observer.reader.world.vouch();
             sampling.turn(&mut observer.reader);
             // Counts begin here.
             drop(sampling.close_second(&observer.reader));

@@ -125,21 +125,36 @@ impl Sampling {
         }
         if !same && self.stacks < STACKS {
             self.stacks += 1;
-            let walk = reader.live_frames(place);
-            // Only if it is there still: else the frames are of several moments.
-            let still = reader.call(tid, &mut self.buffer).ok().flatten();
-            if still.as_ref() == Some(&seen.call)
-                && let Some(way) = reader.stacks.number(&mut reader.world, reader.pid, &walk)
-                && let Some(tally) = self.words.get_mut(&word.address)
-            {
-                *tally.stacks.entry(way).or_default() += 1;
-            }
-            if reader.names.wants(word.address) {
-                let blocked = Blocked { tid, arguments, place, stack: None };
-                reader.names.ask(&mut reader.world, reader.pid, &blocked);
-            }
+            self.ask(reader, (tid, &seen), word, (arguments, place));
         }
         self.seen.insert(tid, (seen, word));
+    }
+
+    /// Learns what the word is and by which calls the thread came there, if it can
+    /// be read while the thread sleeps.
+    fn ask(
+        &mut self,
+        reader: &mut Reader,
+        (tid, seen): (Pid, &Seen),
+        word: Word,
+        (arguments, place): ([u64; 6], (u64, u64)),
+    ) {
+        let Some(stack) = reader.stack_now(place.0) else { return };
+        // Only if it is there still, and was all the while: then that was its stack.
+        let still = reader.call(tid, &mut self.buffer).ok().flatten();
+        let turns = reader.world.times_run(reader.pid, tid);
+        if still.as_ref() != Some(&seen.call) || turns != seen.turns {
+            return;
+        }
+        let registers = Registers::new(place.0, place.1);
+        let way = reader.stacks.way(&mut reader.world, reader.pid, registers, &stack);
+        if let Some((way, tally)) = way.zip(self.words.get_mut(&word.address)) {
+            *tally.stacks.entry(way).or_default() += 1;
+        }
+        if reader.names.wants(word.address) {
+            let blocked = Blocked { tid, arguments, place, stack: Some(&stack) };
+            reader.names.ask(&mut reader.world, reader.pid, &blocked);
+        }
     }
 
     /// Ends a second: what was counted in it.
@@ -187,12 +202,15 @@ impl Sampling {
     }
 }
 
+/// How much of a stack is read, less where it is not that high.
+const DEPTHS: [usize; 5] = [8 << 10, 4 << 10, 2 << 10, 1 << 10, 512];
+
 impl Reader {
-    /// The frames of a thread that is blocked now.
-    fn live_frames(&mut self, (sp, pc): (u64, u64)) -> crate::backend::observe::target::unwind::Walk {
-        use crate::backend::observe::rehearsal::Memory;
-        let stage = self.world.stage(self.pid);
-        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        stage.frames_from(&Memory::new(&read), Registers::new(sp, pc))
+    /// The top of a stack, from its pointer upward.
+    fn stack_now(&self, pointer: u64) -> Option<Vec<u8>> {
+        DEPTHS.into_iter().find_map(|depth| {
+            let mut bytes = vec![0; depth];
+            self.world.memory(self.pid, pointer, &mut bytes).is_ok().then_some(bytes)
+        })
     }
 }

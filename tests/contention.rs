@@ -187,7 +187,9 @@ fn rusts_mutex_and_condvar_are_told_apart() {
         return;
     }
     for (mode, kind) in [("mutex", "rust_mutex"), ("condvar", "rust_condvar")] {
-        let mut stage = start("contended.rs", &["-g", "-O"], &[mode, "150"]);
+        // For some seconds: an unoptimised observer takes its time over the names of a
+        // Rust program, and asks them of one that is alive.
+        let mut stage = start("contended.rs", &["-g", "-O"], &[mode, "5000"]);
         let mut command = syncscope(stage.pid);
         let seen = observe(&mut stage, &mut command);
         assert_exact(&seen, &seen.truth[0], kind);

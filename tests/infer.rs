@@ -343,7 +343,8 @@ fn who_initialises_a_static_variable_of_cpp_is_found() {
         let wait = named(&target, waiter, &truth, |wait| !must || tids(&wait["holders"]) == truth);
         assert_eq!(wait["kind"], "cxa_guard", "{wait:#}");
         assert!(!must || wait["certainty"] == "inferred", "{wait:#}");
-        if must {
+        // At the highest level nothing of it may be left in the frames.
+        if options[0] == "-O2" {
             crosswise(program("statics.cpp", &options, "crosswise"), &options);
         }
     }

@@ -1,7 +1,8 @@
-// The least that must be read to prove a deadlock of all threads of a process:
-// `loop PID`. The map of its memory; of each thread how often it ran, its state and its system call;
-// then the memory of all locks and stacks at once; then, a second time, that of
-// the locks and how often each ran. Decides nothing.
+// The same reads that `syncscope why` makes of a process whose threads all wait
+// for each other: `loop PID`. The map of its memory; of each thread how often it
+// ran, its state and its system call; then the memory of all locks and stacks at
+// once; then, a second time, that of the locks and how often each ran; then since
+// when each sleeps. Decides nothing.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -63,5 +64,6 @@ int main(int argc, char **argv) {
         }
     }
     for (int i = 0; i < count; i++) slurp(argv[1], tids[i], "schedstat");
+    for (int i = 0; i < count; i++) slurp(argv[1], tids[i], "sched");
     return 0;
 }

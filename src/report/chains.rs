@@ -125,7 +125,7 @@ fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
     let mut groups: Vec<Vec<&GraphThread>> = Vec::new();
     let mut order: Vec<&GraphThread> = threads.iter().collect();
     let since = |thread: &GraphThread| thread.wait.as_ref().and_then(|wait| wait.since).unwrap_or(Nanos(u64::MAX));
-    order.sort_by_key(|thread| (thread.verdict, since(thread), thread.id));
+    order.sort_unstable_by_key(|thread| (thread.verdict, since(thread), thread.id));
     let mut known: HashMap<Likeness<'_>, usize> = HashMap::new();
     for thread in order {
         let group = *known.entry(likeness(thread)).or_insert(groups.len());

@@ -81,7 +81,7 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
     // Those that nobody waits for begin a chain; a loop that may yet end has
     // none, so its oldest does.
     let mut rest: Vec<usize> = waits.iter().copied().filter(|at| awaited[*at]).collect();
-    rest.sort_by_key(|at| oldest(since(&graph.threads[*at])));
+    rest.sort_unstable_by_key(|at| (oldest(since(&graph.threads[*at])), *at));
     let heads: Vec<usize> = waits.into_iter().filter(|at| !awaited[*at]).chain(rest).collect();
     let mut groups: HashMap<Kindred<'_>, usize> = HashMap::new();
     for at in heads {
@@ -109,8 +109,8 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
 pub fn sort(chains: &mut [Chain], order: Order) {
     let length = |chain: &Chain| std::cmp::Reverse(chain.length);
     match order {
-        Order::Oldest => chains.sort_by_key(|c| (c.verdict, oldest(c.since), length(c), c.head)),
-        Order::Longest => chains.sort_by_key(|c| (c.verdict, length(c), oldest(c.since), c.head)),
+        Order::Oldest => chains.sort_unstable_by_key(|c| (c.verdict, oldest(c.since), length(c), c.head)),
+        Order::Longest => chains.sort_unstable_by_key(|c| (c.verdict, length(c), oldest(c.since), c.head)),
     }
 }
 

@@ -229,7 +229,7 @@ fn descendants() -> Vec<Descendant> {
             break;
         }
     }
-    found.sort_by_key(|kin| kin.pid);
+    found.sort_unstable_by_key(|kin| kin.pid);
     let alive = found.into_iter().filter(|kin| kin.state != b'Z');
     alive.map(|kin| Descendant { pid: kin.pid, name: text::visible(&kin.name) }).collect()
 }

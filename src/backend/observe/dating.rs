@@ -7,9 +7,11 @@
 //! taken to this thread's own `se.exec_start`, and believed only where it is
 //! far longer than what the clocks of two CPUs may differ by.
 
+use std::os::fd::OwnedFd;
+
 use super::parse;
 use super::source::Source;
-use crate::model::Nanos;
+use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
 
@@ -43,22 +45,33 @@ impl SchedulerClock {
 /// ran last, on `CLOCK_MONOTONIC`; `None` where the kernel does not tell or it
 /// was too short a while ago.
 pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option<Nanos> {
+    last_ran_by(started, source, |source| source.once(&directory.file("sched")).ok().and_then(exec_start))
+}
+
+/// The same of a thread of the process whose directory of threads is open: the
+/// way to it is shorter.
+pub fn last_ran_in(tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Source) -> Option<Nanos> {
+    let own = Path::process(tid).file("sched");
+    last_ran_by(started, source, |source| source.once_in(tasks, &own).ok().and_then(exec_start))
+}
+
+fn last_ran_by(started: Nanos, source: &mut Source, read: impl FnOnce(&mut Source) -> Option<Nanos>) -> Option<Nanos> {
     let now = clock::monotonic();
     let age = clock::boottime().since(started);
     if age <= least_distance(now) {
         return None;
     }
     let mut scheduler_clock = source.scheduler_clock;
-    let here = scheduler_clock.now(now, || exec_start(&Path::top("thread-self"), source));
+    let own = Path::top("thread-self").file("sched");
+    let here = scheduler_clock.now(now, || source.once(&own).ok().and_then(exec_start));
     source.scheduler_clock = scheduler_clock;
-    let distance = here?.since(exec_start(directory, source)?);
+    let distance = here?.since(read(source)?);
     (distance > least_distance(now) && distance <= age).then(|| now - distance)
 }
 
-fn exec_start(directory: &Path, source: &mut Source) -> Option<Nanos> {
-    let start = parse::exec_start(source.once(&directory.file("sched")).ok()?)?;
+fn exec_start(content: &[u8]) -> Option<Nanos> {
     // The kernel sets it to zero when it moves a sleeping task to another CPU.
-    (start > Nanos::ZERO).then_some(start)
+    parse::exec_start(content).filter(|start| *start > Nanos::ZERO)
 }
 
 #[cfg(test)]

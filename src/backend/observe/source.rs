@@ -86,6 +86,14 @@ impl Source {
         read_once(self.root.directory().as_fd(), path, &mut self.buffer)
     }
 
+    /// Reads a small file below an open directory.
+    ///
+    /// # Errors
+    /// Those of [`read_once`].
+    pub fn once_in(&mut self, directory: &OwnedFd, path: &Path) -> Result<&[u8], Errno> {
+        read_once(directory.as_fd(), path, &mut self.buffer)
+    }
+
     /// Opens a directory, to read several files in it: then the way to it is
     /// walked once.
     ///

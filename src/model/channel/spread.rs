@@ -16,7 +16,7 @@ pub struct Spread {
 impl Spread {
     /// The spread of these values; none where there are none.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
+        values.sort_unstable_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
         let middle = values.len() / 2;
         let median = if values.len().is_multiple_of(2) {

@@ -133,7 +133,7 @@ impl Drawing {
         // The shortest loop is innermost.
         let span = |back: &(usize, usize, bool)| self.row_of(back.1).map(|to| (back.0.saturating_sub(to), to, *back));
         let mut backs: Vec<_> = self.backs.iter().filter_map(span).collect();
-        backs.sort_by_key(|(length, to, _)| (*length, *to));
+        backs.sort_unstable_by_key(|(length, to, _)| (*length, *to));
         for (rail, (_, to, (from, _, doomed))) in backs.into_iter().take(RAILS).enumerate() {
             let x = area.x + widest + 1 + rail as u16 * RAIL;
             if x < area.right() {

@@ -186,7 +186,7 @@ fn company(seats: &Seats, workers: &[Pid]) -> Option<String> {
         }
     }
     // What has used most is the likeliest to be in the way.
-    found.sort_by_key(|(ticks, _)| std::cmp::Reverse(*ticks));
+    found.sort_unstable_by_key(|(ticks, _)| std::cmp::Reverse(*ticks));
     let names: Vec<_> = found.into_iter().take(2).map(|(_, name)| visible(name.as_bytes())).collect();
     (!names.is_empty()).then(|| names.join(" and "))
 }

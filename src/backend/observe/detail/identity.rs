@@ -113,7 +113,7 @@ pub(super) fn namespaces(source: &Source, root: &ProcRoot) -> Section<Vec<Namesp
         base.is_some_and(|base| namespaces.iter().any(|other| *other.kind == *base && other.inode == n.inode))
     };
     let mut shown: Vec<Namespace> = namespaces.iter().filter(|n| !same(n)).cloned().collect();
-    shown.sort_by(|a, b| a.kind.cmp(&b.kind));
+    shown.sort_unstable_by(|a, b| a.kind.cmp(&b.kind));
     Ok(shown)
 }
 

@@ -121,7 +121,7 @@ fn join(text: &[u8]) -> Option<Vec<Mapping>> {
         }
     }
     let mut mappings: Vec<Mapping> = sums.into_iter().map(|((kind, name), sum)| mapping(kind, name, &sum)).collect();
-    mappings.sort_by(|a, b| (b.rss, b.size, &a.name).cmp(&(a.rss, a.size, &b.name)));
+    mappings.sort_unstable_by(|a, b| (b.rss, b.size, &a.name).cmp(&(a.rss, a.size, &b.name)));
     Some(mappings)
 }
 

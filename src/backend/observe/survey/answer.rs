@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
-use crate::backend::observe::dating::last_ran;
+use crate::backend::observe::dating::last_ran_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
@@ -68,19 +68,25 @@ impl Surveyor {
         self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
+        let mut tasks: Option<(Pid, Option<OwnedFd>)> = None;
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
             if !wanted.contains(id) {
                 continue;
             }
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel) {
-                let directory = Path::thread(id.pid, id.tid);
-                Arc::make_mut(wait).since = last_ran(&directory, seen.started, &mut self.source);
+                if tasks.as_ref().is_none_or(|(pid, _)| *pid != id.pid) {
+                    let directory = Path::process(id.pid).file("task");
+                    tasks = Some((id.pid, self.source.directory(&directory).ok()));
+                }
+                if let Some((_, Some(tasks))) = &tasks {
+                    Arc::make_mut(wait).since = last_ran_in(tasks, id.tid, seen.started, &mut self.source);
+                }
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
-        self.unreadable.sort_by_key(|process| process.pid);
+        self.unreadable.sort_unstable_by_key(|process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {
             threads,

@@ -8,9 +8,8 @@ use rustix::io::Errno;
 use super::Surveyor;
 use crate::backend::observe::blocked::call_in;
 use crate::backend::observe::faults::explain;
-use crate::backend::observe::parse::{self, Stat, Units};
+use crate::backend::observe::parse::{self, Stat};
 use crate::backend::observe::privilege::{advice, may_trace};
-use crate::backend::observe::source::Symbols;
 use crate::backend::observe::wait::{self, Around, Call, Facts};
 use crate::model::graph::{ThreadId, Unreadable};
 use crate::model::process::State;
@@ -58,8 +57,8 @@ impl Surveyor {
         let tasks = self.tasks(pid)?;
         let mut process: Arc<str> = Arc::from("");
         let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
-        for (tid, looked) in self.look_at_all(&tasks, &tids) {
-            match looked {
+        for tid in tids {
+            match self.look(&tasks, tid) {
                 Ok(mut seen) => {
                     if tid == pid {
                         process = seen.thread.clone();
@@ -99,34 +98,27 @@ impl Surveyor {
         self.source.directory(&Path::process(pid).file("task"))
     }
 
-    /// What each of these threads does, read by two threads at once where they are
-    /// many: it is the kernel that takes the time.
-    fn look_at_all(&mut self, tasks: &OwnedFd, tids: &[Pid]) -> Vec<(Pid, Result<Seen, Errno>)> {
-        let units = self.source.units;
-        let each = |own: &[Pid]| {
-            let mut buffer = vec![0; FILE];
-            own.iter().map(|&tid| (tid, look_at(units, &mut buffer, tasks, tid))).collect::<Vec<_>>()
-        };
-        let (one, other) = tids.split_at(tids.len() / 2);
-        let looked = if tids.len() < MANY {
-            each(tids)
-        } else {
-            std::thread::scope(|scope| {
-                // Without a second thread one does it all.
-                let ahead = std::thread::Builder::new().spawn_scoped(scope, || each(other)).ok();
-                let mut all = each(one);
-                all.extend(ahead.and_then(|ahead| ahead.join().ok()).unwrap_or_else(|| each(other)));
-                all
-            })
-        };
-        let symbols = &mut self.source.symbols;
-        looked.into_iter().map(|(tid, looked)| (tid, looked.map(|looked| looked.seen(symbols)))).collect()
-    }
-
     /// What a thread does; not yet what it waits for.
     pub(super) fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
-        let looked = look_at(self.source.units, &mut [0; FILE], tasks, tid)?;
-        Ok(looked.seen(&mut self.source.symbols))
+        // First: whoever runs from here on is found out.
+        let turns = turns(tasks, tid);
+        let (own, buffer) = (Path::process(tid), &mut [0; FILE]);
+        let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
+        let (state, kernel) = (stat.state, stat.is_kernel());
+        let started = self.source.units.ticks(stat.start_ticks);
+        let thread = text::visible_arc(&parse::unescape(stat.comm));
+        let (mut call, mut wchan) = (Call::Running, None);
+        if !matches!(state, State::Running | State::Zombie | State::Dead) {
+            call = if kernel { Call::Outside } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
+            // Every futex wait sleeps at the same place.
+            let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
+            if !is_futex && call != Call::Running {
+                let content = read_once(tasks.as_fd(), &own.file("wchan"), buffer).ok();
+                wchan = content.and_then(|content| self.source.symbols.get(content));
+            }
+        }
+        let (process, settled) = (Arc::from(""), true);
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled })
     }
 
     /// What these threads of one process wait for.
@@ -153,43 +145,6 @@ impl Surveyor {
 const FILE: usize = 4 << 10;
 /// Three numbers are shorter.
 const NUMBERS: usize = 128;
-/// From so many threads of a process on, two read.
-const MANY: usize = 256;
-
-/// What a thread does, its place in the kernel as the file has it.
-struct Looked {
-    seen: Seen,
-    wchan: Option<Vec<u8>>,
-}
-
-impl Looked {
-    fn seen(self, symbols: &mut Symbols) -> Seen {
-        let wchan = self.wchan.and_then(|content| symbols.get(&content));
-        Seen { wchan, ..self.seen }
-    }
-}
-
-fn look_at(units: Units, buffer: &mut [u8], tasks: &OwnedFd, tid: Pid) -> Result<Looked, Errno> {
-    // First: whoever runs from here on is found out.
-    let turns = turns(tasks, tid);
-    let own = Path::process(tid);
-    let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
-    let (state, kernel, started) = (stat.state, stat.is_kernel(), units.ticks(stat.start_ticks));
-    let thread = text::visible_arc(&parse::unescape(stat.comm));
-    let (mut call, mut wchan) = (Call::Running, None);
-    if !matches!(state, State::Running | State::Zombie | State::Dead) {
-        call = if kernel { Call::Outside } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
-        // Every futex wait sleeps at the same place.
-        let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
-        if !is_futex && call != Call::Running {
-            wchan = read_once(tasks.as_fd(), &own.file("wchan"), buffer).ok().map(<[u8]>::to_vec);
-        }
-    }
-    let (process, settled) = (Arc::from(""), true);
-    let seen =
-        Seen { process, thread, state, kernel, started, turns, call, wchan: None, lock: None, wait: None, settled };
-    Ok(Looked { seen, wchan })
-}
 
 /// How often the task got a CPU; where the kernel does not count that, how
 /// often it gave one up or lost it.

@@ -50,8 +50,13 @@ pub struct Mapping {
 #[derive(Clone, Debug, Default)]
 pub struct Maps {
     all: Vec<Mapping>,
+    /// Where each ends: close together, since they are searched for every word of
+    /// every stack.
+    ends: Vec<u64>,
     /// Where code stands, by address.
     code: Vec<Range<u64>>,
+    /// From the first code to the last.
+    code_within: Range<u64>,
 }
 
 impl Maps {
@@ -65,12 +70,17 @@ impl Maps {
             let mapping = parse_line(line, before);
             all.extend(mapping);
         }
-        let code = all.iter().filter(|m| m.execute && m.read).map(|m| m.range.clone()).collect();
-        Maps { all, code }
+        let code: Vec<_> = all.iter().filter(|m| m.execute && m.read).map(|m| m.range.clone()).collect();
+        let code_within = code.first().map_or(0, |first| first.start)..code.last().map_or(0, |last| last.end);
+        let ends = all.iter().map(|mapping| mapping.range.end).collect();
+        Maps { all, ends, code, code_within }
     }
 
     /// Whether `address` is in code that may be read.
     pub fn is_code(&self, address: u64) -> bool {
+        if !self.code_within.contains(&address) {
+            return false;
+        }
         let after = self.code.partition_point(|range| range.end <= address);
         self.code.get(after).is_some_and(|range| range.contains(&address))
     }
@@ -104,7 +114,7 @@ impl Maps {
     }
 
     fn index(&self, address: u64) -> Option<usize> {
-        let after = self.all.partition_point(|mapping| mapping.range.end <= address);
+        let after = self.ends.partition_point(|&end| end <= address);
         (self.all.get(after)?.range.contains(&address)).then_some(after)
     }
 }
@@ -162,6 +172,16 @@ nonsense\n\
         assert!(shared.shared);
         assert_eq!(&*shared.name, "/dev/shm/\\x1bx");
         assert_eq!(maps.find(0), None);
+    }
+
+    #[test]
+    fn code_is_what_may_be_run_and_read() {
+        let maps = Maps::parse(TEXT);
+        assert!(maps.is_code(0x55d0_c8a0_0000) && maps.is_code(0x55d0_c8a2_0fff));
+        for outside in [0, 0x55d0_c89f_ffff, 0x55d0_c8a2_1000, 0x55d0_c900_0000, u64::MAX] {
+            assert!(!maps.is_code(outside), "{outside:x}");
+        }
+        assert!(!Maps::default().is_code(0));
     }
 
     #[test]

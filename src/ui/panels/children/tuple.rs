@@ -67,7 +67,7 @@ fn space(detail: &ProcessDetail) -> String {
         *kind = (Bytes(kind.0.0 + mapping.size.0), kind.1 + mapping.count);
     }
     let mut sorted: Vec<_> = kinds.into_iter().collect();
-    sorted.sort_by_key(|(_, (size, _))| std::cmp::Reverse(size.0));
+    sorted.sort_unstable_by(|a, b| (b.1.0.0, &a.0).cmp(&(a.1.0.0, &b.0)));
     let words: Vec<String> =
         sorted.iter().map(|(kind, (size, count))| format!("{kind} {} in {count}", size.short())).collect();
     words.join(" · ")

@@ -258,7 +258,7 @@ impl Ordering {
         orders.retain(|(slot, _)| *slot != choice.slot);
         orders.push((choice.slot, order));
         // One order for one set of changes, so that equal ones are known as such.
-        orders.sort_by_key(|(slot, _)| (slot.thread, slot.index));
+        orders.sort_unstable_by_key(|(slot, _)| (slot.thread, slot.index));
         self.set(LitmusSpec { orders, ..self.spec.clone() }, look)
     }
 

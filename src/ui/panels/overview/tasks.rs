@@ -54,13 +54,13 @@ fn fault_lines(fault: &Fault, inside: Rect, most: usize, look: &Look<'_>) -> Vec
 fn top(table: &ProcessTable, count: usize) -> Vec<&Process> {
     let mut all: Vec<&Process> = table.processes.iter().map(AsRef::as_ref).collect();
     let order = |a: &&Process, b: &&Process| {
-        b.cpu.unwrap_or(0.0).total_cmp(&a.cpu.unwrap_or(0.0)).then(b.cpu_time.cmp(&a.cpu_time))
+        b.cpu.unwrap_or(0.0).total_cmp(&a.cpu.unwrap_or(0.0)).then(b.cpu_time.cmp(&a.cpu_time)).then(a.pid.cmp(&b.pid))
     };
     if count < all.len() {
         all.select_nth_unstable_by(count, order);
         all.truncate(count);
     }
-    all.sort_by(order);
+    all.sort_unstable_by(order);
     all
 }
 

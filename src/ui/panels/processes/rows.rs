@@ -113,7 +113,7 @@ impl Maker<'_> {
         let table = self.table;
         let mut order: Vec<usize> =
             (0..table.processes.len()).filter(|i| self.how.filter.passes(&table.processes[*i])).collect();
-        order.sort_by(|a, b| self.order(*a, *b));
+        order.sort_unstable_by(|a, b| self.order(*a, *b));
         for index in order {
             let row =
                 Row { item: Item::Process(index), depth: 0, guides: 0, more: false, folded: false, context: false };
@@ -160,7 +160,7 @@ impl Maker<'_> {
                 by_parent.push((if orphan { 0 } else { process.ppid }, index));
             }
         }
-        by_parent.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.order(a.1, b.1)));
+        by_parent.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.order(a.1, b.1)));
         self.branch(
             &by_parent,
             &direct,

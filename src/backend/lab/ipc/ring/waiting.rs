@@ -80,9 +80,9 @@ const ROUNDS: u32 = 1024;
 pub(super) fn wait<W: Strategy>(ready: impl Fn() -> bool, bed: &Bed, peer: &impl Peer) -> io::Result<()> {
     let gone = || if ready() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::BrokenPipe)) };
     if W::SPIN > Nanos::ZERO {
-        let until = clock::monotonic() + W::SPIN;
-        let mut rounds = 0;
-        while W::SLEEP == Sleep::Never || clock::monotonic() < until {
+        // Most waits end within the first tries: the clock is not looked at before.
+        let (mut until, mut rounds) = (None, 0);
+        loop {
             for _ in 0..TRIES {
                 if ready() {
                     return Ok(());
@@ -90,6 +90,12 @@ pub(super) fn wait<W: Strategy>(ready: impl Fn() -> bool, bed: &Bed, peer: &impl
                 std::hint::spin_loop();
             }
             rounds += 1;
+            if W::SLEEP != Sleep::Never {
+                let now = clock::monotonic();
+                if now >= *until.get_or_insert(now + W::SPIN) {
+                    break;
+                }
+            }
             if rounds % ROUNDS == 0 && peer.is_gone() {
                 return gone();
             }

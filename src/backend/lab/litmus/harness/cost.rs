@@ -104,7 +104,7 @@ fn rounds(runnable: &Runnable, memory: &[Line]) -> Vec<f64> {
         runnable.run(memory, &nothing, TURNS, 1);
         rounds.push(begin.elapsed().as_secs_f64() * 1e9 / (TURNS * UNROLLED) as f64);
     }
-    rounds.sort_by(f64::total_cmp);
+    rounds.sort_unstable_by(f64::total_cmp);
     rounds
 }
 

@@ -53,7 +53,7 @@ impl Parser<'_> {
     /// Registers by thread and name, then locations by name.
     fn sort(&self, observed: &mut [Observable], propositions: [Option<&mut Proposition>; 2]) {
         let before = observed.to_vec();
-        observed.sort_by_key(|observable| match observable {
+        observed.sort_unstable_by_key(|observable| match observable {
             Observable::Register(thread, register) => (*thread, self.threads[*thread].registers[register.0].clone()),
             Observable::Location(location) => (usize::MAX, self.locations[location.0].name.clone()),
         });

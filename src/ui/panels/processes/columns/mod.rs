@@ -159,7 +159,7 @@ pub const COLUMNS: &[Column] = &[
 /// [`COLUMNS`] with their widths.
 pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
     let mut by_worth: Vec<usize> = (0..if waits { COLUMNS.len() } else { WAITS_FROM }).collect();
-    by_worth.sort_by_key(|i| std::cmp::Reverse(COLUMNS[*i].worth));
+    by_worth.sort_unstable_by_key(|i| (std::cmp::Reverse(COLUMNS[*i].worth), *i));
     let mut room = width.saturating_sub(command);
     let mut chosen = Vec::new();
     for index in by_worth {

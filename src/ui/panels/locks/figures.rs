@@ -9,8 +9,8 @@ use ratatui::widgets::Widget;
 use super::View;
 use super::settings::{self, Setting};
 use crate::backend::lab::locks::{Primitive, find};
+use crate::model::lock::diagnose;
 use crate::model::lock::{LockProgress, OwnCount, Subject};
-use crate::model::lock_diagnosis::diagnose;
 use crate::model::units::si;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, spark, text};
@@ -46,7 +46,11 @@ pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sele
             Span::styled(value, look.style(Role::Text)),
         ])
     };
-    draw_lines(screen, inside, settings::settings(view.spec).iter().enumerate().map(line));
+    let all = settings::settings(view.spec);
+    // Where not all fit, the selected one does.
+    let rows = usize::from(inside.height);
+    let first = (selected + 1).saturating_sub(rows).min(all.len().saturating_sub(rows));
+    draw_lines(screen, inside, all.iter().enumerate().map(line).skip(first));
 }
 
 /// Draws the figures that have no chart.
@@ -115,7 +119,10 @@ fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String
     rows.push(("clock", recording.clock.to_string()));
     rows.push(("recorder's memory", recording.memory.short()));
     rows.push(("worker's cpu time", progress.cost.cpu_time.cpu_time()));
-    rows.push(("workers' nice value", subject.nice.to_string()));
+    rows.push(("threads' nice value", subject.nice.to_string()));
+    if let Some(cpu) = subject.left_free {
+        rows.push(("left free for others", format!("CPU {cpu}")));
+    }
     rows
 }
 

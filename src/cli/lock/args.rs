@@ -241,7 +241,7 @@ mod tests {
             ("--lock std_mutx", "--lock: there is no lock `std_mutx` (did you mean `std_mutex`?"),
             ("--threads 0", "--threads: 0 cannot contend (from 1 to 256"),
             ("--hold 2000000000", "--hold: 2.00 s is too long (at most 1 s"),
-            ("--lock std_barrier --several 2/2", "--several: std_barrier is of the family barrier (several locks"),
+            ("--lock barrier --several 2/2", "--several: barrier is of the family barrier (several locks"),
             ("--lock std_mutex --several 5/4", "--several: a thread cannot take 5 of 4"),
             ("--read-share 1.01", "--read-share 1.01: a share is from 0 to 1"),
             ("--seconds 0", "--seconds 0: a repetition lasts"),

@@ -120,7 +120,7 @@ mod tests {
             ..LockSpec::default()
         };
         assert!(check(&of("ticket", 16, 8)).is_ok() && check(&of("std_mutex", 1, 1)).is_ok());
-        assert!(refused(&of("std_barrier", 2, 2)).contains("those of mutual exclusion"));
+        assert!(refused(&of("barrier", 2, 2)).contains("those of mutual exclusion"));
         for (locks, take, says) in
             [(0, 0, "from 1 to 16"), (17, 1, "from 1 to 16"), (4, 0, "at least 1"), (4, 5, "take 5 of 4")]
         {

@@ -4,7 +4,7 @@
 //!
 //! | word | what it holds | who writes it |
 //! |---|---|---|
-//! | `edges[held][taken]` | the first thread that took the one holding the other, plus 1 | that thread |
+//! | `edges[held][taken]` | the first two threads that took the one holding the other, each plus 1 | those threads |
 //! | `holders[lock]` | who holds it, plus 1; 0 for nobody | the holder |
 //! | `wants[thread]` | the number of the wait, and in the low byte the lock plus 1; the low byte is 0 outside a wait | the thread |
 
@@ -19,7 +19,7 @@ use crate::model::lock::{Deadlocked, Inversion, LockOrder, Stuck, Taken};
 /// The accounts.
 #[derive(Debug)]
 pub struct Taking {
-    edges: Box<[AtomicU32]>,
+    edges: Box<[[AtomicU32; 2]]>,
     holders: Box<[Padded]>,
     wants: Box<[Padded]>,
     /// The inversion was there before the threads met.
@@ -30,7 +30,7 @@ impl Taking {
     /// Of so many locks and threads, all of them free.
     pub(super) fn new(locks: usize, threads: usize) -> Self {
         Taking {
-            edges: (0..locks * locks).map(|_| AtomicU32::new(0)).collect(),
+            edges: (0..locks * locks).map(|_| Default::default()).collect(),
             holders: (0..locks).map(|_| Padded::default()).collect(),
             wants: (0..threads).map(|_| Padded::default()).collect(),
             rehearsed: AtomicBool::new(false),
@@ -52,9 +52,12 @@ impl Taking {
     pub(super) fn note(&self, me: u32, held: &[u8], lock: u8) {
         let locks = self.holders.len();
         for &held in held {
-            let edge = &self.edges[usize::from(held) * locks + usize::from(lock)];
-            if edge.load(Relaxed) == 0 {
-                edge.store(me + 1, Relaxed);
+            let [first, second] = &self.edges[usize::from(held) * locks + usize::from(lock)];
+            match first.load(Relaxed) {
+                // What two threads write at one time one of them writes again.
+                0 => first.store(me + 1, Relaxed),
+                known if known != me + 1 && second.load(Relaxed) == 0 => second.store(me + 1, Relaxed),
+                _ => {}
             }
         }
     }
@@ -78,24 +81,30 @@ impl Taking {
         self.rehearsed.store(self.inversion().is_some(), Relaxed);
     }
 
-    /// The shortest circle of locks, with who took them so.
+    /// The shortest circle of locks that as many threads took so: one thread
+    /// alone never waits for itself.
     fn inversion(&self) -> Option<Inversion> {
-        let taken = self.pairs();
-        let edges: BTreeSet<_> = taken.keys().copied().collect();
-        let circle = circle::shortest(&edges)?;
-        let next = circle.iter().cycle().skip(1);
-        let steps = circle.iter().zip(next).filter_map(|(&held, &lock)| {
-            let thread = *taken.get(&(held, lock))?;
-            Some(Taken { held, taken: lock, thread })
-        });
-        Some(Inversion { circle: steps.collect(), rehearsed: self.rehearsed.load(Relaxed) })
+        let pairs = self.pairs();
+        let edges: BTreeSet<_> = pairs.keys().copied().collect();
+        let by_threads = |locks: Vec<usize>| {
+            let next = locks.iter().cycle().skip(1);
+            let steps: Vec<_> = locks.iter().copied().zip(next.copied()).collect();
+            let choices: Vec<_> = steps.iter().filter_map(|step| pairs.get(step)).cloned().collect();
+            let threads = different(&choices, &mut Vec::new())?;
+            let taken = steps.into_iter().zip(threads).map(|((held, taken), thread)| Taken { held, taken, thread });
+            Some(taken.collect())
+        };
+        let circle = circle::circles(&edges).into_iter().find_map(by_threads)?;
+        Some(Inversion { circle, rehearsed: self.rehearsed.load(Relaxed) })
     }
 
-    fn pairs(&self) -> BTreeMap<(usize, usize), usize> {
+    /// The pairs of locks that were taken, and who took them so.
+    fn pairs(&self) -> BTreeMap<(usize, usize), Vec<usize>> {
         let locks = self.holders.len();
-        let of = |(index, edge): (usize, &AtomicU32)| {
-            let thread = edge.load(Relaxed).checked_sub(1)?;
-            Some(((index / locks, index % locks), thread as usize))
+        let of = |(index, edge): (usize, &[AtomicU32; 2])| {
+            let threads = edge.iter().filter_map(|thread| thread.load(Relaxed).checked_sub(1));
+            let threads: Vec<usize> = threads.map(|thread| thread as usize).collect();
+            (!threads.is_empty()).then_some(((index / locks, index % locks), threads))
         };
         self.edges.iter().enumerate().filter_map(of).collect()
     }
@@ -158,6 +167,23 @@ fn around(still: &BTreeMap<usize, Stuck>, first: usize) -> Option<Vec<Stuck>> {
     None
 }
 
+/// One of each choice, all of them different from each other and from `used`.
+fn different(choices: &[Vec<usize>], used: &mut Vec<usize>) -> Option<Vec<usize>> {
+    let Some((first, rest)) = choices.split_first() else { return Some(used.clone()) };
+    for &thread in first {
+        if used.contains(&thread) {
+            continue;
+        }
+        used.push(thread);
+        let found = different(rest, used);
+        used.pop();
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
 /// What each thread waited for at one time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waits(Vec<u64>);
@@ -182,6 +208,8 @@ mod tests {
         taking.note(1, &[1], 2);
         let waits = taking.waits();
         assert_eq!(taking.seen(&waits), LockOrder { pairs: 2, inversion: None, deadlock: None });
+        taking.note(0, &[1], 0);
+        assert_eq!(taking.seen(&waits).inversion, None, "one thread alone never meets itself");
         taking.note(1, &[1, 2], 0);
         taking.end_of_rehearsal();
         let inversion = taking.seen(&waits).inversion.unwrap();

@@ -92,7 +92,7 @@ impl Curves {
         let table = (curve.sweep.locks.len() as u16 + 2).min(inside.height);
         let plot = Rect { height: inside.height - table, ..inside };
         let columns = columns(curve, inside);
-        if plot.height >= 4 {
+        if plot.height >= 4 && plot.width >= GUTTER + 10 {
             draw_plot(screen, plot, curve, scale, &columns, look);
         }
         draw_table(screen, Rect { y: plot.bottom(), height: table, ..inside }, curve, &columns, look);
@@ -209,8 +209,8 @@ fn draw_table(screen: &mut Frame<'_>, area: Rect, curve: &Curve, columns: &[u16]
             match curve.of(lock).find(|point| point.threads == *threads) {
                 None => cell(index, y, "…", Role::Faint),
                 Some(point) => match point.median() {
-                    Some(rate) => cell(index, y, &si(rate), Role::Strong),
-                    None => cell(index, y, "failed", Role::Danger),
+                    Some(rate) => cell(index, y, &figure(rate, each), Role::Strong),
+                    None => cell(index, y, if each > 6 { "failed" } else { "✗" }, Role::Danger),
                 },
             }
         }
@@ -228,6 +228,16 @@ fn draw_table(screen: &mut Frame<'_>, area: Rect, curve: &Curve, columns: &[u16]
         let line = Line::from(vec![Span::styled(text::fit(&words, usize::from(area.width)), look.style(Role::Danger))]);
         line.render(Rect { y: below, height: 1, ..area }, buffer);
     }
+}
+
+/// A rate in so many columns: `40.0 M`, or `40M` where they are few.
+fn figure(rate: f64, columns: u16) -> String {
+    let text = si(rate);
+    if text.chars().count() < usize::from(columns) {
+        return text;
+    }
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    format!("{}{unit}", number.split('.').next().unwrap_or(number))
 }
 
 #[cfg(test)]

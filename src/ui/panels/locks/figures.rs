@@ -24,7 +24,12 @@ fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Ite
 /// Draws the settings, the one that the arrow keys change marked.
 pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selected: usize) {
     let look = view.look;
-    let inside = frame::draw_focused(screen, area, "Settings", "", look.theme);
+    let all = settings::settings(view.spec);
+    // Where not all fit, the selected one does.
+    let rows = usize::from(area.height.saturating_sub(2));
+    let first = (selected + 1).saturating_sub(rows).min(all.len().saturating_sub(rows));
+    let note = if rows < all.len() { format!("{} of {}", selected + 1, all.len()) } else { String::new() };
+    let inside = frame::draw_focused(screen, area, "Settings", &note, look.theme);
     let width = usize::from(inside.width).saturating_sub(12);
     let line = |(index, setting): (usize, &Setting)| {
         let mut value = setting.value(view.spec);
@@ -46,10 +51,6 @@ pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sele
             Span::styled(value, look.style(Role::Text)),
         ])
     };
-    let all = settings::settings(view.spec);
-    // Where not all fit, the selected one does.
-    let rows = usize::from(inside.height);
-    let first = (selected + 1).saturating_sub(rows).min(all.len().saturating_sub(rows));
     draw_lines(screen, inside, all.iter().enumerate().map(line).skip(first));
 }
 

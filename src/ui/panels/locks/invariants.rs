@@ -26,7 +26,13 @@ pub(super) fn height(progress: Option<&LockProgress>) -> u16 {
     invariants + order + holders + 2
 }
 
-/// What is to be told of the order of several locks, the worst last, with its
+/// The worst that is to be told of the order of several locks.
+pub(super) fn worst(progress: &LockProgress) -> Option<(String, Role)> {
+    let told = told(progress.order.as_ref()?);
+    told.iter().find(|(_, role)| *role == Role::Danger).or(told.first()).cloned()
+}
+
+/// What is to be told of the order of several locks, with its
 /// look.
 fn told(order: &LockOrder) -> Vec<(String, Role)> {
     let mut told = Vec::new();

@@ -11,8 +11,7 @@ pub(super) fn draw_left(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sel
     let left = if area.width >= 100 { 38 } else { 30 };
     let [left, rest] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(area);
     let wanted = settings(view.spec).len() as u16 + 2;
-    // Some figures are worth a setting that scrolls.
-    let settings = if left.height >= wanted + 3 { wanted } else { wanted.min(left.height.saturating_sub(6).max(5)) };
+    let settings = if left.height >= wanted + 3 { wanted } else { left.height };
     let [upper, lower] = Layout::vertical([Constraint::Length(settings), Constraint::Fill(1)]).areas(left);
     figures::settings(screen, upper, view, selected);
     if lower.height >= 3 {

@@ -209,10 +209,13 @@ fn one(
 ) -> Line<'static> {
     const MARK: usize = 2;
     const KEY: usize = 23;
-    const CHECKS: usize = 20;
+    let checks_width = if width >= 70 { 20 } else { 2 };
     let name = if width >= 90 { 32 } else { 0 };
-    let room = width.saturating_sub(MARK + KEY + name + CHECKS);
+    let room = width.saturating_sub(MARK + KEY + name + checks_width);
     let (checks, role) = match checked {
+        None if width < 70 => ("–".to_owned(), Role::Faint),
+        Some((_, 0)) if width < 70 => ("✓".to_owned(), Role::Good),
+        Some(_) if width < 70 => ("✗".to_owned(), Role::Danger),
         None => ("not checked yet".to_owned(), Role::Faint),
         Some((n, 0)) => (format!("{} checks ✓", si(n as f64)), Role::Good),
         Some((n, violated)) => (format!("{} of {} ✗", si(violated as f64), si(n as f64)), Role::Danger),
@@ -223,7 +226,7 @@ fn one(
         Span::styled(text::left(info.key, KEY), look.style(Role::Strong)),
         Span::styled(text::left(info.name, name), look.style(Role::Text)),
         Span::styled(text::left(definition, room), look.style(kind)),
-        Span::styled(text::right(&checks, CHECKS), look.style(role)),
+        Span::styled(text::right(&checks, checks_width), look.style(role)),
     ])
 }
 
@@ -239,10 +242,10 @@ mod tests {
     fn words_narrow_the_list_and_enter_takes_the_selected() {
         let mut picker = Picker::new("std_mutex");
         assert_eq!(picker.matching().len(), PRIMITIVES.len());
-        "barrier std".chars().for_each(|c| drop(press(&mut picker, KeyCode::Char(c))));
+        "spin ttas".chars().for_each(|c| drop(press(&mut picker, KeyCode::Char(c))));
         assert_eq!(picker.matching().len(), 1);
         let Picked::Chosen(key) = press(&mut picker, KeyCode::Enter) else { panic!("not chosen") };
-        assert_eq!(key, "std_barrier");
+        assert_eq!(key, "ttas_spin");
         "nothing".chars().for_each(|c| drop(press(&mut picker, KeyCode::Char(c))));
         assert!(matches!(press(&mut picker, KeyCode::Enter), Picked::Nothing), "there is none to choose");
         assert!(matches!(press(&mut picker, KeyCode::Esc), Picked::Closed));

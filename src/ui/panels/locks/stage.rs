@@ -64,9 +64,8 @@ fn shown<'a>(view: &View<'a>) -> Option<(&'a LockProgress, &'a Lanes)> {
 fn title(view: &View<'_>) -> Line<'static> {
     let spec = view.progress.and_then(|p| p.subject.as_ref()).map_or(view.spec, |subject| &subject.spec);
     let threads = if spec.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", spec.threads) };
-    let several = spec.several.map_or_else(String::new, |several| {
-        format!(" · {} of {} locks, {}", several.take, several.locks, several.order.name())
-    });
+    let several =
+        spec.several.map_or_else(String::new, |several| format!(" · {} of {} locks", several.take, several.locks));
     Line::styled(format!("{} · {threads}{several}", lock_name(spec)), view.look.style(Role::Title))
 }
 
@@ -224,6 +223,9 @@ pub(super) fn compact(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selec
     let verdict = Rect { y: area.bottom().saturating_sub(1), height: u16::from(area.height >= 3), ..area };
     let invariant = view.progress.and_then(|progress| progress.invariants.first());
     let mut last = invariant.map(|invariant| super::invariants::short(invariant, look));
+    if let Some((words, role)) = view.progress.and_then(super::invariants::worst) {
+        last = Some(Line::styled(words, look.style(role)));
+    }
     let Some((progress, shown)) = shown(view) else {
         last.unwrap_or_default().render(verdict, screen.buffer_mut());
         draw_words(screen, inside, view);

@@ -139,6 +139,24 @@ fn a_try_that_fails_is_counted() {
 }
 
 #[test]
+fn several_locks_in_any_order_end_in_a_deadlock_that_is_named() {
+    let args = "--lock pthread --several 2/3 --order random --threads 4 --hold 20000 --seconds 30 --repeat 1";
+    let output = run(&format!("{args} --json"));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let row = &objects(&output)[0];
+    assert_eq!(row["several"], serde_json::json!({"locks": 3, "take": 2, "order": "random"}));
+    let deadlock = &row["lock_order"]["deadlock"];
+    assert!(deadlock["circle"].as_array().is_some_and(|circle| circle.len() >= 2), "{row}");
+    let chain: Vec<_> = deadlock["chain"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(chain.iter().any(|line| line.starts_with("deadlock: contender ")), "{chain:?}");
+    let text = String::from_utf8(run(args).stdout).unwrap();
+    assert!(text.contains("lock-order inversion, seen before") && text.contains("DEADLOCK"), "{text}");
+    let output = run("--lock pthread --several 2/3 --order random --threads 4 --hold 20000 --try --seconds 0.3 --json");
+    assert_eq!(output.status.code(), Some(0), "whoever lets go cannot be in a circle");
+    assert!(objects(&output)[0]["lock_order"]["deadlock"].is_null());
+}
+
+#[test]
 fn kinds_without_a_holder_have_null_for_it_and_fields_of_their_own() {
     for (lock, own) in [
         ("barrier", "phases"),
@@ -200,6 +218,11 @@ fn what_cannot_be_done_ends_with_2_and_one_sentence() {
         ("--think 9999999999", "at most 1 s"),
         ("--seconds 0", "more than 0 s"),
         ("--repeat 0", "0"),
+        ("--lock condvar --several 2/3", "those of mutual exclusion"),
+        ("--several 9/16", "at most 8"),
+        ("--pin 999", "CPU 999 is not one that may be used here"),
+        ("--priority nice:20", "nice:N (-20 to 19)"),
+        ("--order random", "--several"),
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args}");

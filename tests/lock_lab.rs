@@ -12,7 +12,7 @@ use syncscope::backend::Update;
 use syncscope::backend::lab::locks::LockLab;
 use syncscope::backend::lab::run_headless;
 use syncscope::model::lab::{Burst, LabCommand, LabState};
-use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Trace};
+use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Measure, Order, Priority, Several, Sweep, Trace};
 use syncscope::model::{Fault, Nanos};
 
 fn main() -> ExitCode {
@@ -26,6 +26,14 @@ fn main() -> ExitCode {
         ("a_long_hold_is_seen_while_it_lasts", a_long_hold_is_seen_while_it_lasts),
         ("bursts_rest_in_between", bursts_rest_in_between),
         ("what_cannot_run_is_a_fault", what_cannot_run_is_a_fault),
+        ("any_order_is_warned_of_and_its_deadlock_named", any_order_is_warned_of_and_its_deadlock_named),
+        ("one_order_is_never_warned_of", one_order_is_never_warned_of),
+        ("a_curve_fills_point_by_point", a_curve_fills_point_by_point),
+        ("the_steps_of_waits_add_up", the_steps_of_waits_add_up),
+        (
+            "urgent_threads_leave_a_cpu_free_or_the_limit_is_named",
+            urgent_threads_leave_a_cpu_free_or_the_limit_is_named,
+        ),
     ] {
         test();
         println!("test {name} ... ok");
@@ -51,7 +59,7 @@ impl Lab {
         self.commands.send(LabCommand::Run(spec.clone())).unwrap();
     }
 
-    fn wait(&self, what: &str, wanted: impl Fn(&LockProgress) -> bool) -> LockProgress {
+    fn wait(&self, what: &str, mut wanted: impl FnMut(&LockProgress) -> bool) -> LockProgress {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match self.updates.recv_deadline(deadline) {
@@ -172,4 +180,111 @@ fn what_cannot_run_is_a_fault() {
     let lab = Lab::start(LockSpec { threads: 10_000, ..LockSpec::default() });
     let fault = lab.thread.join().unwrap().unwrap_err();
     assert!(fault.to_string().contains("from 1 to 256"), "{fault}");
+}
+
+fn several(lock: &str, order: Order, hold: Nanos) -> LockSpec {
+    let setting = LockSetting { hold, think: Nanos::ZERO, ..LockSetting::default() };
+    let several = Some(Several { locks: 3, take: 2, order });
+    LockSpec { lock: lock.to_owned(), threads: 4, setting, several, ..LockSpec::default() }
+}
+
+fn any_order_is_warned_of_and_its_deadlock_named() {
+    for order in [Order::Random, Order::Rotating] {
+        let spec = several("pthread", order, Nanos(20_000));
+        let lab = Lab::start(spec.clone());
+        let before = lab.wait("a warning", |p| p.order.as_ref().is_some_and(|order| order.inversion.is_some()));
+        let inversion = before.order.unwrap().inversion.unwrap();
+        assert_eq!(before.state, LabState::WarmUp, "before anybody contends");
+        assert!(inversion.rehearsed && inversion.words().contains(" holding L"), "{inversion:?}");
+        let stuck = |p: &LockProgress| p.order.as_ref().is_some_and(|order| order.deadlock.is_some());
+        let deadlock = lab.wait("a deadlock", stuck).order.unwrap().deadlock.unwrap();
+        let names: Vec<_> = deadlock.circle.iter().map(|stuck| stuck.thread).collect();
+        let next = |at: usize| deadlock.circle[(at + 1) % deadlock.circle.len()].thread;
+        assert!(deadlock.circle.iter().enumerate().all(|(at, stuck)| stuck.holder == next(at)), "{deadlock:?}");
+        for thread in names {
+            let line = deadlock.chain.iter().find(|line| line.starts_with(&format!("contender {thread}: deadlocked")));
+            assert!(line.is_some_and(|line| line.contains("held by contender")), "{deadlock:#?}");
+        }
+        // It lives in a child: another setting takes another one.
+        let ascending = several("pthread", Order::Ascending, Nanos(20_000));
+        lab.send(&ascending);
+        lab.wait("what comes after", |p| {
+            p.subject.as_ref().is_some_and(|s| s.spec == ascending) && p.figures.acquisitions() > 100 && !stuck(p)
+        });
+        lab.send(&LockSpec { setting: LockSetting { tries: true, ..spec.setting }, ..spec });
+        let tried = lab
+            .wait("who tries and lets go", |p| setting(p).is_some_and(|s| s.tries) && p.figures.acquisitions() > 100);
+        assert_eq!(tried.order.unwrap().deadlock, None);
+        lab.stop();
+    }
+}
+
+fn one_order_is_never_warned_of() {
+    let measure = Some(Measure { each: Nanos::from_millis(200), repeats: 1 });
+    let lab = Lab::start(LockSpec { measure, ..several("std_mutex", Order::Ascending, Nanos(500)) });
+    let done = lab.wait("the end", |p| p.state == LabState::Done);
+    let order = done.order.unwrap();
+    assert_eq!((order.pairs, order.inversion, order.deadlock), (3, None, None));
+    assert!(done.figures.acquisitions() > 0 && done.invariants[0].checked >= 2 * done.figures.acquisitions());
+    assert_eq!(done.invariants[0].violations, 0);
+    let handed: u64 = done.figures.handoffs.unwrap().iter().flatten().sum();
+    assert_eq!(handed, 2 * done.figures.per_thread.iter().sum::<u64>(), "each of the two was somebody's before");
+    lab.thread.join().unwrap().unwrap();
+}
+
+fn a_curve_fills_point_by_point() {
+    let locks = vec!["std_mutex".to_owned(), "ticket".to_owned()];
+    let sweep = Some(Sweep { locks: locks.clone(), threads: vec![1, 2] });
+    let measure = Some(Measure { each: Nanos::from_millis(20), repeats: 3 });
+    let lab = Lab::start(LockSpec { sweep, measure, ..LockSpec::default() });
+    let mut seen = Vec::new();
+    let done = lab.wait("the whole curve", |p| {
+        seen_points(&mut seen, p);
+        p.state == LabState::Done
+    });
+    let curve = done.curve.unwrap();
+    assert_eq!((curve.left(), curve.points.len()), (0, 4));
+    assert_eq!(seen, [0, 1, 2, 3, 4], "each is shown when it is known");
+    for point in &curve.points {
+        assert!(point.rates.len() == 3 && point.median() > Some(0.0) && point.fault.is_none(), "{point:?}");
+    }
+    assert_eq!(curve.of("ticket").map(|point| point.threads).collect::<Vec<_>>(), [1, 2]);
+    lab.thread.join().unwrap().unwrap();
+}
+
+fn seen_points(seen: &mut Vec<usize>, progress: &LockProgress) {
+    let Some(curve) = &progress.curve else { return };
+    if seen.last() != Some(&curve.points.len()) {
+        seen.push(curve.points.len());
+    }
+}
+
+fn the_steps_of_waits_add_up() {
+    let measure = Some(Measure { each: Nanos::from_millis(200), repeats: 1 });
+    let lab = Lab::start(LockSpec { lock: "condvar_all".to_owned(), measure, ..LockSpec::default() });
+    let steps = lab.wait("the end", |p| p.state == LabState::Done).steps.unwrap();
+    let [looked, slept, woken, back, again] = steps.passed;
+    assert!(looked > 0 && looked == slept && back == again && slept == back, "{steps:?}");
+    assert_eq!(woken + steps.timeouts, back, "who was not woken ran out of time");
+    assert!(steps.asleep.is_empty() && steps.lost == 0, "all are at rest: {steps:?}");
+    lab.thread.join().unwrap().unwrap();
+}
+
+fn urgent_threads_leave_a_cpu_free_or_the_limit_is_named() {
+    let mut spec = LockSpec { threads: 3, ..LockSpec::default() };
+    spec.schedule.priorities = vec![Priority::Fifo(1)];
+    spec.measure = Some(Measure { each: Nanos::from_millis(50), repeats: 1 });
+    let lab = Lab::start(spec);
+    let mut last = None;
+    while let Ok(Update::Locks(progress)) = lab.updates.recv() {
+        last = Some(progress.value.clone());
+    }
+    match lab.thread.join().unwrap() {
+        Ok(()) => assert!(last.unwrap().subject.unwrap().left_free.is_some()),
+        Err(fault) => {
+            println!("not tested here: {fault}");
+            let named = ["RLIMIT_RTPRIO", "cpu.rt_runtime_us", "no CPU for anything else"];
+            assert!(named.iter().any(|limit| fault.to_string().contains(limit)), "{fault}");
+        }
+    }
 }

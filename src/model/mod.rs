@@ -16,7 +16,6 @@ pub mod launch;
 pub mod life;
 pub mod litmus;
 pub mod lock;
-pub mod lock_diagnosis;
 pub mod process;
 pub mod signal;
 pub mod stamp;

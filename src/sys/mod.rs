@@ -23,6 +23,7 @@ pub mod perf;
 pub mod perf_ring;
 pub mod perf_tracefs;
 pub mod pidfd;
+pub mod priority;
 pub mod proc_read;
 pub mod proc_tree;
 pub mod procroot;

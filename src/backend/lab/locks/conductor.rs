@@ -84,17 +84,22 @@ impl Conductor<'_> {
                 if clock::monotonic() >= end {
                     break;
                 }
-                self.report(LabState::Running)?;
+                if self.report(LabState::Running)? {
+                    // Nothing more can come of it.
+                    return self.report(LabState::Done).map(drop);
+                }
             }
             self.stage.close();
             let after = self.stage.so_far();
             self.repeats.push((after.0 - before.0) as f64 / (after.1 - before.1).as_secs_f64());
         }
-        self.report(LabState::Done)
+        self.report(LabState::Done).map(drop)
     }
 
     /// Until the lab has enough.
     fn go_on(&mut self) -> io::Result<()> {
+        // What is known before the threads meet.
+        self.report(LabState::WarmUp)?;
         loop {
             self.warm_up(WARM_UP)?;
             self.stage.open();
@@ -123,7 +128,11 @@ impl Conductor<'_> {
         }
     }
 
+    /// Nothing, where the threads may deadlock: everything until then counts.
     fn warm_up(&mut self, time: Nanos) -> io::Result<()> {
+        if self.stage.may_deadlock() {
+            return Ok(());
+        }
         let end = self.stage.open() + time;
         self.listen(end)?;
         self.stage.close();
@@ -143,8 +152,11 @@ impl Conductor<'_> {
         }
     }
 
-    fn report(&mut self, state: LabState) -> io::Result<()> {
-        self.boss.tell(&self.stage.progress(state, &self.repeats))
+    /// Tells the lab how it stands; returns whether threads are deadlocked.
+    fn report(&mut self, state: LabState) -> io::Result<bool> {
+        let progress = self.stage.progress(state, &self.repeats);
+        self.boss.tell(&progress)?;
+        Ok(progress.order.is_some_and(|order| order.deadlock.is_some()))
     }
 
     fn next_tick(&self) -> Nanos {

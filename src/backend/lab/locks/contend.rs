@@ -4,8 +4,9 @@ use super::Sentence;
 use super::dice::Dice;
 use super::gate::{Gate, Plan};
 use super::ring::Ring;
+use super::taking::Taking;
 use super::tally::Tally;
-use crate::model::lock::OwnCount;
+use crate::model::lock::{OwnCount, WaitSteps};
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -93,6 +94,20 @@ pub trait Contend: Send + Sync {
 
     /// Calls of futex(2) so far, where they are counted.
     fn futex_calls(&self) -> Option<u64> {
+        None
+    }
+
+    /// Where there are several locks, lets each thread take its locks alone,
+    /// while all are at rest, so that their order is known before they contend.
+    fn rehearse(&self, _seats: &[Seat]) {}
+
+    /// Where there are several locks, who holds and wants which.
+    fn taking(&self) -> Option<&Taking> {
+        None
+    }
+
+    /// How threads go through the steps of a wait, where they do.
+    fn steps(&self, _seats: &[Seat]) -> Option<WaitSteps> {
         None
     }
 

@@ -1,20 +1,23 @@
 //! The contending threads of a worker process.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::contend::{Contend, Seat};
 use super::gate::{Gate, Plan};
+use super::seating::Seating;
 use super::{Family, Primitive};
 use crate::model::Fault;
+use crate::model::lock::LockSpec;
 
-/// The nice value of the contending threads, so that the screen and whoever
-/// else works on this machine come first. It changes nothing between them.
-pub(super) const NICE: i32 = 5;
+/// The names of the contending threads begin so.
+pub(super) const CONTENDER: &str = "contender ";
 
 /// How long to wait for all threads to come to rest.
 const REST: Duration = Duration::from_secs(2);
+/// From one look for a deadlock to the next meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Threads, their places, their lock and their gate.
 pub(super) struct Crew {
@@ -22,32 +25,56 @@ pub(super) struct Crew {
     pub(super) subject: Arc<dyn Contend>,
     pub(super) seats: Arc<[Seat]>,
     gate: Arc<Gate>,
+    /// The nice value of the first thread.
+    pub(super) nice: i32,
+    /// The CPU that real-time threads are kept from.
+    pub(super) left_free: Option<usize>,
 }
 
 impl Crew {
     /// Starts the threads behind a closed gate. They end when this is dropped.
     ///
     /// # Errors
-    /// A fault where the system gives no more threads.
-    pub(super) fn start(primitive: &dyn Primitive, threads: usize, plan: Plan) -> Result<Self, Fault> {
-        let crew = Crew {
+    /// A fault where the system gives no more threads, or not the CPUs or the
+    /// priorities that were asked for.
+    pub(super) fn start(primitive: &dyn Primitive, spec: &LockSpec, plan: Plan) -> Result<Self, Fault> {
+        let threads = spec.threads;
+        let seating = Arc::new(Seating::plan(&spec.schedule)?);
+        seating.take_free()?;
+        let several = spec.several.and_then(|several| primitive.contend_for_several(several, threads));
+        let mut crew = Crew {
             family: primitive.info().family,
-            subject: Arc::from(primitive.contend(threads)),
+            subject: Arc::from(several.unwrap_or_else(|| primitive.contend(threads))),
             seats: (0..threads).map(|index| Seat::new(index, threads)).collect(),
             gate: Arc::new(Gate::closed(plan)),
+            nice: 0,
+            left_free: seating.left_free,
         };
+        let (seated, all_seated) = mpsc::channel();
         for index in 0..threads {
             let (subject, seats, gate) = (crew.subject.clone(), crew.seats.clone(), crew.gate.clone());
+            let (seating, seated) = (seating.clone(), seated.clone());
             let life = move || {
-                // It fails only where it would make a thread nicer than the
-                // nicest, and then the thread is nice enough.
-                let _ = rustix::process::nice(NICE);
-                subject.run(&seats[index], &gate);
+                let taken = seating.take(index);
+                let is_seated = taken.is_ok();
+                // Nobody listens any more where another could not be seated.
+                let _ = seated.send((index, taken));
+                drop(seated);
+                if is_seated {
+                    subject.run(&seats[index], &gate);
+                }
             };
-            thread::Builder::new().name(format!("contender {index}")).spawn(life).map_err(|error| {
+            thread::Builder::new().name(format!("{CONTENDER}{index}")).spawn(life).map_err(|error| {
                 Fault::new("locks", format!("cannot start thread {} of {threads}: {error}", index + 1))
                     .hint("ask for fewer threads, or raise the limit (ulimit -u)")
             })?;
+        }
+        drop(seated);
+        for (index, taken) in all_seated {
+            let nice = taken?;
+            if index == 0 {
+                crew.nice = nice;
+            }
         }
         crew.rest();
         Ok(crew)
@@ -64,9 +91,23 @@ impl Crew {
         self.subject.interrupt();
     }
 
-    /// Waits until they have; false where some take longer than two seconds.
+    /// Waits until they have; false where some take longer than two seconds, or
+    /// are deadlocked.
     pub(super) fn rest(&self) -> bool {
-        self.gate.rest(self.seats.len(), REST)
+        let threads = self.seats.len();
+        let Some(taking) = self.subject.taking() else { return self.gate.rest(threads, REST) };
+        // Whoever is deadlocked never comes.
+        let mut waits = taking.waits();
+        for _ in 0..REST.as_millis() / LOOK.as_millis() {
+            if self.gate.rest(threads, LOOK) {
+                return true;
+            }
+            if taking.seen(&waits).deadlock.is_some() {
+                return false;
+            }
+            waits = taking.waits();
+        }
+        false
     }
 
     /// Acquisitions so far.

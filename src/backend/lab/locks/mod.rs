@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! lab        the lab's thread: starts the worker, passes on wishes and reports
+//! sweep      the same for a curve over numbers of threads, a worker a point
+//! request    what can be asked for               chain   a worker, seen from outside
 //! conductor  the worker: when the threads run, rest, and are reported on
 //! stage      the threads (crew), what they are measured with (instruments),
 //!            what is read of them (reader, figures, invariants, window)
@@ -10,6 +12,8 @@
 //! exclusion readers_writer waiting once barrier lock_free
 //!            a folder a family: its primitives, and the measured loop, of which
 //!            there is one instantiation a lock and kind of stamp
+//! seating    where the threads run and how urgent they are
+//! taking     several locks: who holds and wants which, inversions, deadlocks
 //! phases     stopping threads that wait for each other
 //! section    what the lock protects, and the check that it does
 //! ring tally what a thread writes down of each acquisition
@@ -21,6 +25,8 @@
 //! one row in [`PRIMITIVES`].
 
 mod barrier;
+mod chain;
+mod circle;
 mod conductor;
 mod contend;
 mod crew;
@@ -39,23 +45,31 @@ mod pace;
 mod phases;
 mod reader;
 mod readers_writer;
+mod request;
 mod ring;
+mod seating;
 mod section;
 mod stage;
 mod stamps;
+mod sweep;
+mod taking;
 mod tally;
 mod waiting;
 mod window;
 
 use std::borrow::Cow;
 
+use crate::model::lock::Several;
+
 pub use self::conductor::Job;
 pub use self::contend::{Contend, Seat};
 pub use self::gate::{Gate, Plan};
 pub use self::instruments::recording_cost;
-pub use self::lab::{LockLab, MAX_THREADS, MAX_WORK, check};
+pub use self::lab::LockLab;
 pub use self::pace::{Pace, Work};
+pub use self::request::{MAX_LOCKS, MAX_TAKE, MAX_THREADS, MAX_WORK, check};
 pub use self::stamps::Recorder;
+pub use self::taking::Taking;
 
 /// A kind of primitive: what one can do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +158,12 @@ pub trait Primitive: Sync {
     /// it runs monomorphised: the type is erased once for a run, not for an
     /// acquisition.
     fn contend(&self, threads: usize) -> Box<dyn Contend>;
+
+    /// Several new ones, each with what it protects; nothing where it is not a
+    /// lock of mutual exclusion.
+    fn contend_for_several(&self, _several: Several, _threads: usize) -> Option<Box<dyn Contend>> {
+        None
+    }
 }
 
 /// Every primitive, family by family, those that are broken on purpose last in

@@ -1,14 +1,17 @@
 //! A worker's threads with everything that watches them: opened, closed, and
 //! looked at.
 
-use super::crew::{Crew, NICE};
+use super::crew::Crew;
 use super::figures::{self, Snapshot};
 use super::instruments::Instruments;
 use super::invariants::{self, Conserved};
 use super::reader::Reader;
-use super::{lab, window};
+use super::taking::Waits;
+use super::{request, window};
 use crate::model::lab::{LabState, WorkerCost};
-use crate::model::lock::{Figures, Lanes, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace};
+use crate::model::lock::{
+    Figures, Lanes, LockOrder, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace, WaitSteps,
+};
 use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
 
@@ -20,6 +23,9 @@ pub(super) struct Stage {
     reader: Reader,
     conserved: Conserved,
     course: Course,
+    /// What each thread waited for at the last report, where there are several
+    /// locks.
+    waits: Waits,
 }
 
 /// What the figures count from, and over what time.
@@ -36,12 +42,14 @@ struct Course {
     open: Option<(Nanos, Switches)>,
     /// When it was closed last, in ticks.
     closed: u64,
+    /// The steps of waits at the beginning and at the last report.
+    steps: Option<[WaitSteps; 2]>,
 }
 
 impl Course {
     fn from(base: Snapshot) -> Self {
         let last = (base.laps().to_vec(), Nanos::ZERO);
-        Course { base, last, measured: Nanos::ZERO, switches: Switches::default(), open: None, closed: 0 }
+        Course { base, last, measured: Nanos::ZERO, switches: Switches::default(), open: None, closed: 0, steps: None }
     }
 
     /// Time and switches so far.
@@ -62,14 +70,16 @@ impl Stage {
     /// # Errors
     /// A fault where the specification asks for what cannot be.
     pub(super) fn set(spec: LockSpec) -> Result<Self, Fault> {
-        let primitive = lab::check(&spec)?;
+        let primitive = request::check(&spec)?;
         let instruments = Instruments::prepare(primitive);
-        let crew = Crew::start(primitive, spec.threads, instruments.plan(spec.setting))?;
+        let crew = Crew::start(primitive, &spec, instruments.plan(spec.setting))?;
         let course = Course::from(Snapshot::take(&*crew.subject, &crew.seats));
         let reader = Reader::new(spec.threads);
         let version = (primitive.info().version)().into_owned();
-        let subject = Subject { spec, version, nice: NICE };
-        let mut stage = Stage { subject, instruments, crew, reader, conserved: Conserved::default(), course };
+        let subject = Subject { spec, version, nice: crew.nice, left_free: crew.left_free };
+        let conserved = Conserved::default();
+        let mut stage = Stage { subject, instruments, crew, reader, conserved, course, waits: Waits::default() };
+        stage.rehearse();
         stage.rebase();
         Ok(stage)
     }
@@ -81,7 +91,19 @@ impl Stage {
 
     /// Another setting, from the next opening on; at rest.
     pub(super) fn change(&mut self, setting: LockSetting) {
+        let waited = !self.subject.spec.setting.tries;
         self.subject.spec.setting = setting;
+        if !waited {
+            self.rehearse();
+        }
+    }
+
+    /// Where threads wait for several locks, takes them once without
+    /// contention: an inverted order is known before anybody meets it.
+    fn rehearse(&self) {
+        if !self.subject.spec.setting.tries {
+            self.crew.subject.rehearse(&self.crew.seats);
+        }
     }
 
     /// Lets the threads run; returns since when.
@@ -110,6 +132,7 @@ impl Stage {
         self.crew.seats.iter().for_each(|seat| seat.tally.forget_longest());
         self.conserved.settle(&self.crew, self.crew.rest(), true);
         self.course = Course::from(Snapshot::take(&*self.crew.subject, &self.crew.seats));
+        self.course.steps = self.crew.subject.steps(&self.crew.seats).map(|steps| [steps.clone(), steps]);
     }
 
     /// Acquisitions since the threads were started, and the time measured.
@@ -139,8 +162,44 @@ impl Stage {
             invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, &setting),
             violations: invariants::violations(&self.crew, &self.reader.overlap),
             lanes: traced.then(|| self.lanes()),
+            order: self.order(),
+            steps: self.steps(),
+            curve: None,
             figures: Figures { repeats: repeats.to_vec(), ..self.figures(snapshot, end) },
         }
+    }
+
+    /// Whether threads take locks in orders that can close a circle.
+    pub(super) fn may_deadlock(&self) -> bool {
+        let seen = self.crew.subject.taking().map(|taking| taking.seen(&self.waits));
+        !self.subject.spec.setting.tries && seen.is_some_and(|order| order.inversion.is_some())
+    }
+
+    /// How threads went through the steps of a wait, where they do.
+    fn steps(&mut self) -> Option<WaitSteps> {
+        let mut steps = self.crew.subject.steps(&self.crew.seats)?;
+        let (measured, _) = self.course.so_far();
+        let seconds = (measured - self.course.last.1).as_secs_f64();
+        let since = |total: u64, base: u64| total.saturating_sub(base);
+        let [base, last] = self.course.steps.get_or_insert_with(|| [steps.clone(), steps.clone()]);
+        let before = std::mem::replace(last, steps.clone()).passed;
+        if seconds > 0.0 {
+            steps.recent = std::array::from_fn(|step| since(steps.passed[step], before[step]) as f64 / seconds);
+        }
+        steps.passed = std::array::from_fn(|step| since(steps.passed[step], base.passed[step]));
+        steps.spurious = since(steps.spurious, base.spurious);
+        steps.timeouts = since(steps.timeouts, base.timeouts);
+        steps.lost = since(steps.lost, base.lost);
+        Some(steps)
+    }
+
+    /// Where there are several locks, what has been seen of their order, and
+    /// whether threads have been waiting in a circle since the last report.
+    fn order(&mut self) -> Option<LockOrder> {
+        let taking = self.crew.subject.taking()?;
+        let order = taking.seen(&self.waits);
+        self.waits = taking.waits();
+        Some(order)
     }
 
     /// The stretch up to now, or up to the closing. Where this thread was

@@ -2,7 +2,7 @@
 //! while it does, so everything is an atomic that is only loaded and stored.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// Each octave has `1 << FINE` buckets, so a bucket is 3 % wide.
 const FINE: u32 = 5;
@@ -77,6 +77,9 @@ pub(super) struct Tally {
     sentences: [Verdict; SENTENCES],
     /// What the primitive counts besides.
     own: [AtomicU64; OWN],
+    /// How often it came to each step of a wait, and whether it sleeps in one.
+    steps: [AtomicU64; 5],
+    asleep: AtomicBool,
     /// The longest wait in ticks.
     longest: AtomicU64,
     /// How long this thread waited.
@@ -94,6 +97,8 @@ impl Tally {
             laps: AtomicU64::new(0),
             sentences: Default::default(),
             own: Default::default(),
+            steps: Default::default(),
+            asleep: AtomicBool::new(false),
             longest: AtomicU64::new(0),
             wait: Counts::new(),
             held: Counts::new(),
@@ -114,6 +119,12 @@ impl Tally {
         if waited > self.longest.load(Relaxed) {
             self.longest.store(waited, Relaxed);
         }
+        self.after_whom(previous);
+    }
+
+    /// It has got a lock right after this thread.
+    #[inline]
+    pub(super) fn after_whom(&self, previous: Option<usize>) {
         if let Some(counter) = previous.and_then(|thread| self.after.get(thread)) {
             add(counter, 1);
         }
@@ -164,6 +175,28 @@ impl Tally {
     #[inline]
     pub(super) fn add_own(&self, which: usize, n: u64) {
         add(&self.own[which], n);
+    }
+
+    /// Comes to a step of a wait, the first being 0.
+    #[inline]
+    pub(super) fn step(&self, step: usize) {
+        add(&self.steps[step], 1);
+    }
+
+    /// Goes to sleep in a wait, or is back.
+    #[inline]
+    pub(super) fn sleeps(&self, asleep: bool) {
+        self.asleep.store(asleep, Relaxed);
+    }
+
+    /// Whether it sleeps in a wait.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.asleep.load(Relaxed)
+    }
+
+    /// How often it came to each step of a wait.
+    pub(super) fn steps(&self) -> [u64; 5] {
+        std::array::from_fn(|step| self.steps[step].load(Relaxed))
     }
 
     /// What the primitive counted besides.

@@ -9,8 +9,8 @@ use ratatui::widgets::Widget;
 use super::View;
 use super::settings::{self, Setting};
 use crate::backend::lab::locks::{Primitive, find};
+use crate::model::lock::diagnose;
 use crate::model::lock::{LockProgress, OwnCount, Subject};
-use crate::model::lock_diagnosis::diagnose;
 use crate::model::units::si;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, spark, text};
@@ -24,7 +24,12 @@ fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Ite
 /// Draws the settings, the one that the arrow keys change marked.
 pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selected: usize) {
     let look = view.look;
-    let inside = frame::draw_focused(screen, area, "Settings", "", look.theme);
+    let all = settings::settings(view.spec);
+    // Where not all fit, the selected one does.
+    let rows = usize::from(area.height.saturating_sub(2));
+    let first = (selected + 1).saturating_sub(rows).min(all.len().saturating_sub(rows));
+    let note = if rows < all.len() { format!("{} of {}", selected + 1, all.len()) } else { String::new() };
+    let inside = frame::draw_focused(screen, area, "Settings", &note, look.theme);
     let width = usize::from(inside.width).saturating_sub(12);
     let line = |(index, setting): (usize, &Setting)| {
         let mut value = setting.value(view.spec);
@@ -46,7 +51,7 @@ pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sele
             Span::styled(value, look.style(Role::Text)),
         ])
     };
-    draw_lines(screen, inside, settings::settings(view.spec).iter().enumerate().map(line));
+    draw_lines(screen, inside, all.iter().enumerate().map(line).skip(first));
 }
 
 /// Draws the figures that have no chart.
@@ -115,7 +120,10 @@ fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String
     rows.push(("clock", recording.clock.to_string()));
     rows.push(("recorder's memory", recording.memory.short()));
     rows.push(("worker's cpu time", progress.cost.cpu_time.cpu_time()));
-    rows.push(("workers' nice value", subject.nice.to_string()));
+    rows.push(("threads' nice value", subject.nice.to_string()));
+    if let Some(cpu) = subject.left_free {
+        rows.push(("left free for others", format!("CPU {cpu}")));
+    }
     rows
 }
 

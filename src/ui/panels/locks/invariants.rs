@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 
 use super::View;
 use crate::model::Nanos;
-use crate::model::lock::{Invariant, LockProgress, Violation};
+use crate::model::lock::{Invariant, LockOrder, LockProgress, Violation};
 use crate::model::units::{grouped, si};
 use crate::report::lock::sentence;
 use crate::ui::panels::Look;
@@ -22,7 +22,29 @@ const COUNTS: usize = 42;
 pub(super) fn height(progress: Option<&LockProgress>) -> u16 {
     let invariants = progress.map_or(1, |progress| progress.invariants.len().max(1)) as u16;
     let holders = progress.and_then(first).map_or(0, |violation| if violation.held.is_some() { 3 } else { 1 });
-    invariants + holders + 2
+    let order = progress.and_then(|progress| progress.order.as_ref()).map_or(0, |order| told(order).len() as u16);
+    invariants + order + holders + 2
+}
+
+/// The worst that is to be told of the order of several locks.
+pub(super) fn worst(progress: &LockProgress) -> Option<(String, Role)> {
+    let told = told(progress.order.as_ref()?);
+    told.iter().find(|(_, role)| *role == Role::Danger).or(told.first()).cloned()
+}
+
+/// What is to be told of the order of several locks, with its
+/// look.
+fn told(order: &LockOrder) -> Vec<(String, Role)> {
+    let mut told = Vec::new();
+    if let Some(inversion) = &order.inversion {
+        let before = if inversion.rehearsed { ", before they contended" } else { "" };
+        told.push((format!("lock-order inversion{before}: {}", inversion.words()), Role::Warn));
+    }
+    if let Some(deadlock) = &order.deadlock {
+        told.push((format!("deadlock: {}", deadlock.words()), Role::Danger));
+        told.extend(deadlock.chain.iter().map(|line| (line.clone(), Role::Text)));
+    }
+    told
 }
 
 /// The violation to draw: one with times if there is one, and of those the
@@ -41,7 +63,14 @@ fn span(held: [[u64; 2]; 2]) -> Nanos {
 pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let look = view.look;
     let violated = view.progress.is_some_and(|p| p.invariants.iter().any(|invariant| invariant.violations > 0));
-    let note = if violated { "VIOLATED" } else { "" };
+    let deadlocked = view.progress.and_then(|p| p.order.as_ref()).is_some_and(|order| order.deadlock.is_some());
+    let note = if violated {
+        "VIOLATED"
+    } else if deadlocked {
+        "DEADLOCK"
+    } else {
+        ""
+    };
     let inside = frame::draw_lines(
         screen,
         area,
@@ -58,8 +87,13 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     for (y, invariant) in progress.invariants.iter().enumerate() {
         long(invariant, usize::from(inside.width), look).render(row(y).intersection(inside), screen.buffer_mut());
     }
+    let told = progress.order.as_ref().map(told).unwrap_or_default();
+    for (y, (words, role)) in (progress.invariants.len()..).zip(&told) {
+        let line = Line::styled(text::fit(words, usize::from(inside.width)), look.style(*role));
+        line.render(row(y).intersection(inside), screen.buffer_mut());
+    }
     if let Some(violation) = first(progress) {
-        let below = row(progress.invariants.len());
+        let below = row(progress.invariants.len() + told.len());
         let rest = Rect { height: inside.bottom().saturating_sub(below.y), ..below };
         draw_violation(screen, rest, violation, look);
     }

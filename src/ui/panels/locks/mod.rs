@@ -17,30 +17,40 @@
 //! ```
 
 mod charts;
+mod curve;
 mod figures;
 mod invariants;
+mod keys;
+mod middle;
 mod observed;
+mod picker;
 mod settings;
 mod stage;
+mod steps;
 
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use self::curve::Curves;
+use self::keys::{Act, KEYS};
 use self::observed::Observed;
+use self::picker::{Picked, Picker};
 use self::settings::{Setting, settings};
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
 use crate::model::{Pid, Stamped};
-use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
+use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
 
 /// What it is.
@@ -50,51 +60,6 @@ pub const INFO: Info = Info {
     question: "What does a lock really do when threads contend for it, and is it one at all?",
     open: || Box::new(Locks::default()),
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
-    StartStop,
-    Select(isize),
-    Change(bool),
-    Vary,
-    Try,
-    Family(bool),
-    Zoom(bool),
-    Pause,
-    Past(isize),
-    Cursor(isize),
-    Explain,
-    Observe,
-    Scroll(isize),
-}
-
-const KEYS: &[Binding<Act>] = &[
-    bind(
-        &[key('s'), key(' '), code(KeyCode::Enter)],
-        Act::StartStop,
-        "start/stop",
-        "let the threads contend, and stop them",
-    ),
-    bind(&[code(KeyCode::Down), key('j')], Act::Select(1), "setting", "next setting"),
-    bind(&[code(KeyCode::Up), key('k')], Act::Select(-1), "", "setting before"),
-    bind(&[code(KeyCode::Right), key('l')], Act::Change(true), "change", "the setting's next value"),
-    bind(&[code(KeyCode::Left), key('h')], Act::Change(false), "", "the setting's value before"),
-    bind(&[key('f')], Act::Family(true), "family", "the first primitive of the next family"),
-    bind(&[key('F')], Act::Family(false), "", "the first primitive of the family before"),
-    bind(&[key('v')], Act::Vary, "vary", "hold or think: fixed, uniform or exponential"),
-    bind(&[key('t')], Act::Try, "try", "try instead of waiting, and back"),
-    bind(&[key('e')], Act::Explain, "explain", "how the chosen lock works"),
-    bind(&[key('o')], Act::Observe, "observe", "the contention of a running program, chosen in Processes"),
-    bind(&[key('p')], Act::Pause, "pause", "hold the picture while the threads go on"),
-    bind(&[key('<')], Act::Past(1), "back", "pause, and a picture further back"),
-    bind(&[key('>')], Act::Past(-1), "", "a picture further on"),
-    bind(&[key(',')], Act::Cursor(-1), "cursor", "pause, and read out one acquisition to the left"),
-    bind(&[key('.')], Act::Cursor(1), "", "read out one acquisition to the right"),
-    bind(&[key('[')], Act::Zoom(false), "zoom", "lanes: a shorter stretch of time"),
-    bind(&[key(']')], Act::Zoom(true), "", "lanes: a longer stretch of time"),
-    bind(&[code(KeyCode::PageDown)], Act::Scroll(1), "", "further threads"),
-    bind(&[code(KeyCode::PageUp)], Act::Scroll(-1), "", "threads before"),
-];
 
 /// How many pictures are kept to scroll back to: each is a stretch of the lanes
 /// with all figures, at most some 100 kB.
@@ -130,6 +95,12 @@ struct Locks {
     lanes: usize,
     /// Acquisitions per second of all threads, oldest first.
     history: VecDeque<f32>,
+    /// The list of primitives, where it is open.
+    picker: Option<Picker>,
+    /// Throughput against the number of threads.
+    curves: Curves,
+    /// Of each primitive how often it was checked lately, and how often in vain.
+    checked: BTreeMap<String, (u64, u64)>,
     /// The view of a running program.
     observed: Observed,
 }
@@ -147,13 +118,24 @@ struct View<'a> {
     history: &'a VecDeque<f32>,
 }
 
+impl View<'_> {
+    /// Whether an acquisition is read out.
+    fn reads_out(&self) -> bool {
+        self.paused && self.cursor.is_some()
+    }
+}
+
 impl Panel for Locks {
     fn topics(&self) -> Topics {
         Topics { system: true, contention: self.observed.target(), ..Topics::default() }
     }
 
     fn hints(&self) -> Vec<Hint> {
-        if self.observed.is_open() { Observed::hints() } else { hints(KEYS) }
+        match &self.picker {
+            Some(_) => picker::hints(),
+            None if self.observed.is_open() => Observed::hints(),
+            None => hints(KEYS),
+        }
     }
 
     fn on_open(&mut self, pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {
@@ -185,25 +167,53 @@ impl Panel for Locks {
             history: &self.history,
         };
         if area.height < 14 || area.width < 60 {
-            self.lanes = stage::compact(screen, area, &view, self.selected, self.top);
-            return;
+            self.lanes = if self.curves.open {
+                self.curves.draw(screen, area, look);
+                0
+            } else {
+                stage::compact(screen, area, &view, self.selected, self.top)
+            };
+        } else {
+            let proof = invariants::height(progress).min(area.height / 2);
+            let room = area.height - proof;
+            let lanes = stage::height(threads, room * 9 / 20) + u16::from(view.reads_out());
+            let [top, between, bottom] =
+                Layout::vertical([Constraint::Length(lanes), Constraint::Fill(1), Constraint::Length(proof)])
+                    .areas(area);
+            self.lanes = stage::draw(screen, top, &view, self.top);
+            let right = middle::draw_left(screen, between, &view, self.selected);
+            if self.curves.open {
+                self.curves.draw(screen, right, look);
+            } else if self.explain {
+                figures::explain(screen, right, &view);
+            } else {
+                middle::draw_charts(screen, right, &view);
+            }
+            invariants::draw(screen, bottom, &view);
         }
-        let proof = invariants::height(progress);
-        let room = area.height - proof;
-        let lanes = stage::height(threads, room * 9 / 20);
-        let [top, middle, bottom] =
-            Layout::vertical([Constraint::Length(lanes), Constraint::Fill(1), Constraint::Length(proof)]).areas(area);
-        self.lanes = stage::draw(screen, top, &view, self.top);
-        draw_middle(screen, middle, &view, self.selected, self.explain);
-        invariants::draw(screen, bottom, &view);
+        if let Some(picker) = &self.picker {
+            picker.draw(screen, area, &self.curves.marked, &self.checked, look);
+        }
     }
 
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
         if self.observed.is_open() {
             return if self.observed.on_key(key, look) { Reaction::taken() } else { Reaction::Ignored };
         }
-        let Some(act) = lookup(KEYS, key) else { return Reaction::Ignored };
         let before = self.spec.clone();
+        if let Some(picker) = &mut self.picker {
+            match picker.on_key(key) {
+                Picked::Nothing => {}
+                Picked::Closed => self.picker = None,
+                Picked::Marked(key) => self.curves.mark(key),
+                Picked::Chosen(key) => {
+                    self.picker = None;
+                    settings::choose(&mut self.spec, key);
+                }
+            }
+            return self.changed(&before, look);
+        }
+        let Some(act) = lookup(KEYS, key) else { return Reaction::Ignored };
         match act {
             Act::StartStop if is_running(look.store) => return Reaction::send(Command::Locks(LabCommand::Stop)),
             Act::StartStop => return self.run(),
@@ -214,16 +224,23 @@ impl Panel for Locks {
             Act::Vary => self.setting().vary(&mut self.spec),
             Act::Try => self.spec.setting.tries ^= true,
             Act::Family(up) => settings::step_family(&mut self.spec, up),
+            Act::Pick => self.picker = Some(Picker::new(&self.spec.lock)),
+            Act::Curve if self.curves.open => self.curves.open = false,
+            Act::Curve if self.curves.is_of(&self.spec) => self.curves.open = true,
+            Act::Curve | Act::Measure => {
+                return Reaction::send(Command::Locks(LabCommand::Run(self.curves.start(&self.spec))));
+            }
             Act::Zoom(out) => Setting::Window.step(&mut self.spec, out),
             Act::Pause if self.paused.is_some() => (self.paused, self.back, self.cursor) = (None, 0, None),
             Act::Pause => self.paused.clone_from(&self.last),
             Act::Past(by) => self.look_back(by),
             Act::Cursor(by) => self.move_cursor(by),
+            Act::Explain if self.curves.open => (self.curves.open, self.explain) = (false, true),
             Act::Explain => self.explain = !self.explain,
             Act::Observe => self.observed.open(None),
             Act::Scroll(by) => self.scroll(by * self.lanes.max(1).cast_signed()),
         }
-        if self.spec != before && is_running(look.store) { self.run() } else { Reaction::taken() }
+        self.changed(&before, look)
     }
 
     fn on_mouse(&mut self, mouse: &MouseEvent, _look: &Look<'_>) -> Reaction {
@@ -235,9 +252,27 @@ impl Panel for Locks {
         Reaction::taken()
     }
 
+    fn on_paste(&mut self, text: &str, _look: &Look<'_>) -> Reaction {
+        let Some(picker) = &mut self.picker else { return Reaction::Ignored };
+        picker.paste(text);
+        Reaction::taken()
+    }
+
+    fn is_typing(&self) -> bool {
+        self.picker.is_some()
+    }
+
     fn on_update(&mut self, update: &Update, _store: &Store) {
         let Update::Locks(stamped) = update else { return };
+        if let Some(curve) = &stamped.value.curve {
+            self.curves.take(curve);
+        }
         let Some(subject) = &stamped.value.subject else { return };
+        let invariants = &stamped.value.invariants;
+        if invariants.iter().any(|invariant| invariant.checked > 0) {
+            let sums = invariants.iter().fold((0, 0), |sum, i| (sum.0 + i.checked, sum.1 + i.violations));
+            self.checked.insert(subject.spec.lock.clone(), sums);
+        }
         let before = self.last.as_ref().and_then(|last| last.value.subject.as_ref());
         if before.is_some_and(|before| before.spec != subject.spec) {
             self.history.clear();
@@ -259,6 +294,19 @@ impl Panel for Locks {
 impl Locks {
     fn run(&self) -> Reaction {
         Reaction::send(Command::Locks(LabCommand::Run(self.spec.clone())))
+    }
+
+    /// A change reaches what runs.
+    fn changed(&mut self, before: &LockSpec, look: &Look<'_>) -> Reaction {
+        let mut zoomed = before.clone();
+        zoomed.setting.window = self.spec.setting.window;
+        // A curve is not begun anew because its lanes are zoomed.
+        let sweeps = look.store.locks.as_ref().is_some_and(|stamped| stamped.value.curve.is_some());
+        let unchanged = self.spec == if sweeps { zoomed } else { before.clone() };
+        if unchanged || !is_running(look.store) {
+            return Reaction::taken();
+        }
+        self.run()
     }
 
     /// The setting that the arrow keys change; another lock may have fewer.
@@ -293,26 +341,4 @@ impl Locks {
 fn is_running(store: &Store) -> bool {
     let Some(stamped) = &store.locks else { return false };
     matches!(stamped.value.state, LabState::Starting | LabState::WarmUp | LabState::Running | LabState::Resting)
-}
-
-/// Settings with the figures, hand-offs, and distributions, as many as fit.
-fn draw_middle(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selected: usize, explain: bool) {
-    let left = if area.width >= 100 { 38 } else { 30 };
-    let [left, rest] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(area);
-    let settings = settings(view.spec).len() as u16 + 2;
-    let [upper, lower] = Layout::vertical([Constraint::Length(settings), Constraint::Fill(1)]).areas(left);
-    figures::settings(screen, upper, view, selected);
-    if lower.height >= 3 {
-        figures::draw(screen, lower, view);
-    }
-    if explain {
-        return figures::explain(screen, rest, view);
-    }
-    let threads = view.progress.map_or(view.spec.threads, |progress| progress.figures.per_thread.len());
-    let matrix = charts::handoffs_width(threads, rest);
-    let [matrix, waits] = Layout::horizontal([Constraint::Length(matrix), Constraint::Fill(1)]).areas(rest);
-    if !matrix.is_empty() {
-        charts::handoffs(screen, matrix, view);
-    }
-    charts::distributions(screen, waits, view);
 }

@@ -1,8 +1,8 @@
 //! What a person changes: one row a setting, changed with the arrow keys.
 
-use crate::backend::lab::locks::{Family, MAX_THREADS, MAX_WORK, PRIMITIVES, find};
+use crate::backend::lab::locks::{Family, MAX_LOCKS, MAX_TAKE, MAX_THREADS, MAX_WORK, PRIMITIVES, find};
 use crate::model::Nanos;
-use crate::model::lock::{LockSpec, PerMille, Spread, Trace};
+use crate::model::lock::{LockSpec, Order, PerMille, Pinning, Priority, Several, Spread, Trace};
 
 /// A setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,11 @@ pub(super) enum Setting {
     Hold,
     Think,
     Reads,
+    Locks,
+    Take,
+    Order,
+    Pinning,
+    Priority,
     Recording,
     Window,
 }
@@ -19,15 +24,36 @@ pub(super) enum Setting {
 /// Those of a workload, in the order of the rows.
 pub(super) fn settings(spec: &LockSpec) -> Vec<Setting> {
     let mut all = vec![Setting::Lock, Setting::Threads, Setting::Hold, Setting::Think];
-    if find(&spec.lock).is_some_and(|primitive| primitive.info().family.reads()) {
+    if family(spec).reads() {
         all.push(Setting::Reads);
     }
-    all.extend([Setting::Recording, Setting::Window]);
+    if family(spec) == Family::Exclusion {
+        all.push(Setting::Locks);
+    }
+    if spec.several.is_some() {
+        all.extend([Setting::Take, Setting::Order]);
+    }
+    all.extend([Setting::Pinning, Setting::Priority, Setting::Recording, Setting::Window]);
     all
 }
 
 /// Shares of acquisitions that read.
 const SHARES: [u64; 13] = [0, 10, 50, 100, 250, 500, 750, 900, 950, 990, 995, 999, 1_000];
+
+/// Numbers of locks.
+const LOCKS: [u64; 8] = [1, 2, 3, 4, 6, 8, 12, MAX_LOCKS as u64];
+
+const PINNINGS: [Pinning; 3] = [Pinning::None, Pinning::Each, Pinning::One];
+
+/// How urgent threads can be made; more on the command line.
+const PRIORITIES: [&[Priority]; 6] = [
+    &[],
+    &[Priority::Nice(0), Priority::Nice(19)],
+    &[Priority::Fifo(1)],
+    &[Priority::Fifo(1), Priority::Fifo(2)],
+    &[Priority::RoundRobin(1)],
+    &[Priority::Nice(0), Priority::Fifo(1)],
+];
 
 const TRACES: [Trace; 3] = [Trace::Off, Trace::Plain, Trace::Ordered];
 
@@ -40,6 +66,11 @@ impl Setting {
             Setting::Hold => "hold",
             Setting::Think => "think",
             Setting::Reads => "reads",
+            Setting::Locks => "locks",
+            Setting::Take => "takes",
+            Setting::Order => "order",
+            Setting::Pinning => "pinned",
+            Setting::Priority => "priority",
             Setting::Recording => "recording",
             Setting::Window => "window",
         }
@@ -54,6 +85,16 @@ impl Setting {
             Setting::Hold => varied(spec.setting.hold, spec.setting.hold_spread),
             Setting::Think => varied(spec.setting.think, spec.setting.think_spread),
             Setting::Reads => format!("{} %", f64::from(spec.setting.reads.0) / 10.0),
+            Setting::Locks => spec.several.map_or(1, |several| several.locks).to_string(),
+            Setting::Take => spec.several.map_or(1, |several| several.take).to_string(),
+            Setting::Order => spec.several.map_or("", |several| several.order.name()).to_owned(),
+            Setting::Pinning => match &spec.schedule.pinning {
+                Pinning::None => "no".to_owned(),
+                Pinning::Each => "each on a CPU in turn".to_owned(),
+                Pinning::One => "all on one CPU".to_owned(),
+                cpus @ Pinning::Cpus(_) => format!("on CPU {cpus} in turn"),
+            },
+            Setting::Priority => spec.schedule.priorities_in_words(),
             Setting::Window => spec.setting.window.precise(),
             Setting::Recording => match spec.setting.trace {
                 Trace::Off => "off",
@@ -65,14 +106,26 @@ impl Setting {
     }
 
     /// Steps to the next or the previous value; at either end it stays, but
-    /// for the lock and the recording, which go round.
+    /// for those that have no order, which go round.
     pub(super) fn step(self, spec: &mut LockSpec, up: bool) {
+        match self {
+            Setting::Locks | Setting::Take | Setting::Order => return self.step_several(spec, up),
+            Setting::Pinning => {
+                let index = PINNINGS.iter().position(|pinning| *pinning == spec.schedule.pinning).unwrap_or(0);
+                spec.schedule.pinning.clone_from(&PINNINGS[round(index, PINNINGS.len(), up)]);
+            }
+            Setting::Priority => {
+                let index = PRIORITIES.iter().position(|all| *all == spec.schedule.priorities).unwrap_or(0);
+                spec.schedule.priorities = PRIORITIES[round(index, PRIORITIES.len(), up)].to_vec();
+            }
+            _ => {}
+        }
         let setting = &mut spec.setting;
         match self {
             Setting::Lock => {
                 let keys: Vec<&str> = PRIMITIVES.iter().map(|primitive| primitive.info().key).collect();
                 let index = keys.iter().position(|key| *key == spec.lock).unwrap_or(0);
-                keys[round(index, keys.len(), up)].clone_into(&mut spec.lock);
+                choose(spec, keys[round(index, keys.len(), up)]);
             }
             Setting::Recording => {
                 let index = TRACES.iter().position(|trace| *trace == setting.trace).unwrap_or(0);
@@ -85,7 +138,23 @@ impl Setting {
                 setting.reads = PerMille(next(SHARES.into_iter(), setting.reads.0.into(), up) as u32);
             }
             Setting::Window => setting.window = Nanos(next(windows(), setting.window.0, up)),
+            Setting::Locks | Setting::Take | Setting::Order | Setting::Pinning | Setting::Priority => {}
         }
+    }
+
+    /// Steps one of the settings of several locks.
+    fn step_several(self, spec: &mut LockSpec, up: bool) {
+        let now = spec.several.unwrap_or(Several { locks: 1, take: 2, order: Order::Ascending });
+        let Several { mut locks, mut take, mut order } = now;
+        match self {
+            Setting::Locks => locks = next(LOCKS.into_iter(), locks as u64, up) as usize,
+            Setting::Take => take = next(1..=MAX_TAKE as u64, take as u64, up) as usize,
+            _ => {
+                let index = Order::ALL.iter().position(|of| *of == order).unwrap_or(0);
+                order = Order::ALL[round(index, Order::ALL.len(), up)];
+            }
+        }
+        spec.several = (locks > 1).then_some(Several { locks, take: take.min(locks), order });
     }
 
     /// How its work varies, where it is work: fixed, uniform, exponential, and
@@ -109,13 +178,22 @@ fn varied(time: Nanos, spread: Spread) -> String {
     }
 }
 
+/// Chooses a primitive; several of it stay only where it can be taken so.
+pub(super) fn choose(spec: &mut LockSpec, key: &str) {
+    key.clone_into(&mut spec.lock);
+    spec.several = spec.several.filter(|_| family(spec) == Family::Exclusion);
+}
+
+fn family(spec: &LockSpec) -> Family {
+    find(&spec.lock).map_or(Family::Exclusion, |primitive| primitive.info().family)
+}
+
 /// The first primitive of the next family, or of the one before.
 pub(super) fn step_family(spec: &mut LockSpec, up: bool) {
-    let family = find(&spec.lock).map_or(Family::Exclusion, |primitive| primitive.info().family);
-    let index = Family::ALL.iter().position(|of| *of == family).unwrap_or(0);
+    let index = Family::ALL.iter().position(|of| *of == family(spec)).unwrap_or(0);
     let family = Family::ALL[round(index, Family::ALL.len(), up)];
     if let Some(first) = PRIMITIVES.iter().map(|primitive| primitive.info()).find(|info| info.family == family) {
-        first.key.clone_into(&mut spec.lock);
+        choose(spec, first.key);
     }
 }
 
@@ -171,6 +249,18 @@ mod tests {
                 for _ in 0..100 {
                     setting.step(&mut spec, up);
                     setting.vary(&mut spec);
+                    assert!(check(&spec).is_ok(), "{}: {spec:?}", setting.label());
+                }
+            }
+        }
+        let mut several = LockSpec::default();
+        Setting::Locks.step(&mut several, true);
+        assert!(settings(&several).contains(&Setting::Order), "{several:?}");
+        for setting in settings(&several) {
+            for up in [true, false] {
+                let mut spec = several.clone();
+                for _ in 0..100 {
+                    setting.step(&mut spec, up);
                     assert!(check(&spec).is_ok(), "{}: {spec:?}", setting.label());
                 }
             }

@@ -35,7 +35,9 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, top: usi
         return 0;
     };
     let threads = shown.threads.len();
-    let rows = inside.height.saturating_sub(1);
+    // The read-out has a row of its own below the time axis.
+    let read_out = u16::from(view.reads_out() && inside.height >= 4);
+    let rows = inside.height.saturating_sub(1 + read_out);
     let each = if threads * 2 <= usize::from(rows) { 2 } else { 1 };
     let fit = usize::from(rows / each).min(threads);
     let top = top.min(threads - fit);
@@ -43,7 +45,13 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, top: usi
         let place = Rect { y: inside.y + row as u16 * each, height: 1, ..inside };
         draw_lane(screen, place, thread, progress, shown, view);
     }
-    draw_axis(screen, Rect { y: inside.bottom() - 1, height: 1, ..inside }, shown, (top, fit), view);
+    let axis = Rect { y: inside.bottom().saturating_sub(1 + read_out), height: 1, ..inside };
+    let axis = draw_axis(screen, axis, shown, (top, fit), view);
+    if let Some(cursor) = view.cursor.filter(|_| read_out > 0) {
+        let words = lanes::read_out(&shown.threads, shown.span, cursor, axis.width);
+        let row = Rect { y: axis.y + 1, height: 1, ..inside };
+        Line::styled(words, view.look.style(Role::Strong)).render(row, screen.buffer_mut());
+    }
     fit
 }
 
@@ -56,7 +64,9 @@ fn shown<'a>(view: &View<'a>) -> Option<(&'a LockProgress, &'a Lanes)> {
 fn title(view: &View<'_>) -> Line<'static> {
     let spec = view.progress.and_then(|p| p.subject.as_ref()).map_or(view.spec, |subject| &subject.spec);
     let threads = if spec.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", spec.threads) };
-    Line::styled(format!("{} · {threads}", lock_name(spec)), view.look.style(Role::Title))
+    let several =
+        spec.several.map_or_else(String::new, |several| format!(" · {} of {} locks", several.take, several.locks));
+    Line::styled(format!("{} · {threads}{several}", lock_name(spec)), view.look.style(Role::Title))
 }
 
 fn note(view: &View<'_>) -> Line<'static> {
@@ -81,10 +91,16 @@ fn state_word(view: &View<'_>) -> (&'static str, Role) {
         _ if view.paused => ("PAUSED", Role::Marked),
         LabState::Failed(_) => ("failed", Role::Danger),
         LabState::Starting | LabState::WarmUp => ("starting", Role::Dim),
+        LabState::Running if is_deadlocked(view.progress) => ("DEADLOCK", Role::Danger),
         LabState::Running => ("running", Role::Good),
         LabState::Resting => ("in bursts", Role::Good),
         LabState::Idle | LabState::Done => ("stopped", Role::Dim),
     }
+}
+
+/// Whether threads wait in a circle.
+fn is_deadlocked(progress: Option<&LockProgress>) -> bool {
+    progress.and_then(|progress| progress.order.as_ref()).is_some_and(|order| order.deadlock.is_some())
 }
 
 fn draw_lane(
@@ -126,17 +142,13 @@ fn rate_width(width: u16) -> u16 {
     }
 }
 
-fn draw_axis(screen: &mut Frame<'_>, row: Rect, shown: &Lanes, (top, fit): (usize, usize), view: &View<'_>) {
+/// Draws the time axis and the legend beside it; returns where the axis is.
+fn draw_axis(screen: &mut Frame<'_>, row: Rect, shown: &Lanes, (top, fit): (usize, usize), view: &View<'_>) -> Rect {
     let theme = view.look.theme;
     let rates = rate_width(row.width);
     let axis = Rect { x: row.x + LABEL, width: row.width.saturating_sub(LABEL + rates), ..row };
     let threads = shown.threads.len();
     lanes::axis(screen.buffer_mut(), axis, shown.span, shown.age, theme);
-    if let Some(cursor) = view.cursor.filter(|_| view.paused) {
-        let words = lanes::read_out(&shown.threads, shown.span, cursor, axis.width);
-        let line = Line::styled(format!(" {words} "), theme.style(Role::Strong));
-        line.render(axis, screen.buffer_mut());
-    }
     let legend: Vec<Span<'_>> = if fit < threads {
         vec![Span::styled(format!(" t{top}–t{} of {threads}", top + fit - 1), theme.style(Role::Warn))]
     } else if rates > RATE {
@@ -150,6 +162,7 @@ fn draw_axis(screen: &mut Frame<'_>, row: Rect, shown: &Lanes, (top, fit): (usiz
     };
     let place = Rect { x: axis.right(), width: rates, ..row };
     Line::from(legend).render(place, screen.buffer_mut());
+    axis
 }
 
 fn draw_words(screen: &mut Frame<'_>, inside: Rect, view: &View<'_>) {
@@ -208,13 +221,21 @@ pub(super) fn compact(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, selec
     Line::from(change).render(row(1), screen.buffer_mut());
     let inside = Rect { y: area.y + 2, height: area.height.saturating_sub(3), ..area };
     let verdict = Rect { y: area.bottom().saturating_sub(1), height: u16::from(area.height >= 3), ..area };
-    if let Some(invariant) = view.progress.and_then(|progress| progress.invariants.first()) {
-        super::invariants::short(invariant, look).render(verdict, screen.buffer_mut());
+    let invariant = view.progress.and_then(|progress| progress.invariants.first());
+    let mut last = invariant.map(|invariant| super::invariants::short(invariant, look));
+    if let Some((words, role)) = view.progress.and_then(super::invariants::worst) {
+        last = Some(Line::styled(words, look.style(role)));
     }
     let Some((progress, shown)) = shown(view) else {
+        last.unwrap_or_default().render(verdict, screen.buffer_mut());
         draw_words(screen, inside, view);
         return 0;
     };
+    if let Some(cursor) = view.cursor.filter(|_| view.reads_out()) {
+        let words = lanes::read_out(&shown.threads, shown.span, cursor, area.width.saturating_sub(LABEL));
+        last = Some(Line::styled(words, look.style(Role::Strong)));
+    }
+    last.unwrap_or_default().render(verdict, screen.buffer_mut());
     let fit = usize::from(inside.height).min(shown.threads.len());
     let top = top.min(shown.threads.len() - fit);
     for (y, thread) in (top..top + fit).enumerate() {

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Style;
 
+use super::fixtures::{deadlocked, failed, lanes, running, swept, unrecorded, violated, waiting};
 use super::*;
-use crate::model::histogram::{Distribution, Quantiles};
-use crate::model::lab::WorkerCost;
-use crate::model::lock::{Figures, Invariant, Lanes, LongestWait, Recording, Subject, Switches, Trace, Violation};
-use crate::model::{Bytes, Fault, Nanos};
+use crate::model::Nanos;
+use crate::model::lock::{Order, Several};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Effect;
 use crate::ui::theme::{Depth, Role, Theme};
@@ -22,109 +21,6 @@ fn theme() -> Theme {
 
 fn look<'a>(store: &'a Store, theme: &'a Theme) -> Look<'a> {
     Look { store, theme, now: Nanos::ZERO, boot: Nanos::ZERO, bursts: Bursts::Off }
-}
-
-fn distribution(first: u32, counts: &[u64], p50: u64, p99: u64, max: u64) -> Distribution {
-    let quantiles = Quantiles {
-        count: counts.iter().sum(),
-        mean: Nanos(p50),
-        p50: Nanos(p50),
-        p90: Nanos(p50 * 2),
-        p99: Nanos(p99),
-        p999: Nanos(p99 * 3),
-        max: Nanos(max),
-    };
-    Distribution { quantiles, first, counts: counts.to_vec() }
-}
-
-/// `threads` threads that take turns, 40 ns each.
-fn lanes(threads: u64) -> Lanes {
-    let turn = |thread: u64, round: u64| {
-        let got = (round * threads + thread) * 40;
-        [got.saturating_sub(60), got, got + 40].into()
-    };
-    let rounds = 800 / (40 * threads).max(1) + 1;
-    let span = rounds * threads * 40;
-    Lanes {
-        age: Nanos::ZERO,
-        span: Nanos(span),
-        threads: (0..threads).map(|t| (0..rounds).map(|r| turn(t, r)).collect()).collect(),
-    }
-}
-
-fn running(threads: usize) -> LockProgress {
-    let invariant = |name: &'static str, formula: &'static str, checked| Invariant {
-        name: name.into(),
-        formula: formula.into(),
-        how: "so".into(),
-        checked,
-        violations: 0,
-    };
-    LockProgress {
-        state: LabState::Running,
-        cost: WorkerCost { processes: 1, cpu_time: Nanos::from_secs(6) },
-        subject: Some(Subject {
-            spec: LockSpec { threads, ..LockSpec::default() },
-            version: "Rust 1.95 or later, futex".to_owned(),
-            nice: 5,
-        }),
-        figures: Figures {
-            measured: Nanos::from_millis(3_200),
-            per_thread: (0..threads as u64).map(|t| 9_600_000 + t * 100_000).collect(),
-            recent: (0..threads).map(|t| 3.0e6 + t as f64 * 4e4).collect(),
-            repeats: Vec::new(),
-            wait: Some(distribution(20, &[4, 900, 3_000, 700, 90, 9, 3, 1, 0, 1], 41, 1_210, 4_100_000)),
-            held: Some(distribution(28, &[80, 9_000, 300, 2], 201, 260, 3_000_000)),
-            longest: Some(LongestWait { thread: 2, waited: Nanos(4_100_000), still: false }),
-            handoffs: Some(
-                (0..threads).map(|f| (0..threads).map(|t| if f == t { 4 } else { 90 + t as u64 }).collect()).collect(),
-            ),
-            switches: Switches { voluntary: 12_000, involuntary: 40 },
-            futex_calls: None,
-            own: Vec::new(),
-        },
-        recording: Recording {
-            clock: "invariant TSC".into(),
-            cost: Some(Nanos(31)),
-            recorded: 39_000_000,
-            dropped: 38_100_000,
-            memory: Bytes(1 << 20),
-        },
-        invariants: vec![
-            invariant("mutual exclusion", "∀ t₁,t₂,τ  holds(t₁,M,τ) ∧ holds(t₂,M,τ) ⇒ t₁ = t₂", 41_220_113),
-            invariant("mutual exclusion in time", "∀ i≠j  [gotᵢ, releasedᵢ) ∩ [gotⱼ, releasedⱼ) = ∅", 900_113),
-        ],
-        violations: Vec::new(),
-        lanes: Some(lanes(threads as u64)),
-    }
-}
-
-fn violated() -> LockProgress {
-    let mut progress = running(2);
-    progress.subject.as_mut().unwrap().spec.lock = "broken_flag".to_owned();
-    progress.invariants[1].violations = 212;
-    progress.violations = vec![Violation {
-        invariant: "mutual exclusion in time".into(),
-        holders: [0, 1],
-        held: Some([[0, 110], [30, 205]]),
-        words: None,
-    }];
-    progress
-}
-
-fn unrecorded() -> LockProgress {
-    let mut progress = running(4);
-    progress.subject.as_mut().unwrap().spec.setting.trace = Trace::Off;
-    (progress.lanes, progress.recording.cost) = (None, None);
-    let figures = &mut progress.figures;
-    (figures.wait, figures.held, figures.handoffs, figures.longest) = (None, None, None, None);
-    progress.invariants.truncate(1);
-    progress
-}
-
-fn failed() -> LockProgress {
-    let fault = Fault::new("lock worker", "worker 812 ended early: killed by signal 9");
-    LockProgress { state: LabState::Failed(fault), ..LockProgress::default() }
 }
 
 /// A panel that has seen these, and the store behind it.
@@ -174,7 +70,17 @@ fn every_state_looks_as_it_should() {
                 ("failed", seen([failed()])),
                 ("stopped", seen([running(4), LockProgress::default()])),
                 ("many", seen([running(64)])),
+                ("deadlocked", seen([deadlocked()])),
+                ("waiting", seen([waiting()])),
+                ("curve", seen([swept(6)])),
+                ("picker", seen([violated()])),
+                ("read-out", seen([running(4)])),
             ];
+            states[9].1.0.curves.open = true;
+            press(&mut states[10].1, KeyCode::Char('/'));
+            "broken".chars().for_each(|c| drop(press(&mut states[10].1, KeyCode::Char(c))));
+            press(&mut states[10].1, KeyCode::Tab);
+            press(&mut states[11].1, KeyCode::Char('.'));
             for (name, state) in &mut states {
                 let terminal = screen(state, width, height);
                 insta::assert_snapshot!(format!("{name}-{width}x{height}"), terminal.backend());
@@ -189,8 +95,23 @@ fn every_state_looks_as_it_should() {
 
 #[test]
 fn it_draws_at_every_size() {
-    for progress in [running(1), running(256), violated(), failed()] {
+    let curve = |state: &mut (Locks, Store)| state.0.curves.open = true;
+    let cursor = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('.')));
+    let picker = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('/')));
+    let states: [(LockProgress, fn(&mut (Locks, Store))); 9] = [
+        (running(1), |_| ()),
+        (running(256), cursor),
+        (violated(), |_| ()),
+        (failed(), |_| ()),
+        (deadlocked(), |_| ()),
+        (waiting(), |_| ()),
+        (swept(3), curve),
+        (failed(), curve),
+        (running(2), picker),
+    ];
+    for (progress, prepare) in states {
         let mut state = seen([progress]);
+        prepare(&mut state);
         for (width, height) in (1..30).flat_map(|n| [(n * 9, n * 3), (n * 3, n), (n, 30), (240, n)]) {
             screen(&mut state, width, height);
         }
@@ -276,6 +197,52 @@ fn the_past_can_be_looked_at_and_read_out() {
     assert_ne!(screen(&mut state, 100, 30).backend().to_string(), before, "the cursor moves");
     press(&mut state, KeyCode::Char('p'));
     assert!(!screen(&mut state, 100, 30).backend().to_string().contains("PAUSED"));
+}
+
+#[test]
+fn a_primitive_is_found_by_a_part_of_its_name() {
+    let mut state = seen([running(4)]);
+    press(&mut state, KeyCode::Char('/'));
+    assert!(state.0.is_typing());
+    "mcs".chars().for_each(|c| assert_eq!(press(&mut state, KeyCode::Char(c)), []));
+    let sent = press(&mut state, KeyCode::Enter);
+    let [LabCommand::Run(spec)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(spec.lock, "mcs");
+    assert!(!state.0.is_typing());
+}
+
+#[test]
+fn a_curve_is_of_what_is_marked_and_fills() {
+    let mut state = seen([running(4)]);
+    press(&mut state, KeyCode::Char('/'));
+    press(&mut state, KeyCode::Tab);
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Tab);
+    press(&mut state, KeyCode::Esc);
+    let sent = press(&mut state, KeyCode::Char('c'));
+    let [LabCommand::Run(spec)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(spec.sweep.as_ref().unwrap().locks, ["std_mutex", "parking_lot"]);
+    assert!(screen(&mut state, 120, 37).backend().to_string().contains("measuring"));
+    let update = |points| Update::Locks(Arc::new(Stamped { value: swept(points), ..Stamped::default() }));
+    state.0.on_update(&update(3), &state.1);
+    let drawn = screen(&mut state, 120, 37).backend().to_string();
+    assert!(drawn.contains("3 of 8, linear"), "{drawn}");
+    assert_eq!(press(&mut state, KeyCode::Char('c')), [], "closes it");
+    assert_eq!(press(&mut state, KeyCode::Char('c')), [], "opens what is known");
+    assert!(screen(&mut state, 120, 37).backend().to_string().contains("3 of 8"));
+    assert_eq!(press(&mut state, KeyCode::Char('C')), sent, "measures it anew");
+}
+
+#[test]
+fn several_locks_are_asked_for_and_their_deadlock_is_a_danger() {
+    let mut state = seen([running(4)]);
+    (0..4).for_each(|_| drop(press(&mut state, KeyCode::Down)));
+    let sent = press(&mut state, KeyCode::Right);
+    let [LabCommand::Run(spec)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(spec.several, Some(Several { locks: 2, take: 2, order: Order::Ascending }));
+    let drawn = screen(&mut seen([deadlocked()]), 120, 37).backend().to_string();
+    assert!(drawn.contains("DEADLOCK") && drawn.contains("held by contender 2 (certain)"), "{drawn}");
+    assert!(drawn.contains("lock-order inversion, before they contended: L0 → L1 → L0"), "{drawn}");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Exclusion;
+use super::several::Locks;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
 use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
-use crate::model::lock::OwnCount;
+use crate::model::lock::{OwnCount, Several};
 
 /// What is checked of every lock with one holder.
 const SENTENCES: &[Sentence] = &[Sentence {
@@ -40,6 +41,10 @@ impl<L: Exclusion> Primitive for Of<L> {
 
     fn contend(&self, _threads: usize) -> Box<dyn Contend> {
         Box::new(Contended::<L> { lock: L::default(), section: Section::default() })
+    }
+
+    fn contend_for_several(&self, several: Several, threads: usize) -> Option<Box<dyn Contend>> {
+        Some(Box::new(Locks::<L>::new(several, threads)))
     }
 }
 

@@ -12,6 +12,7 @@ mod parking_lot;
 mod parking_lot_fair;
 mod pthread;
 mod queue_node;
+mod several;
 mod std_mutex;
 mod tas_spin;
 mod ticket;

@@ -11,7 +11,8 @@ use crate::model::graph::Verdict;
 pub(super) const ABBA: Knot = Knot {
     tie: || ring::<PthreadMutex<Normal>>(2),
     threads: 2,
-    verdicts: &[Verdict::Deadlocked],
+    verdict: Verdict::Deadlocked,
+    or_else: &[],
     statement: "Each holds what the other wants, and neither lets go: a deadlock. Take locks in one order everywhere, \
                 or both at once.",
 };
@@ -21,7 +22,8 @@ pub(super) const ABBA_STD: Knot = Knot {
     threads: 2,
     // A std Mutex does not store its holder: it is inferred where that can be
     // done for certain.
-    verdicts: &[Verdict::Deadlocked, Verdict::Unknown],
+    verdict: Verdict::Deadlocked,
+    or_else: &[Verdict::Unknown],
     statement: "A std Mutex says that it is held and not by whom: its holder has to be inferred from what the threads' \
                 own code has done, and where that cannot be told, nobody is named.",
 };
@@ -29,7 +31,8 @@ pub(super) const ABBA_STD: Knot = Knot {
 pub(super) const CYCLE: Knot = Knot {
     tie: || ring::<PthreadMutex<Normal>>(5),
     threads: 5,
-    verdicts: &[Verdict::Deadlocked],
+    verdict: Verdict::Deadlocked,
+    or_else: &[],
     statement: "Dining philosophers, each with the fork on the left: the chain of waits comes back to where it began. \
                 One who takes the right fork first breaks it.",
 };
@@ -43,7 +46,8 @@ pub(super) const SELF: Knot = Knot {
         });
     },
     threads: 1,
-    verdicts: &[Verdict::Deadlocked],
+    verdict: Verdict::Deadlocked,
+    or_else: &[],
     statement: "A normal mutex does not know its own holder when it comes again: the thread waits for itself. An \
                 error-checking one returns EDEADLK, a recursive one counts.",
 };
@@ -57,8 +61,9 @@ pub(super) const UPGRADE: Knot = Knot {
         });
     },
     threads: 1,
-    // Who reads is not stored in the lock.
-    verdicts: &[Verdict::Deadlocked, Verdict::Stuck, Verdict::Unknown],
+    // Who reads is not stored in the lock: it is inferred as well.
+    verdict: Verdict::Deadlocked,
+    or_else: &[Verdict::Unknown],
     statement: "A writer waits until nobody reads, the writer itself included: it waits for its own read guard. Let go \
                 of it first and look again, or use parking_lot's upgradable read.",
 };
@@ -75,7 +80,9 @@ pub(super) const MISSED_NOTIFY: Knot = Knot {
         });
     },
     threads: 1,
-    verdicts: &[Verdict::Unknown, Verdict::Stuck, Verdict::Waiting],
+    // Nobody holds anything, so nobody can be named.
+    verdict: Verdict::Unknown,
+    or_else: &[Verdict::Waiting],
     statement: "A Condvar keeps nothing: a notification that finds nobody waiting is gone, and the wait that comes after \
                 it never ends. Set a flag under the mutex before notifying, and wait only while it is not set.",
 };

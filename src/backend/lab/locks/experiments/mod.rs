@@ -12,16 +12,14 @@ mod poison;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::lab::locks::chain;
 use crate::backend::lab::worker::{self, Boss, Worker};
-use crate::backend::observe::survey;
 use crate::model::Fault;
 use crate::model::graph::{Verdict, WaitGraph};
-use crate::model::wait::Holder;
 
 pub use self::order::{Inversion, LockOrder};
 
@@ -75,7 +73,10 @@ struct Knot {
     /// How many threads are to be found so.
     threads: usize,
     /// As what.
-    verdicts: &'static [Verdict],
+    verdict: Verdict,
+    /// Where that is not seen within a while: as one of these, if the holder has
+    /// to be inferred from code, and that cannot be done for every code.
+    or_else: &'static [Verdict],
     statement: &'static str,
 }
 
@@ -126,6 +127,8 @@ pub struct Job(String);
 /// How long a knot may take to be seen. A look takes milliseconds; an
 /// overloaded machine makes them many.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long to look for more than what an experiment makes do with.
+const WHILE: Duration = Duration::from_secs(5);
 
 impl Experiment {
     /// Does it; it takes a moment.
@@ -151,47 +154,28 @@ impl Experiment {
 impl Knot {
     /// Looks at the child until its threads are seen to be stuck.
     fn look(&self, worker: &Worker, notes: &mut Notes) -> Result<(), Fault> {
-        let mut surveyor = survey::open(Path::new("/proc"))
-            .map_err(|error| Fault::new("/proc", format!("cannot open it: {}", io::Error::from(error))))?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut surveyor = chain::surveyor()?;
+        let begin = Instant::now();
         loop {
             let graph = surveyor.why(&[worker.pid()]);
-            let found = self.found(&graph);
-            if found >= self.threads || Instant::now() > deadline {
-                self.note(&graph, found, notes);
+            let (found, less) = (self.found(&graph, &[self.verdict]), self.found(&graph, self.or_else));
+            let enough = found >= self.threads || (begin.elapsed() > WHILE && found + less >= self.threads);
+            if enough || begin.elapsed() > PATIENCE {
+                self.note(&graph, found + less, notes);
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    fn found(&self, graph: &WaitGraph) -> usize {
+    fn found(&self, graph: &WaitGraph, verdicts: &[Verdict]) -> usize {
         let ours = graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX));
-        ours.filter(|thread| thread.wait.is_some() && self.verdicts.contains(&thread.verdict)).count()
+        ours.filter(|thread| thread.wait.is_some() && verdicts.contains(&thread.verdict)).count()
     }
 
     fn note(&self, graph: &WaitGraph, found: usize, notes: &mut Notes) {
-        let name = |tid| graph.threads.iter().find(|thread| thread.id.tid == tid).map(|thread| &*thread.thread);
-        for thread in graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX)) {
-            let Some(wait) = &thread.wait else {
-                notes.add(format!("{}: {}", thread.thread, thread.verdict.word()), true);
-                continue;
-            };
-            let named = |holder: &Holder| match holder.tid.and_then(name) {
-                Some(name) => name.to_owned(),
-                None => format!("process {}", holder.pid),
-            };
-            let holders: Vec<String> = wait.holders.iter().map(named).collect();
-            let held = if holders.is_empty() { String::new() } else { format!(", held by {}", holders.join(", ")) };
-            let (verdict, certainty) = (thread.verdict.word(), wait.certainty.word());
-            notes.add(format!("{}: {verdict}, waits for {}{held} ({certainty})", thread.thread, wait.resource), true);
-        }
-        for deadlock in &graph.deadlocks {
-            let around: Vec<_> = deadlock.cycle.iter().filter_map(|id| name(id.tid)).collect();
-            notes.add(format!("deadlock: {}", around.join(" → ")), true);
-        }
-        for unreadable in &graph.unreadable {
-            notes.add(format!("process {}: {}", unreadable.pid, unreadable.why), true);
+        for line in chain::lines(graph, PREFIX) {
+            notes.add(line, true);
         }
         if found < self.threads {
             notes.add(format!("only {found} of {} threads were seen so within 15 s", self.threads), false);

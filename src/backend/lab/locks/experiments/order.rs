@@ -1,16 +1,12 @@
 //! The order in which locks are taken, and an inversion of it, which is warned
 //! of before it is a deadlock.
-//!
-//! Whoever takes a lock while holding another adds an edge from the one to the
-//! other. A cycle of edges means that threads can wait in a circle, if they
-//! come at the wrong time, whether or not they ever have. (I. Molnar, A. van de
-//! Ven: lockdep, Linux 2.6.18, 2006.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::{Notes, Told};
+use crate::backend::lab::locks::circle;
 
 /// The orders seen so far.
 #[derive(Debug, Default)]
@@ -35,7 +31,7 @@ impl LockOrder {
         let mut found = None;
         for held in self.held.get(&thread).cloned().unwrap_or_default() {
             if self.edges.insert((held, lock)) {
-                found = found.or_else(|| self.path(lock, held).map(|locks| Inversion { locks }));
+                found = found.or_else(|| circle::path(&self.edges, lock, held).map(|locks| Inversion { locks }));
             }
         }
         found
@@ -51,28 +47,6 @@ impl LockOrder {
         if let Some(held) = self.held.get_mut(&thread) {
             held.retain(|other| *other != lock);
         }
-    }
-
-    /// A shortest path over the edges, both ends included.
-    fn path(&self, from: usize, to: usize) -> Option<Vec<usize>> {
-        let mut paths = vec![vec![from]];
-        let mut seen = BTreeSet::from([from]);
-        while !paths.is_empty() {
-            let mut longer = Vec::new();
-            for path in paths {
-                let last = *path.last()?;
-                if last == to {
-                    return Some(path);
-                }
-                for &(_, next) in self.edges.range((last, 0)..=(last, usize::MAX)) {
-                    if seen.insert(next) {
-                        longer.push(path.iter().copied().chain([next]).collect());
-                    }
-                }
-            }
-            paths = longer;
-        }
-        None
     }
 }
 

@@ -2,25 +2,21 @@
 //! bounded buffer.
 //!
 //! Threads with an even number put, those with an odd one take; one thread
-//! alone does both in turn. The five steps of a wait are those of the manual:
-//! the mutex is held and the predicate false; the mutex is let go and the
-//! thread sleeps, in one step; it is woken; it takes the mutex again; it looks at
-//! the predicate again.
-//!
-//! How notifications are accounted for, all under the mutex: one that is sent
-//! while somebody waits is on its way to a waiter until a wait returns. A wait
-//! that times out although its predicate is true and nothing is on its way has
-//! lost its wake-up: nobody would ever have woken it.
+//! alone does both in turn. What is kept of each wait, see [`watch`](super::watch).
 
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::watch::{EXCLUSION, LOST, NOTIFICATIONS, PREDICATE, SPURIOUS, Side, State, TIMEOUTS, Watch};
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
-use crate::backend::lab::locks::section::{Entered, Section};
+use crate::backend::lab::locks::phases::Padded;
+use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
+use crate::backend::lab::locks::tally::Tally;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
+use crate::model::lock::WaitSteps;
 
 const SENTENCES: &[Sentence] = &[
     Sentence {
@@ -42,33 +38,6 @@ const SENTENCES: &[Sentence] = &[
         words: None,
     },
 ];
-const PREDICATE: usize = 0;
-const LOST: usize = 1;
-const EXCLUSION: usize = 2;
-
-/// The places of its own counts.
-const WAITS: usize = 0;
-const NOTIFICATIONS: usize = 1;
-const SPURIOUS: usize = 2;
-const TIMEOUTS: usize = 3;
-
-/// The side of the buffer that a thread waits on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend::lab::locks) enum Side {
-    /// Waits until it is not full.
-    Put,
-    /// Waits until it is not empty.
-    Take,
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Side::Put => Side::Take,
-            Side::Take => Side::Put,
-        }
-    }
-}
 
 /// How one waits and notifies.
 pub(in crate::backend::lab::locks) trait Signalling:
@@ -98,89 +67,6 @@ pub(in crate::backend::lab::locks) trait Signalling:
     fn wake_everybody(&self);
 }
 
-/// What the mutex protects.
-#[derive(Debug, Default)]
-pub(in crate::backend::lab::locks) struct State {
-    items: u64,
-    /// How many wait on each side, and how many notifications are on their way
-    /// to them.
-    waiting: [u64; 2],
-    pending: [u64; 2],
-}
-
-/// Items in the buffer at most.
-const CAPACITY: u64 = 4;
-
-impl State {
-    fn is_ready(&self, side: Side) -> bool {
-        match side {
-            Side::Put => self.items < CAPACITY,
-            Side::Take => self.items > 0,
-        }
-    }
-
-    /// Somebody notifies this side.
-    fn notified(&mut self, side: Side, all: bool) {
-        let (waiting, pending) = (self.waiting[side as usize], &mut self.pending[side as usize]);
-        *pending = if all { waiting } else { (*pending + 1).min(waiting) };
-    }
-}
-
-/// Watches a thread wait.
-pub(in crate::backend::lab::locks) struct Watch<'a> {
-    seat: &'a Seat,
-    section: &'a Section,
-    entered: &'a mut Entered,
-    side: Side,
-    go_on: &'a AtomicBool,
-}
-
-impl Watch<'_> {
-    /// Whether there is something to wait for.
-    pub(in crate::backend::lab::locks) fn must_wait(&self, state: &State) -> bool {
-        !state.is_ready(self.side) && self.go_on.load(Relaxed)
-    }
-
-    /// The thread lets the mutex go without waiting.
-    pub(in crate::backend::lab::locks) fn step_out(&mut self) {
-        self.seat.tally.check(EXCLUSION, self.section.leave(self.seat.index, *self.entered));
-    }
-
-    /// The thread has taken the mutex again.
-    pub(in crate::backend::lab::locks) fn step_in(&mut self) {
-        *self.entered = self.section.enter(self.seat.index);
-    }
-
-    /// The thread is about to let the mutex go and to wait.
-    pub(in crate::backend::lab::locks) fn leave(&mut self, state: &mut State) {
-        state.waiting[self.side as usize] += 1;
-        self.seat.tally.add_own(WAITS, 1);
-        self.step_out();
-    }
-
-    /// The thread has the mutex back; `timed_out` where nobody woke it.
-    pub(in crate::backend::lab::locks) fn back(&mut self, state: &mut State, timed_out: bool) {
-        self.step_in();
-        let Seat { tally, index, .. } = self.seat;
-        let side = self.side as usize;
-        let ready = state.is_ready(self.side);
-        state.waiting[side] -= 1;
-        if timed_out {
-            tally.add_own(TIMEOUTS, 1);
-            let lost = ready && state.pending[side] == 0 && self.go_on.load(Relaxed);
-            tally.check(LOST, if lost { index + 1 } else { 0 });
-        } else {
-            state.pending[side] = state.pending[side].saturating_sub(1);
-            tally.check(LOST, 0);
-            if !ready && self.go_on.load(Relaxed) {
-                tally.add_own(SPURIOUS, 1);
-            }
-        }
-        // Nothing is on its way to nobody.
-        state.pending[side] = state.pending[side].min(state.waiting[side]);
-    }
-}
-
 /// The row of the registry for a condition variable.
 #[derive(Debug)]
 pub(in crate::backend::lab::locks) struct Of<S>(PhantomData<fn() -> S>);
@@ -195,13 +81,21 @@ impl<S: Signalling> Primitive for Of<S> {
     }
 
     fn contend(&self, threads: usize) -> Box<dyn Contend> {
-        Box::new(Buffer::<S> { signalling: S::default(), section: Section::default(), alone: threads == 1 })
+        Box::new(Buffer::<S> {
+            signalling: S::default(),
+            section: Section::default(),
+            on_their_way: Padded::default(),
+            alone: threads == 1,
+        })
     }
 }
 
 struct Buffer<S> {
     signalling: S,
     section: Section,
+    /// How many were notified and do not have the mutex back yet: a copy for
+    /// whoever looks without the mutex.
+    on_their_way: Padded,
     /// One thread does both in turn.
     alone: bool,
 }
@@ -215,7 +109,8 @@ impl<S: Signalling> Buffer<S> {
         ring.want(wanted);
         let mut guard = self.signalling.lock();
         let mut entered = self.section.enter(*index);
-        let mut watch = Watch { seat, section: &self.section, entered: &mut entered, side, go_on };
+        let on_their_way = &self.on_their_way;
+        let mut watch = Watch { seat, section: &self.section, entered: &mut entered, on_their_way, side, go_on };
         if watch.must_wait(&guard) {
             guard = self.signalling.wait(side, guard, &mut watch);
         }
@@ -236,6 +131,7 @@ impl<S: Signalling> Buffer<S> {
         }
         hold.perform(go_on);
         guard.notified(side.other(), S::ALL);
+        on_their_way.0.store(guard.on_their_way(), Relaxed);
         self.signalling.notify(side.other());
         tally.add_own(NOTIFICATIONS, 1);
         tally.check(EXCLUSION, self.section.leave(*index, entered));
@@ -288,6 +184,20 @@ impl<S: Signalling> Contend for Buffer<S> {
 
     fn sentences(&self) -> &'static [Sentence] {
         SENTENCES
+    }
+
+    fn steps(&self, seats: &[Seat]) -> Option<WaitSteps> {
+        let asleep = seats.iter().filter(|seat| seat.tally.is_asleep());
+        let sum = |of: fn(&Tally) -> u64| seats.iter().map(|seat| of(&seat.tally)).sum();
+        Some(WaitSteps {
+            passed: std::array::from_fn(|step| seats.iter().map(|seat| seat.tally.steps()[step]).sum()),
+            recent: [0.0; 5],
+            asleep: asleep.map(|seat| seat.index as usize).collect(),
+            on_their_way: self.on_their_way.0.load(Relaxed),
+            spurious: sum(|tally| tally.own(SPURIOUS)),
+            timeouts: sum(|tally| tally.own(TIMEOUTS)),
+            lost: sum(|tally| tally.checks(LOST).1),
+        })
     }
 
     fn own_names(&self) -> &'static [&'static str] {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::buffer::{Side, Signalling, State, Watch};
+use super::buffer::Signalling;
+use super::watch::{Side, State, Watch};
 use crate::backend::lab::locks::exclusion::PARKING_LOT;
 use crate::backend::lab::locks::{Family, Info};
 

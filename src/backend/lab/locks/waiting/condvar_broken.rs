@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::MutexGuard;
 use std::thread;
 
-use super::buffer::{Side, Signalling, State, Watch};
+use super::buffer::Signalling;
 use super::condvar::{GUARD, Std, std_condvar};
+use super::watch::{Side, State, Watch};
 use crate::backend::lab::locks::{Family, Info};
 
 std_condvar!(

@@ -8,6 +8,7 @@ mod park;
 mod philosophers;
 mod rendezvous;
 mod semaphore;
+mod watch;
 
 pub(super) use self::buffer::Of as BufferOf;
 pub(super) use self::condvar::{All, One, ParkingLotCondvar, Timed, While};

@@ -1,26 +1,16 @@
-//! `syncscope lock`.
+//! The options of `lock`: what is typed, and what is meant.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use color_eyre::eyre::{WrapErr, bail, eyre};
-use crossbeam_channel::{RecvTimeoutError, unbounded};
+use color_eyre::eyre::{bail, eyre};
 
-use super::{Outcome, contention};
-use crate::backend::Update;
 use crate::backend::lab::locks::experiments::{EXPERIMENTS, Experiment};
-use crate::backend::lab::locks::{self, LockLab, PRIMITIVES};
-use crate::backend::lab::run_headless;
-use crate::backend::observe::contention::Way;
-use crate::model::lab::{LabCommand, LabState};
-use crate::model::lock::{LockProgress, LockSetting, LockSpec, Measure, PerMille, Spread, Trace};
+use crate::backend::lab::locks::{self, Family, PRIMITIVES};
+use crate::model::lock::{
+    LockSetting, LockSpec, Measure, Order, PerMille, Pinning, Priority, Schedule, Several, Spread, Trace,
+};
 use crate::model::{Fault, Nanos, Pid};
-use crate::report::lock as report;
-use crate::report::lock_experiments as experiments;
 
 /// The options of `lock`.
 #[derive(Debug, clap::Args)]
@@ -28,59 +18,75 @@ use crate::report::lock_experiments as experiments;
 pub struct Args {
     /// The locks to measure; `all` leaves out those that are broken on purpose
     #[arg(long = "lock", value_name = "LOCK,…|all", value_delimiter = ',', default_value = "all")]
-    locks: Vec<String>,
+    pub(super) locks: Vec<String>,
     /// How many threads contend, one measurement for each number (1 to 256)
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8")]
-    threads: Vec<usize>,
+    pub(super) threads: Vec<usize>,
     /// Work inside the lock, in nanoseconds (at most 1 s)
     #[arg(long, value_name = "NS", default_value_t = 0)]
-    hold: u64,
+    pub(super) hold: u64,
     /// Work between two acquisitions, in nanoseconds (at most 1 s)
     #[arg(long, value_name = "NS", default_value_t = 0)]
-    think: u64,
+    pub(super) think: u64,
     /// How the work inside varies
     #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
-    hold_spread: Spread,
+    pub(super) hold_spread: Spread,
     /// How the work between two acquisitions varies
     #[arg(long, value_name = "SPREAD", default_value = "fixed", value_parser = spread())]
-    think_spread: Spread,
+    pub(super) think_spread: Spread,
     /// The share of acquisitions that read, where one can read (0 to 1)
     #[arg(long, value_name = "F", default_value_t = 0.9)]
-    read_share: f64,
+    pub(super) read_share: f64,
     /// Try instead of waiting, and count failures, where the lock can be tried
     #[arg(long = "try")]
-    tries: bool,
+    pub(super) tries: bool,
+    /// Let each thread take K of N locks together and hold them all (mutual exclusion only; at most 8 of 16). A
+    /// deadlock is named by its wait chain and ends the measurement
+    #[arg(long, value_name = "K/N", value_parser = several)]
+    pub(super) several: Option<(usize, usize)>,
+    /// With --several: in which order. Ascending, no circle of waits can close; rotating, thread i takes lock i and
+    /// those after it, round and round; random, any. Random and rotating deadlock sooner or later
+    #[arg(long, value_name = "ORDER", default_value = "ascending", value_parser = order(), requires = "several")]
+    pub(super) order: Order,
+    /// Which CPUs the threads run on: none (anywhere), each (each on one, in turn), one (all on one), or 0,1 (these in
+    /// turn)
+    #[arg(long, value_name = "HOW", default_value_t = Pinning::None)]
+    pub(super) pin: Pinning,
+    /// How urgent the threads are, in turn: nice:N, fifo:N or rr:N (SCHED_FIFO and SCHED_RR leave one CPU free). By
+    /// default 5 nicer than the program
+    #[arg(long, value_name = "P,…", value_delimiter = ',')]
+    pub(super) priority: Vec<Priority>,
     /// How long each repetition lasts (0.5 where nothing is said); with --pid, how long to observe (until
     /// interrupted or the process has ended)
     #[arg(long, value_name = "S")]
-    seconds: Option<f64>,
+    pub(super) seconds: Option<f64>,
     /// Repetitions of each measurement
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
+    pub(super) repeat: u32,
     /// Record and check every acquisition; off measures the bare lock
     #[arg(long, value_enum, default_value_t = Recording::On)]
-    trace: Recording,
+    pub(super) trace: Recording,
     /// Instead of measuring, use locks wrongly and say what happened: these experiments, or `all`
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = experiment_names(), conflicts_with_all = ["locks", "csv", "pid"])]
-    experiment: Vec<String>,
+    pub(super) experiment: Vec<String>,
     /// Observe the contention of a running program instead, by lock address
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..),
-          conflicts_with_all = ["locks", "threads", "hold", "think", "repeat", "trace", "csv", "tries", "read_share", "hold_spread", "think_spread"])]
-    pid: Option<Pid>,
+          conflicts_with_all = ["locks", "threads", "hold", "think", "repeat", "trace", "csv", "tries", "read_share", "hold_spread", "think_spread", "several", "pin", "priority"])]
+    pub(super) pid: Option<Pid>,
     /// With --pid: read /proc at intervals, though the scheduler's events may be had
     #[arg(long, requires = "pid")]
-    sampling: bool,
+    pub(super) sampling: bool,
     /// One JSON object a line for each measurement; with --pid, for each second and at the end
     #[arg(long, conflicts_with = "csv")]
-    json: bool,
+    pub(super) json: bool,
     /// One line of CSV for each measurement
     #[arg(long)]
-    csv: bool,
+    pub(super) csv: bool,
 }
 
 /// What `--trace` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Recording {
+pub(super) enum Recording {
     /// Ordered stamps, checked for overlaps
     On,
     /// Plain stamps: cheaper, durations only
@@ -101,87 +107,22 @@ fn spread() -> impl TypedValueParser<Value = Spread> {
     })
 }
 
-/// How a measurement ended.
-enum Ended {
-    Done(Box<LockProgress>),
-    Interrupted,
+/// `2/4`: two of four.
+fn several(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(take, locks)| Some((take.parse().ok()?, locks.parse().ok()?)));
+    parts.ok_or_else(|| "K/N: 2/4 is two of four locks".to_owned())
 }
 
-/// Does it.
-///
-/// # Errors
-/// What could not be done, as a sentence.
-pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
-    if let Some(pid) = args.pid {
-        let way = if args.sampling { Way::Sampling } else { Way::Best };
-        return contention::run(contention::Request { pid, seconds: args.seconds, json: args.json, way });
-    }
-    let points = points(args)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        signal_hook::flag::register(signal, interrupted.clone()).wrap_err("cannot watch for signals")?;
-    }
-    if !args.experiment.is_empty() {
-        return experiment(args, &interrupted);
-    }
-    let mut done: Vec<LockProgress> = Vec::new();
-    let mut outcome = Outcome::Done;
-    if args.csv {
-        print(report::CSV_HEADER)?;
-    }
-    for (index, spec) in points.iter().enumerate() {
-        progress_line(&format!("{}/{}  {} with {} threads", index + 1, points.len(), spec.lock, spec.threads));
-        let ended = measure(spec, &interrupted);
-        progress_line("");
-        match ended? {
-            Ended::Done(progress) => {
-                if args.json {
-                    print(&report::json(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
-                } else if args.csv {
-                    print(&report::csv(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
-                }
-                done.push(*progress);
-            }
-            Ended::Interrupted => {
-                outcome = Outcome::Interrupted;
-                break;
-            }
-        }
-    }
-    if !args.json && !args.csv && !done.is_empty() {
-        print(report::table(&done).trim_end())?;
-    }
-    let violated = done.iter().any(|progress| report::checks(progress).1 > 0);
-    Ok(if outcome == Outcome::Done && violated { Outcome::Found } else { outcome })
-}
-
-/// Does the experiments that were asked for, in the order of the registry.
-fn experiment(args: &Args, interrupted: &AtomicBool) -> color_eyre::Result<Outcome> {
-    let wanted = |key: &str| args.experiment.iter().any(|asked| asked == key || asked == "all");
-    let mut outcome = Outcome::Done;
-    for experiment in EXPERIMENTS.iter().filter(|experiment| wanted(experiment.key)) {
-        progress_line(experiment.title);
-        let found = experiment.run();
-        progress_line("");
-        if interrupted.load(Relaxed) {
-            return Ok(Outcome::Interrupted);
-        }
-        let done = found.map_err(|fault| eyre!("{}: {fault}", experiment.key))?;
-        if args.json {
-            print(&experiments::json(experiment, &done)?)?;
-        } else {
-            print(&experiments::text(experiment, &done))?;
-        }
-        if !done.as_documented {
-            outcome = Outcome::Found;
-        }
-    }
-    Ok(outcome)
+fn order() -> impl TypedValueParser<Value = Order> {
+    PossibleValuesParser::new(Order::ALL.map(Order::name)).try_map(|text| {
+        let found = Order::ALL.into_iter().find(|order| order.name() == text);
+        found.ok_or_else(|| format!("{text} is none of them"))
+    })
 }
 
 /// What was typed as what is meant: every lock with every number of threads,
 /// all of it checked before anything is measured.
-fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
+pub(super) fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
     let seconds = args.seconds.unwrap_or(0.5);
     if !(seconds > 0.0 && seconds <= 3_600.0) {
         bail!("--seconds {seconds}: a repetition lasts more than 0 s and at most an hour");
@@ -204,12 +145,16 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
         trace,
         ..LockSetting::default()
     };
+    let schedule = Schedule { pinning: args.pin.clone(), priorities: args.priority.clone() };
+    let several = args.several.map(|(take, locks)| Several { locks, take, order: args.order });
     let each = Nanos::from(Duration::from_secs_f64(seconds));
     let mut points = Vec::new();
-    for lock in names(&args.locks) {
+    for lock in names(&args.locks, several.is_some()) {
         for &threads in &args.threads {
             let measure = Some(Measure { each, repeats: args.repeat });
-            let spec = LockSpec { lock: lock.to_owned(), threads, setting, burst: None, measure };
+            let schedule = schedule.clone();
+            let lock = lock.to_owned();
+            let spec = LockSpec { lock, threads, setting, schedule, several, measure, ..LockSpec::default() };
             locks::check(&spec).map_err(|fault| option_fault(&fault))?;
             points.push(spec);
         }
@@ -217,11 +162,13 @@ fn points(args: &Args) -> color_eyre::Result<Vec<LockSpec>> {
     Ok(points)
 }
 
-/// The keys that are meant: `all` is every lock that is meant to work.
-fn names(typed: &[String]) -> Vec<&str> {
+/// The keys that are meant: `all` is every lock that is meant to work, of those
+/// of mutual exclusion where a thread is to take several.
+fn names(typed: &[String], several: bool) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for name in typed {
         let all = PRIMITIVES.iter().map(|p| p.info()).filter(|info| info.breaks.is_none());
+        let all = all.filter(|info| !several || info.family == Family::Exclusion);
         let meant: Vec<&str> = if name == "all" { all.map(|info| info.key).collect() } else { vec![name] };
         for name in meant {
             if !names.contains(&name) {
@@ -234,57 +181,6 @@ fn names(typed: &[String]) -> Vec<&str> {
 
 fn option_fault(fault: &Fault) -> color_eyre::Report {
     eyre!("--{fault}")
-}
-
-/// Runs one measurement on a thread of its own, and looks for signals
-/// meanwhile.
-fn measure(spec: &LockSpec, interrupted: &AtomicBool) -> color_eyre::Result<Ended> {
-    let (commands, inbox) = unbounded();
-    let (updates, reports) = unbounded();
-    let mut last = None;
-    let ended = std::thread::scope(|scope| {
-        let lab = scope.spawn(|| run_headless::<LockLab>(spec.clone(), inbox, updates));
-        loop {
-            match reports.recv_timeout(Duration::from_millis(20)) {
-                Ok(Update::Locks(progress)) => last = Some(progress),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if interrupted.load(Relaxed) {
-                // The lab may have ended by itself.
-                let _ = commands.send(LabCommand::Stop);
-            }
-        }
-        lab.join()
-    });
-    if interrupted.load(Relaxed) {
-        return Ok(Ended::Interrupted);
-    }
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => bail!("{fault}"),
-        Err(_) => bail!("the lab's thread panicked"),
-    }
-    match last {
-        Some(progress) if progress.value.state == LabState::Done => Ok(Ended::Done(Box::new(progress.value.clone()))),
-        _ => bail!("{}: the worker ended without a result", spec.lock),
-    }
-}
-
-/// One line of results, at once.
-fn print(line: &str) -> color_eyre::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).wrap_err("cannot write the result")
-}
-
-/// What is going on, where standard error is a terminal; an empty text clears
-/// the line.
-fn progress_line(text: &str) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
-        // A terminal that is gone needs no progress.
-        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
-    }
 }
 
 #[cfg(test)]
@@ -324,11 +220,29 @@ mod tests {
     }
 
     #[test]
+    fn several_locks_and_a_schedule_are_asked_for_in_words() {
+        let points = parsed("--several 2/5 --order random --pin each --priority fifo:1,nice:19 --threads 2").unwrap();
+        let asked = Several { locks: 5, take: 2, order: Order::Random };
+        assert!(points.iter().all(|p| p.several == Some(asked)), "{points:?}");
+        let exclusive = |p: &LockSpec| locks::find(&p.lock).is_some_and(|p| p.info().family == Family::Exclusion);
+        assert!(points.len() > 10 && points.iter().all(exclusive), "all are those that can be taken so");
+        let schedule = &points[0].schedule;
+        assert_eq!((&schedule.pinning, &*schedule.priorities_in_words()), (&Pinning::Each, "fifo:1,nice:19"));
+        let pinned = parsed("--lock std_mutex --pin 0,1").unwrap();
+        assert_eq!(pinned[0].schedule.pinning, Pinning::Cpus(vec![0, 1]));
+        for wrong in ["--order random", "--several 2", "--priority idle:1", "--pin two", "--several 2/4 --order up"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_said_with_the_option() {
         let cases = [
             ("--lock std_mutx", "--lock: there is no lock `std_mutx` (did you mean `std_mutex`?"),
             ("--threads 0", "--threads: 0 cannot contend (from 1 to 256"),
             ("--hold 2000000000", "--hold: 2.00 s is too long (at most 1 s"),
+            ("--lock barrier --several 2/2", "--several: barrier is of the family barrier (several locks"),
+            ("--lock std_mutex --several 5/4", "--several: a thread cannot take 5 of 4"),
             ("--read-share 1.01", "--read-share 1.01: a share is from 0 to 1"),
             ("--seconds 0", "--seconds 0: a repetition lasts"),
             ("--seconds nan", "--seconds NaN: a repetition lasts"),

@@ -8,7 +8,10 @@
 //! 3. The lab in its worker: how soon a broken lock is caught, how soon a run
 //!    stops, what a burst each second costs.
 //!
-//! `cargo bench --bench locks`; the process is also its own worker.
+//! `cargo bench --bench locks`; the process is also its own worker. With `soak`
+//! behind it, [another thing](soak): 10⁸ acquisitions that nothing flags.
+
+mod soak;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -31,6 +34,13 @@ const ROUNDS: usize = 301;
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("worker") {
         return syncscope::cli::main();
+    }
+    // Cargo adds `--bench` to what follows `--`.
+    let typed: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if typed.first().is_some_and(|word| word == "soak") {
+        let number =
+            |index: usize, or| typed.get(index).and_then(|word| word.replace('_', "").parse().ok()).unwrap_or(or);
+        return soak::soak(number(1, 100_000_000), number(2, 4) as usize);
     }
     loops();
     recording();
@@ -134,7 +144,12 @@ impl Running {
 
     /// The first progress that is as wanted, within ten seconds.
     fn wait(&self, wanted: impl Fn(&LockProgress) -> bool) -> Option<LockProgress> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        self.wait_for(Duration::from_secs(10), wanted)
+    }
+
+    /// The first progress that is as wanted, within so long.
+    fn wait_for(&self, at_most: Duration, wanted: impl Fn(&LockProgress) -> bool) -> Option<LockProgress> {
+        let deadline = Instant::now() + at_most;
         loop {
             match self.updates.recv_deadline(deadline) {
                 Ok(Update::Locks(progress)) if wanted(&progress.value) => return Some(progress.value.clone()),

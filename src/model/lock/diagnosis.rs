@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::lock::Figures;
+use super::Figures;
 
 /// Something that a person should be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,0 +1,243 @@
+//! The measured loop over several locks: want some of them, one after the other,
+//! hold them all, let them go, think.
+//!
+//! Waiting keeps what is held already, so that an order which is not the same
+//! everywhere deadlocks sooner or later. Trying lets everything go where one is
+//! not free, and begins anew: nobody waits while holding, and no circle can
+//! close.
+
+use std::hint;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Exclusion;
+use crate::backend::lab::locks::Sentence;
+use crate::backend::lab::locks::contend::{Contend, Seat};
+use crate::backend::lab::locks::dice::Dice;
+use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::request::{MAX_LOCKS, MAX_TAKE};
+use crate::backend::lab::locks::section::{Entered, Section};
+use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
+use crate::backend::lab::locks::taking::Taking;
+use crate::model::lock::{Order, OwnCount, Several};
+
+const SENTENCES: &[Sentence] = &[Sentence {
+    name: "mutual exclusion",
+    formula: "∀ t₁,t₂,L,τ  holds(t₁,L,τ) ∧ holds(t₂,L,τ) ⇒ t₁ = t₂",
+    how: "the words inside each lock, on entering and on leaving, every acquisition",
+    words: None,
+}];
+
+/// The places of its own counts.
+const FAILURES: usize = 0;
+
+/// How often each thread takes its locks alone before they contend.
+const REHEARSALS: usize = 32;
+
+/// A lock and what it protects.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+struct Place<L> {
+    lock: L,
+    section: Section,
+}
+
+/// The locks.
+pub(super) struct Locks<L> {
+    places: Box<[Place<L>]>,
+    take: usize,
+    order: Order,
+    taking: Taking,
+}
+
+/// A lock that a thread has.
+type Have<'a, L> = (&'a Place<L>, u8, <L as Exclusion>::Held<'a>, Entered);
+
+/// What a thread has, in the order in which it took it.
+struct Hand<'a, L: Exclusion> {
+    have: [Option<Have<'a, L>>; MAX_TAKE],
+    numbers: [u8; MAX_TAKE],
+    count: usize,
+}
+
+impl<L: Exclusion> Locks<L> {
+    pub(super) fn new(several: Several, threads: usize) -> Self {
+        Locks {
+            places: (0..several.locks).map(|_| Place { lock: L::default(), section: Section::default() }).collect(),
+            take: several.take,
+            order: several.order,
+            taking: Taking::new(several.locks, threads),
+        }
+    }
+
+    /// The locks of a lap, in the order in which they are taken.
+    fn choose(&self, me: u32, dice: &Dice) -> [u8; MAX_TAKE] {
+        let locks = self.places.len();
+        let mut chosen = [0; MAX_TAKE];
+        if self.order == Order::Rotating {
+            for (step, chosen) in chosen.iter_mut().enumerate().take(self.take) {
+                *chosen = ((me as usize + step) % locks) as u8;
+            }
+            return chosen;
+        }
+        let mut all: [u8; MAX_LOCKS] = std::array::from_fn(|number| number as u8);
+        for (step, chosen) in chosen.iter_mut().enumerate().take(self.take) {
+            all.swap(step, step + dice.below((locks - step) as u64) as usize);
+            *chosen = all[step];
+        }
+        if self.order == Order::Ascending {
+            chosen[..self.take].sort_unstable();
+        }
+        chosen
+    }
+
+    /// Takes one more; false where it was only to be tried and is not free.
+    #[inline]
+    fn take<'a, const TRY: bool>(&'a self, me: u32, number: u8, hand: &mut Hand<'a, L>) -> bool {
+        let place = &self.places[usize::from(number)];
+        let held = if TRY {
+            let Some(held) = place.lock.try_lock() else { return false };
+            held
+        } else {
+            self.taking.wants(me, &hand.numbers[..hand.count], number);
+            place.lock.lock()
+        };
+        self.taking.got(me, number);
+        hand.numbers[hand.count] = number;
+        hand.have[hand.count] = Some((place, number, held, place.section.enter(me)));
+        hand.count += 1;
+        true
+    }
+
+    /// Lets everything go, the last first; `counted` where the lap was done.
+    /// Returns another thread plus 1 where one was inside together with it.
+    fn let_go(&self, me: u32, hand: &mut Hand<'_, L>, counted: bool) -> u32 {
+        let mut intruder = 0;
+        for (place, number, held, entered) in hand.have[..hand.count].iter_mut().rev().filter_map(Option::take) {
+            if counted {
+                intruder = intruder.max(place.section.leave(me, entered));
+            } else {
+                place.section.abandon();
+            }
+            self.taking.lets_go(number);
+            place.lock.unlock(held);
+        }
+        hand.count = 0;
+        intruder
+    }
+
+    fn recorded<S: Stamps, const TRY: bool>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+        let Seat { index, ring, tally, dice } = seat;
+        let mut done = 0;
+        let mut hand: Hand<'_, L> = Hand { have: [const { None }; MAX_TAKE], numbers: [0; MAX_TAKE], count: 0 };
+        while done < laps {
+            let hold = plan.hold.draw(dice);
+            let chosen = self.choose(*index, dice);
+            let wanted = stamps.wanted();
+            ring.want(wanted);
+            if !chosen[..self.take].iter().all(|&number| self.take::<TRY>(*index, number, &mut hand)) {
+                self.let_go(*index, &mut hand, false);
+                ring.abandon();
+                tally.add_own(FAILURES, 1);
+                if !plan.think.draw(dice).perform(go_on) || !go_on.load(Relaxed) {
+                    break;
+                }
+                hint::spin_loop();
+                continue;
+            }
+            let got = stamps.got();
+            ring.get(got);
+            if !hold.is_none() && !hold.perform(go_on) {
+                self.let_go(*index, &mut hand, false);
+                ring.abandon();
+                break;
+            }
+            for (_, _, _, entered) in hand.have.iter().flatten() {
+                tally.after_whom(entered.previous());
+            }
+            let released = stamps.released();
+            ring.release(released);
+            let intruder = self.let_go(*index, &mut hand, true);
+            ring.complete();
+            tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+            if intruder != 0 {
+                tally.violated(intruder);
+            }
+            done += 1;
+            if !plan.think.is_none() && !plan.think.draw(dice).perform(go_on) {
+                break;
+            }
+        }
+        tally.count(done, done * self.take as u64);
+    }
+}
+
+impl<L: Exclusion> Contend for Locks<L> {
+    fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+        match (plan.recorder, plan.tries) {
+            (Recorder::Plain(tsc), false) => self.recorded::<_, false>(Plain(tsc), seat, plan, go_on, laps),
+            (Recorder::Plain(tsc), true) => self.recorded::<_, true>(Plain(tsc), seat, plan, go_on, laps),
+            (Recorder::Ordered(tsc), false) => self.recorded::<_, false>(Ordered(tsc), seat, plan, go_on, laps),
+            (Recorder::Ordered(tsc), true) => self.recorded::<_, true>(Ordered(tsc), seat, plan, go_on, laps),
+            // Who holds and wants what is noted anyway, so that a deadlock can
+            // be told.
+            (Recorder::Off | Recorder::Kernel, false) => self.recorded::<_, false>(Kernel, seat, plan, go_on, laps),
+            (Recorder::Off | Recorder::Kernel, true) => self.recorded::<_, true>(Kernel, seat, plan, go_on, laps),
+        }
+    }
+
+    fn rehearse(&self, seats: &[Seat]) {
+        for seat in seats {
+            for _ in 0..REHEARSALS {
+                let chosen = self.choose(seat.index, &seat.dice);
+                let chosen = &chosen[..self.take];
+                let held: Vec<_> = chosen
+                    .iter()
+                    .enumerate()
+                    .map(|(step, &number)| {
+                        self.taking.note(seat.index, &chosen[..step], number);
+                        let lock = &self.places[usize::from(number)].lock;
+                        (lock, lock.lock())
+                    })
+                    .collect();
+                held.into_iter().rev().for_each(|(lock, held)| lock.unlock(held));
+            }
+        }
+        self.taking.end_of_rehearsal();
+    }
+
+    fn taking(&self) -> Option<&Taking> {
+        Some(&self.taking)
+    }
+
+    fn counted(&self) -> Option<u64> {
+        Some(self.places.iter().map(|place| place.section.counted()).sum())
+    }
+
+    fn countable(&self, seat: &Seat) -> u64 {
+        seat.tally.laps() * self.take as u64
+    }
+
+    fn sentences(&self) -> &'static [Sentence] {
+        SENTENCES
+    }
+
+    fn own_names(&self) -> &'static [&'static str] {
+        &["failures"]
+    }
+
+    fn futex_calls(&self) -> Option<u64> {
+        self.places.iter().map(|place| place.lock.futex_calls()).sum()
+    }
+
+    fn own_counts(&self) -> Vec<OwnCount> {
+        let mut all: Vec<OwnCount> = Vec::new();
+        for count in self.places.iter().flat_map(|place| place.lock.own_counts()) {
+            match all.iter_mut().find(|known| known.name == count.name) {
+                Some(known) => known.count += count.count,
+                None => all.push(count),
+            }
+        }
+        all
+    }
+}

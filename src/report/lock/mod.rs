@@ -1,0 +1,147 @@
+//! What `syncscope lock` found: JSON, CSV, and a table for people.
+
+mod csv;
+mod json;
+mod table;
+
+use serde::Serialize;
+
+pub use self::csv::{CSV_HEADER, csv};
+pub use self::json::json;
+pub use self::table::table;
+use crate::model::lock::{LockProgress, Violation};
+
+/// Median and range over the repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names of the contract")]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of so many figures; nothing of none.
+    pub fn of(figures: &[f64]) -> Option<Self> {
+        let mut sorted = figures.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let half = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 { sorted[half] } else { f64::midpoint(sorted[half - 1], sorted[half]) };
+        Some(Spread { median, min, max })
+    }
+}
+
+/// Checks and violations of all invariants together.
+pub fn checks(progress: &LockProgress) -> (u64, u64) {
+    progress.invariants.iter().fold((0, 0), |sum, i| (sum.0 + i.checked, sum.1 + i.violations))
+}
+
+/// The two holders in words: `t0 held it from 0 to 110 ns, t3 from 30 to 205`.
+pub fn sentence(violation: &Violation) -> String {
+    let [a, b] = violation.holders;
+    if let Some(words) = &violation.words {
+        return words.clone();
+    }
+    match violation.held {
+        Some([[_, a_end], [b_begin, b_end]]) => {
+            format!("t{a} held it from 0 to {a_end} ns, t{b} from {b_begin} to {b_end} ns")
+        }
+        None if a == b => format!("t{a} found that its count was lost"),
+        None => format!("t{a} found t{b} inside together with it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Nanos;
+    use crate::model::histogram::Distribution;
+    use crate::model::histogram::Quantiles;
+    use crate::model::lock::{Figures, Invariant, LockSpec, Subject};
+    use crate::report::lock::table::{BAR, NAME};
+
+    fn measured(threads: usize, repeats: &[f64], violations: u64) -> LockProgress {
+        let quantiles =
+            Quantiles { count: 7, p50: Nanos(41), p99: Nanos(1_210), max: Nanos(4_100_000), ..Quantiles::default() };
+        let held: Vec<_> = (violations > 0).then_some([[0, 110], [30, 205]]).into_iter().collect();
+        LockProgress {
+            subject: Some(Subject {
+                spec: LockSpec { threads, ..LockSpec::default() },
+                version: "with a \"quote\", and a comma".to_owned(),
+                nice: 5,
+                left_free: None,
+            }),
+            figures: Figures {
+                measured: Nanos::from_secs(2),
+                per_thread: vec![10; threads],
+                repeats: repeats.to_vec(),
+                wait: Some(Distribution { quantiles, ..Distribution::default() }),
+                ..Figures::default()
+            },
+            invariants: vec![Invariant {
+                name: "mutual exclusion".into(),
+                formula: "∀".into(),
+                how: "so".into(),
+                checked: 20,
+                violations,
+            }],
+            violations: held
+                .into_iter()
+                .map(|held| Violation {
+                    invariant: "mutual exclusion".into(),
+                    holders: [0, 3],
+                    held: Some(held),
+                    words: None,
+                })
+                .collect(),
+            ..LockProgress::default()
+        }
+    }
+
+    #[test]
+    fn the_median_lies_between_the_extremes() {
+        assert_eq!(Spread::of(&[]), None);
+        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
+        assert_eq!(Spread::of(&[4.0, 1.0]).map(|s| s.median), Some(2.5));
+    }
+
+    #[test]
+    fn json_has_the_fields_of_the_contract_and_null_for_the_unknown() {
+        let line = json(&measured(2, &[30.0, 10.0, 20.0], 0)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["schema"], "syncscope.lock/1");
+        assert_eq!(value["acquisitions"], 20);
+        assert_eq!(value["acquisitions_per_s"], serde_json::json!({"median": 20.0, "min": 10.0, "max": 30.0}));
+        assert_eq!(value["wait_ns"]["p99"], 1_210);
+        assert_eq!(value["jain"], 1.0);
+        assert_eq!(
+            value["invariants"],
+            serde_json::json!([{"name": "mutual exclusion", "checked": 20, "violations": 0}])
+        );
+        for unknown in ["held_ns", "handoffs", "trace_cost_ns", "futex_calls"] {
+            assert!(value.get(unknown).is_some_and(serde_json::Value::is_null), "{unknown}");
+        }
+        assert_eq!(json(&LockProgress::default()), None);
+    }
+
+    #[test]
+    fn csv_has_as_many_cells_as_names() {
+        let line = csv(&measured(2, &[10.0], 0)).unwrap();
+        let quoted = line.split('"').step_by(2).map(|part| part.matches(',').count()).sum::<usize>();
+        assert_eq!(quoted, CSV_HEADER.matches(',').count(), "{line}");
+        assert!(line.contains("\"with a \"\"quote\"\", and a comma\""), "{line}");
+    }
+
+    #[test]
+    fn the_table_names_a_lock_once_and_its_violations_below() {
+        let text = table(&[measured(1, &[40e6], 0), measured(2, &[10e6], 3)]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[1].starts_with("std_mutex ") && lines[1].contains(&"█".repeat(BAR)), "{text}");
+        assert!(lines[2].starts_with(&" ".repeat(NAME)) && lines[2].contains(" ████  "), "{text}");
+        assert!(text.contains("std_mutex, 2 threads: mutual exclusion violated 3 times in 20 checks"), "{text}");
+        assert!(text.contains("t0 held it from 0 to 110 ns, t3 from 30 to 205 ns"), "{text}");
+        let width = lines[0].chars().count();
+        assert!(lines[..3].iter().all(|line| line.chars().count() == width), "{text}");
+    }
+}

@@ -1,0 +1,90 @@
+//! How urgent the calling thread is: `setpriority(2)`, `sched_setscheduler(2)`,
+//! and the limits on either (getrlimit(2), capabilities(7)).
+//!
+//! On Linux both calls, given the number 0, change the calling thread alone. The
+//! C library is not asked: musl's `sched_setscheduler` only says `ENOSYS`.
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
+
+/// A real-time policy, sched(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RealTime {
+    /// `SCHED_FIFO`.
+    Fifo,
+    /// `SCHED_RR`.
+    RoundRobin,
+}
+
+/// Gives the calling thread this nice value, −20 to 19.
+///
+/// # Errors
+/// `EACCES` where it is lower than [`lowest_nice`] allows.
+pub fn set_nice(nice: i32) -> Result<(), Errno> {
+    rustix::process::setpriority_process(None, nice)
+}
+
+/// The nice value of the calling thread.
+pub fn nice() -> i32 {
+    // It fails only for a process that is not.
+    rustix::process::getpriority_process(None).unwrap_or_default()
+}
+
+/// Gives the calling thread a real-time policy with this priority, 1 to 99.
+///
+/// # Errors
+/// `EPERM` where [`highest_real_time`] is lower, or the control group has no
+/// real-time bandwidth; `EINVAL` for another priority.
+pub fn set_real_time(policy: RealTime, priority: i32) -> Result<(), Errno> {
+    let policy = match policy {
+        RealTime::Fifo => libc::SCHED_FIFO,
+        RealTime::RoundRobin => libc::SCHED_RR,
+    };
+    let mut parameter: libc::c_int = priority;
+    // SAFETY: the kernel's sched_param is one int; it is only read.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw mut parameter) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::PERM))
+    }
+}
+
+/// Whether this thread has `CAP_SYS_NICE`, and no limit counts.
+pub fn is_privileged() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_NICE))
+}
+
+/// The lowest nice value that `RLIMIT_NICE` allows.
+pub fn lowest_nice() -> i64 {
+    20 - getrlimit(Resource::Nice).current.map_or(40, |limit| limit.min(40) as i64)
+}
+
+/// The highest real-time priority that `RLIMIT_RTPRIO` allows; 0 for none.
+pub fn highest_real_time() -> u64 {
+    getrlimit(Resource::Rtprio).current.unwrap_or(99)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_as_urgent_as_it_was_made_or_the_limit_says_why_not() {
+        std::thread::spawn(|| {
+            let before = nice();
+            set_nice((before + 1).min(19)).unwrap();
+            assert_eq!(nice(), (before + 1).min(19));
+            let lower = set_nice(-20);
+            assert!(lower == Ok(()) || (lower == Err(Errno::ACCESS) && lowest_nice() > -20), "{lower:?}");
+            let real_time = set_real_time(RealTime::RoundRobin, 1);
+            // A control group may forbid it to whoever has the capability.
+            assert!(real_time.is_ok() || real_time == Err(Errno::PERM), "{real_time:?}");
+            assert!(real_time.is_ok() || is_privileged() || highest_real_time() == 0, "{real_time:?}");
+            assert_eq!(set_real_time(RealTime::Fifo, 100), Err(Errno::INVAL));
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -184,11 +184,11 @@ impl Visitor for Bench<'_> {
     }
 
     fn wants(&mut self, state: &[i32], alive: u32) -> bool {
-        self.candidates += 1;
-        self.candidates <= EXACT || self.curious(state, alive) != 0
+        self.candidates < EXACT || self.curious(state, alive) != 0
     }
 
     fn visit(&mut self, x: &mut Execution, state: &[i32], alive: u32) -> bool {
+        self.candidates += 1;
         let curious = if self.candidates <= EXACT { alive } else { self.curious(state, alive) };
         let (mut allow, mut implied) = (0, 0);
         for (index, (model, finding)) in self.models.iter().zip(&mut self.findings).enumerate() {

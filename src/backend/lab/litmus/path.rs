@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::ast::{CompareExchange, Expression, Location, Modification, Op, Operator, Register, Thread};
 use super::execution::Kind;
+use super::relation::Set;
 use crate::model::litmus::Order;
 
 /// The most paths of one thread.
@@ -121,6 +122,23 @@ fn follow(mut path: Path, mut left: Vec<Step<'_>>, found: &mut Vec<Path>) -> Res
     Ok(())
 }
 
+/// A value, given what reads see and what the values before it are.
+pub fn value_of(
+    node: &Node,
+    read: impl Fn(usize) -> Option<i32>,
+    other: impl Fn(NodeId) -> Option<i32>,
+) -> Option<i32> {
+    let both = |a: NodeId, b: NodeId| other(a).zip(other(b));
+    match node {
+        Node::Constant(value) => Some(*value),
+        Node::Read(event) => read(*event),
+        Node::Not(inner) => other(*inner).map(|value| i32::from(value == 0)),
+        Node::Binary(operator, a, b) => both(*a, *b).map(|(a, b)| operator.apply(a, b)),
+        Node::Modified(Modification::Swap, _, operand) => other(*operand),
+        Node::Modified(kind, old, operand) => both(*old, *operand).map(|(old, operand)| kind.apply(old, operand)),
+    }
+}
+
 impl Path {
     fn node(&mut self, node: Node, depends: u64) -> NodeId {
         self.nodes.push(node);
@@ -152,22 +170,18 @@ impl Path {
         (self.depends[value] == 0).then(|| self.evaluate(&|_| None)[value].is_some_and(|value| value != 0))
     }
 
+    /// The reads of this path on which a value depends, by index.
+    pub fn reads_behind(&self, node: NodeId) -> Vec<usize> {
+        Set(self.depends[node]).iter().collect()
+    }
+
     /// All values, given what each read sees; `None` where that is not known.
     /// A node stands behind those that it is made of, so one pass suffices.
-    pub fn evaluate(&self, read: &dyn Fn(usize) -> Option<i32>) -> Vec<Option<i32>> {
+    fn evaluate(&self, read: &dyn Fn(usize) -> Option<i32>) -> Vec<Option<i32>> {
         let mut values: Vec<Option<i32>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let both = |a: NodeId, b: NodeId| values[a].zip(values[b]);
-            values.push(match node {
-                Node::Constant(value) => Some(*value),
-                Node::Read(event) => read(*event),
-                Node::Not(inner) => values[*inner].map(|value| i32::from(value == 0)),
-                Node::Binary(operator, a, b) => both(*a, *b).map(|(a, b)| operator.apply(a, b)),
-                Node::Modified(Modification::Swap, _, operand) => values[*operand],
-                Node::Modified(kind, old, operand) => {
-                    both(*old, *operand).map(|(old, operand)| kind.apply(old, operand))
-                }
-            });
+            let value = value_of(node, read, |other| values[other]);
+            values.push(value);
         }
         values
     }

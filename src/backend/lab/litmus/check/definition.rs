@@ -52,12 +52,22 @@ enum Stored {
     OneOfLast,
 }
 
+impl Stored {
+    fn text(self, last: &str) -> String {
+        match self {
+            Stored::Constant(value) => value.to_string(),
+            Stored::Last => last.to_owned(),
+            Stored::OneOfLast => format!("({last} ^ {last}) + 1"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Load(usize, Ord),
     Store(usize, Stored, Ord),
     Add(usize, Ord),
-    Swap(usize, i32, Ord),
+    Swap(usize, Stored, Ord),
     Cas(usize, i32, i32, Ord, Ord, bool),
     Fence(Ord),
     /// The rest of the thread only where the latest read saw this.
@@ -80,9 +90,9 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         5 => (location.clone(), load).prop_map(|(x, order)| Step::Load(x, order)),
-        5 => (location.clone(), value, store).prop_map(|(x, value, order)| Step::Store(x, value, order)),
+        5 => (location.clone(), value.clone(), store).prop_map(|(x, value, order)| Step::Store(x, value, order)),
         1 => (location.clone(), modify.clone()).prop_map(|(x, order)| Step::Add(x, order)),
-        1 => (location.clone(), 1..3_i32, modify.clone()).prop_map(|(x, value, order)| Step::Swap(x, value, order)),
+        2 => (location.clone(), value, modify.clone()).prop_map(|(x, value, order)| Step::Swap(x, value, order)),
         1 => (location, 0..2_i32, 1..3_i32, modify, failure, any::<bool>())
             .prop_map(|(x, expected, desired, order, failure, weak)| Step::Cas(x, expected, desired, order, failure, weak)),
         2 => fence.prop_map(Step::Fence),
@@ -119,21 +129,16 @@ fn text(program: &[Vec<Step>]) -> String {
                 Step::Load(x, order) => {
                     format!("{fresh} atomic_load_explicit({},memory_order_{});\n", NAMES[x], order.c())
                 }
+                Step::Store(x, value, Ord::Na) => format!("*{} = {};\n", NAMES[x], value.text(&last)),
                 Step::Store(x, value, order) => {
-                    let value = match value {
-                        Stored::Constant(value) => value.to_string(),
-                        Stored::Last => last,
-                        Stored::OneOfLast => format!("({last} ^ {last}) + 1"),
-                    };
-                    match order {
-                        Ord::Na => format!("*{} = {value};\n", NAMES[x]),
-                        _ => format!("atomic_store_explicit({},{value},memory_order_{});\n", NAMES[x], order.c()),
-                    }
+                    let value = value.text(&last);
+                    format!("atomic_store_explicit({},{value},memory_order_{});\n", NAMES[x], order.c())
                 }
                 Step::Add(x, order) => {
                     format!("{fresh} atomic_fetch_add_explicit({},1,memory_order_{});\n", NAMES[x], order.c())
                 }
                 Step::Swap(x, value, order) => {
+                    let value = value.text(&last);
                     format!("{fresh} atomic_exchange_explicit({},{value},memory_order_{});\n", NAMES[x], order.c())
                 }
                 Step::Cas(x, expected, desired, order, failure, weak) => format!(
@@ -200,6 +205,12 @@ fn traces(thread: usize, steps: &[Step], done: &Trace, last: Option<usize>, ctrl
         ctrl: ctrl.to_vec(),
     };
     let carrier = last.filter(|at| done.events[*at].carries);
+    // What is stored, and the read on which it depends.
+    let stored = |value| match value {
+        Stored::Constant(value) => (value, None),
+        Stored::Last => (value_of(last), carrier),
+        Stored::OneOfLast => (1, carrier),
+    };
     let add = |event: Ev, register: Option<i32>, out: &mut Vec<Trace>| {
         let mut next = done.clone();
         let is_read = event.read.is_some();
@@ -226,18 +237,14 @@ fn traces(thread: usize, steps: &[Step], done: &Trace, last: Option<usize>, ctrl
         }
         Step::Fence(order) => add(Ev { fence: true, ..event(9, None, None, order) }, None, out),
         Step::Store(x, value, order) => {
-            let stored = match value {
-                Stored::Constant(value) => value,
-                Stored::Last => value_of(last),
-                Stored::OneOfLast => 1,
-            };
-            let data = if matches!(value, Stored::Constant(_)) { None } else { carrier };
+            let (stored, data) = stored(value);
             add(Ev { data, ..event(x, None, Some(stored), order) }, None, out);
         }
         Step::Load(x, order) => VALUES.for_each(|v| add(event(x, Some(v), None, order), Some(v), out)),
         Step::Add(x, order) => VALUES.for_each(|v| add(event(x, Some(v), Some(v + 1), order), Some(v), out)),
         Step::Swap(x, value, order) => {
-            VALUES.for_each(|v| add(event(x, Some(v), Some(value), order), Some(v), out));
+            let (stored, data) = stored(value);
+            VALUES.for_each(|v| add(Ev { data, ..event(x, Some(v), Some(stored), order) }, Some(v), out));
         }
         Step::Cas(x, expected, desired, order, failure, weak) => {
             let stored = Ev { carries: false, ..event(x, Some(expected), Some(desired), order) };

@@ -29,8 +29,13 @@ const NO_THIN_AIR: Axiom =
 
 fn consistent(x: &Execution) -> Consistency {
     common(x, &synchronises(x, &release_sequence(x)))?;
-    // A read-modify-write hands on what it reads as one operation.
-    NO_THIN_AIR.acyclic(x, &[("rf", &x.rf), ("data", &x.data), ("ctrl", &x.ctrl), ("rmw", &x.rmw)])
+    // A read-modify-write is one operation: what its operand depends on, what it
+    // read does too.
+    let operand = x.data.then(&x.rmw.inverse()).irreflexive_part();
+    NO_THIN_AIR.acyclic(
+        x,
+        &[("rf", &x.rf), ("data", &x.data), ("data", &operand), ("ctrl", &x.ctrl), ("rmw", &x.rmw)],
+    )
 }
 
 /// rs = [W ⊒ rlx] ; (rf;rmw)*

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use syncscope::backend::children::experiments::{Chain, Finding, Observation};
+use syncscope::backend::children::experiments::experiment;
 use syncscope::backend::{ChildCommand, Command, Experimented, Update};
 use syncscope::model::child::{
     ChildState, ChildView, Children, Course, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
 };
+use syncscope::model::finding::{Chain, Finding, Observation};
 use syncscope::model::graph::WaitGraph;
 use syncscope::model::launch::Redirect;
 use syncscope::model::life::{Happening, Moment, Relative, Target};
@@ -50,7 +51,12 @@ fn log(count: u64, dropped: u64) -> Vec<Arc<[OutputLine]>> {
             3 => (Stream::Stderr, format!("warning {n}: unused import: `std::io::Read`, which is a long story {n}")),
             _ => (Stream::Stdout, format!("test case_{n} ... ok")),
         };
-        OutputLine { at: Nanos::from_secs(4_988) + Nanos::from_millis(25 * n), stream, text: text.into() }
+        OutputLine {
+            at: Nanos::from_secs(4_988) + Nanos::from_millis(25 * n),
+            stream,
+            text: text.into(),
+            strokes: None,
+        }
     };
     let lines: Vec<OutputLine> = (dropped..count).map(line).collect();
     lines.chunks(256).map(Arc::from).collect()
@@ -352,7 +358,8 @@ fn experiments_are_played_and_told() {
     let chain = Chain { asked: 1, at: NOW, graph: WaitGraph::default() };
     let seen = |text: &str, chain| Observation { text: text.to_owned(), as_documented: true, chain };
     let observed = vec![seen("grep is 12; it was sent 18 bytes", None), seen("it waits", Some(chain))];
-    let done = Experimented { key: "grep-deadlock".to_owned(), found: Ok(Finding { observed }) };
+    let statement = experiment("grep-deadlock").unwrap().statement.into();
+    let done = Experimented { key: "grep-deadlock".to_owned(), found: Ok(Finding { observed, statement }) };
     let update = Update::Experiment(Arc::new(done));
     snapshots("experiments", || {
         let mut app = app(Vec::new());

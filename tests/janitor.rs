@@ -5,16 +5,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
+use std::ffi::{CStr, CString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
-/// How many random moments.
-const KILLS: u32 = 80;
+/// So many programs run, and are killed, at one time.
+const LANES: u32 = 4;
+/// How many random moments, in each lane.
+const KILLS: u32 = 20;
 /// How many of them while channels that have names are made.
-const NAME_KILLS: u32 = 120;
+const NAME_KILLS: u32 = 30;
 
 /// Processes whose environment holds the mark, the janitor among them; zombies
 /// have no environment.
@@ -76,27 +80,45 @@ impl Pauses {
     }
 }
 
+/// Does the same on several threads at one time; each is told its number.
+fn in_lanes(work: impl Fn(u32) + Sync) {
+    std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES)
+            .map(|lane| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(lane)
+                })
+            })
+            .collect();
+        lanes.into_iter().for_each(|lane| lane.join().unwrap());
+    });
+}
+
 #[test]
 fn no_descendant_outlives_a_killed_program() {
-    // How long a start takes here, so that the moments fall within it.
-    let begin = Instant::now();
-    assert!(start("calibration", &["run", "--no-ui", "--", "true"]).wait().unwrap().success());
-    let whole = begin.elapsed();
-    // A second, where a start takes its usual few hundredths: on a machine that
-    // is busy with other things all takes longer alike.
-    let patience = Duration::from_secs(1).max(whole * 20);
-    let mut pauses = Pauses(std::process::id().into());
-    let commands: [&[&str]; 3] = [
-        &["run", "--no-ui", "--", "sleep", "1000"],
-        &["run", "--no-ui", "--", "sh", "-c", "sleep 1000 & sleep 1000 & sh -c 'sleep 1000; :'; :"],
-        &["run", "--no-ui", "--", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"],
-    ];
-    for kill in 0..KILLS {
-        let mark = format!("{}-{kill}", std::process::id());
-        // Half of them about the moment of spawning, half anywhere.
-        let below = if kill % 2 == 0 { whole.mul_f64(1.5) } else { whole * 5 };
-        kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below), patience);
-    }
+    in_lanes(|lane| {
+        // How long a start takes here and now, with as many at once as later,
+        // so that the moments fall within it.
+        let begin = Instant::now();
+        assert!(start("calibration", &["run", "--no-ui", "--", "true"]).wait().unwrap().success());
+        let whole = begin.elapsed();
+        // A second, where a start takes its usual few hundredths: on a machine
+        // that is busy with other things all takes longer alike.
+        let patience = Duration::from_secs(1).max(whole * 20);
+        let mut pauses = Pauses((u64::from(std::process::id()) << 8) + u64::from(lane));
+        let commands: [&[&str]; 3] = [
+            &["run", "--no-ui", "--", "sleep", "1000"],
+            &["run", "--no-ui", "--", "sh", "-c", "sleep 1000 & sleep 1000 & sh -c 'sleep 1000; :'; :"],
+            &["run", "--no-ui", "--", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"],
+        ];
+        for kill in 0..KILLS {
+            let mark = format!("{}-{lane}-{kill}", std::process::id());
+            // Half of them about the moment of spawning, half anywhere.
+            let below = if kill % 2 == 0 { whole.mul_f64(1.5) } else { whole * 5 };
+            kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below), patience);
+        }
+    });
 }
 
 #[test]
@@ -111,25 +133,39 @@ fn a_normal_end_leaves_no_janitor() {
 }
 
 /// What has a name somewhere: files in the directory for temporary ones, POSIX
-/// shared memory and queues, and System V objects of this IPC namespace.
-fn names(temporary: &Path) -> Vec<String> {
+/// shared memory and queues, and System V objects of this thread's namespaces.
+fn names(temporary: &Path, queues: &Path) -> Vec<String> {
     let files = |directory: &Path| -> Vec<String> {
-        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(directory).unwrap().flatten();
         entries.map(|entry| entry.path().display().to_string()).collect()
     };
-    let mut found = files(temporary);
-    found.extend(files(Path::new("/dev/shm")).into_iter().filter(|name| name.contains("/syncscope-")));
+    let mut found = [files(temporary), files(queues), files(Path::new(MEMORY))].concat();
     for kind in ["msg", "shm", "sem"] {
         let table = std::fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
         found.extend(table.lines().skip(1).map(|row| format!("{kind} {}", row.split_whitespace().next().unwrap())));
     }
-    // The queues of an IPC namespace are seen where its file system is mounted.
-    let look = "mount -t mqueue mqueue \"$0\" && ls \"$0\"";
-    let mounted = tempfile::tempdir().unwrap();
-    let list = Command::new("unshare").args(["--mount", "sh", "-c", look]).arg(mounted.path()).output();
-    let list = list.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    found.extend(list.lines().map(|name| format!("queue {name}")));
     found
+}
+
+/// Where POSIX shared memory has its names.
+const MEMORY: &str = "/dev/shm";
+
+fn mount(kind: &CStr, target: &Path, flags: libc::c_ulong) -> std::io::Result<()> {
+    let target = CString::new(target.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: C strings; no data.
+    match unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, std::ptr::null()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Gives this thread, and what it starts, System V objects, queues and shared
+/// memory of their own; the queues are seen in the directory `queues`.
+fn own_names(queues: &Path) -> std::io::Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWIPC | nix::sched::CloneFlags::CLONE_NEWNS)?;
+    mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE)?;
+    mount(c"tmpfs", Path::new(MEMORY), 0)?;
+    mount(c"mqueue", queues, 0)
 }
 
 /// Takes from a process that starts what it needs for a namespace.
@@ -143,27 +179,46 @@ fn without_namespace() -> std::io::Result<()> {
     }
 }
 
-/// In an IPC namespace of its own, so that other programs' objects are not
-/// taken for leftovers; needs root.
+/// In namespaces of its own, so that other programs' objects are not taken for
+/// leftovers; needs root.
 #[test]
 fn no_name_outlives_a_killed_program() {
-    if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWIPC) {
-        println!("not tested: cannot have an IPC namespace: {error}");
-        return;
-    }
+    let seen = AtomicUsize::new(0);
+    let can = AtomicBool::new(true);
+    in_lanes(|lane| {
+        let (temporary, queues) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        match own_names(queues.path()) {
+            Ok(()) => {
+                seen.fetch_add(kill_while_names_are_made(lane, temporary.path(), queues.path()), Ordering::Relaxed);
+            }
+            Err(error) => {
+                println!("not tested: cannot have namespaces: {error}");
+                can.store(false, Ordering::Relaxed);
+            }
+        }
+        // The mount goes with the thread; the directory would be busy before.
+        let path = CString::new(queues.path().as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: a C string.
+        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+    });
+    let seen = seen.into_inner();
+    assert!(!can.into_inner() || seen > 0, "some of the moments were such that there was something to remove");
+}
+
+/// Returns how often there was something to remove.
+fn kill_while_names_are_made(lane: u32, temporary: &Path, queues: &Path) -> usize {
     let named = "fifo,unix_stream_path,unix_datagram_path,unix_seqpacket_path,posix_mq,sysv_mq,shm_ring,file_ring,sysv_ring,ipc_channel";
     let common = ["ipc", "--placement", "unpinned", "--seconds", "0.001", "--repeat", "1", "--mode", "latency"];
     // Messages that no queue can carry: channels are made, and given up at
     // once.
-    let often = vec!["16M"; 300].join(",");
+    let often = vec!["16M"; 100].join(",");
     let runs = [
-        ["--transport", named, "--size", "1,2,3,4,5,6,7,8"],
+        ["--transport", named, "--size", "1,2"],
         ["--transport", "sysv_mq,unix_datagram_path,unix_seqpacket_path", "--size", &often],
     ];
-    let temporary = tempfile::tempdir().unwrap();
     let start = |mark: &str, run: usize, private: bool| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
-        command.args(common).args(runs[run]).env(MARK, mark).env("TMPDIR", temporary.path());
+        command.args(common).args(runs[run]).env(MARK, mark).env("TMPDIR", temporary);
         if !private {
             // Without this no IPC namespace: the names are among all others.
             // SAFETY: one system call between fork and exec.
@@ -177,25 +232,27 @@ fn no_name_outlives_a_killed_program() {
         assert_eq!(start("calibration", run, false).wait().unwrap().code(), Some(if run == 0 { 0 } else { 2 }));
         begin.elapsed()
     });
-    assert_eq!(names(temporary.path()), Vec::<String>::new(), "nothing is left of a run that ends");
-    let queue = format!("/syncscope-{}", std::process::id());
-    let _held = syncscope::sys::mq::make(&queue, 1, 8).unwrap();
-    assert_eq!(names(temporary.path()), [format!("queue {}", &queue[1..])], "queues are seen");
-    syncscope::sys::names::Name::PosixQueue(queue.into()).remove().unwrap();
-    let mut pauses = Pauses(u64::from(std::process::id()) << 7);
+    let none = Vec::<String>::new();
+    assert_eq!(names(temporary, queues), none, "nothing is left of a run that ends");
+    let queue = format!("syncscope-{}", std::process::id());
+    let name = syncscope::sys::names::Name::PosixQueue(format!("/{queue}").into());
+    let _held = syncscope::sys::mq::make(&format!("/{queue}"), 1, 8).unwrap();
+    assert_eq!(names(temporary, queues), [queues.join(&queue).display().to_string()], "queues are seen");
+    name.remove().unwrap();
+    let mut pauses = Pauses((u64::from(std::process::id()) << 9) + u64::from(lane));
     let mut seen = 0;
     for kill in 0..NAME_KILLS {
-        let mark = format!("{}-names-{kill}", std::process::id());
+        let mark = format!("{}-names-{lane}-{kill}", std::process::id());
         let run = kill as usize % 2;
         let mut program = start(&mark, run, kill % 4 == 3);
         std::thread::sleep(pauses.next(whole[run]));
         program.kill().unwrap();
         program.wait().unwrap();
-        seen += usize::from(std::fs::read_to_string("/proc/sysvipc/msg").unwrap().lines().count() > 1);
+        seen += usize::from(!names(temporary, queues).is_empty());
         let begin = Instant::now();
         let patience = Duration::from_secs(1).max(whole[run]);
         loop {
-            let (left, named) = (marked(&mark), names(temporary.path()));
+            let (left, named) = (marked(&mark), names(temporary, queues));
             if left.is_empty() && named.is_empty() {
                 break;
             }
@@ -203,5 +260,5 @@ fn no_name_outlives_a_killed_program() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    assert!(seen > 0, "some of the moments were such that there was something to remove");
+    seen
 }

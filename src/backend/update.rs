@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::children::experiments::Finding;
 use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec};
 use crate::model::child::{ChildId, ChildSpec, Children};
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
+use crate::model::finding::Finding;
 use crate::model::graph::WaitGraph;
 use crate::model::lab::LabCommand;
 use crate::model::life::Target;

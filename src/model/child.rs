@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ink::Stroke;
 pub use super::launch::ChildSpec;
 use super::life::{Moment, Relative};
 use super::process::Switches;
@@ -32,6 +33,9 @@ pub struct OutputLine {
     pub stream: Stream,
     /// The text, made visible, without its line end.
     pub text: Arc<str>,
+    /// How it looks, over its whole length, where a look was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strokes: Option<Arc<[Stroke]>>,
 }
 
 /// How a child ended.

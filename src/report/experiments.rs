@@ -5,8 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{chains, why};
-use crate::backend::children::experiments::{Chain, Experiment, Finding};
+use crate::backend::children::experiments::Experiment;
 use crate::model::Fault;
+use crate::model::finding::{Chain, Finding};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -14,7 +15,7 @@ struct Line<'a> {
     experiment: &'static str,
     title: &'static str,
     observed: Vec<Observed<'a>>,
-    statement: Option<&'static str>,
+    statement: Option<&'a str>,
     as_documented: Option<bool>,
     skipped: Option<String>,
 }
@@ -44,7 +45,7 @@ pub fn json(experiment: &Experiment, found: &Result<Finding, Fault>) -> std::io:
         experiment: experiment.key,
         title: experiment.title,
         observed,
-        statement: finding.map(|_| experiment.statement),
+        statement: finding.map(|finding| &*finding.statement),
         as_documented: finding.map(Finding::as_documented),
         skipped: found.as_ref().err().map(ToString::to_string),
     })?)
@@ -65,7 +66,7 @@ fn object(chain: &Chain) -> std::io::Result<serde_json::Value> {
 /// ```
 pub fn text(experiment: &Experiment, found: &Result<Finding, Fault>) -> String {
     let mut out = format!("{} ({})\n", experiment.title, experiment.key);
-    for line in lines(experiment, found) {
+    for line in lines(found) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "  {line}");
     }
@@ -74,7 +75,7 @@ pub fn text(experiment: &Experiment, found: &Result<Finding, Fault>) -> String {
 }
 
 /// What was seen, line by line, without the heading.
-pub fn lines(experiment: &Experiment, found: &Result<Finding, Fault>) -> Vec<String> {
+pub fn lines(found: &Result<Finding, Fault>) -> Vec<String> {
     let finding = match found {
         Ok(finding) => finding,
         Err(fault) => return vec![format!("could not be done: {fault}")],
@@ -88,7 +89,7 @@ pub fn lines(experiment: &Experiment, found: &Result<Finding, Fault>) -> Vec<Str
     if !finding.as_documented() {
         lines.push("⚑ this is not what the manual says".to_owned());
     }
-    lines.push(format!("⇒ {}", experiment.statement));
+    lines.push(format!("⇒ {}", finding.statement));
     lines
 }
 
@@ -109,15 +110,16 @@ fn said(chain: &Chain) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::children::experiments::{EXPERIMENTS, Observation};
+    use crate::backend::children::experiments::EXPERIMENTS;
     use crate::model::Nanos;
+    use crate::model::finding::Observation;
     use crate::model::graph::WaitGraph;
 
     #[test]
     fn both_forms_say_what_was_seen_or_why_nothing_was() {
         let chain = Chain { asked: 1, at: Nanos(5), graph: WaitGraph::default() };
         let seen = Observation { text: "seen".into(), as_documented: false, chain: Some(chain) };
-        let found = Ok(Finding { observed: vec![seen] });
+        let found = Ok(Finding { observed: vec![seen], statement: "So it is.".into() });
         let value: serde_json::Value = serde_json::from_str(&json(&EXPERIMENTS[0], &found).unwrap()).unwrap();
         assert_eq!(value["schema"], "syncscope.run.experiment/1");
         assert_eq!(value["observed"][0]["why"]["schema"], "syncscope.why/1");

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::backend::lab::ipc::failures::{Failure, Finding};
+use crate::backend::lab::ipc::failures::Failure;
 use crate::model::Fault;
+use crate::model::finding::Finding;
 
 /// What an experiment has shown as one line of JSON, schema
 /// `syncscope.ipc.failure/1`.
@@ -19,7 +20,7 @@ pub fn json(failure: &Failure, found: &Result<Finding, Fault>) -> serde_json::Re
         schema: &'static str,
         experiment: &'static str,
         title: &'static str,
-        observed: &'a [String],
+        observed: Vec<&'a str>,
         statement: Option<&'a str>,
         as_documented: Option<bool>,
         skipped: Option<String>,
@@ -29,9 +30,9 @@ pub fn json(failure: &Failure, found: &Result<Finding, Fault>) -> serde_json::Re
         schema: "syncscope.ipc.failure/1",
         experiment: failure.key,
         title: failure.title,
-        observed: finding.map_or(&[], |finding| &finding.observed),
+        observed: finding.into_iter().flat_map(|f| &f.observed).map(|seen| seen.text.as_str()).collect(),
         statement: finding.map(|finding| &*finding.statement),
-        as_documented: finding.map(|finding| finding.as_documented),
+        as_documented: finding.map(Finding::as_documented),
         skipped: found.as_ref().err().map(ToString::to_string),
     })
 }
@@ -51,10 +52,10 @@ pub fn text(failure: &Failure, found: &Result<Finding, Fault>) -> String {
             let _ = writeln!(out, "  could not be done: {fault}");
         }
         Ok(finding) => {
-            for observed in &finding.observed {
-                let _ = writeln!(out, "  {observed}");
+            for seen in &finding.observed {
+                let _ = writeln!(out, "  {}", seen.text);
             }
-            if !finding.as_documented {
+            if !finding.as_documented() {
                 let _ = writeln!(out, "  ⚑ this is not what the manual says");
             }
             let _ = writeln!(out, "  ⇒ {}", finding.statement);
@@ -68,10 +69,12 @@ pub fn text(failure: &Failure, found: &Result<Finding, Fault>) -> String {
 mod tests {
     use super::*;
     use crate::backend::lab::ipc::failures::FAILURES;
+    use crate::model::finding::Observation;
 
     #[test]
     fn both_forms_say_what_was_seen_or_why_nothing_was() {
-        let finding = Finding { observed: vec!["seen".into()], statement: "So it is.".into(), as_documented: false };
+        let seen = Observation { text: "seen".into(), as_documented: false, chain: None };
+        let finding = Finding { observed: vec![seen], statement: "So it is.".into() };
         let value: serde_json::Value =
             serde_json::from_str(&json(&FAILURES[0], &Ok(finding.clone())).unwrap()).unwrap();
         assert_eq!((&value["observed"][0], &value["as_documented"]), (&"seen".into(), &false.into()));

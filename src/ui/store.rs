@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::chains::{self, Chains};
 use crate::backend::Update;
-use crate::backend::children::experiments::Finding;
 use crate::model::channel::{FailureProgress, IpcProgress};
 use crate::model::child::Children;
 use crate::model::contention::Observation;
 use crate::model::detail::ProcessDetail;
+use crate::model::finding::Finding;
 use crate::model::graph::WaitGraph;
 use crate::model::litmus::LitmusProgress;
 use crate::model::lock::LockProgress;

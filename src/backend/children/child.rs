@@ -138,6 +138,7 @@ impl Child {
     /// shall.
     pub(super) fn close(&mut self, stream: Stream) {
         self.streams[stream as usize] = None;
+        self.output.end(stream);
         self.touch();
     }
 

@@ -14,6 +14,7 @@
 //! [`ChildSpec`]: crate::model::launch::ChildSpec
 //! [`Update::Children`]: super::Update::Children
 
+mod ansi;
 mod calls;
 mod child;
 pub mod code;
@@ -23,7 +24,6 @@ mod family;
 pub mod headless;
 mod life;
 pub mod output;
-pub mod plain;
 mod pump;
 mod request;
 mod signals;

@@ -5,19 +5,24 @@
 //! ends, not a string for each line. What is kept raw is never less than the
 //! log can hold, so nothing is dropped that would have stayed.
 
+mod unfinished;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::plain;
+use self::unfinished::Unfinished;
+use super::ansi::Painted;
 use crate::model::Nanos;
 use crate::model::child::{OutputLine, Stream};
+use crate::model::ink::Stroke;
 
-/// A line longer than this many bytes is split.
+/// A line longer than this many bytes is split, unless it went back and wrote
+/// over itself.
 pub const LONGEST_LINE: usize = 4 << 10;
-/// The most one child's log takes: the text of its lines and [`PER_LINE`] for
-/// each; as much again may wait as raw bytes.
+/// The most one child's log takes: the text of its lines, their strokes, and
+/// [`PER_LINE`] for each; as much again may wait as raw bytes.
 pub const PER_CHILD: usize = 1 << 20;
-/// What a line costs beside its text.
+/// What a line costs beside its text and its strokes.
 pub const PER_LINE: usize = size_of::<OutputLine>() + 2 * size_of::<usize>();
 /// Lines in a block of the log; blocks are shared with the face.
 const BLOCK_LINES: usize = 256;
@@ -44,15 +49,6 @@ struct Chunk {
     stream: Stream,
     at: Nanos,
     bytes: Vec<u8>,
-}
-
-/// The line that a stream is in the middle of.
-#[derive(Debug, Default)]
-struct Unfinished {
-    bytes: Vec<u8>,
-    at: Nanos,
-    /// Its beginning was dropped; so is the rest of it.
-    cut: bool,
 }
 
 #[derive(Debug, Default)]
@@ -114,15 +110,21 @@ impl Output {
         let mut all: Vec<_> = self.log.blocks.iter().cloned().collect();
         let mut tail = self.log.tail.clone();
         for stream in [Stream::Stdout, Stream::Stderr] {
-            let line = &self.lines[stream as usize];
-            if !line.bytes.is_empty() {
-                tail.push(OutputLine { at: line.at, stream, text: plain::line(&line.bytes) });
-            }
+            tail.extend(self.lines[stream as usize].so_far().map(|(at, painted)| line(at, stream, painted)));
         }
         if !tail.is_empty() {
             all.push(tail.into());
         }
         all
+    }
+
+    /// A stream has come to its end: so has its last line.
+    pub fn end(&mut self, stream: Stream) {
+        self.finish_lines();
+        if let Some((at, painted)) = self.lines[stream as usize].end() {
+            self.log.push(line(at, stream, painted));
+            self.trim();
+        }
     }
 
     /// Makes lines of the raw bytes, the newest that fit.
@@ -144,43 +146,13 @@ impl Output {
     }
 
     fn split(&mut self, chunk: &Chunk) {
-        let line = &mut self.lines[chunk.stream as usize];
-        let mut rest = chunk.bytes.as_slice();
-        if std::mem::take(&mut line.cut)
-            && let Some(end) = memchr::memchr(b'\n', rest)
-        {
-            self.log.dropped += 1;
-            rest = &rest[end + 1..];
-        }
-        while !rest.is_empty() {
-            if line.bytes.is_empty() {
-                line.at = chunk.at;
-            }
-            let room = LONGEST_LINE - line.bytes.len();
-            let window = &rest[..rest.len().min(room + 1)];
-            if let Some(end) = memchr::memchr(b'\n', window) {
-                // The usual case needs no copy: the whole line is here.
-                let text = if line.bytes.is_empty() {
-                    plain::line(&rest[..end])
-                } else {
-                    line.bytes.extend_from_slice(&rest[..end]);
-                    plain::line(&line.bytes)
-                };
-                line.bytes.clear();
-                self.log.push(OutputLine { at: line.at, stream: chunk.stream, text });
-                rest = &rest[end + 1..];
-            } else if rest.len() > room {
-                line.bytes.extend_from_slice(&rest[..room]);
-                rest = &rest[room..];
-                let keep = whole_characters(&line.bytes);
-                let text = plain::line(&line.bytes[..keep]);
-                line.bytes.drain(..keep);
-                self.log.push(OutputLine { at: line.at, stream: chunk.stream, text });
-            } else {
-                line.bytes.extend_from_slice(rest);
-                rest = &[];
-            }
-        }
+        let (log, limit, stream) = (&mut self.log, self.limit, chunk.stream);
+        let dropped = self.lines[stream as usize].take(chunk.at, &chunk.bytes, |at, painted| {
+            log.push(line(at, stream, painted));
+            // A few bytes may stand for a long line: never all of them at once.
+            while log.cost > limit && log.drop_block() {}
+        });
+        self.log.dropped += dropped;
     }
 
     /// Drops the oldest raw bytes. A line that reaches into what stays goes
@@ -189,9 +161,7 @@ impl Output {
         let Some(chunk) = self.raw.pop_front() else { return };
         self.raw_bytes -= chunk.bytes.len();
         self.log.dropped += newlines(&chunk.bytes);
-        let line = &mut self.lines[chunk.stream as usize];
-        line.bytes.clear();
-        line.cut = chunk.bytes.last() != Some(&b'\n');
+        self.lines[chunk.stream as usize].drop_beginning(chunk.bytes.last() == Some(&b'\n'));
     }
 
     fn trim(&mut self) {
@@ -204,7 +174,8 @@ impl Output {
 
 impl Log {
     fn push(&mut self, line: OutputLine) {
-        let cost = line.text.len() + PER_LINE;
+        let strokes = line.strokes.as_ref().map_or(0, |strokes| size_of_val::<[Stroke]>(strokes));
+        let cost = line.text.len() + strokes + PER_LINE;
         self.cost += cost;
         self.tail_cost += cost;
         self.tail.push(line);
@@ -226,23 +197,8 @@ fn newlines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// How many of the bytes to show now: a character that the split would cut
-/// moves to the next piece.
-fn whole_characters(bytes: &[u8]) -> usize {
-    let lead = bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
-    match lead {
-        Some(after) if after + 1 < sequence_length(bytes[bytes.len() - 1 - after]) => bytes.len() - 1 - after,
-        _ => bytes.len(),
-    }
-}
-
-fn sequence_length(lead: u8) -> usize {
-    match lead {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf7 => 4,
-        _ => 1,
-    }
+fn line(at: Nanos, stream: Stream, painted: Painted) -> OutputLine {
+    OutputLine { at, stream, text: painted.text, strokes: painted.strokes }
 }
 
 #[cfg(test)]

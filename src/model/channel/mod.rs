@@ -7,7 +7,7 @@
 //! cost       what a message costs, how full a channel is, what was lost
 //! point      one result of a sweep
 //! spread     repetitions, and how they stand to those of an earlier run
-//! failure    what an experiment with a broken channel has shown
+//! failure    how the experiments with broken channels stand
 //! ```
 
 mod cost;
@@ -19,7 +19,7 @@ mod spec;
 mod spread;
 
 pub use self::cost::{Fill, Losses, Measure, MessageCost, SideNow, Sides};
-pub use self::failure::{FailureProgress, Finding};
+pub use self::failure::FailureProgress;
 pub use self::point::{IpcPoint, Rate, Throughput};
 pub use self::progress::{Cell, ChannelFacts, HISTORY, IpcProgress, RatePoint, Series};
 pub use self::settings::{Mode, Payload, Placement, Waiting};

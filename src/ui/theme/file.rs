@@ -10,12 +10,15 @@ use serde::Deserialize;
 
 use super::Theme;
 use super::depth::{Depth, nearest_of_256};
+use super::inks::Inks;
 
 #[derive(Deserialize)]
 pub(super) struct File {
     roles: Roles,
     series: Palette,
     scale: Palette,
+    /// The sixteen colours that a child's output names.
+    inks: Palette,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +107,15 @@ impl File {
             roles: roles.map(|look| look.at(depth)),
             series: self.series.at(depth),
             scale: self.scale.at(depth),
+            inks: self.inks(depth),
         }
+    }
+}
+
+impl File {
+    fn inks(&self, depth: Depth) -> Inks {
+        let pairs = self.inks.rgb.iter().zip(&self.inks.ansi);
+        Inks::new(depth, pairs.filter_map(|(rgb, ansi)| at_depth(Some(*rgb), Some(*ansi), depth)).collect())
     }
 }
 

@@ -7,13 +7,16 @@
 
 mod depth;
 mod file;
+mod inks;
 
 use ratatui::style::Style;
 use serde::Deserialize;
 
 pub use self::depth::Depth;
 use self::file::File;
+use self::inks::Inks;
 use crate::model::Fault;
+use crate::model::ink::Ink;
 
 /// What a piece of the screen means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -67,6 +70,7 @@ pub struct Theme {
     roles: [Style; ROLES],
     series: Vec<Style>,
     scale: Vec<Style>,
+    inks: Inks,
 }
 
 /// The themes that exist, the default first.
@@ -114,6 +118,13 @@ impl Theme {
     pub fn scale(&self, value: f64) -> Style {
         let last = self.scale.len() - 1;
         self.scale[((value.clamp(0.0, 1.0) * self.scale.len() as f64) as usize).min(last)]
+    }
+}
+
+impl Theme {
+    /// The look of a child's text, on top of what it has without.
+    pub fn ink(&self, base: Style, ink: Ink) -> Style {
+        self.inks.style(base, ink)
     }
 }
 

@@ -13,7 +13,7 @@ use super::super::streams::Streams;
 use super::super::{calls, exit};
 use super::Child;
 use crate::backend::janitor::{self, Role};
-use crate::model::child::{ChildId, ChildSpec, ChildState};
+use crate::model::child::{ChildId, ChildSpec, ChildState, Stream};
 use crate::model::launch::{Fate, Grouping};
 use crate::model::life::{Happening, Target};
 use crate::model::{Fault, Nanos, text};
@@ -56,6 +56,8 @@ impl Child {
         self.live_at = self.life.started;
         (self.live, self.process, self.executes, self.closing) = (None, None, None, false);
         self.history.clear();
+        // Its first line is none of the one that ended.
+        [Stream::Stdout, Stream::Stderr].into_iter().for_each(|stream| self.output.end(stream));
         self.state = ChildState::Running;
         if let Err(fault) = self.spawn() {
             self.life.note(Happening::Failed);

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use self::stage::Stage;
 use crate::backend::outlet::Outlet;
 use crate::backend::{Experimented, Update};
-use crate::model::graph::WaitGraph;
-use crate::model::{Fault, Nanos, Pid};
+use crate::model::Fault;
+use crate::model::finding::Finding;
 
 /// All experiments, in the order they are shown.
 pub const EXPERIMENTS: &[Experiment] = &[
@@ -179,42 +179,6 @@ impl Experiment {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     key: String,
-}
-
-/// What an experiment has shown.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// What was seen, step by step.
-    pub observed: Vec<Observation>,
-}
-
-impl Finding {
-    /// Whether all of it is what the manual says.
-    pub fn as_documented(&self) -> bool {
-        self.observed.iter().all(|seen| seen.as_documented)
-    }
-}
-
-/// Something that was seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What.
-    pub text: String,
-    /// Whether it is what the manual says.
-    pub as_documented: bool,
-    /// What the survey said of who waits for whom.
-    pub chain: Option<Chain>,
-}
-
-/// What the survey of waits said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Chain {
-    /// Of whom it was asked.
-    pub asked: Pid,
-    /// When, on `CLOCK_MONOTONIC`.
-    pub at: Nanos,
-    /// What it said.
-    pub graph: WaitGraph,
 }
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Experiment, Finding, Job, Observation, experiment};
+use super::{Experiment, Job, experiment};
 use crate::backend::children::family::{Family, Kinship};
 use crate::backend::lab::worker::{self, Boss, Worker};
 use crate::backend::observe::survey;
+use crate::model::finding::{Chain, Finding, Observation};
 use crate::model::graph::WaitGraph;
 use crate::model::wait::WaitKind;
 use crate::model::{Fault, Nanos, Pid};
@@ -127,12 +128,12 @@ impl worker::Job for Job {
 pub(super) fn run(experiment: &Experiment) -> Result<Finding, Fault> {
     let job = Job { key: experiment.key.to_owned() };
     let mut worker = Worker::start(experiment.key, &job, &[])?;
-    let finding = listen(&mut worker);
+    let finding = listen(&mut worker).map(|observed| Finding { observed, statement: experiment.statement.into() });
     end_all_below(&worker);
     finding
 }
 
-fn listen(worker: &mut Worker) -> Result<Finding, Fault> {
+fn listen(worker: &mut Worker) -> Result<Vec<Observation>, Fault> {
     let mut observed = Vec::new();
     loop {
         let silent = || Fault::new("experiment", "its worker said nothing for a minute");
@@ -149,7 +150,7 @@ fn listen(worker: &mut Worker) -> Result<Finding, Fault> {
             }
         }
     }
-    Ok(Finding { observed })
+    Ok(observed)
 }
 
 /// Asks as `syncscope why` does, until it is as expected or is taking too

@@ -91,3 +91,106 @@ fn full_blocks_are_shared_and_a_smaller_limit_drops_the_oldest() {
     assert_eq!(lines.last().unwrap(), "999");
     assert_eq!(lines[0], o.dropped().to_string());
 }
+
+#[test]
+fn a_progress_bar_is_one_line_however_long_it_goes_on() {
+    let mut o = Output::new(PER_CHILD);
+    for percent in 0..=10_000 {
+        let bar = format!("\r\x1b[32m{:>6.2} %\x1b[0m of it\x1b[K", f64::from(percent) / 100.0);
+        // Torn anywhere, as reads are.
+        let (first, second) = bar.as_bytes().split_at(percent as usize % bar.len());
+        o.take(Stream::Stderr, Nanos(u64::from(percent as u32)), first);
+        o.take(Stream::Stderr, Nanos(u64::from(percent as u32)), second);
+        if percent % 1_000 == 7 {
+            assert_eq!(texts(&mut o).len(), 1);
+        }
+    }
+    assert_eq!(texts(&mut o), ["100.00 % of it"]);
+    assert_eq!(o.log()[0][0].strokes.as_ref().unwrap().len(), 2);
+    o.take(Stream::Stderr, Nanos::from_secs(1), b"\ndone\n");
+    assert_eq!(texts(&mut o), ["100.00 % of it", "done"]);
+}
+
+#[test]
+fn sequences_survive_being_read_in_pieces() {
+    let text = "\x1b]0;a title\x1b\\a\x1b[38;2;250;5;5mred 进\x1b[0m\tb\x1b]52;c;aGk=\x07c\r\x1b[2Cd\n";
+    let mut whole = output(&[(Stream::Stdout, text.as_bytes())]);
+    let whole = whole.log()[0][0].clone();
+    for at in 1..text.len() {
+        let (first, second) = text.as_bytes().split_at(at);
+        let mut o = Output::new(PER_CHILD);
+        o.take(Stream::Stdout, Nanos::ZERO, first);
+        let seen = texts(&mut o).concat();
+        assert!(!seen.contains('\\'), "what is cut is not shown yet: {seen}");
+        o.take(Stream::Stdout, Nanos::ZERO, second);
+        let line = &o.log()[0][0];
+        assert_eq!((&line.text, &line.strokes), (&whole.text, &whole.strokes), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_colour_goes_on_until_it_is_changed() {
+    let mut o = output(&[(Stream::Stdout, b"\x1b[31mone\ntwo\n"), (Stream::Stderr, b"plain\n")]);
+    let painted: Vec<bool> = o.log()[0].iter().map(|line| line.strokes.is_some()).collect();
+    assert_eq!(painted, [true, true, false]);
+    // Another run of it begins as a terminal would.
+    o.end(Stream::Stdout);
+    o.take(Stream::Stdout, Nanos::from_secs(1), b"three\n");
+    assert!(o.log().last().unwrap().last().unwrap().strokes.is_none());
+}
+
+#[test]
+fn a_long_string_is_passed_over_and_counted_where_it_has_no_end() {
+    let picture = format!("\x1bPq{}\x1b\\", "#0~".repeat(100_000));
+    for size in [1, 1_000, 4_096, 65_000] {
+        let mut o = Output::new(PER_CHILD);
+        for piece in [b"before ", picture.as_bytes(), b"after\n"].concat().chunks(size) {
+            o.take(Stream::Stdout, Nanos::ZERO, piece);
+            if size > 1 {
+                let _ = o.log();
+            }
+        }
+        assert_eq!(texts(&mut o).concat(), "before after", "in pieces of {size}");
+    }
+    let mut o = output(&[(Stream::Stdout, &[b"\x1b]0;", vec![b'x'; 9_996].as_slice()].concat())]);
+    let counted = "\\x1b… 10000 bytes of a control string without an end";
+    assert_eq!(texts(&mut o), [counted]);
+    o.take(Stream::Stdout, Nanos::ZERO, b"\nnext\n");
+    assert_eq!(texts(&mut o), [counted, "next"]);
+}
+
+#[test]
+fn a_stream_s_end_ends_its_line() {
+    let mut o = output(&[(Stream::Stdout, b"prompt> \x1b[3")]);
+    assert_eq!(texts(&mut o), ["prompt> "]);
+    o.end(Stream::Stdout);
+    assert_eq!(texts(&mut o), ["prompt> \\x1b[3"]);
+    o.take(Stream::Stdout, Nanos::from_secs(1), b"hello\n");
+    assert_eq!(texts(&mut o), ["prompt> \\x1b[3", "hello"], "started again");
+}
+
+/// Whatever it writes: what is kept is bounded, and nothing of it can act on a
+/// terminal.
+#[test]
+fn a_storm_of_sequences_is_bounded() {
+    let storms: [&[u8]; 8] = [
+        b"\x1b[31mr\x1b[32mg",
+        b"\x1b[31mr\x1b[32mg\n",
+        b"\x1b[999C\n",
+        b"\x1b[999Cx",
+        b"\x1b[500@x\r",
+        b"\x1b]52;c;",
+        b"\x1b[",
+        b"\0\xff\x9b\n\x1b",
+    ];
+    for storm in storms {
+        let mut o = Output::new(PER_CHILD);
+        for _ in 0..5 {
+            (0..4).for_each(|_| o.take(Stream::Stdout, Nanos::ZERO, &storm.repeat(CHUNK / storm.len())));
+            let log = o.log();
+            let text: usize = log.iter().flat_map(|block| block.iter()).map(|line| line.text.len()).sum();
+            assert!(o.log.cost <= PER_CHILD && text <= 2 * PER_CHILD, "{}: {text}", storm.escape_ascii());
+        }
+        assert!(texts(&mut o).iter().all(|line| !line.chars().any(char::is_control)), "{}", storm.escape_ascii());
+    }
+}

@@ -122,7 +122,7 @@ impl Experiments {
         let said = match look.store.experiments.get(known.key) {
             None => vec!["Enter plays it, in a process of its own.".to_owned()],
             Some(Played::Running) => vec!["It is being played; this takes a few seconds.".to_owned()],
-            Some(Played::Done(found)) => report::experiments::lines(known, found),
+            Some(Played::Done(found)) => report::experiments::lines(found),
         };
         let mut lines = Vec::new();
         for line in &said {

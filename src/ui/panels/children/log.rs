@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::brush::{Brush, found};
 use super::words;
 use crate::model::child::{ChildState, ChildView, OutputLine, Stream};
 use crate::model::units::grouped;
@@ -178,6 +179,7 @@ impl Log {
     ) -> Vec<Line<'static>> {
         let room = self.text_width(width);
         let texts = if self.wrap { pieces(&line.text, room) } else { vec![text::fit(&line.text, room)] };
+        let mut brush = Brush::new(line, &self.search);
         let (mark, mark_role, role) = match line.stream {
             Stream::Stdout => ("│ ", Role::Faint, Role::Text),
             Stream::Stderr => ("┃ ", Role::Warn, Role::Warn),
@@ -196,19 +198,10 @@ impl Log {
                 spans.push(Span::styled(stamp, look.style(role)));
             }
             spans.push(Span::styled(mark, look.style(mark_role)));
-            self.mark_hits(&part, role, look, &mut spans);
+            brush.row(&part, look.style(role), look.theme, &mut spans);
             Line::from(spans)
         };
         texts.into_iter().enumerate().map(row).collect()
-    }
-
-    fn mark_hits(&self, mut part: &str, role: Role, look: &Look<'_>, spans: &mut Vec<Span<'static>>) {
-        while let Some((begin, end)) = found(part, &self.search) {
-            spans.push(Span::styled(part[..begin].to_owned(), look.style(role)));
-            spans.push(Span::styled(part[begin..end].to_owned(), look.style(Role::Marked)));
-            part = &part[end..];
-        }
-        spans.push(Span::styled(part.to_owned(), look.style(role)));
     }
 
     fn note(&self, child: &ChildView) -> String {
@@ -250,15 +243,6 @@ fn lines(child: &ChildView) -> impl Iterator<Item = &OutputLine> {
     child.log.iter().flat_map(|block| block.iter())
 }
 
-/// Where `text` has `wanted`, without regard to the case of ASCII letters.
-fn found(text: &str, wanted: &str) -> Option<(usize, usize)> {
-    if wanted.is_empty() {
-        return None;
-    }
-    let begin = text.to_ascii_lowercase().find(&wanted.to_ascii_lowercase())?;
-    Some((begin, begin + wanted.len()))
-}
-
 /// Cuts a text into rows of at most `width` columns.
 fn pieces(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
@@ -297,12 +281,5 @@ mod tests {
         assert_eq!(pieces("abcdef", 4), ["abcd", "ef"]);
         assert_eq!(pieces("进程进", 4), ["进程", "进"]);
         assert_eq!(pieces("", 4), [""]);
-    }
-
-    #[test]
-    fn hits_are_found_without_regard_to_case() {
-        assert_eq!(found("an Error", "error"), Some((3, 8)));
-        assert_eq!(found("größe X", "x"), Some((8, 9)));
-        assert_eq!(found("x", ""), None);
     }
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod acts;
+mod brush;
 mod builder;
 mod draw;
 mod experiments;

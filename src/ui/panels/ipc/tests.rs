@@ -7,9 +7,10 @@ use ratatui::backend::TestBackend;
 use super::*;
 use crate::model::Nanos;
 use crate::model::channel::{
-    Cell, ChannelFacts, Fill, Finding, Losses, Measure, MessageCost, Placement, Rate, RatePoint, SIZES, SideNow, Sides,
-    Spread, Waiting,
+    Cell, ChannelFacts, Fill, Losses, Measure, MessageCost, Placement, Rate, RatePoint, SIZES, SideNow, Sides, Spread,
+    Waiting,
 };
+use crate::model::finding::{Finding, Observation};
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
 use crate::ui::director::Bursts;
@@ -117,10 +118,10 @@ fn at_a_rate() -> IpcProgress {
 fn failing() -> State {
     let mut state = seen([running()]);
     press(&mut state, KeyCode::Char('f'));
+    let text = "pipe: worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe".into();
     let finding = Finding {
-        observed: vec!["pipe: worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe".into()],
+        observed: vec![Observation { text, as_documented: true, chain: None }],
         statement: "A writer learns of the reader's end at its next write.".into(),
-        as_documented: true,
     };
     let found = vec![("kill-reader".into(), Ok(finding))];
     let progress = FailureProgress { running: Some("kill-writer".into()), found };

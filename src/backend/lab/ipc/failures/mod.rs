@@ -16,7 +16,7 @@ pub use self::helper::Job;
 pub use self::lab::FailureLab;
 use super::link::{Ended, GoOn};
 use crate::model::Fault;
-pub use crate::model::channel::Finding;
+use crate::model::finding::{Finding, Observation};
 
 /// All experiments, in the order they are shown.
 pub const FAILURES: &[Failure] = &[
@@ -60,22 +60,20 @@ impl Failure {
 /// What is seen, one thing after the other, and whether it is as documented.
 #[derive(Debug)]
 struct Notes {
-    observed: Vec<String>,
-    as_documented: bool,
+    observed: Vec<Observation>,
 }
 
 impl Notes {
     fn new() -> Self {
-        Notes { observed: Vec::new(), as_documented: true }
+        Notes { observed: Vec::new() }
     }
 
     fn add(&mut self, observed: impl Into<String>, as_documented: bool) {
-        self.observed.push(observed.into());
-        self.as_documented &= as_documented;
+        self.observed.push(Observation { text: observed.into(), as_documented, chain: None });
     }
 
     fn end(self, statement: &'static str) -> Finding {
-        Finding { observed: self.observed, statement: statement.into(), as_documented: self.as_documented }
+        Finding { observed: self.observed, statement: statement.into() }
     }
 }
 
@@ -99,7 +97,7 @@ mod tests {
     fn every_experiment_shows_what_the_manual_says() {
         for failure in FAILURES {
             let finding = failure.run(&mut || true).unwrap();
-            assert!(finding.as_documented, "{}: {finding:#?}", failure.key);
+            assert!(finding.as_documented(), "{}: {finding:#?}", failure.key);
             assert!(!finding.observed.is_empty() && finding.statement.ends_with('.'), "{}", failure.key);
         }
     }

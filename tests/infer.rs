@@ -70,9 +70,9 @@ const HIDDEN: &[&str] = &[
     "in_condvar_with_another",
 ];
 
-fn why(pid: i32) -> Value {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_syncscope")).args(["why", &pid.to_string(), "--json"]).output().unwrap();
+fn why(pids: &[i32]) -> Value {
+    let pids = pids.iter().map(i32::to_string);
+    let output = Command::new(env!("CARGO_BIN_EXE_syncscope")).arg("why").args(pids).arg("--json").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -85,62 +85,81 @@ fn tids(list: &Value) -> BTreeSet<i64> {
     list.as_array().unwrap().iter().map(|id| id["tid"].as_i64().unwrap()).collect()
 }
 
-/// Starts `guards`; the tid of who waits, and of those who hold.
-fn guards(options: &[&str], kind: &str) -> (Target, i64, BTreeSet<i64>) {
-    program("guards.rs", options, kind)
+/// A program in which one thread waits for a lock.
+struct Case {
+    kind: &'static str,
+    target: Target,
+    waiter: i64,
+    /// Who holds it.
+    truth: BTreeSet<i64>,
 }
 
-fn program(name: &str, options: &[&str], kind: &str) -> (Target, i64, BTreeSet<i64>) {
-    let mut target = Target::program(name, options, &[kind]);
-    let line = target.line();
-    let mut numbers = line.split_ascii_whitespace().map(|word| word.parse().unwrap());
-    let waiter = numbers.next().unwrap();
-    (target, waiter, numbers.collect())
+impl Case {
+    /// Whether all who hold it are named.
+    fn is_found(&self, wait: &Value) -> bool {
+        tids(&wait["holders"]) == self.truth
+    }
 }
 
-/// Asks until the thread waits for a lock and is still as it was a moment later;
-/// whoever is named at any time must be one of `truth`.
-fn named(target: &Target, waiter: i64, truth: &BTreeSet<i64>, enough: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut settled = 0;
+/// Starts a program of `tests/programs` in each of these ways, all at one time.
+fn program(name: &str, options: &[&str], kinds: &[&'static str]) -> Vec<Case> {
+    let targets: Vec<_> = kinds.iter().map(|&kind| (kind, Target::program(name, options, &[kind]))).collect();
+    let case = |(kind, mut target): (_, Target)| {
+        let line = target.line();
+        let mut numbers = line.split_ascii_whitespace().map(|word| word.parse().unwrap());
+        let waiter = numbers.next().unwrap();
+        Case { kind, target, waiter, truth: numbers.collect() }
+    };
+    targets.into_iter().map(case).collect()
+}
+
+/// Asks until each waits for a lock and is still as it was a moment later; whoever
+/// is named at any time must hold it. The waits as they were seen last.
+fn named(cases: &[Case], enough: impl Fn(&Case, &Value) -> bool) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let is_lock = |wait: &Value| {
+        let parts = ["rust_", "rwlock", "pthread_mutex", "once", "cxa_guard", "parking_lot"];
+        wait["kind"].as_str().is_some_and(|kind| parts.iter().any(|part| kind.contains(part)))
+    };
+    let mut seen = vec![(0, Value::Null); cases.len()];
     loop {
-        let answer = why(target.pid());
-        let wait = thread(&answer, waiter).map(|thread| thread["wait"].clone()).unwrap_or_default();
-        let is_lock = |kind: &str| {
-            ["rust_", "rwlock", "pthread_mutex", "once", "cxa_guard"].iter().any(|part| kind.contains(part))
-        };
-        let is_lock = wait["kind"].as_str().is_some_and(is_lock);
-        if is_lock {
-            let holders = tids(&wait["holders"]);
-            assert!(holders.is_subset(truth), "{holders:?} are not all of {truth:?}: {wait:#}");
-            settled += 1;
-            if enough(&wait) && settled > 2 {
-                return wait;
-            }
+        let open: Vec<usize> =
+            (0..cases.len()).filter(|&at| seen[at].0 < 3 || !enough(&cases[at], &seen[at].1)).collect();
+        if open.is_empty() {
+            return seen.into_iter().map(|(_, wait)| wait).collect();
         }
-        assert!(Instant::now() < deadline, "{truth:?}: {answer:#}");
+        let pids: Vec<i32> = open.iter().map(|&at| cases[at].target.pid()).collect();
+        let answer = why(&pids);
+        for at in open {
+            let case = &cases[at];
+            let wait = thread(&answer, case.waiter).map(|thread| thread["wait"].clone()).unwrap_or_default();
+            if is_lock(&wait) {
+                let holders = tids(&wait["holders"]);
+                assert!(holders.is_subset(&case.truth), "{}: not all of {:?}: {wait:#}", case.kind, case.truth);
+                seen[at] = (seen[at].0 + 1, wait);
+            } else {
+                seen[at].1 = wait;
+            }
+            assert!(Instant::now() < deadline, "{}: {:?}: {:#}", case.kind, case.truth, seen[at].1);
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 fn every_kind(options: &[&str]) {
-    for kind in HELD {
-        let (target, waiter, truth) = guards(options, kind);
-        assert!(!truth.is_empty(), "{kind}");
-        let wait = named(&target, waiter, &truth, |wait| tids(&wait["holders"]) == truth);
-        assert_eq!(wait["certainty"], "inferred", "{kind}: {wait:#}");
+    let cases = program("guards.rs", options, HELD);
+    assert!(cases.iter().all(|case| !case.truth.is_empty()));
+    for (case, wait) in cases.iter().zip(named(&cases, Case::is_found)) {
+        assert_eq!(wait["certainty"], "inferred", "{}: {wait:#}", case.kind);
         let evidence = wait["evidence"].to_string();
-        assert!(evidence.contains("lets go of it if its"), "{kind}: {evidence}");
+        assert!(evidence.contains("lets go of it if its"), "{}: {evidence}", case.kind);
     }
     never_wrong(options, HIDDEN);
 }
 
 /// Whoever is named holds it, if it is not known whether anybody can be.
-fn never_wrong(options: &[&str], kinds: &[&str]) {
-    for kind in kinds {
-        let (target, waiter, truth) = guards(options, kind);
-        named(&target, waiter, &truth, |_| true);
-    }
+fn never_wrong(options: &[&str], kinds: &[&'static str]) {
+    named(&program("guards.rs", options, kinds), |_, _| true);
 }
 
 #[test]
@@ -182,16 +201,17 @@ fn two_mutexes_taken_crosswise_are_a_deadlock_in_every_build() {
         [["-Copt-level=3", "-Cpanic=abort"], ["-Copt-level=0", "-Cpanic=abort"], ["-Copt-level=3", "-Clto=fat"]];
     for options in levels.into_iter().chain(others.map(|options| options.map(str::to_owned).to_vec())) {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        crosswise(guards(&options, "abba"), &options);
+        crosswise("guards.rs", &options, "abba");
     }
 }
 
 /// The two threads of a program are a deadlock, inferred.
-fn crosswise((target, one, others): (Target, i64, BTreeSet<i64>), options: &[&str]) {
-    let both: BTreeSet<i64> = others.into_iter().chain([one]).collect();
+fn crosswise(name: &str, options: &[&str], kind: &'static str) {
+    let case = program(name, options, &[kind]).remove(0);
+    let both: BTreeSet<i64> = case.truth.iter().copied().chain([case.waiter]).collect();
     let deadline = Instant::now() + Duration::from_secs(20);
     let answer = loop {
-        let answer = why(target.pid());
+        let answer = why(&[case.target.pid()]);
         if !answer["deadlocks"].as_array().unwrap().is_empty() {
             break answer;
         }
@@ -205,10 +225,10 @@ fn crosswise((target, one, others): (Target, i64, BTreeSet<i64>), options: &[&st
 
 #[test]
 fn a_thread_that_sleeps_with_a_lock_is_not_a_deadlock() {
-    let (target, waiter, truth) = guards(&["-Copt-level=3"], "static");
-    named(&target, waiter, &truth, |wait| tids(&wait["holders"]) == truth);
-    let answer = why(target.pid());
-    assert_eq!(thread(&answer, waiter).unwrap()["verdict"], "waiting", "{answer:#}");
+    let cases = program("guards.rs", &["-Copt-level=3"], &["static"]);
+    named(&cases, Case::is_found);
+    let answer = why(&[cases[0].target.pid()]);
+    assert_eq!(thread(&answer, cases[0].waiter).unwrap()["verdict"], "waiting", "{answer:#}");
 }
 
 /// Blocks a thread in `wait` while another, started by `hold`, holds the lock.
@@ -221,7 +241,7 @@ fn in_this_process(kind: &str, wait: impl FnOnce() + Send + 'static, holder: i64
     let waiter = receive.recv().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let answer = why(std::process::id().cast_signed());
+        let answer = why(&[std::process::id().cast_signed()]);
         let wait = thread(&answer, waiter).map(|thread| thread["wait"].clone()).unwrap_or_default();
         let holders = wait["holders"].as_array().map(|_| tids(&wait["holders"])).unwrap_or_default();
         if wait["kind"] == kind && !holders.is_empty() {
@@ -263,10 +283,9 @@ fn a_reader_of_a_pthread_rwlock_is_found() {
     for options in [["-O0", "-pthread"], ["-O2", "-pthread"]] {
         let mut target = Target::program("readers.c", &options, &[]);
         let [reader, writer] = target.numbers();
-        let truth = BTreeSet::from([reader as i64]);
+        let case = Case { kind: "readers", target, waiter: writer as i64, truth: BTreeSet::from([reader as i64]) };
         // What an optimised program keeps in a register is not told.
-        let found = |wait: &Value| tids(&wait["holders"]) == truth || options[0] == "-O2";
-        named(&target, writer as i64, &truth, found);
+        named(&[case], |case, wait| case.is_found(wait) || options[0] == "-O2");
     }
 }
 
@@ -285,13 +304,13 @@ fn musl_builds() -> impl Iterator<Item = &'static [&'static str]> {
 #[test]
 fn holders_of_musls_locks_are_found() {
     for options in musl_builds() {
-        for kind in ["waiting", "semaphore", "sleeping", "c11", "writer", "readers"] {
-            let (target, waiter, truth) = program("musl_locks.c", options, kind);
-            // What an optimised program keeps in a register is not always told.
-            let found = |wait: &Value| tids(&wait["holders"]) == truth || options == ["-O2", "-static"];
-            let wait = named(&target, waiter, &truth, found);
+        let kinds = ["waiting", "semaphore", "sleeping", "c11", "writer", "readers"];
+        let cases = program("musl_locks.c", options, &kinds);
+        // What an optimised program keeps in a register is not always told.
+        let waits = named(&cases, |case, wait| case.is_found(wait) || options == ["-O2", "-static"]);
+        for (case, wait) in cases.iter().zip(waits) {
             let certainty = if tids(&wait["holders"]).is_empty() { "derived" } else { "inferred" };
-            assert_eq!(wait["certainty"], certainty, "{kind}: {wait:#}");
+            assert_eq!(wait["certainty"], certainty, "{}: {wait:#}", case.kind);
         }
     }
 }
@@ -299,10 +318,10 @@ fn holders_of_musls_locks_are_found() {
 #[test]
 fn nobody_is_named_who_does_not_hold_musls_lock() {
     for options in musl_builds() {
-        for kind in ["forgotten", "let_go", "another", "condition", "tried"] {
-            let (target, waiter, _) = program("musl_locks.c", options, kind);
-            let wait = named(&target, waiter, &BTreeSet::new(), |_| true);
-            assert_eq!(wait["certainty"], "derived", "{kind}: {wait:#}");
+        let mut cases = program("musl_locks.c", options, &["forgotten", "let_go", "another", "condition", "tried"]);
+        cases.iter_mut().for_each(|case| case.truth.clear());
+        for (case, wait) in cases.iter().zip(named(&cases, |_, _| true)) {
+            assert_eq!(wait["certainty"], "derived", "{}: {wait:#}", case.kind);
         }
     }
 }
@@ -310,27 +329,27 @@ fn nobody_is_named_who_does_not_hold_musls_lock() {
 #[test]
 fn two_mutexes_of_musl_taken_crosswise_are_a_deadlock() {
     for options in musl_builds() {
-        crosswise(program("musl_locks.c", options, "abba"), options);
+        crosswise("musl_locks.c", options, "abba");
     }
 }
 
 #[test]
 fn who_runs_a_one_time_initialisation_is_found() {
     for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
-        for kind in ["sleeps", "itself"] {
-            let (target, waiter, truth) = program("once.c", &options, kind);
-            // Unoptimised, the way out of a call may not be seen: nobody is named then.
-            let must = options[0] != "-O0";
-            let wait = named(&target, waiter, &truth, |wait| !must || tids(&wait["holders"]) == truth);
+        // Unoptimised, the way out of a call may not be seen: nobody is named then.
+        let must = options[0] != "-O0";
+        let cases = program("once.c", &options, &["sleeps", "itself"]);
+        for wait in named(&cases, |case, wait| !must || case.is_found(wait)) {
             assert_eq!(wait["kind"], "pthread_once", "{wait:#}");
             assert!(!must || wait["certainty"] == "inferred", "{wait:#}");
         }
         if options[0] != "-O0" {
-            crosswise(program("once.c", &options, "crosswise"), &options);
+            crosswise("once.c", &options, "crosswise");
         }
         // The one that does it runs; another has the address on its stack.
-        let (target, waiter, _) = program("once.c", &options, "beside");
-        let wait = named(&target, waiter, &BTreeSet::new(), |_| true);
+        let mut cases = program("once.c", &options, &["beside"]);
+        cases[0].truth.clear();
+        let wait = named(&cases, |_, _| true).remove(0);
         assert!(wait["evidence"].to_string().contains("could not be asked"), "{wait:#}");
     }
 }
@@ -338,14 +357,13 @@ fn who_runs_a_one_time_initialisation_is_found() {
 #[test]
 fn who_initialises_a_static_variable_of_cpp_is_found() {
     for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
-        let (target, waiter, truth) = program("statics.cpp", &options, "sleeps");
         let must = options[0] != "-O0";
-        let wait = named(&target, waiter, &truth, |wait| !must || tids(&wait["holders"]) == truth);
-        assert_eq!(wait["kind"], "cxa_guard", "{wait:#}");
-        assert!(!must || wait["certainty"] == "inferred", "{wait:#}");
+        let wait = named(&program("statics.cpp", &options, &["sleeps"]), |case, wait| !must || case.is_found(wait));
+        assert_eq!(wait[0]["kind"], "cxa_guard", "{wait:#?}");
+        assert!(!must || wait[0]["certainty"] == "inferred", "{wait:#?}");
         // At the highest level nothing of it may be left in the frames.
         if options[0] == "-O2" {
-            crosswise(program("statics.cpp", &options, "crosswise"), &options);
+            crosswise("statics.cpp", &options, "crosswise");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::wait::WaitObject;
 use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
 use crate::model::process::State;
-use crate::model::wait::{Certainty, Holder, Mode, Wait};
+use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
 #[derive(Serialize)]
@@ -101,7 +101,8 @@ pub(super) fn what(wait: &Wait) -> String {
     let words = wait.kind.words();
     match &*wait.resource {
         "" => words.to_owned(),
-        resource if resource.starts_with(words) => resource.to_owned(),
+        // `other` says nothing that the call does not say better.
+        resource if wait.kind == WaitKind::Other || resource.starts_with(words) => resource.to_owned(),
         resource => format!("{words}: {resource}"),
     }
 }

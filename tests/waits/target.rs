@@ -1,5 +1,6 @@
 //! Builds, starts and reads a program under test.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -123,12 +124,14 @@ pub(crate) fn read(pid: i32, tid: i32) -> Option<Wait> {
 /// into the build directory; what is there already for the same source and
 /// options is used again.
 pub(crate) fn build(name: &str, options: &[&str]) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
     let mut key = DefaultHasher::new();
     (name, options, std::fs::read(&source).unwrap()).hash(&mut key);
     let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{:016x}", key.finish()));
+    // Each is made once; different ones are made at the same time.
+    static MADE: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+    let own = MADE.lock().unwrap_or_else(PoisonError::into_inner).entry(binary.clone()).or_default().clone();
+    let _guard = own.lock().unwrap_or_else(PoisonError::into_inner);
     if !binary.exists() {
         let new = binary.with_extension(std::process::id().to_string());
         compile(&source, options, &new);

@@ -57,7 +57,7 @@ impl Blocked {
         if task.has_no_wait() {
             return Blocked::default();
         }
-        let call = if task.kernel { Call::Outside } else { call_in(source.once(&task.directory.file("syscall"))) };
+        let call = if task.kernel { Call::Kernel } else { call_in(source.once(&task.directory.file("syscall"))) };
         if call == Call::Running || call == Call::Unreadable(Errno::SRCH) {
             return Blocked::default();
         }
@@ -77,7 +77,7 @@ impl Blocked {
         let (call, denied) = match call {
             Call::Blocked { call, .. } => (Some(call), None),
             Call::Unreadable(error) => (None, Some(error)),
-            Call::Running | Call::Outside => (None, None),
+            Call::Running | Call::Outside | Call::Kernel => (None, None),
         };
         Blocked { call, wchan, wait, denied }
     }

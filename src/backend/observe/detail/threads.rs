@@ -51,7 +51,7 @@ fn thread(source: &Source, pid: Pid, tid: Pid, world: &mut World) -> Option<Thre
         wchan: (!wchan.is_empty()).then(|| visible_arc(wchan.as_bytes())),
         call: match call {
             Call::Blocked { call, .. } => Some(call),
-            Call::Running | Call::Outside | Call::Unreadable(_) => None,
+            Call::Running | Call::Outside | Call::Kernel | Call::Unreadable(_) => None,
         },
         wait: wait.map(Arc::new),
     })

@@ -14,10 +14,11 @@
 //! An answer counts only where it is one that the lock's own word allows: one
 //! thread for a lock held by one, at most as many as it counts for one held by
 //! readers. In a condition variable a guard is alive without the lock being held:
-//! who waits in one is asked only where it is clear which lock it takes again
-//! first. Who waits in a way unknown is not asked.
+//! who waits in one counts only where it is clear which lock that is
+//! ([`condvar`]). Of who waits in a way unknown only `onward` counts.
 
 mod code;
+mod condvar;
 mod held;
 mod itself;
 mod once;
@@ -26,13 +27,13 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::code::{CodeOf, beginning};
+use self::condvar::Manner;
 pub(super) use self::held::is_open;
 use self::held::{Held, held};
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
 use super::rehearsal::{Memory, Outcome, Written, onward, unwound};
 use super::wait::World;
-use super::wait::parking_lot::{self, Primitive};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
@@ -69,7 +70,11 @@ struct Cleanup {
 struct Asked {
     /// The lock that it waits for itself: if its call returns, it has got it.
     wants: Option<u64>,
-    in_condvar: bool,
+    manner: Manner,
+    /// The mutexes whose guards are alive, of a kind that a condition variable lets
+    /// go of; and the one that it has.
+    alive: Vec<u64>,
+    let_go: Option<u64>,
     /// How many of its innermost frames tell whether it holds that lock already.
     believed: usize,
     /// Innermost frame first.
@@ -120,17 +125,12 @@ impl Inference {
                 None => inference.silent += 1,
             }
         }
+        inference.find_what_was_let_go();
         inference
     }
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
-        // pthread's condition variables let go of more than mutexes: C++ waits in them
-        // with any lock.
-        let in_condvar = match sleeper.wait.map(|wait| (wait.kind, parking_lot::primitive(wait))) {
-            Some((WaitKind::Futex | WaitKind::PthreadCond, _) | (WaitKind::ParkingLot, None)) => return None,
-            Some((WaitKind::RustCondvar, _) | (WaitKind::ParkingLot, Some(Primitive::Condvar))) => true,
-            _ => false,
-        };
+        let manner = Manner::of(sleeper)?;
         if self.steps > ALL_STEPS {
             return None;
         }
@@ -152,7 +152,33 @@ impl Inference {
         }
         let wants = sleeper.wait.and_then(|wait| wait.address);
         let believed = itself::believed(code, &walk, sleeper.wait.map(|wait| wait.kind));
-        Some(Asked { wants, in_condvar, believed, unwound: cleanups, onward })
+        let (alive, let_go) = (Vec::new(), None);
+        let mut asked = Asked { wants, manner, alive, let_go, believed, unwound: cleanups, onward };
+        if let Manner::Condvar(kind) = manner {
+            asked.alive = condvar::alive(&asked, kind);
+            asked.let_go = condvar::taken_again(&asked).or_else(|| condvar::free(code, kind, &asked.alive));
+        }
+        Some(asked)
+    }
+
+    /// Of guards that are alive in a condition variable, those whose mutex another
+    /// thread holds.
+    fn find_what_was_let_go(&mut self) {
+        let held_elsewhere = |kind, lock: &u64| {
+            let plain = self.asked.values().filter(|asked| asked.manner == Manner::Plain);
+            plain.filter_map(|asked| Release::of(asked, kind, Held::Alone, *lock)).count() == 1
+        };
+        let mut found = Vec::new();
+        for (tid, asked) in self.asked.iter().filter(|(_, asked)| asked.let_go.is_none()) {
+            let Manner::Condvar(kind) = asked.manner else { continue };
+            let mut elsewhere = asked.alive.iter().filter(|lock| held_elsewhere(kind, lock));
+            if let (Some(&lock), None) = (elsewhere.next(), elsewhere.next()) {
+                found.push((*tid, lock));
+            }
+        }
+        for (tid, lock) in found {
+            self.asked.entry(tid).and_modify(|asked| asked.let_go = Some(lock));
+        }
     }
 
     /// Names the holders of the lock that is waited for, if that is clear.
@@ -187,6 +213,9 @@ impl Inference {
             };
             let how = in_words(&event.act);
             wait.evidence.push(format!("inferred: thread {tid} lets go of it {when} ({how} at {:#x})", event.pc));
+            if let Some(other) = self.asked.get(&tid).and_then(|asked| asked.let_go) {
+                wait.evidence.push(format!("its condition variable has let go of another lock, {other:#x}"));
+            }
         }
         if wait.partial {
             wait.evidence.push(format!("of {most} readers {times} could be found"));

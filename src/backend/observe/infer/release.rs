@@ -1,12 +1,13 @@
 //! How a thread would let go of a lock, and which acts do that.
 
+use super::condvar::Manner;
 use super::held::{Held, RUST_COUNT};
 use super::{Asked, Cleanup};
 use crate::backend::observe::rehearsal::{Act, Event};
 use crate::model::wait::WaitKind;
 
 /// Whether a thread would let go of the lock is not the same on all ways.
-struct Unclear;
+pub(super) struct Unclear;
 
 /// How a thread would let go of a lock.
 pub(super) struct Release<'n> {
@@ -21,33 +22,32 @@ impl<'n> Release<'n> {
     /// The release by a thread, if that is the first thing it would do with the
     /// lock, whichever way.
     pub(super) fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
-        if asked.in_condvar {
-            let taken = asked.onward.first_of_all().filter(|event| takes(&event.act))?;
-            if taken.address == lock {
-                return None;
-            }
+        if let Manner::Any { .. } = asked.manner {
+            return Self::by_going_on(asked, kind, held, lock);
         }
         // The landing pad of an initialisation covers nothing but that: who waits for
         // one is outside of it, unless it waits for itself.
         if asked.wants == Some(lock) && kind != WaitKind::CxaGuard {
             return Self::of_itself(asked, kind, held, lock).or_else(|| Self::before_it_takes(asked, kind, held, lock));
         }
-        let onward = Some(&asked.onward).filter(|onward| onward.touches(lock) && !asked.in_condvar);
-        let onward = match onward.map(|onward| onward.first(lock)) {
-            Some(Some((event, times))) if lets_go(kind, held, event) => {
-                Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
-            }
-            Some(Some(_)) => return None,
-            _ => None,
+        let onward = match asked.onward.first(lock).filter(|_| asked.manner == Manner::Plain) {
+            Some(_) => Some(Self::onward(asked, kind, held, lock)?),
+            None => None,
         };
-        match Self::by_cleanup(asked, kind, held, lock) {
-            Ok(found) => found.or(onward),
-            Err(Unclear) => None,
-        }
+        let found = Self::by_cleanup(asked, kind, held, lock).ok()?.or(onward)?;
+        let is_other = !asked.manner.may_lack(kind, found.event.size) || asked.let_go.is_some_and(|own| own != lock);
+        is_other.then_some(found)
+    }
+
+    /// The release by what the thread does next, if that is what it does first with
+    /// the lock.
+    pub(super) fn onward(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        let (event, times) = asked.onward.first(lock).filter(|(event, _)| lets_go(kind, held, event))?;
+        Some(Release { cleanup: None, event, times: if held == Held::Alone { 1 } else { times } })
     }
 
     /// The release by the code that cleans up after the frames.
-    fn by_cleanup(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Result<Option<Self>, Unclear> {
+    pub(super) fn by_cleanup(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Result<Option<Self>, Unclear> {
         let mut found: Option<Release<'n>> = None;
         for cleanup in asked.unwound.iter().filter(|cleanup| cleanup.outcome.touches(lock)) {
             // Where a frame locks it first, or not on all ways the same, nothing is
@@ -83,7 +83,7 @@ impl<'n> Release<'n> {
 
 /// Whether this is how a mutex is locked: of the standard library, four bytes, or
 /// of `parking_lot`, one.
-fn takes(act: &Act) -> bool {
+pub(super) fn takes(act: &Act) -> bool {
     *act == Act::CompareExchange { expected: Some(0), new: Some(1) }
 }
 

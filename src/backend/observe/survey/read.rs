@@ -109,7 +109,7 @@ impl Surveyor {
         let thread = text::visible_arc(&parse::unescape(stat.comm));
         let (mut call, mut wchan) = (Call::Running, None);
         if !matches!(state, State::Running | State::Zombie | State::Dead) {
-            call = if kernel { Call::Outside } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
+            call = if kernel { Call::Kernel } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
             // Every futex wait sleeps at the same place.
             let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
             if !is_futex && call != Call::Running {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use addr2line::Context;
 use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
 
+use super::demangle::readable;
 use super::elf::Elf;
 use crate::model::text;
 
@@ -76,7 +77,7 @@ impl Lines {
             let Some(place) = frame.location else { continue };
             let (Some(file), Some(line)) = (place.file, place.line) else { continue };
             let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
-            let function = name.map(|name| format!("{:#}", rustc_demangle::demangle(&text::visible(name.as_bytes()))));
+            let function = name.map(|name| readable(&text::visible(name.as_bytes())));
             found.push(Line { function, file: text::visible(file.as_bytes()), line });
         }
         found

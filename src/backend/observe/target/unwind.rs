@@ -17,8 +17,10 @@
 //! 5x, 41 5x     push of others, as many as the row says are saved
 //! ```
 //!
-//! Any other prologue ends the walk as incomplete, and so does a return address
-//! that does not stand behind a call: no frame is guessed.
+//! Of any other the code is followed from its first instruction to where it is
+//! ([`height`](super::height)). Where that is not clear the walk ends as incomplete,
+//! and so it does at a return address that does not stand behind a call: no frame is
+//! guessed.
 
 use std::ops::Deref;
 
@@ -27,6 +29,7 @@ use gimli::{
     RegisterRule, UnwindContext, UnwindSection, X86_64,
 };
 
+use super::height::below;
 use super::stack::{LONGEST_CALL, ends_in_call};
 
 /// So many frames are followed.
@@ -34,6 +37,8 @@ pub const FRAMES: usize = 256;
 const REGISTERS: usize = 16;
 /// The longest prologue: push rbp, mov, five pushes of two bytes, sub.
 const PROLOGUE: usize = 21;
+/// A longer function is not followed.
+const LONGEST: usize = 64 << 10;
 
 /// The call frame table of a file.
 #[derive(Debug)]
@@ -167,9 +172,8 @@ impl FrameTable {
                 let saved = row.registers().filter(|(_, rule)| matches!(rule, RegisterRule::Offset(_)));
                 // Of those saved, the return address and rbp lie above it.
                 let pushes = saved.filter(|(register, _)| *register != X86_64::RA).count().checked_sub(1)?;
-                let mut code = [0; PROLOGUE];
-                read(fde.initial_address().wrapping_add(moved), &mut code).then_some(())?;
-                registers.sp.checked_add(below_rbp(&code, pushes)?)?
+                let place = (fde.initial_address().wrapping_add(moved), fde.len());
+                rbp(registers, pushes, offset, place, read)?
             }
             None => return None,
         };
@@ -190,7 +194,9 @@ impl FrameTable {
         };
         let function = fde.initial_address().wrapping_add(moved);
         let length = fde.len();
-        let frame = Frame { registers: registers.clone(), cfa, function, length, exceptions, bare: false };
+        let mut own = registers.clone();
+        own.set(register.0, Some(base));
+        let frame = Frame { registers: own, cfa, function, length, exceptions, bare: false };
         // x86-64 psABI: an undefined return address marks the outermost frame.
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { frame, caller: None });
@@ -207,6 +213,28 @@ impl FrameTable {
         }
         Some(Step { frame, caller: Some(caller) })
     }
+}
+
+/// The value of rbp in a function of this place and length, which has saved so many
+/// more registers behind it and of which the table says that its frame begins so
+/// far above rbp.
+fn rbp(
+    registers: &Registers,
+    pushes: usize,
+    offset: i64,
+    (function, length): (u64, u64),
+    read: &impl Fn(u64, &mut [u8]) -> bool,
+) -> Option<u64> {
+    let mut code = [0; PROLOGUE];
+    let prologue = read(function, &mut code).then(|| below_rbp(&code, pushes)).flatten();
+    if let Some(below) = prologue {
+        return registers.sp.checked_add(below);
+    }
+    let at = usize::try_from(registers.pc.checked_sub(function)?).ok()?;
+    let mut code = vec![0; usize::try_from(length).ok().filter(|&length| length <= LONGEST)?];
+    read(function, &mut code).then_some(())?;
+    // The return address lies between the caller's frame and this.
+    registers.sp.checked_add(below(&code, at)?)?.checked_add(8)?.checked_add_signed(offset.checked_neg()?)
 }
 
 /// How far rbp lies above the stack pointer in a function that begins with this

@@ -37,15 +37,19 @@ pub enum Call {
         /// User program counter.
         pc: u64,
     },
-    /// It is blocked, but not in a system call (a page fault, a kernel thread).
+    /// It is blocked, but not in a system call: mostly in a page fault.
     Outside,
+    /// It is a thread of the kernel, which is in no system call and has no
+    /// registers of a program's.
+    Kernel,
     /// The file could not be read; mostly `EACCES` or `EPERM`.
     Unreadable(rustix::io::Errno),
 }
 
 impl Call {
     /// Understands the content of a `syscall` file (`proc_pid_syscall(5)`):
-    /// `running`; `-1 SP PC` outside of any call; or the number, six arguments,
+    /// `running`; `-1 SP PC` outside of any call, all zero for a thread of the
+    /// kernel; or the number, six arguments,
     /// SP and PC. `None` for anything else.
     pub fn parse(content: &[u8]) -> Option<Self> {
         let text = str::from_utf8(content).ok()?.trim();
@@ -54,15 +58,19 @@ impl Call {
         }
         let mut fields = text.split_ascii_whitespace();
         let number: i64 = fields.next()?.parse().ok()?;
-        if number == -1 {
-            return Some(Call::Outside);
-        }
         let mut hex = || u64::from_str_radix(fields.next()?.strip_prefix("0x")?, 16).ok();
+        if number == -1 {
+            let registers = (hex(), hex());
+            return Some(if registers == (Some(0), Some(0)) { Call::Kernel } else { Call::Outside });
+        }
         let mut args = [0; 6];
         for arg in &mut args {
             *arg = hex()?;
         }
         let (sp, pc) = (hex()?, hex()?);
+        if (sp, pc) == (0, 0) {
+            return Some(Call::Kernel);
+        }
         let name = syscalls::name(number).map_or_else(|| format!("syscall {number}").into(), Into::into);
         Some(Call::Blocked { call: BlockedCall { number, name, args }, sp, pc })
     }
@@ -102,6 +110,8 @@ mod tests {
     fn the_syscall_file_is_understood_or_refused() {
         assert_eq!(Call::parse(b"running\n"), Some(Call::Running));
         assert_eq!(Call::parse(b"-1 0x7fff 0x55d0\n"), Some(Call::Outside));
+        assert_eq!(Call::parse(b"-1 0x0 0x0\n"), Some(Call::Kernel));
+        assert_eq!(Call::parse(b"0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n"), Some(Call::Kernel));
         let Some(Call::Blocked { call, sp, pc }) =
             Call::parse(b"202 0x564ad3f89060 0x80 0x2 0x0 0x0 0x0 0x7f58a5d38ea8 0x7f58a5dc312b\n")
         else {

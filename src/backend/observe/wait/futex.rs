@@ -6,8 +6,8 @@
 //!            | 0x80 private to the process   | 0x100 time-out on the real-time clock
 //! ```
 
-use super::live::readable;
 use super::{Decoder, Facts, World};
+use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 

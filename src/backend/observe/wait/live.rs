@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::world::Source;
+use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};
 use crate::backend::observe::target::module::{Module, Modules, Runtime};
@@ -170,11 +171,6 @@ fn in_mapping(mapping: &Mapping, address: u64) -> String {
         name if name.starts_with('[') => format!("{name} +{:#x}", address - mapping.range.start),
         name => format!("{name} +{into:#x}"),
     }
-}
-
-/// A symbol as its author wrote it, where it is Rust's.
-pub(super) fn readable(symbol: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(symbol))
 }
 
 #[cfg(test)]

@@ -149,16 +149,15 @@ pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         return None;
     }
     world.begin_thread();
-    // A kernel thread has no user registers: the kernel shows them all as zero.
-    let outside = Facts { call: &Call::Outside, ..facts.clone() };
-    let facts = if matches!(facts.call, Call::Blocked { sp: 0, pc: 0, .. }) { &outside } else { facts };
     let mut wait = match facts.call {
         Call::Running => return None,
         Call::Unreadable(error) => match stopped::Stopped.decode(facts, world) {
             Some(wait) => wait,
             None => unreadable::from_wchan(facts, *error),
         },
-        Call::Blocked { .. } | Call::Outside => DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?,
+        Call::Blocked { .. } | Call::Outside | Call::Kernel => {
+            DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?
+        }
     };
     wait.since = wait.since.or(facts.since);
     Some(wait)

@@ -24,15 +24,16 @@ impl Decoder for Other {
     fn explain(&self) -> &'static str {
         "The thread is blocked in a system call that no decoder knows, or in one that does not look as it should. The \
          call and its arguments are shown as they are. In state D it cannot be woken by a signal and mostly waits for \
-         a disk or a file server. Outside of any system call it waits in the kernel itself: a page that is read in, \
-         or the work of a kernel thread."
+         a disk or a file server. Outside of any system call it waits for the kernel itself: a page that is read in, \
+         or, as a thread of the kernel, for work. Root is shown the functions of the kernel that it is in."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let resource = match facts.call {
             Call::Blocked { call, .. } => render(facts, world, call),
-            Call::Outside if facts.has_wchan() => format!("in the kernel ({})", facts.wchan),
-            Call::Outside => "in the kernel".to_owned(),
+            Call::Outside => outside(facts),
+            Call::Kernel if facts.has_wchan() => format!("the kernel's own work ({})", facts.wchan),
+            Call::Kernel => "the kernel's own work".to_owned(),
             Call::Running | Call::Unreadable(_) => return None,
         };
         let kind = if facts.state == State::Disk { WaitKind::Disk } else { WaitKind::Other };
@@ -42,17 +43,39 @@ impl Decoder for Other {
         if facts.state == State::Disk {
             wait.evidence.push("state D: no signal wakes it".to_owned());
         }
+        if matches!(facts.call, Call::Outside) {
+            wait.evidence.push("it is in no system call".to_owned());
+        }
         if facts.has_wchan() {
             wait.evidence.push(format!("sleeps in {}", facts.wchan));
         }
-        if kind == WaitKind::Disk {
-            wait.evidence.push(match kernel_stack(facts, world) {
-                Ok(frames) => format!("in the kernel: {}", frames.join(" ← ")),
-                Err(error) => format!("its kernel stack cannot be read ({error}): root may"),
-            });
+        // What the kernel does for itself nobody asks about.
+        if kind == WaitKind::Disk || (world.is_precise() && *facts.call != Call::Kernel) {
+            match kernel_stack(facts, world) {
+                Ok(frames) => wait.evidence.push(format!("in the kernel: {}", frames.join(" ← "))),
+                Err(Errno::NOENT | Errno::SRCH | Errno::NODATA) if kind != WaitKind::Disk => {}
+                Err(error) => wait.evidence.push(format!("its kernel stack cannot be read ({error}): root may")),
+            }
         }
         Some(wait)
     }
+}
+
+/// What a thread waits for that is in no system call, by where it sleeps.
+fn outside(facts: &Facts<'_>) -> String {
+    const PLACES: [(&[&str], &str); 3] = [
+        (&["userfault"], "whoever handles its page fault (userfaultfd(2))"),
+        (&["folio", "filemap", "page_fault", "swap", "fuse"], "a page of memory to be read in"),
+        (&["coredump"], "the core dump of its process to be written"),
+    ];
+    if !facts.has_wchan() {
+        return "the kernel, outside of any system call".to_owned();
+    }
+    let known = PLACES.iter().find(|(places, _)| facts.may_sleep_in(places));
+    known.map_or_else(
+        || format!("the kernel, outside of any system call, in {}", facts.wchan),
+        |(_, what)| (*what).to_owned(),
+    )
 }
 
 /// The innermost functions of the kernel that it is in; only root may know.
@@ -78,5 +101,23 @@ mod tests {
         assert!(says("its kernel stack cannot be read"));
         machine.write("100/task/101/stack", "[<0>] folio_wait_bit_common+0x13d/0x340\n[<0>] do_fsync+0x1/0x2\n");
         assert!(says("in the kernel: folio_wait_bit_common ← do_fsync"));
+    }
+
+    #[test]
+    fn what_is_in_no_system_call_is_told_by_its_place_in_the_kernel() {
+        let wait = |call: &[u8], wchan| {
+            let machine = Machine::new("0 0x0 0x0 0x0 0x0 0x0 0x0", wchan);
+            machine.decode_call(&Call::parse(call).unwrap()).unwrap()
+        };
+        let fault = wait(b"-1 0x7fff00000000 0x500000001010", "handle_userfault");
+        assert_eq!(
+            (&*fault.resource, fault.kind),
+            ("whoever handles its page fault (userfaultfd(2))", WaitKind::Other)
+        );
+        let page = wait(b"-1 0x7fff00000000 0x500000001010", "folio_wait_bit_common");
+        assert_eq!(&*page.resource, "a page of memory to be read in");
+        let unknown = wait(b"-1 0x7fff00000000 0x500000001010", "0");
+        assert_eq!(&*unknown.resource, "the kernel, outside of any system call");
+        assert_eq!(&*wait(b"-1 0x0 0x0", "io_wqe_worker").resource, "the kernel's own work (io_wqe_worker)");
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::{Maps, World};
 use crate::backend::observe::rehearsal::{Function, Memory, Stage};
+use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::epilogue::leave;
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
 use crate::backend::observe::target::unwind::{Frame, FrameTable, Registers, Walk, walk};
-use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 

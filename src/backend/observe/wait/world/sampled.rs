@@ -7,8 +7,8 @@ use rustix::io::Errno;
 
 use super::{Ahead, World};
 use crate::backend::observe::rehearsal::Memory;
+use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::unwind::{Registers, Walk};
-use crate::backend::observe::wait::live::readable;
 use crate::backend::observe::wait::shared;
 use crate::model::Pid;
 

@@ -23,6 +23,7 @@ mod link;
 mod live;
 mod lossy;
 mod map;
+mod message;
 mod namespace;
 mod patience;
 pub mod payload;

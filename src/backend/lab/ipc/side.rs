@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::message::Message;
 use super::payload::{self, Checker};
 use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
 use super::{End as ChannelEnd, Receiver, Sender};
@@ -113,7 +114,7 @@ impl Duty {
             sent: 0,
             received: 0,
             checker: Checker::new(0, Payload::default()),
-            message: Vec::new(),
+            message: Message::default(),
             laps: Recorder::new(),
             these: Recorder::new(),
             closed: Recorder::new(),
@@ -161,7 +162,7 @@ pub(super) struct End<S, R> {
     /// How many messages of the order have come.
     pub(super) received: u64,
     pub(super) checker: Checker,
-    pub(super) message: Vec<u8>,
+    pub(super) message: Message,
     /// What equal parts of a stream took.
     laps: Recorder,
     pub(super) these: Recorder,
@@ -172,7 +173,7 @@ pub(super) struct End<S, R> {
 
 impl<S: Sender, R: Receiver> End<S, R> {
     fn carry_out(&mut self, side: Side, order: &Order) -> io::Result<Done> {
-        self.message.resize(order.size.max(1), 0);
+        self.message.resize(order.size.max(1));
         self.checker.begin(order.payload);
         if order.fresh {
             let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };

@@ -85,8 +85,10 @@ impl Conductor<'_> {
                     break;
                 }
                 if self.report(LabState::Running)? {
-                    // Nothing more can come of it.
-                    return self.report(LabState::Done).map(drop);
+                    // Nothing more can come of it; but the lab looks at the
+                    // threads from outside, and ends the worker itself.
+                    self.report(LabState::Done)?;
+                    return self.boss.hear::<Order>(None).map(drop);
                 }
             }
             self.stage.close();

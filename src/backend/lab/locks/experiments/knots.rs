@@ -81,8 +81,8 @@ pub(super) const MISSED_NOTIFY: Knot = Knot {
     },
     threads: 1,
     // Nobody holds anything, so nobody can be named.
-    verdict: Verdict::Unknown,
-    or_else: &[Verdict::Waiting],
+    verdict: Verdict::Waiting,
+    or_else: &[Verdict::Unknown, Verdict::Stuck],
     statement: "A Condvar keeps nothing: a notification that finds nobody waiting is gone, and the wait that comes after \
                 it never ends. Set a flag under the mutex before notifying, and wait only while it is not set.",
 };

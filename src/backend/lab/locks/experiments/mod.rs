@@ -212,6 +212,10 @@ mod tests {
         for experiment in EXPERIMENTS {
             let finding = experiment.run().unwrap();
             assert!(finding.as_documented, "{}: {finding:#?}", experiment.key);
+            // Where the holder is not stored, the code tells: here it can be read.
+            if cfg!(target_arch = "x86_64") && ["abba-std", "upgrade"].contains(&experiment.key) {
+                assert!(finding.observed.iter().any(|line| line.starts_with("deadlock: ")), "{finding:#?}");
+            }
             assert!(!finding.observed.is_empty() && finding.statement.ends_with('.'), "{}", experiment.key);
         }
     }

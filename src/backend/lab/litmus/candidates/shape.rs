@@ -120,8 +120,15 @@ impl<'a> Shape<'a> {
         } else if !now && progress.search.satisfying && self.values.is_ruled_out(last) {
             return Ok(Next::Any);
         }
+        let open = |decision: &Decision| match decision {
+            Decision::Sees(_) => true,
+            Decision::Order(location) => self.orders[*location].left() > 1,
+        };
+        // Where one order is left there is nothing to decide.
+        let at = (at..self.decisions.len()).find(|at| open(&self.decisions[*at])).unwrap_or(self.decisions.len());
+        let left = self.decisions[at..].iter().filter(|decision| open(decision)).count();
         let Some(decision) = self.decisions.get(at).copied() else { return self.complete(alive, known, now, progress) };
-        let alive = progress.visitor.narrow(&self.frame, alive, self.decisions.len() - at);
+        let alive = progress.visitor.narrow(&self.frame, alive, left);
         if alive == 0 {
             return Ok(Next::Any);
         }

@@ -142,6 +142,11 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
     assert!(refused(&["check", &bytes]).contains("line 2 is not UTF-8"));
     let hostile = file("hostile.litmus", b"C \x1b[2J\n\x1b[31m{}");
     assert!(!refused(&["check", &hostile]).contains('\x1b'));
+    // One that cannot be judged keeps no other from being so.
+    let both = output(&["check", &wrong, &unknown, "SB-relaxed", "--model", "sc"]);
+    let (out, err) = (String::from_utf8(both.stdout).unwrap(), String::from_utf8(both.stderr).unwrap());
+    assert!(!both.status.success() && out.contains("SB-relaxed") && out.contains("Forbidden"), "{out}");
+    assert!(err.contains("wrong.litmus: line 4") && err.contains("unknown.litmus: line 4"), "{err}");
     assert!(refused(&["check", "/dev/zero"]).contains("more than 65536 bytes"));
     assert!(refused(&["check", directory.path().to_str().unwrap()]).contains("cannot read it"));
     assert!(refused(&["check", "/nowhere/at.all"]).contains("cannot open it: No such file"));

@@ -54,6 +54,7 @@ pub struct Backend {
     locks: Option<lab::Handle<lab::locks::LockLab>>,
     litmus: Option<lab::Handle<lab::litmus::LitmusLab>>,
     contention: Option<observe::contention::Watch>,
+    test: Option<lab::litmus::watch::FileWatch>,
 }
 
 impl Backend {
@@ -72,6 +73,7 @@ impl Backend {
             locks: None,
             litmus: None,
             contention: None,
+            test: None,
         }
     }
 
@@ -87,6 +89,7 @@ impl Backend {
             Command::Failures(command) => self.failures.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet)).send(command),
+            Command::WatchTest(path) => self.watch_test(path),
             Command::Watch(topics) => {
                 let observed = self.contention.as_ref().map(observe::contention::Watch::pid);
                 if observed != topics.contention {
@@ -101,6 +104,16 @@ impl Backend {
                 self.observer.send(command);
             }
         }
+    }
+
+    fn watch_test(&mut self, path: Option<String>) {
+        if self.test.as_ref().map(lab::litmus::watch::FileWatch::path) == path.as_deref() {
+            return;
+        }
+        // The old one ends before a new one begins.
+        self.test = None;
+        let watch = path.map(|path| lab::litmus::watch::FileWatch::start(&path, self.outlet.clone()));
+        self.test = watch.and_then(|watch| watch.map_err(|fault| self.outlet.fault(fault)).ok());
     }
 
     /// Takes everything that is new, and looks after readings that hang.

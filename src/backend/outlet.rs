@@ -82,7 +82,9 @@ impl Outlet {
             Update::Litmus(value) => drop(self.slots.litmus.0.force_push(value)),
             Update::Contention(value) => drop(self.slots.contention.0.force_push(value)),
             // A face that is gone needs no results any more.
-            result @ (Update::Experiment(_) | Update::Done(_) | Update::Fault(_)) => drop(self.results.send(result)),
+            result @ (Update::Experiment(_) | Update::SavedTest(_) | Update::Done(_) | Update::Fault(_)) => {
+                drop(self.results.send(result));
+            }
         }
         // A bell that already rings is loud enough.
         let _ = self.bell.try_send(());

@@ -13,7 +13,7 @@ use crate::model::finding::Finding;
 use crate::model::graph::WaitGraph;
 use crate::model::lab::LabCommand;
 use crate::model::life::Target;
-use crate::model::litmus::{LitmusProgress, LitmusSpec};
+use crate::model::litmus::{LitmusProgress, LitmusSpec, SavedTest};
 use crate::model::lock::{LockProgress, LockSpec};
 use crate::model::process::ProcessTable;
 use crate::model::system::SystemSample;
@@ -74,6 +74,8 @@ pub enum Command {
     Locks(LabCommand<LockSpec>),
     /// Something for the ordering lab.
     Litmus(LabCommand<LitmusSpec>),
+    /// Watch the file of a litmus test, or none.
+    WatchTest(Option<String>),
 }
 
 /// What the supervisor of children can be asked.
@@ -150,6 +152,8 @@ pub enum Update {
     Contention(Arc<Stamped<Observation>>),
     /// An experiment with child processes has ended.
     Experiment(Arc<Experimented>),
+    /// The file of a litmus test was saved.
+    SavedTest(Arc<SavedTest>),
     /// Something was done that is worth a line: `SIGTERM sent to 812 sleep`.
     Done(Arc<str>),
     /// Something could not be done.

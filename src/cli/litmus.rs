@@ -12,13 +12,14 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::Outcome;
 use crate::backend::Update;
+use crate::backend::lab::litmus::ast::Test;
 use crate::backend::lab::litmus::check::judge;
 use crate::backend::lab::litmus::harness::cost::measure;
 use crate::backend::lab::litmus::models::{MODELS, Model};
 use crate::backend::lab::litmus::{LitmusLab, library, run as lab};
 use crate::backend::lab::run_headless;
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::litmus::{LitmusProgress, LitmusSpec, Strategy};
+use crate::model::litmus::{Judgement, LitmusProgress, LitmusSpec, Strategy};
 use crate::model::{Fault, Nanos};
 use crate::report::{csv, litmus as report};
 
@@ -168,12 +169,18 @@ fn show(tests: &[String]) -> color_eyre::Result<Outcome> {
 fn check(args: &CheckArgs) -> color_eyre::Result<Outcome> {
     let models: Vec<Model> = args.models.iter().map(|name| model(name)).collect::<Result<_, _>>()?;
     let time = seconds(args.seconds)?;
+    // One that cannot be judged keeps no other from being so.
+    let mut failed: Option<Fault> = None;
     for name in &args.tests {
-        let spec = library::find(name)?;
-        let test = library::load(&spec)?;
-        let judgements = judge(&test, &models, time)
-            .map_err(|why| Fault::new(spec.test.clone(), format!("no verdict: {why}")))?
-            .judgements;
+        let (spec, test, judgements) = match verdicts(name, &models, time) {
+            Ok(verdicts) => verdicts,
+            Err(fault) => {
+                if let Some(before) = failed.replace(fault) {
+                    let _ = writeln!(io::stderr().lock(), "syncscope: {before}");
+                }
+                continue;
+            }
+        };
         if args.json {
             for judgement in &judgements {
                 let line = report::check(&spec.test, &test.name, &test.condition.text, judgement);
@@ -183,7 +190,15 @@ fn check(args: &CheckArgs) -> color_eyre::Result<Outcome> {
             print(report::check_text(&test.name, &test.condition.text, &judgements).trim_end())?;
         }
     }
-    Ok(Outcome::Done)
+    failed.map_or(Ok(Outcome::Done), |fault| Err(fault.into()))
+}
+
+fn verdicts(name: &str, models: &[Model], time: Duration) -> Result<(LitmusSpec, Test, Vec<Judgement>), Fault> {
+    let spec = library::find(name)?;
+    let test = library::load(&spec)?;
+    let judged = judge(&test, models, time);
+    let judged = judged.map_err(|why| Fault::new(spec.test.clone(), format!("no verdict: {why}")))?;
+    Ok((spec, test, judged.judgements))
 }
 
 fn model(name: &str) -> color_eyre::Result<Model> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Nanos;
 use super::lab::{Burst, LabState, WorkerCost};
+use super::{Fault, Nanos};
 
 /// How an access or a fence is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,6 +125,15 @@ impl LitmusSpec {
         let burst = Burst { on: Nanos::from_millis(5), every: Nanos::from_secs(1) };
         LitmusSpec { burst: Some(burst), ..LitmusSpec::store_buffering() }
     }
+}
+
+/// The file of a test, as it was just saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedTest {
+    /// Its path, as it was named.
+    pub path: String,
+    /// What is in it, or why it could not be read.
+    pub text: Result<String, Fault>,
 }
 
 /// A piece of a line of source.

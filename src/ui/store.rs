@@ -106,6 +106,8 @@ impl Store {
             Update::Experiment(done) => {
                 self.experiments.insert(done.key.clone(), Played::Done(done.found.clone()));
             }
+            // The panel that shows the test takes it.
+            Update::SavedTest(_) => {}
             Update::Done(text) => self.notice(now, text.to_string(), false),
             Update::Fault(fault) => self.notice(now, fault.to_string(), true),
         }
@@ -121,7 +123,7 @@ impl Store {
 
     /// Whether an update is a result, which even a frozen screen takes in.
     pub fn is_result(update: &Update) -> bool {
-        matches!(update, Update::Experiment(_) | Update::Done(_) | Update::Fault(_))
+        matches!(update, Update::Experiment(_) | Update::SavedTest(_) | Update::Done(_) | Update::Fault(_))
     }
 }
 

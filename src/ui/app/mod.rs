@@ -119,7 +119,14 @@ impl App {
         for panel in &mut self.panels {
             panel.on_update(update, &self.store);
         }
-        self.watch();
+        let look = look(
+            &self.store,
+            &self.theme,
+            self.frozen.unwrap_or_else(|| self.settings.clock.now()),
+            self.director.bursts(),
+        );
+        let effects = self.panels.iter_mut().flat_map(|panel| panel.after_update(&look)).collect();
+        self.carry_out(effects);
         true
     }
 

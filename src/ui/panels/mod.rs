@@ -131,6 +131,12 @@ pub trait Panel {
     /// derives from it once instead of at each frame.
     fn on_update(&mut self, _update: &Update, _store: &Store) {}
 
+    /// What it wants done after an update; asked while it is not on the screen
+    /// too.
+    fn after_update(&mut self, _look: &Look<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
     /// Whether it is taking text: then no global key but `Ctrl-C` and
     /// `Ctrl-Z` works.
     fn is_typing(&self) -> bool {

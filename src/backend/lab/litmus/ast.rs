@@ -147,19 +147,33 @@ pub enum Observable {
 impl Test {
     /// A final state as text, as in `0:r0=0; [x]=1;`.
     pub fn state_text(&self, state: &[i32]) -> String {
+        self.state_writer()(state)
+    }
+
+    /// Writes many final states as [`Test::state_text`] does one.
+    pub fn state_writer(&self) -> impl Fn(&[i32]) -> String {
         use std::fmt::Write;
-        let mut text = String::with_capacity(10 * state.len());
-        for (observable, value) in self.observed.iter().zip(state) {
-            let space = if text.is_empty() { "" } else { " " };
-            // Writing to a string cannot fail.
-            let _ = match observable {
-                Observable::Register(thread, register) => {
-                    write!(text, "{space}{thread}:{}={value};", self.threads[*thread].registers[register.0])
+        let name = |observable: &Observable| match observable {
+            Observable::Register(thread, register) => {
+                format!("{thread}:{}=", self.threads[*thread].registers[register.0])
+            }
+            Observable::Location(location) => format!("[{}]=", self.locations[location.0].name),
+        };
+        let names: Vec<String> = self.observed.iter().map(name).collect();
+        move |state| {
+            let mut text = String::with_capacity(names.iter().map(|name| name.len() + 3).sum());
+            for (name, value) in names.iter().zip(state) {
+                text.push_str(if text.is_empty() { "" } else { " " });
+                text.push_str(name);
+                match value {
+                    0..10 => text.push(char::from(b'0' + *value as u8)),
+                    // Writing to a string cannot fail.
+                    _ => drop(write!(text, "{value}")),
                 }
-                Observable::Location(location) => write!(text, "{space}[{}]={value};", self.locations[location.0].name),
-            };
+                text.push(';');
+            }
+            text
         }
-        text
     }
 
     /// The orderings of all threads, with where they stand and what they may be.

@@ -39,7 +39,8 @@ impl Axiom {
     /// # Errors
     /// The violation.
     pub fn acyclic(self, x: &Execution, parts: Parts<'_>) -> Consistency {
-        let all = parts.iter().fold(Relation::empty(x.size()), |all, (_, part)| all | *part);
+        let mut all = Relation::empty(x.size());
+        parts.iter().for_each(|(_, part)| all.unite(part));
         if all.is_acyclic() {
             return Ok(());
         }

@@ -65,7 +65,8 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
         Ended::TooLarge(why) => return Err(why),
     }
     let Bench { findings, states, candidates, .. } = bench;
-    let mut texts: Vec<(String, u32)> = states.iter().map(|(state, allow)| (test.state_text(state), *allow)).collect();
+    let text = test.state_writer();
+    let mut texts: Vec<(String, u32)> = states.iter().map(|(state, allow)| (text(state), *allow)).collect();
     texts.sort_unstable();
     let satisfying = states.iter().filter(|(state, _)| test.condition.proposition.holds(state));
     let satisfied: Vec<u32> = satisfying.map(|(_, allow)| *allow).collect();

@@ -1,5 +1,7 @@
 //! One candidate execution: what happened, and how it is related.
 
+use std::cell::OnceCell;
+
 use super::ast::Location;
 use super::relation::{Relation, Set};
 use crate::model::litmus::Order;
@@ -69,6 +71,9 @@ pub struct Execution {
     pub releases: Set,
     /// Events ordered `seq_cst`.
     pub seq_cst: Set,
+    /// What a model of a machine keeps of program order, once it has found that
+    /// out: it is the same for all candidates of these events.
+    pub preserved: OnceCell<Relation>,
     /// Whether two accesses of different threads could race.
     pub conflict: bool,
     /// Whether a violated axiom is to be shown with its cycle.
@@ -112,6 +117,7 @@ impl Execution {
             acquires: collect(&|e| e.kind != Kind::Write && e.order.acquires()),
             releases: collect(&|e| e.kind != Kind::Read && e.order.releases()),
             seq_cst: collect(&|e| e.order == Order::SeqCst),
+            preserved: OnceCell::new(),
             conflict: false,
             explain: false,
             events,
@@ -121,6 +127,13 @@ impl Execution {
     /// How many events there are.
     pub fn size(&self) -> usize {
         self.events.len()
+    }
+
+    /// eco = (rf ∪ mo ∪ rb)⁺, the extended coherence order. As mo is transitive
+    /// and rf;rb is part of it, one more step of rf is all that the closure adds.
+    pub fn eco(&self) -> Relation {
+        let later = &self.mo | &self.rb;
+        &self.rf | later.then(&self.rf) | later
     }
 
     /// `[set]`

@@ -140,7 +140,10 @@ pub fn find(name: &str) -> Result<LitmusSpec, Fault> {
 }
 
 /// Reads a file, as far as a test may be long.
-fn read(path: &Path) -> Result<String, Fault> {
+///
+/// # Errors
+/// A fault where it cannot be read, is too long, or is no text.
+pub fn read(path: &Path) -> Result<String, Fault> {
     let name = visible(path.as_os_str().as_encoded_bytes());
     let fault = |what: String| Fault::new(name.clone(), what);
     // A pipe that nobody writes to must not hold the program up.

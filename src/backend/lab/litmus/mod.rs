@@ -23,6 +23,7 @@ pub mod path;
 pub mod relation;
 pub mod run;
 pub mod source;
+pub mod watch;
 pub mod worker;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 
 use std::ops::{BitAnd, BitOr, Sub};
 
+use arrayvec::ArrayVec;
+
 /// The most events an execution may have: a row is a machine word.
 pub const MOST_EVENTS: usize = 64;
 
@@ -56,8 +58,7 @@ impl BitAnd for Set {
 /// A relation: row `a` holds every `b` that `a` is related to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    size: usize,
-    rows: [u64; MOST_EVENTS],
+    rows: ArrayVec<u64, MOST_EVENTS>,
 }
 
 impl Relation {
@@ -67,12 +68,12 @@ impl Relation {
     /// Where `size` exceeds [`MOST_EVENTS`].
     pub fn empty(size: usize) -> Self {
         assert!(size <= MOST_EVENTS, "an execution of {size} events");
-        Relation { size, rows: [0; MOST_EVENTS] }
+        Relation { rows: std::iter::repeat_n(0, size).collect() }
     }
 
     /// How many events there are.
     pub fn size(&self) -> usize {
-        self.size
+        self.rows.len()
     }
 
     /// Relates `a` to `b`.
@@ -102,20 +103,21 @@ impl Relation {
 
     /// All pairs, in order.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.size).flat_map(|a| self.row(a).iter().map(move |b| (a, b)))
+        (0..self.size()).flat_map(|a| self.row(a).iter().map(move |b| (a, b)))
     }
 
     /// Whether no events are related.
     pub fn is_empty(&self) -> bool {
-        self.rows[..self.size].iter().all(|row| *row == 0)
+        self.rows.iter().all(|row| *row == 0)
     }
 
     fn map(&self, row: impl Fn(usize, u64) -> u64) -> Relation {
-        let mut result = Relation::empty(self.size);
-        for a in 0..self.size {
-            result.rows[a] = row(a, self.rows[a]);
-        }
-        result
+        Relation { rows: self.rows.iter().enumerate().map(|(a, own)| row(a, *own)).collect() }
+    }
+
+    /// Adds the pairs of another.
+    pub fn unite(&mut self, other: &Relation) {
+        self.rows.iter_mut().zip(&other.rows).for_each(|(row, other)| *row |= other);
     }
 
     /// `self ; other`
@@ -127,7 +129,7 @@ impl Relation {
     /// `self⁻¹`
     #[must_use]
     pub fn inverse(&self) -> Relation {
-        let mut result = Relation::empty(self.size);
+        let mut result = Relation::empty(self.size());
         for (a, b) in self.pairs() {
             result.insert(b, a);
         }
@@ -144,9 +146,12 @@ impl Relation {
     #[must_use]
     pub fn closure(&self) -> Relation {
         let mut result = self.clone();
-        for through in 0..self.size {
+        for through in 0..self.size() {
             let onwards = result.rows[through];
-            for row in &mut result.rows[..self.size] {
+            if onwards == 0 {
+                continue;
+            }
+            for row in &mut result.rows {
                 if *row >> through & 1 == 1 {
                     *row |= onwards;
                 }
@@ -181,17 +186,22 @@ impl Relation {
 
     /// Whether no event is related to itself.
     pub fn is_irreflexive(&self) -> bool {
-        (0..self.size).all(|a| !self.contains(a, a))
+        (0..self.size()).all(|a| !self.contains(a, a))
     }
 
     /// Whether following it never leads back.
     pub fn is_acyclic(&self) -> bool {
-        let mut left = if self.size == MOST_EVENTS { u64::MAX } else { (1 << self.size) - 1 };
+        let mut left = if self.size() == MOST_EVENTS { u64::MAX } else { (1 << self.size()) - 1 };
         loop {
-            // Whoever leads to nothing that is left is on no cycle.
-            let ends = Set(left).iter().filter(|a| self.rows[*a] & left == 0).fold(0, |ends, a| ends | 1 << a);
-            left &= !ends;
-            if left == 0 || ends == 0 {
+            // Whoever leads to nothing that is left is on no cycle. Most relations
+            // lead to later events, so the last come first.
+            let before = left;
+            for a in (0..self.size()).rev() {
+                if self.rows[a] & left == 0 {
+                    left &= !(1 << a);
+                }
+            }
+            if left == 0 || left == before {
                 return left == 0;
             }
         }

@@ -16,6 +16,7 @@
 
 mod code;
 mod cost;
+mod diagram;
 mod graph;
 mod outcomes;
 mod picker;
@@ -23,6 +24,7 @@ mod program;
 pub(super) mod why;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -39,7 +41,7 @@ use crate::backend::lab::litmus::models::MODELS;
 use crate::backend::lab::litmus::run::preview;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, Strategy};
+use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, SavedTest, Strategy};
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
 use crate::ui::store::Store;
@@ -69,6 +71,7 @@ enum Act {
     Strategy,
     AsWritten,
     Outcome(isize),
+    Large,
     Cost,
     Reload,
 }
@@ -92,6 +95,7 @@ const KEYS: &[Binding<Act>] = &[
     bind(&[key('S')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual, timebase"),
     bind(&[key(']'), key('n')], Act::Outcome(1), "outcome", "explain the next outcome of the table"),
     bind(&[key('['), key('N')], Act::Outcome(-1), "", "explain the outcome before"),
+    bind(&[key('g')], Act::Large, "graph", "the execution, or the cycle that forbids it, as large as the panel"),
     bind(&[key('c')], Act::Cost, "cost", "what each ordering costs on this machine, in place of the machine code"),
     bind(&[key('r')], Act::Reload, "", "read the file again"),
     bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
@@ -109,6 +113,10 @@ struct Ordering {
     spec: LitmusSpec,
     /// How it stands before it has run; or why it cannot be shown.
     preview: Result<LitmusProgress, Fault>,
+    /// What is wrong with the file as it was saved last; what is shown was good.
+    broken: Option<Fault>,
+    /// The file's text that was saved and not looked at yet.
+    saved: Option<Arc<SavedTest>>,
     /// The figures of the last run, kept after it was stopped.
     kept: Option<LitmusProgress>,
     /// Distinct witnesses in a second, report by report, oldest first.
@@ -121,6 +129,8 @@ struct Ordering {
     asked: Option<Asked>,
     /// What orderings cost, once somebody has asked.
     costs: Option<cost::Costs>,
+    /// Whether the graph takes the place of outcomes and machine code.
+    large: bool,
     picker: Option<Picker>,
 }
 
@@ -130,12 +140,15 @@ impl Ordering {
         Ordering {
             spec,
             preview,
+            broken: None,
+            saved: None,
             kept: None,
             history: VecDeque::new(),
             cursor: 0,
             model: None,
             asked: None,
             costs: None,
+            large: false,
             picker: None,
         }
     }
@@ -178,8 +191,9 @@ impl Ordering {
                 self.model = (models > 0).then(|| (now + 1) % models);
             }
             Act::Outcome(by) => self.ask(by),
+            Act::Large => self.large = !self.large,
             Act::Cost => self.costs = if self.costs.is_some() { None } else { Some(cost::Costs::measure()) },
-            Act::Reload if self.spec.text.is_some() => return self.open(&self.spec.test.clone(), look),
+            Act::Reload if self.spec.text.is_some() => return self.read_again(look),
             Act::Reload => {}
             Act::Strategy => {
                 let strategy = match self.spec.strategy {
@@ -213,13 +227,48 @@ impl Ordering {
         });
     }
 
-    /// Shows the test in a file.
+    /// Shows the test in a file, and again whenever it is saved.
     fn open(&mut self, path: &str, look: &Look<'_>) -> Reaction {
         match library::find(path) {
-            Ok(spec) => self.set(LitmusSpec { strategy: self.spec.strategy, ..spec }, look),
+            Ok(spec) => {
+                let file = spec.text.is_some().then(|| spec.test.clone());
+                let set = self.set(LitmusSpec { strategy: self.spec.strategy, ..spec }, look);
+                with(set, Effect::Send(Command::WatchTest(file)))
+            }
             Err(fault) => {
                 self.preview = Err(fault);
                 self.kept = None;
+                Reaction::taken()
+            }
+        }
+    }
+
+    fn read_again(&mut self, look: &Look<'_>) -> Reaction {
+        let path = self.spec.test.clone();
+        let text = library::read(path.as_ref());
+        self.take_saved(&SavedTest { path, text }, look)
+    }
+
+    /// Shows what was saved, and lets it run where the test ran; where something
+    /// is wrong with it, that, beside what was shown before.
+    fn take_saved(&mut self, saved: &SavedTest, look: &Look<'_>) -> Reaction {
+        let text = match &saved.text {
+            Ok(text) => text.clone(),
+            Err(fault) => {
+                self.broken = Some(fault.clone());
+                return Reaction::taken();
+            }
+        };
+        if self.broken.is_none() && self.preview.is_ok() && self.spec.text.as_ref() == Some(&text) {
+            return Reaction::taken();
+        }
+        let changed = LitmusSpec { text: Some(text), ..self.spec.clone() };
+        // Orderings that were changed by hand stay so where they still can.
+        let as_written = LitmusSpec { orders: Vec::new(), ..changed.clone() };
+        match library::load(&changed).map(|_| changed).or_else(|_| library::load(&as_written).map(|_| as_written)) {
+            Ok(spec) => self.set(spec, look),
+            Err(fault) => {
+                self.broken = Some(fault);
                 Reaction::taken()
             }
         }
@@ -234,6 +283,7 @@ impl Ordering {
     fn set(&mut self, spec: LitmusSpec, look: &Look<'_>) -> Reaction {
         self.preview = preview(&spec);
         self.spec = spec;
+        self.broken = None;
         self.asked = None;
         let last = self.slots().len().saturating_sub(1);
         self.cursor = self.cursor.min(last);
@@ -281,6 +331,17 @@ impl Ordering {
     }
 }
 
+/// A reaction with one more effect.
+fn with(reaction: Reaction, effect: Effect) -> Reaction {
+    match reaction {
+        Reaction::Taken(mut effects) => {
+            effects.push(effect);
+            Reaction::Taken(effects)
+        }
+        Reaction::Ignored => Reaction::Taken(vec![effect]),
+    }
+}
+
 /// Whether a person's run goes on; the overview's bursts do not count.
 fn runs(look: &Look<'_>) -> bool {
     look.store.litmus.as_ref().is_some_and(|latest| {
@@ -305,6 +366,10 @@ impl Panel for Ordering {
     }
 
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let area = match &self.broken {
+            Some(fault) => draw_broken(screen, area, fault, look),
+            None => area,
+        };
         match self.shown() {
             Ok(progress) if area.height < 13 => outcomes::draw_small(screen, area, progress, runs(look), look),
             Ok(progress) => self.draw_whole(screen, area, progress, look),
@@ -324,7 +389,7 @@ impl Panel for Ordering {
                     self.picker = None;
                     (self.cursor, self.model) = (0, None);
                     let spec = LitmusSpec { strategy: Strategy::Auto, ..LitmusSpec::named(name) };
-                    return self.set(spec, look);
+                    return with(self.set(spec, look), Effect::Send(Command::WatchTest(None)));
                 }
                 Picked::File(path) => {
                     self.picker = None;
@@ -351,6 +416,12 @@ impl Panel for Ordering {
     }
 
     fn on_update(&mut self, update: &Update, _store: &Store) {
+        if let Update::SavedTest(saved) = update
+            && self.spec.text.is_some()
+            && saved.path == self.spec.test
+        {
+            self.saved = Some(saved.clone());
+        }
         if let Update::Litmus(progress) = update {
             let progress = &progress.value;
             match &progress.state {
@@ -373,6 +444,13 @@ impl Panel for Ordering {
         }
     }
 
+    fn after_update(&mut self, look: &Look<'_>) -> Vec<Effect> {
+        match self.saved.take().map(|saved| self.take_saved(&saved, look)) {
+            Some(Reaction::Taken(effects)) => effects,
+            Some(Reaction::Ignored) | None => Vec::new(),
+        }
+    }
+
     fn on_open(&mut self, _pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {
         self.picker = None;
         Vec::new()
@@ -391,6 +469,10 @@ impl Ordering {
         let [top, middle, bottom] =
             Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
         program::draw(screen, top, progress, self.cursor, &self.spec, look);
+        if self.large {
+            let rest = Rect { height: middle.height + bottom.height, ..middle };
+            return why::draw(screen, rest, progress, self.model, self.asked.as_ref(), look);
+        }
         if wide {
             let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
             outcomes::draw(screen, left, progress, &self.history, self.asked.as_ref(), look);
@@ -409,6 +491,16 @@ impl Ordering {
             }
         }
     }
+}
+
+/// What is wrong with the file, above what was good before; gives the rest.
+fn draw_broken(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) -> Rect {
+    let sentence = format!("{}: {}; below is what was read before", fault.source, fault.what);
+    let mut lines = text::wrap(&sentence, usize::from(area.width).max(1));
+    lines.truncate(usize::from(area.height / 4));
+    let height = lines.len() as u16;
+    draw_lines(screen, area, lines.into_iter().map(|line| Line::styled(line, look.style(Role::Danger))));
+    Rect { y: area.y + height, height: area.height - height, ..area }
 }
 
 fn draw_fault(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) {

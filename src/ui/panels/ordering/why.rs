@@ -89,7 +89,7 @@ fn reasons(
     look: &Look<'_>,
 ) -> Vec<Line<'static>> {
     let mut lines = match judgement {
-        Some(judgement) => explanation(judgement, width, look),
+        Some(judgement) => explanation(judgement, width, height, look),
         None => Vec::new(),
     };
     if let Some(why) = &progress.test.undecided {
@@ -101,7 +101,7 @@ fn reasons(
     }
     // Where there is room the other models have their say too.
     for other in all.iter().filter(|other| Some(*other) != judgement) {
-        let more = explanation(other, width, look);
+        let more = explanation(other, width, height.saturating_sub(lines.len() + 2), look);
         if lines.len() + more.len() + 2 <= height {
             let title = models::named(&other.model).map_or("", |model| model.title);
             lines.push(Line::default());
@@ -112,7 +112,7 @@ fn reasons(
     lines
 }
 
-fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+fn explanation(judgement: &Judgement, width: usize, height: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     if let Some((one, other)) = &judgement.race {
         let mut lines = wrapped("undefined: two accesses race, and then nothing is promised", width, Role::Warn, look);
         lines.push(event(one, look));
@@ -121,6 +121,12 @@ fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line
     }
     if let Some(broken) = &judgement.broken {
         let mut lines = wrapped(&format!("forbidden: {}", broken.meaning), width, Role::Strong, look);
+        let room = height.saturating_sub(lines.len());
+        let drawn = [false, true].map(|brief| super::graph::cycle(&broken.cycle, brief).lines(width, room, look));
+        if let Some(drawn) = drawn.into_iter().flatten().next() {
+            lines.extend(drawn);
+            return lines;
+        }
         for (at, relation) in &broken.cycle {
             lines.push(event(at, look));
             let meaning = RELATIONS.iter().find(|(name, _)| name == relation).map_or("", |(_, meaning)| meaning);
@@ -140,7 +146,7 @@ fn explanation(judgement: &Judgement, width: usize, look: &Look<'_>) -> Vec<Line
         return wrapped("forbidden: no execution satisfies the condition", width, Role::Strong, look);
     };
     let mut lines = wrapped("allowed: for instance by this execution", width, Role::Good, look);
-    lines.extend(super::graph::lines(witness, width, look));
+    lines.extend(super::graph::lines(witness, width, height.saturating_sub(lines.len()), look));
     lines
 }
 

@@ -120,8 +120,15 @@ impl<'a> Shape<'a> {
         } else if !now && progress.search.satisfying && self.values.is_ruled_out(last) {
             return Ok(Next::Any);
         }
-        let Some(decision) = self.decisions.get(at).copied() else { return self.complete(alive, now, progress) };
-        let alive = progress.visitor.narrow(&self.frame, alive, self.decisions.len() - at);
+        let open = |decision: &Decision| match decision {
+            Decision::Sees(_) => true,
+            Decision::Order(location) => self.orders[*location].left() > 1,
+        };
+        // Where one order is left there is nothing to decide.
+        let at = (at..self.decisions.len()).find(|at| open(&self.decisions[*at])).unwrap_or(self.decisions.len());
+        let left = self.decisions[at..].iter().filter(|decision| open(decision)).count();
+        let Some(decision) = self.decisions.get(at).copied() else { return self.complete(alive, known, now, progress) };
+        let alive = progress.visitor.narrow(&self.frame, alive, left);
         if alive == 0 {
             return Ok(Next::Any);
         }
@@ -226,7 +233,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn complete(&mut self, alive: u32, known: bool, progress: &mut Progress<'_>) -> Result<Next, Ended> {
+    fn complete(&mut self, alive: u32, before: bool, known: bool, progress: &mut Progress<'_>) -> Result<Next, Ended> {
         // A value that depends on itself is allowed by no model.
         let accesses = self.frame.reads | self.frame.writes;
         if !known || accesses.iter().any(|event| self.values.events[event].is_none()) {
@@ -238,7 +245,8 @@ impl<'a> Shape<'a> {
         if !progress.visitor.visit(&mut self.frame, &self.state, alive) {
             return Err(Ended::Enough);
         }
-        let more = progress.visitor.wants(&self.state, self.interested);
+        // Where this decision made the state known, no other leads to it from here.
+        let more = !before || progress.visitor.wants(&self.state, self.interested);
         Ok(if more { Next::Any } else { Next::OtherState })
     }
 }

@@ -109,7 +109,8 @@ impl<'a> Values<'a> {
                 continue;
             }
             for (other, start) in self.starts.iter().enumerate() {
-                let waits = |at: usize| sees[at] != UNDECIDED && written >> sees[at] & 1 == 1 && self.events[at].is_none();
+                let waits =
+                    |at: usize| sees[at] != UNDECIDED && written >> sees[at] & 1 == 1 && self.events[at].is_none();
                 if (*start..*start + self.paths[other].events.len()).any(waits) {
                     dirty |= 1 << other;
                 }

@@ -15,8 +15,8 @@ pub const MODEL: Model = Model {
     consistent,
     // Rust's release sequences are parts of these, and dependencies parts of sb.
     stronger_than: &["rust"],
-    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
-    races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
+    synchronises: Some(|x| synchronises(x, release_sequence)),
+    races: Some(|x| races(x, &synchronises(x, release_sequence))),
 };
 
 /// Shared with the Rust model.
@@ -29,7 +29,7 @@ const NO_THIN_AIR: Axiom =
     Axiom { name: "no-thin-air", meaning: "a value is not read before it was written in program order" };
 
 fn consistent(x: &Execution) -> Consistency {
-    let sw = synchronises(x, &release_sequence(x));
+    let sw = synchronises(x, release_sequence);
     common(x, &sw)?;
     NO_THIN_AIR.acyclic(x, &[("rf", &x.rf), ("sb", &x.sb)])
 }
@@ -37,17 +37,18 @@ fn consistent(x: &Execution) -> Consistency {
 /// rs = [W] ; (sb∩loc)? ; [W ⊒ rlx] ; (rf;rmw)*
 fn release_sequence(x: &Execution) -> Relation {
     let same_thread = (&x.sb & &x.loc).optional();
-    same_thread.from(x.writes).to(x.writes & x.atomics).then(&x.rf.then(&x.rmw).star())
+    let same_thread = same_thread.from(x.writes).to(x.writes & x.atomics);
+    if x.rmw.is_empty() { same_thread } else { same_thread.then(&x.rf.then(&x.rmw).star()) }
 }
 
 /// sw = [⊒ rel] ; ([F];sb)? ; rs ; rf ; [R ⊒ rlx] ; (sb;[F])? ; [⊒ acq]
-pub(super) fn synchronises(x: &Execution, rs: &Relation) -> Relation {
+pub(super) fn synchronises(x: &Execution, rs: fn(&Execution) -> Relation) -> Relation {
     if x.releases.is_empty() || x.acquires.is_empty() {
         return Relation::empty(x.size());
     }
     let after_fence = x.sb.from(x.fences).optional().from(x.releases);
     let before_fence = x.sb.to(x.fences).optional().to(x.acquires);
-    after_fence.then(rs).then(&x.rf.to(x.reads & x.atomics)).then(&before_fence)
+    after_fence.then(&rs(x)).then(&x.rf.to(x.reads & x.atomics)).then(&before_fence)
 }
 
 /// hb = (sb ∪ sw)⁺, initial writes before all
@@ -66,8 +67,7 @@ fn happens_before(x: &Execution, sw: &Relation) -> Relation {
 /// ```
 pub(super) fn common(x: &Execution, sw: &Relation) -> Consistency {
     let hb = happens_before(x, sw);
-    let communication = &x.rf | &x.mo | &x.rb;
-    let eco = communication.closure();
+    let eco = x.eco();
     let first: &[(&str, &Relation)] = &[("sw", sw), ("sb", &x.sb)];
     let second: &[(&str, &Relation)] = &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb)];
     COHERENCE.irreflexive(x, first, second, &hb.then(&eco.optional()))?;

@@ -20,22 +20,19 @@ pub const MODEL: Model = Model {
     about: "Rust and C++20: as RC11, load buffering allowed; thin-air values excluded by syntactic dependencies",
     consistent,
     stronger_than: &[],
-    synchronises: Some(|x| synchronises(x, &release_sequence(x))),
-    races: Some(|x| races(x, &synchronises(x, &release_sequence(x)))),
+    synchronises: Some(|x| synchronises(x, release_sequence)),
+    races: Some(|x| races(x, &synchronises(x, release_sequence))),
 };
 
 const NO_THIN_AIR: Axiom =
     Axiom { name: "no-thin-air", meaning: "a value cannot depend on itself (a stand-in: syntactic dependencies)" };
 
 fn consistent(x: &Execution) -> Consistency {
-    common(x, &synchronises(x, &release_sequence(x)))?;
+    common(x, &synchronises(x, release_sequence))?;
     // A read-modify-write is one operation: what its operand depends on, what it
     // read does too.
     let operand = x.data.then(&x.rmw.inverse()).irreflexive_part();
-    NO_THIN_AIR.acyclic(
-        x,
-        &[("rf", &x.rf), ("data", &x.data), ("data", &operand), ("ctrl", &x.ctrl), ("rmw", &x.rmw)],
-    )
+    NO_THIN_AIR.acyclic(x, &[("rf", &x.rf), ("data", &x.data), ("data", &operand), ("ctrl", &x.ctrl), ("rmw", &x.rmw)])
 }
 
 /// rs = [W ⊒ rlx] ; (rf;rmw)*

@@ -32,7 +32,7 @@ fn consistent(x: &Execution) -> Consistency {
     COHERENCE.acyclic(x, &[("rf", &x.rf), ("mo", &x.mo), ("fr", &x.rb), ("sb", &po_loc)])?;
     atomicity(x)?;
     let rfe = &x.rf & &x.ext;
-    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("fr", &x.rb), ("sb", &preserved(x))])
+    TSO.acyclic(x, &[("rf", &rfe), ("mo", &x.mo), ("fr", &x.rb), ("sb", x.preserved.get_or_init(|| preserved(x)))])
 }
 
 /// ppo = sb without write → read, save where the store is seq_cst, an RMW is at

@@ -77,8 +77,8 @@ impl Parser<'_> {
         Ok(matches!(self.token.kind, Kind::Word(word) if thread_number(word).is_some()))
     }
 
-    /// `P0 (atomic_int* x, int* d) { … }`
-    pub(super) fn thread(&mut self) -> Parsed<()> {
+    /// Reads over a thread's name; gives its number.
+    pub(super) fn begin_thread(&mut self) -> Parsed<usize> {
         let (offset, name) = self.word("a thread")?;
         let number = self.threads.len();
         if number == Limits::THREADS {
@@ -91,6 +91,12 @@ impl Parser<'_> {
         self.operations = 0;
         self.terms = 0;
         self.parameters.clear();
+        Ok(number)
+    }
+
+    /// `P0 (atomic_int* x, int* d) { … }`
+    pub(super) fn thread(&mut self) -> Parsed<()> {
+        let number = self.begin_thread()?;
         self.expect("(")?;
         while !self.accept(")")? {
             if !self.parameters.is_empty() {
@@ -265,6 +271,6 @@ impl Parser<'_> {
 }
 
 /// `P0` is thread 0.
-fn thread_number(word: &str) -> Option<usize> {
+pub(super) fn thread_number(word: &str) -> Option<usize> {
     word.strip_prefix('P').filter(|digits| digits.len() < 4)?.parse().ok()
 }

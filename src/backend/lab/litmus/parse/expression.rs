@@ -22,6 +22,23 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("*", Operator::Mul)],
 ];
 
+/// The same in Rust, where comparisons bind loosest.
+const SHORT_LEVELS: &[&[(&str, Operator)]] = &[
+    &[
+        ("==", Operator::Equal),
+        ("!=", Operator::Unequal),
+        ("<", Operator::Less),
+        ("<=", Operator::LessOrEqual),
+        (">", Operator::Greater),
+        (">=", Operator::GreaterOrEqual),
+    ],
+    &[("|", Operator::Or)],
+    &[("^", Operator::Xor)],
+    &[("&", Operator::And)],
+    &[("+", Operator::Add), ("-", Operator::Sub)],
+    &[("*", Operator::Mul)],
+];
+
 const ORDERS: &[(&str, Order)] = &[
     ("memory_order_relaxed", Order::Relaxed),
     ("memory_order_acquire", Order::Acquire),
@@ -87,7 +104,8 @@ impl Parser<'_> {
     }
 
     fn level(&mut self, level: usize, ops: &mut Vec<Op>) -> Parsed<Expression> {
-        let Some(operators) = LEVELS.get(level) else { return self.unary(ops) };
+        let levels = if self.short { SHORT_LEVELS } else { LEVELS };
+        let Some(operators) = levels.get(level) else { return self.unary(ops) };
         let mut left = self.level(level + 1, ops)?;
         while let Some((_, operator)) = operators.iter().find(|(symbol, _)| self.is(symbol)) {
             self.count_term()?;
@@ -99,6 +117,9 @@ impl Parser<'_> {
     }
 
     fn unary(&mut self, ops: &mut Vec<Op>) -> Parsed<Expression> {
+        if self.short && self.is("!") {
+            return Err(Complaint::new(self.token.offset, "write 'e == 0': '!' inverts bits in Rust"));
+        }
         if self.accept("!")? {
             return self.deeper(|parser| Ok(Expression::Not(Box::new(parser.unary(ops)?))));
         }
@@ -122,6 +143,9 @@ impl Parser<'_> {
     }
 
     fn primary(&mut self, ops: &mut Vec<Op>) -> Parsed<Expression> {
+        if self.short {
+            return self.short_primary(ops);
+        }
         let offset = self.token.offset;
         match self.token.kind {
             Kind::Number(_) => Ok(Expression::Constant(self.integer()?)),

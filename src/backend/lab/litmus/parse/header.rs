@@ -28,6 +28,7 @@ impl Parser<'_> {
         let kind = self.lexer.bare_word()?;
         match kind.kind {
             Kind::Word("C") => {}
+            Kind::Word("Rust") => self.short = true,
             Kind::Word(other) => {
                 let other = visible(other.as_bytes());
                 let what = format!("expected 'C' and the test's name, found '{other}': only the C dialect is read");

@@ -14,6 +14,8 @@
 //! exists (0:r0=1 /\ [x]=1)             or ~exists, or forall
 //! ```
 //!
+//! The same in Rust's words begins with `Rust` and is shorter: see [`rust`].
+//!
 //! Programs are loop-free and every value is an `int`. The [limits](Limits) are
 //! far above what an exhaustive check can handle. No input makes the parser
 //! panic or recurse without bound.
@@ -24,6 +26,7 @@ mod error;
 mod expression;
 mod header;
 mod lexer;
+mod rust;
 
 use self::condition::End;
 use self::error::Complaint;
@@ -83,6 +86,8 @@ struct Parser<'a> {
     /// How many operators or connectives.
     terms: usize,
     depth: usize,
+    /// Whether the test is written in the short notation.
+    short: bool,
 }
 
 type Parsed<T> = Result<T, Complaint>;
@@ -100,6 +105,7 @@ impl<'a> Parser<'a> {
             operations: 0,
             terms: 0,
             depth: 0,
+            short: false,
         }
     }
 
@@ -107,7 +113,7 @@ impl<'a> Parser<'a> {
         let (name, headline, keys) = self.header()?;
         self.initial_values()?;
         while self.is_thread_header()? {
-            self.thread()?;
+            if self.short { self.short_thread()? } else { self.thread()? }
         }
         if self.threads.is_empty() {
             return Err(self.unexpected("a thread: 'P0 (…) { … }'"));

@@ -1,10 +1,11 @@
-//! What happens when locks are used wrongly: small experiments, each in a
+//! What happens when locks and atomics are used wrongly: small experiments, each in a
 //! process of its own, each of which ends in a plain statement.
 //!
 //! An experiment is a function that runs in the child, and one line in
 //! [`EXPERIMENTS`]. One that makes a deadlock is looked at from outside, as
 //! `why` looks at any process.
 
+mod atomics;
 mod guards;
 mod knots;
 mod order;
@@ -40,6 +41,11 @@ pub const EXPERIMENTS: &[Experiment] = &[
     told("guard-early", "a guard is dropped as soon as it is made", guards::EARLY),
     told("guard-late", "a guard lives longer than it looks", guards::LATE),
     told("guard-leaked", "a guard is forgotten", guards::LEAKED),
+    told("lost-update", "two threads load, add and store", atomics::LOST_UPDATE),
+    told("torn", "one thread writes two halves while another reads both", atomics::TORN),
+    told("cas-storm", "many threads compare-exchange what they all have read", atomics::STORM),
+    told("aba", "a value comes back while a compare-exchange is under way", atomics::ABA),
+    told("aba-tagged", "the same with a counter beside the value", atomics::ABA_TAGGED),
 ];
 
 /// Finds an experiment by its key.

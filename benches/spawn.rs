@@ -11,8 +11,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::cell::Cell;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -188,16 +190,84 @@ fn costs() {
         let child = spawn::spawn(&request).unwrap();
         end(move || reap::wait(&child.pidfd).unwrap())
     };
-    println!("{:>9} {:>12} {:>22} {:>22} {:>22}", "resident", "Command", "with the janitor", "without", "pre_exec");
+    println!(
+        "{:>9} {:>12} {:>22} {:>22} {:>22} | {:>12} {:>22}",
+        "resident", "Command", "with the janitor", "without", "pre_exec", "with pipes", "the supervisor"
+    );
+    let piped = || {
+        let mut child =
+            Command::new("/bin/true").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        end(move || child.as_mut().unwrap().wait().unwrap())
+    };
+    let office = Office::new();
+    let supervised = || office.spawn();
     for size in SIZES_MB {
         let ballast = vec![1u8; size << 20];
-        let ways: [&dyn Fn() -> Box<dyn FnOnce()>; 4] = [&bare, &ours, &alone, &forked];
-        let [bare, ours, alone, forked] = measure(ways);
-        let ratio = |(call, all): (f64, f64)| format!("{call:.0} µs {:.2}× {:.2}×", call / bare.0, all / bare.1);
-        println!("{size:>6} MB {:>9.0} µs {:>22} {:>22} {:>22}", bare.0, ratio(ours), ratio(alone), ratio(forked));
+        let ways: [&dyn Fn() -> Box<dyn FnOnce()>; 6] = [&bare, &ours, &alone, &forked, &piped, &supervised];
+        let [bare, ours, alone, forked, piped, supervised] = measure(ways);
+        let ratio =
+            |(call, all): (f64, f64), to: (f64, f64)| format!("{call:.0} µs {:.2}× {:.2}×", call / to.0, all / to.1);
+        println!(
+            "{size:>6} MB {:>9.0} µs {:>22} {:>22} {:>22} | {:>9.0} µs {:>22}",
+            bare.0,
+            ratio(ours, bare),
+            ratio(alone, bare),
+            ratio(forked, bare),
+            piped.0,
+            ratio(supervised, piped)
+        );
         drop(ballast);
     }
-    println!("medians of {ROUNDS}; the first ratio is of the call alone, the second until the child is reaped");
+    println!(
+        "medians of {ROUNDS}; the first ratio is of the call alone, the second until the child is reaped; with pipes \
+         both connect all three streams, and the supervisor's is from the command to what it publishes"
+    );
+}
+
+/// The supervisor as a face has it.
+struct Office {
+    supervisor: Supervisor,
+    inlet: Inlet,
+    /// What it said was done: each child's start and end.
+    done: Cell<u64>,
+    spawned: Cell<u64>,
+}
+
+impl Office {
+    fn new() -> Rc<Self> {
+        let (outlet, inlet) = outlet();
+        Rc::new(Office {
+            supervisor: Supervisor::start(&outlet),
+            inlet,
+            done: Cell::default(),
+            spawned: Cell::default(),
+        })
+    }
+
+    fn spawn(self: &Rc<Self>) -> Box<dyn FnOnce()> {
+        let spec = ChildSpec { program: "/bin/true".into(), ..ChildSpec::default() };
+        self.supervisor.send(ChildCommand::Spawn(Box::new(spec)));
+        self.spawned.set(self.spawned.get() + 1);
+        let id = self.spawned.get();
+        self.until(2 * id - 1);
+        let office = self.clone();
+        end(move || {
+            office.until(2 * id);
+            office.supervisor.send(ChildCommand::Forget(id));
+        })
+    }
+
+    fn until(&self, done: u64) {
+        while self.done.get() < done {
+            self.inlet.drain(|update| {
+                let one = matches!(update, Update::Done(_));
+                self.done.set(self.done.get() + u64::from(one));
+            });
+            if self.done.get() < done {
+                let _ = self.inlet.bell().recv_timeout(Duration::from_secs(1));
+            }
+        }
+    }
 }
 
 /// What is left to do: to reap the child.

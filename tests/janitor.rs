@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// So many programs run, and are killed, at one time.
-const LANES: u32 = 4;
+const LANES: u32 = 8;
 /// How many random moments, in each lane.
-const KILLS: u32 = 20;
+const KILLS: u32 = 10;
 /// How many of them while channels that have names are made.
-const NAME_KILLS: u32 = 30;
+const NAME_KILLS: u32 = 15;
 
 /// Processes whose environment holds the mark, the janitor among them; zombies
 /// have no environment.

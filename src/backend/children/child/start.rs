@@ -109,11 +109,11 @@ impl Child {
 
     fn not_started(&mut self, error: &SpawnError) -> Fault {
         self.code = Some(exit::not_started_code(error));
-        let fault = Fault::new("spawn", error.to_string());
-        match error.hint() {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
+        let std = exit::error_as_std(error.errno);
+        Fault::new("spawn", error.to_string()).hint(match error.hint() {
+            Some(hint) => format!("{hint}. {std}"),
+            None => std,
+        })
     }
 }
 

@@ -94,6 +94,15 @@ pub(super) fn life(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line
         lines.push(Line::styled(dropped, look.style(Role::Faint)));
     }
     lines.extend(moments.iter().map(|moment| moment_line(moment, child.started, look)));
+    if let ChildState::Ended { exit, .. } = &child.state {
+        lines.push(Line::default());
+        let said = [(format!("ExitStatus: {}", exit::as_std(*exit)), Role::Text), (exit::ELSEWHERE.into(), Role::Dim)];
+        let wrapped = said.into_iter().flat_map(|(what, role)| {
+            let parts = text::wrap(&what, width);
+            parts.into_iter().map(move |part| Line::styled(part, look.style(role)))
+        });
+        lines.extend(wrapped);
+    }
     lines
 }
 

@@ -132,12 +132,16 @@ impl Builder {
         let beside_it = Rect { x: form.right(), width: area.width - form.width, ..area };
         let below_it = Rect { y: form.bottom(), height: area.height - form.height, ..area };
         if beside {
-            let calls = if area.height < 20 { 0 } else { area.height / 3 };
+            let lines = code_lines(&self.form, usize::from(beside_it.width.saturating_sub(2)), look);
+            // The code is whole before there is room for them.
+            let left = area.height.saturating_sub(lines.len() as u16 + 2);
+            let calls = if left < 6 { 0 } else { left.min(24) };
             let code = Rect { height: area.height - calls, ..beside_it };
-            draw_code(screen, code, &self.form, look);
+            draw_code(screen, code, lines, look);
             draw_calls(screen, Rect { y: code.bottom(), height: calls, ..code }, &self.form, children, look);
         } else if below {
-            draw_code(screen, below_it, &self.form, look);
+            let lines = code_lines(&self.form, usize::from(below_it.width.saturating_sub(2)), look);
+            draw_code(screen, below_it, lines, look);
         }
     }
 
@@ -183,7 +187,7 @@ fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<C
         Some(child) => {
             let title = text::fit(&format!("System calls of {}", words::name(child)), usize::from(area.width) - 4);
             let inside = frame::draw(screen, area, &title, "", look.theme);
-            rows::draw(screen, inside, side::calls(child, look));
+            rows::draw(screen, inside, side::calls(child, usize::from(inside.width), look));
         }
         None => {
             let inside = frame::draw(screen, area, "System calls", "", look.theme);
@@ -194,18 +198,21 @@ fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<C
     }
 }
 
-fn draw_code(screen: &mut Frame<'_>, area: Rect, form: &Form, look: &Look<'_>) {
+fn draw_code(screen: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, look: &Look<'_>) {
     let inside = frame::draw(screen, area, "The same in Rust", "^Y copies", look.theme);
-    let lines = match form.spec() {
+    rows::draw(screen, inside, lines);
+}
+
+fn code_lines(form: &Form, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    match form.spec() {
         Ok(spec) => code::rust(&spec)
             .lines()
-            .flat_map(|line| text::hard_wrap(line, usize::from(inside.width)))
+            .flat_map(|line| text::hard_wrap(line, width))
             .map(|line| {
                 let role = if line.trim_start().starts_with("//") { Role::Dim } else { Role::Text };
                 Line::styled(line, look.style(role))
             })
             .collect(),
         Err((at, why)) => vec![Line::styled(format!("{}: {why}", FIELDS[at].name), look.style(Role::Dim))],
-    };
-    rows::draw(screen, inside, lines);
+    }
 }

@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// Between two looks at what is left.
+const LOOK: Duration = Duration::from_millis(20);
 const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// So many programs run, and are killed, at one time.
 const LANES: u32 = 8;
@@ -66,7 +68,7 @@ fn kill_after(mark: &str, words: &[&str], pause: Duration, patience: Duration) {
             }
             panic!("killed after {pause:?}, {patience:?} later these live: {left:?} {names:?}");
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -213,7 +215,7 @@ fn kill_while_names_are_made(lane: u32, temporary: &Path, queues: &Path) -> usiz
     // once.
     let often = vec!["16M"; 100].join(",");
     let runs = [
-        ["--transport", named, "--size", "1,2"],
+        ["--transport", named, "--size", "1"],
         ["--transport", "sysv_mq,unix_datagram_path,unix_seqpacket_path", "--size", &often],
     ];
     let start = |mark: &str, run: usize, private: bool| {
@@ -252,12 +254,14 @@ fn kill_while_names_are_made(lane: u32, temporary: &Path, queues: &Path) -> usiz
         let begin = Instant::now();
         let patience = Duration::from_secs(1).max(whole[run]);
         loop {
-            let (left, named) = (marked(&mark), names(temporary, queues));
+            let (named, late) = (names(temporary, queues), begin.elapsed() >= patience);
+            // The processes are the dearer ones to look for.
+            let left = if named.is_empty() || late { marked(&mark) } else { HashSet::new() };
             if left.is_empty() && named.is_empty() {
                 break;
             }
-            assert!(begin.elapsed() < patience, "killed in run {run}, {patience:?} later: {left:?} {named:?}");
-            std::thread::sleep(Duration::from_millis(5));
+            assert!(!late, "killed in run {run}, {patience:?} later: {left:?} {named:?}");
+            std::thread::sleep(LOOK);
         }
     }
     seen

@@ -150,11 +150,11 @@ fn moment_line(moment: &Moment, started: Nanos, look: &Look<'_>) -> Line<'static
         }
         Happening::Continued => ("continued".to_owned(), "waitid WCONTINUED", Role::Good),
         Happening::Signalled { signal, target } => {
-            (format!("{} sent to {}", signal::name(signal), target.words()), "by us", Role::Accent)
+            (format!("{} to {}", signal::name(signal), target.words()), "by us", Role::Accent)
         }
         Happening::Ended { exit } => {
             let role = if exit.code == Some(0) { Role::Good } else { Role::Danger };
-            (format!("ended: {}", exit::short(exit)), "its pidfd became readable", role)
+            (format!("ended: {}", exit::short(exit)), "its pidfd is readable", role)
         }
         Happening::Reaped => ("reaped".to_owned(), "waitid WEXITED", Role::Text),
         Happening::Delayed { by } => (format!("to start again in {by}"), "asked for", Role::Accent),
@@ -164,7 +164,7 @@ fn moment_line(moment: &Moment, started: Nanos, look: &Look<'_>) -> Line<'static
     let at = moment.at.0 as f64 / 1e9 - started.0 as f64 / 1e9;
     Line::from(vec![
         Span::styled(format!("{at:>12.6} "), look.style(Role::Faint)),
-        Span::styled(format!("{} ", text::left(&what, 28)), look.style(role)),
+        Span::styled(format!("{} ", text::left(&what, 30)), look.style(role)),
         Span::styled(from, look.style(Role::Faint)),
     ])
 }

@@ -34,7 +34,7 @@ const SIZES_MB: [usize; 3] = [0, 64, 512];
 /// What a child of the crowd writes each tenth of a second.
 const PORTION: usize = 10_000;
 const CROWD: usize = 1_000;
-const READ: u64 = 4 << 30;
+const READ: u64 = 2 << 30;
 const WRITER: &str = "--write-portions";
 
 fn main() {
@@ -116,6 +116,11 @@ fn reading() {
     for (what, script) in [
         ("lines of 80", format!("yes {} | head -c {READ}", "x".repeat(79))),
         ("no line end", format!("head -c {READ} /dev/zero")),
+        ("colours", format!("yes \"$(printf '\\033[1;32mok\\033[0m {}')\" | head -c {READ}", "x".repeat(66))),
+        (
+            "a progress bar",
+            format!("yes \"$(printf '\\033[32m%s\\033[0m\\r' {})\" | tr -d '\\n' | head -c {READ}", "#".repeat(60)),
+        ),
     ] {
         let (begin, cpu) = (Instant::now(), supervisor_cpu());
         watch.spawn("sh", &["-c", &script]);

@@ -12,13 +12,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// Between two looks at what is left.
+const LOOK: Duration = Duration::from_millis(20);
 const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// So many programs run, and are killed, at one time.
-const LANES: u32 = 4;
+const LANES: u32 = 8;
 /// How many random moments, in each lane.
-const KILLS: u32 = 20;
+const KILLS: u32 = 10;
 /// How many of them while channels that have names are made.
-const NAME_KILLS: u32 = 30;
+const NAME_KILLS: u32 = 15;
 
 /// Processes whose environment holds the mark, the janitor among them; zombies
 /// have no environment.
@@ -66,7 +68,7 @@ fn kill_after(mark: &str, words: &[&str], pause: Duration, patience: Duration) {
             }
             panic!("killed after {pause:?}, {patience:?} later these live: {left:?} {names:?}");
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -213,7 +215,7 @@ fn kill_while_names_are_made(lane: u32, temporary: &Path, queues: &Path) -> usiz
     // once.
     let often = vec!["16M"; 100].join(",");
     let runs = [
-        ["--transport", named, "--size", "1,2"],
+        ["--transport", named, "--size", "1"],
         ["--transport", "sysv_mq,unix_datagram_path,unix_seqpacket_path", "--size", &often],
     ];
     let start = |mark: &str, run: usize, private: bool| {
@@ -252,13 +254,69 @@ fn kill_while_names_are_made(lane: u32, temporary: &Path, queues: &Path) -> usiz
         let begin = Instant::now();
         let patience = Duration::from_secs(1).max(whole[run]);
         loop {
-            let (left, named) = (marked(&mark), names(temporary, queues));
+            let (named, late) = (names(temporary, queues), begin.elapsed() >= patience);
+            // The processes are the dearer ones to look for.
+            let left = if named.is_empty() || late { marked(&mark) } else { HashSet::new() };
             if left.is_empty() && named.is_empty() {
                 break;
             }
-            assert!(begin.elapsed() < patience, "killed in run {run}, {patience:?} later: {left:?} {named:?}");
-            std::thread::sleep(Duration::from_millis(5));
+            assert!(!late, "killed in run {run}, {patience:?} later: {left:?} {named:?}");
+            std::thread::sleep(LOOK);
         }
     }
     seen
+}
+
+/// Names, for this test started once more as a program that supervises, the
+/// mark that its children bear.
+const SUPERVISES: &str = "SYNCSCOPE_JANITOR_TEST_SUPERVISES";
+
+/// Killed while it supervises one that is to end with it and one that is not.
+#[test]
+fn a_killed_program_s_children_end_save_those_that_are_to_go_on() {
+    if std::env::var_os(SUPERVISES).is_some() {
+        return supervise();
+    }
+    let mark = format!("{}-fates", std::process::id());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "a_killed_program_s_children_end_save_those_that_are_to_go_on"]);
+    command.env(SUPERVISES, "").env(MARK, &mark).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut program = command.spawn().unwrap();
+    let sleeper = |seconds: &str| {
+        let line = format!("sleep\0{seconds}\0");
+        let is = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words == line.as_bytes());
+        marked(&mark).into_iter().find(is)
+    };
+    let wait_until = |what: &str, good: &dyn Fn() -> bool| {
+        let begin = Instant::now();
+        while !good() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "never: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_until("both run", &|| sleeper("1001").is_some() && sleeper("1002").is_some());
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let kept = sleeper("1002").unwrap();
+    // The janitor is the last to go.
+    wait_until("all but one are gone", &|| marked(&mark) == HashSet::from([kept]));
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(kept), nix::sys::signal::Signal::SIGKILL);
+}
+
+fn supervise() {
+    use syncscope::backend::children::Supervisor;
+    use syncscope::backend::{ChildCommand, outlet, program};
+    use syncscope::model::child::ChildSpec;
+    use syncscope::model::launch::{Fate, Redirect};
+
+    program::set(env!("CARGO_BIN_EXE_syncscope"));
+    let (outlet, _inlet) = outlet::outlet();
+    let supervisor = Supervisor::start(&outlet);
+    for (seconds, fate) in [("1001", Fate::End), ("1002", Fate::Keep)] {
+        let (program, args) = ("sleep".into(), vec![seconds.into()]);
+        let streams = [Redirect::Null, Redirect::Null, Redirect::Null];
+        let spec = ChildSpec { program, args, fate, streams, ..ChildSpec::default() };
+        supervisor.send(ChildCommand::Spawn(Box::new(spec)));
+    }
+    std::thread::sleep(Duration::from_mins(1));
 }

@@ -41,12 +41,20 @@ pub fn push_visible(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         let mut letter = None;
         for c in chunk.valid().chars() {
-            letter = push_char(out, c, letter);
+            letter = match u8::try_from(c) {
+                // Most of all text, and the worst of a flood of NULs.
+                Ok(byte @ b' '..=b'~') => {
+                    out.push(char::from(byte));
+                    Some(Letter { at: out.len() - 1, width: 1, marks: 0 })
+                }
+                Ok(byte) if byte.is_ascii() => {
+                    escape_byte(out, byte);
+                    None
+                }
+                _ => push_char(out, c, letter),
+            };
         }
-        for byte in chunk.invalid() {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\x{byte:02x}");
-        }
+        chunk.invalid().iter().for_each(|byte| escape_byte(out, *byte));
     }
 }
 
@@ -105,14 +113,24 @@ fn is_alef(c: char) -> bool {
 }
 
 fn escape(out: &mut String, c: char) {
-    // Writing to a String cannot fail.
-    let _ = match c {
-        '\n' => out.write_str("\\n"),
-        '\r' => out.write_str("\\r"),
-        '\t' => out.write_str("\\t"),
-        c if (c as u32) < 0x100 => write!(out, "\\x{:02x}", c as u32),
-        c => write!(out, "\\u{{{:x}}}", c as u32),
-    };
+    match u8::try_from(c) {
+        Ok(byte) => escape_byte(out, byte),
+        // Writing to a String cannot fail.
+        Err(_) => drop(write!(out, "\\u{{{:x}}}", c as u32)),
+    }
+}
+
+fn escape_byte(out: &mut String, byte: u8) {
+    match byte {
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        _ => {
+            let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+            out.push_str("\\x");
+            out.extend([digit(byte >> 4), digit(byte)]);
+        }
+    }
 }
 
 /// Whether a terminal or a reader could be misled by this character: controls

@@ -6,6 +6,7 @@
 
 pub mod affinity;
 pub mod clock;
+mod clone3;
 pub mod code;
 pub mod diag;
 pub mod fork;

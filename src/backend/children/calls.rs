@@ -16,8 +16,9 @@ pub(super) fn lines(trail: &Trail) -> Vec<Arc<str>> {
 fn line(call: &Call, trail: &Trail) -> String {
     let [a, b, _] = call.args;
     let what = match call.name() {
+        "clone3" => "clone3(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND)".to_owned(),
         "clone" => "clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD)".to_owned(),
-        "rt_sigaction" => "rt_sigaction: handlers back to the default".to_owned(),
+        "rt_sigaction" => "rt_sigaction: to the default, or ignored as asked".to_owned(),
         "rt_sigprocmask" => "rt_sigprocmask(SIG_SETMASK, ∅)".to_owned(),
         "setpgid" => "setpgid(0, 0)".to_owned(),
         "prlimit64" => {
@@ -43,7 +44,7 @@ fn line(call: &Call, trail: &Trail) -> String {
     match (call.error(), call.returned) {
         (Some(errno), _) => format!("{what}{times} = {}", reason(errno)),
         (None, false) => format!("{what}{times}: does not return"),
-        (None, true) if matches!(call.name(), "clone" | "setsid" | "pidfd_open" | "getpid") => {
+        (None, true) if matches!(call.name(), "clone3" | "clone" | "setsid" | "pidfd_open" | "getpid") => {
             format!("{what}{times} = {}", call.result)
         }
         (None, true) => format!("{what}{times}"),
@@ -64,10 +65,11 @@ mod tests {
         let trail = Trail { calls: spawned.calls, candidates: spawned.candidates };
         let lines = lines(&trail);
         let pid = spawned.pid;
-        assert_eq!(&*lines[0], format!("clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD) = {pid}"));
+        let clone = lines[0].strip_prefix("clone3(CLONE_VM").or(lines[0].strip_prefix("clone(CLONE_VM"));
+        assert!(clone.unwrap().ends_with(&format!(") = {pid}")), "{}", lines[0]);
         let has = |wanted: &str| assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted}: {lines:#?}");
         for wanted in [
-            "rt_sigaction: handlers back to the default ×",
+            "rt_sigaction: to the default",
             &format!("setsid() = {pid}"),
             "prlimit64(RLIMIT_NOFILE)",
             "execve(\"/nowhere/true\") = No such file or directory (ENOENT)",

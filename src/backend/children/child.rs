@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use rustix::process::WaitIdOptions;
 
-use super::exit;
 use super::family::{Family, Kinship};
 use super::life::Life;
 use super::output::Output;
+use super::{calls, exit};
 use crate::backend::janitor;
 use crate::model::child::{
     ChildId, ChildSpec, ChildState, ChildView, Course, Exit, LiveUsage, StdinState, Stream, Usage,
@@ -42,7 +42,8 @@ pub(super) struct Child {
     pub(super) ending: Target,
     pub(super) family: Option<Family>,
     relatives: Arc<[Relative]>,
-    calls: Arc<[Arc<str>]>,
+    /// How it was started, once somebody was told.
+    calls: Option<Arc<[Arc<str>]>>,
     pub(super) state: ChildState,
     code: Option<u8>,
     live: Option<LiveUsage>,
@@ -233,6 +234,10 @@ impl Child {
             _ => StdinState::Closed,
         };
         let log = self.output.log();
+        // Putting it into words can wait until the child runs.
+        let trail = self.process.as_ref().map(|process| process.trail.clone());
+        let calls = self.calls.get_or_insert_with(|| trail.map_or_else(Arc::default, |t| calls::lines(&t).into()));
+        let calls = calls.clone();
         let view = Arc::new(ChildView {
             id: self.id,
             pid: self.process.as_ref().filter(|_| self.lives()).map(|process| process.pid),
@@ -242,7 +247,7 @@ impl Child {
             code: self.code,
             live: self.live,
             history: self.history.iter().copied().collect(),
-            course: Course { family: self.relatives.clone(), calls: self.calls.clone(), ..self.life.course() },
+            course: Course { family: self.relatives.clone(), calls, ..self.life.course() },
             spec: self.spec.clone(),
             stdin,
             stdout_bytes: self.output.bytes(Stream::Stdout),

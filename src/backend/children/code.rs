@@ -16,7 +16,7 @@ pub fn rust(spec: &ChildSpec) -> String {
     let attributes = &spec.attributes;
     let steps = before_exec(spec);
     if attributes.grouping == Grouping::Group || attributes.user.is_some() || !steps.is_empty() {
-        line("use std::os::unix::process::CommandExt;");
+        line("use std::os::unix::process::CommandExt; // Unix only");
     }
     line("use std::process::{Command, Stdio};");
     line("");
@@ -105,6 +105,7 @@ fn before_exec(spec: &ChildSpec) -> Vec<String> {
     steps.extend(attributes.limits.iter().map(limit));
     steps.extend(attributes.nice.map(|nice| format!("libc::setpriority(libc::PRIO_PROCESS, 0, {nice});")));
     if !attributes.cpus.is_empty() {
+        steps.push("// Linux only; macOS has no such call:".to_owned());
         steps.push("let mut cpus: libc::cpu_set_t = std::mem::zeroed();".to_owned());
         steps.extend(attributes.cpus.iter().map(|cpu| format!("libc::CPU_SET({cpu}, &mut cpus);")));
         steps.push("libc::sched_setaffinity(0, size_of_val(&cpus), &cpus);".to_owned());

@@ -26,6 +26,30 @@ pub fn meaning(exit: Exit) -> Option<&'static str> {
     }
 }
 
+/// What std's `ExitStatus` says of it, and the wait status (waitid(2), sys/wait.h)
+/// that it is made of.
+pub fn as_std(exit: Exit) -> String {
+    let status = match (exit.code, exit.signal) {
+        (Some(code), _) => (code & 0xff) << 8,
+        (None, Some(signal)) => signal | if exit.core { 0x80 } else { 0 },
+        (None, None) => return "nobody knows its status: somebody else has waited for it".to_owned(),
+    };
+    let (code, signal) = (exit.code, exit.signal);
+    format!("code() = {code:?}, signal() = {signal:?}, core_dumped() = {}; into_raw() = {status:#06x}", exit.core)
+}
+
+/// What of that is so on Unix only.
+pub const ELSEWHERE: &str = "signal(), core_dumped() and into_raw() are Unix's (ExitStatusExt), and the layout of \
+    into_raw() is the system's own. On Windows code() is always there, with 32 bits: a crash is a code such as \
+    0xC0000005, kill() leaves 1, and there is no signal.";
+
+/// What std makes of an error of the kernel's.
+pub fn error_as_std(errno: Errno) -> String {
+    let raw = errno.raw_os_error();
+    let kind = std::io::Error::from_raw_os_error(raw).kind();
+    format!("std: ErrorKind::{kind:?}, raw_os_error() {raw}, a number of Linux's: others have other numbers")
+}
+
 /// The code a shell would give: its own, or 128 and the signal's number.
 pub fn shell_code(exit: Exit) -> u8 {
     match (exit.code, exit.signal) {
@@ -121,6 +145,10 @@ mod tests {
         for (exit, words, meant, code) in cases {
             assert_eq!((short(exit).as_str(), meaning(exit), shell_code(exit)), (words, meant, code));
         }
+        let std = "code() = None, signal() = Some(11), core_dumped() = true; into_raw() = 0x008b";
+        assert_eq!(as_std(by(None, Some(11), true)), std);
+        assert!(as_std(by(Some(3), None, false)).ends_with("into_raw() = 0x0300"));
+        assert!(error_as_std(Errno::NOENT).starts_with("std: ErrorKind::NotFound, raw_os_error() 2,"));
         assert!(meaning(by(Some(139), None, false)).unwrap().contains("SIGSEGV"));
     }
 }

@@ -36,6 +36,8 @@ const ALL_LOGS: usize = 48 << 20;
 const LEAST: usize = 48 << 10;
 /// At most about thirty pictures a second.
 const PICTURE: Nanos = Nanos::from_millis(33);
+/// The same where pictures take long to make.
+const LONGEST_PAUSE: Nanos = Nanos::from_millis(150);
 /// Between two looks for stops, and at what the living use.
 const STOPS: Nanos = Nanos::from_millis(10);
 const USAGE: Nanos = Nanos::from_secs(1);
@@ -63,6 +65,8 @@ pub(super) struct Loop {
     buffer: Vec<u8>,
     dirty: bool,
     published: Nanos,
+    /// Until the next picture.
+    pause: Nanos,
     /// When to look for stops, if SIGCHLD said so.
     stops_due: Option<Nanos>,
     stops_seen: Nanos,
@@ -95,6 +99,7 @@ impl Loop {
             buffer: vec![0; 64 << 10],
             dirty: true,
             published: Nanos::ZERO,
+            pause: PICTURE,
             stops_due: None,
             stops_seen: Nanos::ZERO,
             usage_due: Nanos::ZERO,
@@ -130,7 +135,7 @@ impl Loop {
         let living = self.children.values().any(Child::is_looked_at);
         let due = self.children.values().filter_map(|child| child.life.due()).min();
         let dues =
-            [self.dirty.then_some(self.published + PICTURE), self.stops_due, living.then_some(self.usage_due), due];
+            [self.dirty.then_some(self.published + self.pause), self.stops_due, living.then_some(self.usage_due), due];
         dues.into_iter().flatten().min().map(|due| due.since(now))
     }
 
@@ -356,7 +361,7 @@ impl Loop {
                 None => {}
             }
         }
-        if self.dirty && self.published + PICTURE <= now {
+        if self.dirty && self.published + self.pause <= now {
             self.publish(now);
         }
     }
@@ -377,6 +382,8 @@ impl Loop {
         let value = Children { children };
         self.outlet.publish(Update::Children(Arc::new(Stamped { at: now, took, seq: self.seq, value })));
         (self.dirty, self.published) = (false, now);
+        // Making a picture of floods must leave time for reading them.
+        self.pause = Nanos(3 * took.0).min(LONGEST_PAUSE).max(PICTURE);
     }
 
     /// SIGTERM to each living child's tree, SIGKILL after the grace; those that

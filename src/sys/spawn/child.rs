@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) cwd: *const c_char,
     pub(super) stdio: [c_int; 3],
     pub(super) group: Group,
+    /// Whether the kernel has set the handlers of all signals back.
+    pub(super) handlers_are_reset: Cell<bool>,
     /// Bit n − 1 for signal n.
     pub(super) ignore: u64,
     /// Resource limits: `RLIMIT_NOFILE` first, then what was asked for.
@@ -119,7 +121,7 @@ type Failed = (Step, c_int, usize);
 
 fn become_program(plan: &Plan) -> Result<(), Failed> {
     let trace = &plan.trace;
-    reset_signals(trace, plan.ignore);
+    reset_signals(trace, plan);
     let step = |step: Step| move |errno: c_int| (step, errno, 0);
     match plan.group {
         Group::Inherit => {}
@@ -185,8 +187,11 @@ fn become_user(trace: &Trace, user: User) -> Result<(), c_int> {
 }
 
 /// Handlers are the parent's code: none may run here. Ignored signals stay so,
-/// save `SIGPIPE` and with those of `ignore`.
-fn reset_signals(trace: &Trace, ignore: u64) {
+/// save `SIGPIPE` and with those of `ignore`. Where the kernel has reset the
+/// handlers, these are all that is left to do.
+fn reset_signals(trace: &Trace, plan: &Plan) {
+    let ignore = plan.ignore;
+    let handlers_are_reset = plan.handlers_are_reset.get();
     // struct sigaction as the kernel has it on x86-64 and aarch64: handler,
     // flags, restorer, mask.
     let default = [libc::SIG_DFL as u64, 0, 0, 0];
@@ -197,6 +202,8 @@ fn reset_signals(trace: &Trace, ignore: u64) {
         let number = signal as usize;
         let wanted = if ignore >> (signal - 1) & 1 == 1 {
             Some(&ignored)
+        } else if handlers_are_reset {
+            (signal == libc::SIGPIPE).then_some(&default)
         } else {
             let query = [number, 0, (&raw mut now).expose_provenance(), SET as usize, 0];
             let _ = call(trace, libc::SYS_rt_sigaction, query);

@@ -1,6 +1,6 @@
 //! Starts a process without ever copying the parent's page tables.
 //!
-//! clone(2) with `CLONE_VM | CLONE_VFORK`, as glibc's `posix_spawn` does it:
+//! clone3(2) with `CLONE_VM | CLONE_VFORK`, or clone(2) where there is none:
 //! the child runs on a stack of its own in the parent's memory while the
 //! calling thread stands still, so the price does not grow with the parent.
 //! `pre_exec` of std would switch to fork(2), whose price does. On top of what
@@ -13,7 +13,9 @@ pub mod gate;
 mod search;
 pub mod trace;
 
+use std::cell::Cell;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use rustix::io::Errno;
 use self::child::{NO_FD, Plan, User};
 pub use self::error::{SpawnError, Step, reason};
 use self::trace::Call;
+use super::clone3;
 use super::limits;
 use super::pidfd::Pidfd;
 use crate::model::Pid;
@@ -206,6 +209,7 @@ fn attempt(
         cwd: cwd.as_ref().map_or(ptr::null(), |cwd| cwd.as_ptr()),
         stdio,
         group: request.group,
+        handlers_are_reset: Cell::new(true),
         ignore: request.ignore.iter().fold(0, |mask, signal| mask | 1 << (signal - 1)),
         limits: limits.as_ptr(),
         limit_count: limits.len(),
@@ -242,19 +246,38 @@ fn attempt(
 /// Clones; returns when the child has executed its program or has ended.
 fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
     let mut stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>());
+    let stack = stack.spare_capacity_mut();
+    let blocked = child::SignalsBlocked::all();
+    let (started, number) = gate::while_open(|| match by_clone3(stack, plan) {
+        // Too old a kernel, or a sandbox that cannot look into its arguments.
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => (by_clone(stack, plan), libc::SYS_clone),
+        other => (other, libc::SYS_clone3),
+    });
+    drop(blocked);
+    let (pid, pidfd) = started.map_err(|errno| SpawnError::new(Step::Clone, errno))?;
+    let clone = Call { number, result: i64::from(pid), times: 1, returned: true, ..Call::default() };
+    Ok(Spawned { pid, pidfd, calls: vec![clone], candidates: Vec::new() })
+}
+
+fn by_clone3(stack: &mut [MaybeUninit<u128>], plan: &Plan) -> Result<(Pid, Pidfd), Errno> {
+    plan.handlers_are_reset.set(true);
+    // SAFETY: `child::main` gets a `Plan` whose pointers all live in our
+    // callers' frames, makes raw system calls only, and writes nothing but the
+    // cells of `plan` and this thread's errno. All signals are blocked, so no
+    // handler runs in the shared memory.
+    unsafe { clone3::start(stack, child::main, ptr::from_ref(plan).cast_mut().cast::<c_void>()) }
+}
+
+fn by_clone(stack: &mut [MaybeUninit<u128>], plan: &Plan) -> Result<(Pid, Pidfd), Errno> {
+    plan.handlers_are_reset.set(false);
     // The stack grows downward; u128 keeps its top 16-byte aligned.
-    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+    let top = stack.as_mut_ptr_range().end;
     let mut pidfd: c_int = NO_FD;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    let blocked = child::SignalsBlocked::all();
-    // SAFETY: `child::main` runs on `stack`, which outlives it: CLONE_VFORK
-    // holds this thread until the child has left our memory. It gets a `Plan`
-    // whose pointers all live in our callers' frames, makes raw system calls
-    // only, and writes nothing but `plan.failure` and this thread's errno. All
-    // signals are blocked, so no handler runs in the shared memory.
-    // CLONE_PIDFD stores the descriptor where the first variadic argument
-    // points.
-    let mut clone = || unsafe {
+    // SAFETY: as above; the stack outlives the child, for CLONE_VFORK holds
+    // this thread until that has left our memory. CLONE_PIDFD stores the
+    // descriptor where the first variadic argument points.
+    let pid = unsafe {
         libc::clone(
             child::main,
             top.cast::<c_void>(),
@@ -263,17 +286,11 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
             &raw mut pidfd,
         )
     };
-    let (pid, errno) = gate::while_open(|| (clone(), Errno::from_io_error(&std::io::Error::last_os_error())));
-    drop(blocked);
-    drop(stack);
     if pid < 0 {
-        return Err(SpawnError::new(Step::Clone, errno.unwrap_or(Errno::AGAIN)));
+        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN));
     }
     // SAFETY: the kernel has just made this descriptor for us.
-    let pidfd = Pidfd::from(unsafe { OwnedFd::from_raw_fd(pidfd) });
-    let args = [flags as usize, 0, 0];
-    let clone = Call { number: libc::SYS_clone, args, result: i64::from(pid), times: 1, returned: true };
-    Ok(Spawned { pid, pidfd, calls: vec![clone], candidates: Vec::new() })
+    Ok((pid, Pidfd::from(unsafe { OwnedFd::from_raw_fd(pidfd) })))
 }
 
 /// Who changes its user makes its memory undumpable (`commit_creds` in the

@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthChar;
 use super::pen;
 use super::sequence::{ESC, Found, find};
 use crate::model::ink::Ink;
+use crate::model::text;
 
 /// Bytes of one cell: a letter and the marks that stand on it.
 const ROOM: usize = 12;
@@ -144,7 +145,10 @@ impl Row {
                     Some(width) => self.put(encoded, width),
                 }
             }
-            chunk.invalid().iter().for_each(|byte| self.put(&[*byte], 1));
+            // As it will be shown: what comes to stand beside it later must not
+            // make a character of it.
+            let shown = text::visible(chunk.invalid());
+            shown.bytes().for_each(|byte| self.put(&[byte], 1));
         }
     }
 
@@ -254,6 +258,7 @@ impl Row {
             }
             _ => {}
         }
+        self.column = self.column.min(self.cells.len().max(FARTHEST));
     }
 
     fn erase(&mut self, from: usize, until: usize) {

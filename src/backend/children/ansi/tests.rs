@@ -150,8 +150,8 @@ proptest! {
         let end = whole(&before);
         let (mut one, mut other) = (Ink::default(), Ink::default());
         let short = compact(&before[..end], one);
-        let whole = paint(&[&before[..end], &after].concat(), &mut one);
-        let split = paint(&[short.as_slice(), &after].concat(), &mut other);
+        let whole = paint(&[&before[..], &after].concat(), &mut one);
+        let split = paint(&[short.as_slice(), &before[end..], &after].concat(), &mut other);
         prop_assert_eq!((whole.text, one), (split.text, other));
     }
 }

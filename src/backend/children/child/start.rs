@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::super::exit;
 use super::super::family::Family;
 use super::super::life::Life;
 use super::super::output::Output;
 use super::super::request::{Resolved, grouping};
 use super::super::streams::Streams;
-use super::super::{calls, exit};
 use super::Child;
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildId, ChildSpec, ChildState, Stream};
@@ -32,7 +32,7 @@ impl Child {
             ending: Target::Child,
             family: None,
             relatives: Arc::default(),
-            calls: Arc::default(),
+            calls: None,
             state: ChildState::Running,
             code: None,
             live: None,
@@ -98,7 +98,7 @@ impl Child {
         drop(held);
         self.life.note_at(created, Happening::Created { pid: process.pid });
         self.code = None;
-        self.calls = calls::lines(&process.trail).into();
+        self.calls = None;
         self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit));
         self.process = Some(process);
         (self.stdin, self.streams) = (streams.input, streams.outputs);
@@ -109,11 +109,11 @@ impl Child {
 
     fn not_started(&mut self, error: &SpawnError) -> Fault {
         self.code = Some(exit::not_started_code(error));
-        let fault = Fault::new("spawn", error.to_string());
-        match error.hint() {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
+        let std = exit::error_as_std(error.errno);
+        Fault::new("spawn", error.to_string()).hint(match error.hint() {
+            Some(hint) => format!("{hint}. {std}"),
+            None => std,
+        })
     }
 }
 

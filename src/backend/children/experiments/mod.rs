@@ -64,14 +64,16 @@ pub const EXPERIMENTS: &[Experiment] = &[
         key: "zombie",
         title: "a child has ended and nobody has waited for it",
         statement: "A zombie holds nothing but its entry in the process table, with its exit status; that stays until \
-                    its parent waits for it, or ends. Signals do nothing to it. Dropping a `Child` does not wait.",
+                    its parent waits for it, or ends. Signals do nothing to it. Dropping a `Child` does not wait. So it \
+                    is on every Unix; on Windows a process that ended is gone with the last handle to it.",
         play: kin::zombie,
     },
     Experiment {
         key: "orphan",
         title: "a parent ends before its child",
         statement: "An orphan gets a new parent: the nearest ancestor that said PR_SET_CHILD_SUBREAPER, otherwise init \
-                    of its pid namespace, which reaps it when it ends. Nothing ends it just because its parent did.",
+                    of its pid namespace, which reaps it when it ends. Nothing ends it just because its parent did. macOS knows no subreapers: launchd takes it; on \
+                    Windows it keeps the number of a parent that is gone.",
         play: kin::orphan,
     },
     Experiment {
@@ -118,7 +120,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "posix_spawn, vfork, clone3 and fork+exec beside each other, at growing sizes of the parent",
         statement: "fork copies the page tables, so its price grows with the parent; posix_spawn, vfork and clone3 with \
                     CLONE_VM | CLONE_VFORK run the child in the parent's memory while that stands still, and cost the \
-                    same at any size.",
+                    same at any size. std uses posix_spawn where it can, on macOS too; on Windows there is nothing \
+                    to copy (CreateProcess).",
         play: costs::spawn_costs,
     },
     Experiment {

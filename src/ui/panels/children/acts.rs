@@ -27,7 +27,7 @@ impl Children {
         }
         match act {
             Act::Build => {
-                self.mode = Mode::Build(Box::default());
+                self.mode = Mode::Build(self.built.take().unwrap_or_default());
                 return Reaction::taken();
             }
             Act::Experiments => {

@@ -1,11 +1,17 @@
-//! The builder: a form, and the Rust code that does the same.
+//! The builder: a form, the Rust code that does the same, and the system calls
+//! that it took when it was started so.
 //!
 //! ```text
 //! ╭ Start a program ───────────────╮╭ The same in Rust ─────────────╮
 //! │ command      cargo test        ││ let mut command = …           │
 //! │ environment ‹ours›             ││ …                             │
+//! │                                │╰───────────────────────────────╯
+//! │                                │╭ System calls of 5185 cargo … ─╮
+//! │                                ││ parent clone3(…) = 5185       │
 //! ╰────────────────────────────────╯╰───────────────────────────────╯
 //! ```
+
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
@@ -14,7 +20,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::form::{FIELDS, Form};
+use super::{side, words};
 use crate::backend::children::code;
+use crate::model::child::ChildView;
 use crate::model::launch::ChildSpec;
 use crate::ui::keymap::Hint;
 use crate::ui::panels::Look;
@@ -110,7 +118,7 @@ impl Builder {
     }
 
     /// Draws it.
-    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, children: &[Arc<ChildView>], look: &Look<'_>) {
         let beside = area.width >= 100;
         let below = !beside && area.height > FIELDS.len() as u16 + 8;
         let form = if beside {
@@ -121,10 +129,19 @@ impl Builder {
             area
         };
         self.draw_form(screen, form, look);
+        let beside_it = Rect { x: form.right(), width: area.width - form.width, ..area };
+        let below_it = Rect { y: form.bottom(), height: area.height - form.height, ..area };
         if beside {
-            draw_code(screen, Rect { x: form.right(), width: area.width - form.width, ..area }, &self.form, look);
+            let lines = code_lines(&self.form, usize::from(beside_it.width.saturating_sub(2)), look);
+            // The code is whole before there is room for them.
+            let left = area.height.saturating_sub(lines.len() as u16 + 2);
+            let calls = if left < 6 { 0 } else { left.min(24) };
+            let code = Rect { height: area.height - calls, ..beside_it };
+            draw_code(screen, code, lines, look);
+            draw_calls(screen, Rect { y: code.bottom(), height: calls, ..code }, &self.form, children, look);
         } else if below {
-            draw_code(screen, Rect { y: form.bottom(), height: area.height - form.height, ..area }, &self.form, look);
+            let lines = code_lines(&self.form, usize::from(below_it.width.saturating_sub(2)), look);
+            draw_code(screen, below_it, lines, look);
         }
     }
 
@@ -159,18 +176,43 @@ impl Builder {
     }
 }
 
-fn draw_code(screen: &mut Frame<'_>, area: Rect, form: &Form, look: &Look<'_>) {
+/// Those of the last child that was started as the form says.
+fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<ChildView>], look: &Look<'_>) {
+    if area.height < 3 {
+        return;
+    }
+    let spec = form.spec().ok();
+    let same = |child: &&Arc<ChildView>| Some(&*child.spec) == spec.as_ref() && !child.course.calls.is_empty();
+    match children.iter().rev().find(same) {
+        Some(child) => {
+            let title = text::fit(&format!("System calls of {}", words::name(child)), usize::from(area.width) - 4);
+            let inside = frame::draw(screen, area, &title, "", look.theme);
+            rows::draw(screen, inside, side::calls(child, usize::from(inside.width), look));
+        }
+        None => {
+            let inside = frame::draw(screen, area, "System calls", "", look.theme);
+            let what = "Once it was started so, those that it really took stand here.";
+            let parts = text::wrap(what, usize::from(inside.width));
+            rows::draw(screen, inside, parts.into_iter().map(|part| Line::styled(part, look.style(Role::Dim))));
+        }
+    }
+}
+
+fn draw_code(screen: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, look: &Look<'_>) {
     let inside = frame::draw(screen, area, "The same in Rust", "^Y copies", look.theme);
-    let lines = match form.spec() {
+    rows::draw(screen, inside, lines);
+}
+
+fn code_lines(form: &Form, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    match form.spec() {
         Ok(spec) => code::rust(&spec)
             .lines()
-            .flat_map(|line| text::hard_wrap(line, usize::from(inside.width)))
+            .flat_map(|line| text::hard_wrap(line, width))
             .map(|line| {
                 let role = if line.trim_start().starts_with("//") { Role::Dim } else { Role::Text };
                 Line::styled(line, look.style(role))
             })
             .collect(),
         Err((at, why)) => vec![Line::styled(format!("{}: {why}", FIELDS[at].name), look.style(Role::Dim))],
-    };
-    rows::draw(screen, inside, lines);
+    }
 }

@@ -41,7 +41,7 @@ impl Children {
         let lines = match side {
             Side::Tree => side::tree(child, look),
             Side::Life => side::life(child, usize::from(inside.width), look),
-            _ => side::calls(child, look),
+            _ => side::calls(child, usize::from(inside.width), look),
         };
         // Of a long life the end matters most.
         let skip = if side == Side::Life { lines.len().saturating_sub(usize::from(inside.height)) } else { 0 };
@@ -59,15 +59,15 @@ impl Children {
             rows::draw(screen, inside, [line]);
             return;
         };
-        let height = if area.height < 16 { 0 } else { 8 };
-        let above = Rect { height, ..area };
+        let known = look.store.detail.as_ref().filter(|latest| latest.value.pid == detail.pid());
+        let lines = known.map_or_else(
+            || vec![Line::styled("reading …", look.style(Role::Dim))],
+            |latest| tuple::lines(&latest.value, usize::from(area.width.saturating_sub(4)), look),
+        );
+        // What was not read yet takes the room that it will.
+        let height = if area.height < 16 { 0 } else { (lines.len() as u16 + 2).clamp(8, area.height / 2) };
         if height > 0 {
-            let inside = frame::draw(screen, above, title, "v next view", look.theme);
-            let known = look.store.detail.as_ref().filter(|latest| latest.value.pid == detail.pid());
-            let lines = known.map_or_else(
-                || vec![Line::styled("reading …", look.style(Role::Dim))],
-                |latest| tuple::lines(&latest.value, look),
-            );
+            let inside = frame::draw(screen, Rect { height, ..area }, title, "v next view", look.theme);
             rows::draw(screen, inside, lines);
         }
         let below = Rect { y: area.y + height, height: area.height - height, ..area };

@@ -86,6 +86,8 @@ struct Children {
     detail: Option<Detail>,
     experiments: Experiments,
     history: Vec<String>,
+    /// The form as it was started last.
+    built: Option<Box<Builder>>,
     /// Why the typed command cannot be run.
     complaint: Option<String>,
     list_area: Rect,
@@ -138,7 +140,7 @@ impl Panel for Children {
         let children = children(look);
         self.select_newest(children);
         match &mut self.mode {
-            Mode::Build(builder) => return builder.draw(screen, area, look),
+            Mode::Build(builder) => return builder.draw(screen, area, children, look),
             Mode::Experiments => return self.experiments.draw(screen, area, look),
             _ => {}
         }
@@ -198,7 +200,10 @@ impl Panel for Children {
                 Built::Cancelled => self.browse(),
                 Built::Copy(code) => Reaction::Taken(vec![Effect::Copy(code)]),
                 Built::Start(spec) => {
-                    self.browse();
+                    // To be changed and started again.
+                    if let Mode::Build(builder) = std::mem::take(&mut self.mode) {
+                        self.built = Some(builder);
+                    }
                     tell(ChildCommand::Spawn(spec))
                 }
             },

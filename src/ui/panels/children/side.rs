@@ -94,6 +94,15 @@ pub(super) fn life(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line
         lines.push(Line::styled(dropped, look.style(Role::Faint)));
     }
     lines.extend(moments.iter().map(|moment| moment_line(moment, child.started, look)));
+    if let ChildState::Ended { exit, .. } = &child.state {
+        lines.push(Line::default());
+        let said = [(format!("ExitStatus: {}", exit::as_std(*exit)), Role::Text), (exit::ELSEWHERE.into(), Role::Dim)];
+        let wrapped = said.into_iter().flat_map(|(what, role)| {
+            let parts = text::wrap(&what, width);
+            parts.into_iter().map(move |part| Line::styled(part, look.style(role)))
+        });
+        lines.extend(wrapped);
+    }
     lines
 }
 
@@ -135,39 +144,48 @@ fn legend(look: &Look<'_>) -> Line<'static> {
 fn moment_line(moment: &Moment, started: Nanos, look: &Look<'_>) -> Line<'static> {
     let (what, from, role) = match moment.what {
         Happening::Created { pid } => (format!("created as {pid}"), "clone returned it", Role::Text),
-        Happening::Executed => ("executed its program".to_owned(), "its close-on-exec pipe closed", Role::Good),
+        Happening::Executed => ("executed its program".to_owned(), "its CLOEXEC pipe closed", Role::Good),
         Happening::Stopped { signal } => {
             (format!("stopped by {}", signal::name(signal)), "waitid WSTOPPED", Role::Warn)
         }
         Happening::Continued => ("continued".to_owned(), "waitid WCONTINUED", Role::Good),
         Happening::Signalled { signal, target } => {
-            (format!("{} sent to {}", signal::name(signal), target.words()), "by us", Role::Accent)
+            (format!("{} to {}", signal::name(signal), target.words()), "by us", Role::Accent)
         }
         Happening::Ended { exit } => {
             let role = if exit.code == Some(0) { Role::Good } else { Role::Danger };
-            (format!("ended: {}", exit::short(exit)), "its pidfd became readable", role)
+            (format!("ended: {}", exit::short(exit)), "its pidfd is readable", role)
         }
         Happening::Reaped => ("reaped".to_owned(), "waitid WEXITED", Role::Text),
-        Happening::Delayed { by } => (format!("to be started again in {by}"), "asked for", Role::Accent),
+        Happening::Delayed { by } => (format!("to start again in {by}"), "asked for", Role::Accent),
         Happening::Failed => ("did not start".to_owned(), "spawn", Role::Danger),
     };
     // The first start's beginning may lie before this one's.
     let at = moment.at.0 as f64 / 1e9 - started.0 as f64 / 1e9;
     Line::from(vec![
         Span::styled(format!("{at:>12.6} "), look.style(Role::Faint)),
-        Span::styled(format!("{} ", text::left(&what, 34)), look.style(role)),
+        Span::styled(format!("{} ", text::left(&what, 30)), look.style(role)),
         Span::styled(from, look.style(Role::Faint)),
     ])
 }
 
+/// Columns of who makes a call.
+const CALLER: usize = 7;
+
 /// The system calls of its start.
-pub(super) fn calls(child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(super) fn calls(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     if child.course.calls.is_empty() {
         return vec![Line::styled("it was not started", look.style(Role::Faint))];
     }
     let line = |(index, call): (usize, &std::sync::Arc<str>)| {
-        let (who, role) = if index == 0 { ("parent ", Role::Accent) } else { ("child  ", Role::Dim) };
-        Line::from(vec![Span::styled(who, look.style(role)), Span::styled(call.to_string(), look.style(Role::Text))])
+        let (who, role) = if index == 0 { ("parent", Role::Accent) } else { ("child", Role::Dim) };
+        let parts = text::wrap(call, width.saturating_sub(CALLER + 4).max(20));
+        let lines = parts.into_iter().enumerate().map(move |(row, part)| {
+            let (who, indent) = if row == 0 { (who, "") } else { ("", "  ") };
+            let part = Span::styled(format!("{indent}{part}"), look.style(Role::Text));
+            Line::from(vec![Span::styled(text::left(who, CALLER), look.style(role)), part])
+        });
+        lines.collect::<Vec<_>>()
     };
-    child.course.calls.iter().enumerate().map(line).collect()
+    child.course.calls.iter().enumerate().flat_map(line).collect()
 }

@@ -13,9 +13,11 @@ use crate::ui::widgets::text;
 
 /// Columns of a component's name.
 const NAME: usize = 10;
+const LEAD: &str = "P = ( ";
 
-/// One line a component; what may not be read says so.
-pub(super) fn lines(detail: &ProcessDetail, look: &Look<'_>) -> Vec<Line<'static>> {
+/// A component after the other, each with as many lines as it takes; what may
+/// not be read says so.
+pub(super) fn lines(detail: &ProcessDetail, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let process = detail.process.as_ref();
     let state = process.map_or("gone".to_owned(), |process| {
         let waits = match &detail.threads {
@@ -42,17 +44,26 @@ pub(super) fn lines(detail: &ProcessDetail, look: &Look<'_>) -> Vec<Line<'static
         ("children", children),
     ];
     let last = components.len() - 1;
-    let line = |(index, (name, value)): (usize, (&str, String))| {
-        let lead = if index == 0 { "P = ( " } else { "      " };
-        let end = if index == last { " )" } else { "," };
-        Line::from(vec![
-            Span::styled(lead, look.style(Role::Accent)),
-            Span::styled(text::left(name, NAME), look.style(Role::Dim)),
-            Span::styled(value, look.style(Role::Text)),
-            Span::styled(end, look.style(Role::Accent)),
-        ])
+    let component = |(index, (name, value)): (usize, (&str, String))| {
+        let parts = text::wrap(&value, width.saturating_sub(LEAD.len() + NAME + 2).max(20));
+        let ends = parts.len() - 1;
+        let line = move |(row, part): (usize, String)| {
+            let lead = if (index, row) == (0, 0) { LEAD } else { "      " };
+            let end = match (row == ends, index == last) {
+                (false, _) => "",
+                (true, false) => ",",
+                (true, true) => " )",
+            };
+            Line::from(vec![
+                Span::styled(lead, look.style(Role::Accent)),
+                Span::styled(text::left(if row == 0 { name } else { "" }, NAME), look.style(Role::Dim)),
+                Span::styled(part, look.style(Role::Text)),
+                Span::styled(end, look.style(Role::Accent)),
+            ])
+        };
+        parts.into_iter().enumerate().map(line).collect::<Vec<_>>()
     };
-    components.into_iter().enumerate().map(line).collect()
+    components.into_iter().enumerate().flat_map(component).collect()
 }
 
 /// Mappings by kind, the largest first.

@@ -2,9 +2,12 @@
 //! from where a blocked thread goes on if its system call returns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::backend::observe::rehearsal::{Function, Memory, Stage};
+use crate::backend::observe::rehearsal::flow::{Calls, KEPT, Origins, REGISTERS, RSP, at_call};
+use crate::backend::observe::rehearsal::{Function, Kind, Memory, Stage, kind_of};
 use crate::backend::observe::target::lsda::landing_pad;
+use crate::backend::observe::target::stack::{Callee, LONGEST_CALL, callee, stub_slot};
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::backend::observe::wait::OnStage;
 
@@ -14,28 +17,152 @@ const TABLE: usize = 64 << 10;
 /// The code and the memory of a process, as far as they have been read.
 pub(super) struct CodeOf<'c> {
     pub(super) stage: &'c OnStage<'c>,
-    pub(super) memory: Memory<'c>,
+    pub(super) memory: &'c Memory<'c>,
     /// Where a call goes on if it unwinds, by the address it returns to.
-    pub(super) pads: HashMap<u64, Option<u64>>,
+    pads: HashMap<u64, Option<u64>>,
+    /// Tables of what to do about exceptions.
+    tables: HashMap<u64, Vec<u8>>,
+    /// Where registers come from, by the address that a call returns to.
+    origins: HashMap<u64, Option<Origins>>,
+}
+
+impl<'c> CodeOf<'c> {
+    pub(super) fn new(stage: &'c OnStage<'c>, memory: &'c Memory<'c>) -> Self {
+        let (pads, tables, origins) = (HashMap::new(), HashMap::new(), HashMap::new());
+        CodeOf { stage, memory, pads, tables, origins }
+    }
 }
 
 impl CodeOf<'_> {
     /// Where a frame goes on if the call it is in unwinds.
     pub(super) fn pad(&mut self, frame: &Frame) -> Option<u64> {
-        let pc = frame.registers.pc;
-        if let Some(known) = self.pads.get(&pc) {
+        if is_outermost(&self.stage.function(frame.function)) {
+            return None;
+        }
+        self.pad_of(frame, frame.registers.pc)
+    }
+
+    /// Where a call in the function of this frame goes on if it unwinds.
+    fn pad_of(&mut self, frame: &Frame, behind: u64) -> Option<u64> {
+        if let Some(known) = self.pads.get(&behind) {
             return *known;
         }
         let look = |at| {
-            let mut table = vec![0; TABLE];
-            let length = self.memory.fill(at, &mut table);
+            let table = self.tables.entry(at).or_insert_with(|| {
+                let mut table = vec![0; TABLE];
+                let length = self.memory.fill(at, &mut table);
+                table.truncate(length);
+                table
+            });
             // The call ends before the address that it returns to.
-            landing_pad(&table[..length], frame.function, pc - 1)
+            landing_pad(table, frame.function, behind - 1)
         };
-        let pad = frame.exceptions.filter(|_| !is_outermost(&self.stage.function(frame.function))).and_then(look);
-        self.pads.insert(pc, pad);
+        let pad = frame.exceptions.and_then(look);
+        self.pads.insert(behind, pad);
         pad
     }
+
+    /// Adds what the code of each frame says of the registers that its caller cannot
+    /// have saved, from the outermost frame inwards.
+    pub(super) fn complete(&mut self, walk: &mut Walk) {
+        let mut entry = [None; REGISTERS];
+        let mut called = None;
+        for at in (0..walk.frames.len()).rev() {
+            let frame = &walk.frames[at];
+            // Whether the caller calls this very function; else another may have changed
+            // what is handed over.
+            if called != Some(frame.function) {
+                let kept = KEPT.map(|(register, _)| (register, entry[register]));
+                entry = [None; REGISTERS];
+                kept.into_iter().for_each(|(register, value)| entry[register] = value);
+            }
+            entry[RSP] = frame.cfa.checked_sub(8);
+            let registers = self.origins(frame).map(|origins| origins.map(|origin| origin?.value(&entry)));
+            // It must have come to the same place on the stack.
+            let registers = registers.filter(|registers| registers[RSP] == Some(frame.registers.sp));
+            called = self.target(frame.registers.pc);
+            let own = &mut walk.frames[at].registers;
+            entry = registers.unwrap_or([None; REGISTERS]);
+            for (register, number) in KEPT {
+                let known = own.get(number).or(entry[register]);
+                own.set(number, known);
+                entry[register] = known;
+            }
+        }
+    }
+
+    /// Where the registers of a frame come from at the call that it is in.
+    fn origins(&mut self, frame: &Frame) -> Option<Origins> {
+        let pc = frame.registers.pc;
+        if frame.bare || frame.length == 0 {
+            return None;
+        }
+        if let Some(known) = self.origins.get(&pc) {
+            return *known;
+        }
+        let memory = self.memory;
+        let found = at_call(memory, frame.function, pc, &mut CallsOf { code: self, frame });
+        self.origins.insert(pc, found);
+        found
+    }
+
+    /// The name of the function that the call before a return address enters.
+    fn called(&self, behind: u64) -> Option<Arc<str>> {
+        let mut code = [0; LONGEST_CALL];
+        let read = self.memory.fill(behind.checked_sub(LONGEST_CALL as u64)?, &mut code);
+        match callee(code, behind).filter(|_| read == code.len())? {
+            Callee::Behind(slot) => self.stage.import(slot),
+            Callee::At(to) => {
+                let mut stub = [0; 11];
+                let length = self.memory.fill(to, &mut stub);
+                match stub_slot(&stub[..length], to) {
+                    Some(slot) => self.stage.import(slot),
+                    None => self.stage.function(to).name,
+                }
+            }
+        }
+    }
+
+    /// The function that the call before a return address enters.
+    fn target(&self, behind: u64) -> Option<u64> {
+        let mut code = [0; LONGEST_CALL];
+        let read = self.memory.fill(behind.checked_sub(LONGEST_CALL as u64)?, &mut code);
+        let word = |at| {
+            let mut word = [0; 8];
+            (self.memory.fill(at, &mut word) == word.len()).then(|| u64::from_le_bytes(word))
+        };
+        match callee(code, behind).filter(|_| read == code.len())? {
+            Callee::Behind(slot) => word(slot),
+            Callee::At(to) => {
+                let mut stub = [0; 11];
+                let length = self.memory.fill(to, &mut stub);
+                stub_slot(&stub[..length], to).map_or(Some(to), word)
+            }
+        }
+    }
+}
+
+/// The calls in the function of a frame.
+struct CallsOf<'f, 'c> {
+    code: &'f mut CodeOf<'c>,
+    frame: &'f Frame,
+}
+
+impl Calls for CallsOf<'_, '_> {
+    fn never_returns(&mut self, behind: u64) -> bool {
+        self.code.called(behind).is_some_and(|name| never_returns(&name))
+    }
+
+    fn pad(&mut self, behind: u64) -> Option<u64> {
+        self.code.pad_of(self.frame, behind)
+    }
+}
+
+/// Whether a function of this name does not come back to who calls it.
+fn never_returns(name: &str) -> bool {
+    matches!(kind_of(name, false), Kind::End | Kind::Failure) && name != "__cxa_begin_catch"
+        || name == "__cxa_throw"
+        || name.starts_with("_ZSt") && name.contains("__throw_")
 }
 
 /// Whether a function of the runtime has called all others: it holds no lock of

@@ -112,7 +112,8 @@ impl Inference {
         let locks: Vec<u64> = locks.into_iter().collect();
         let stage = world.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let mut code = CodeOf { stage: &stage, memory: Memory::new(&read), pads: HashMap::new() };
+        let memory = Memory::new(&read);
+        let mut code = CodeOf::new(&stage, &memory);
         inference.initialisers = Initialisers::among(&code, sleepers);
         for sleeper in sleepers {
             match inference.ask(&mut code, sleeper, &locks) {
@@ -134,15 +135,16 @@ impl Inference {
         if self.steps > ALL_STEPS {
             return None;
         }
-        let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
+        let mut walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
+        code.complete(&mut walk);
         let timed = sleeper.wait.is_some_and(|wait| wait.timed);
         let (first, result) = beginning(&walk, timed, code.stage)?;
-        let onward = onward(&first.registers, result, (&code.memory, code.stage), STEPS, locks);
+        let onward = onward(&first.registers, result, (code.memory, code.stage), STEPS, locks);
         self.steps += onward.steps;
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
             let Some(pad) = code.pad(frame) else { continue };
-            let mut outcome = unwound(pad, &frame.registers, left, (&code.memory, code.stage), STEPS);
+            let mut outcome = unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS);
             self.steps += outcome.steps;
             let passed_on = outcome.left.take();
             cleanups.push(Cleanup { pc: frame.registers.pc, depth, outcome });

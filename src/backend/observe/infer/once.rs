@@ -49,7 +49,7 @@ impl Initialisers {
             return Initialisers(found);
         }
         for sleeper in sleepers {
-            let walk = code.stage.frames(&code.memory, sleeper.sp, sleeper.pc);
+            let walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
             for (control, pc) in called_back(code, &walk, &controls) {
                 let known = found.entry(control).or_default();
                 if known.iter().all(|initialiser| initialiser.tid != sleeper.tid) {

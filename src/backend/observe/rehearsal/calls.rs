@@ -126,7 +126,7 @@ pub(super) fn slot(instruction: &Instruction) -> Option<u64> {
 
 /// What is done about a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// It is followed.
     Entered,
     /// It has no effect on what is looked for.
@@ -146,7 +146,7 @@ pub(super) enum Kind {
 }
 
 /// What is done about a function of this name.
-pub(super) fn kind_of(name: &str, library: bool) -> Kind {
+pub fn kind_of(name: &str, library: bool) -> Kind {
     let has = |part: &str| name.contains(part);
     match name {
         "_Unwind_Resume" | "__cxa_begin_catch" | "__cxa_end_cleanup" | "__cxa_rethrow" | "_Unwind_RaiseException" => {

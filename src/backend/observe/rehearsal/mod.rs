@@ -23,6 +23,7 @@
 
 mod calls;
 mod execute;
+pub mod flow;
 mod machine;
 mod value;
 mod ways;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use iced_x86::Register;
 
+pub use self::calls::{Kind, kind_of};
 use self::machine::Machine;
 pub use self::machine::{Memory, Written};
 use self::value::Value;

@@ -14,9 +14,11 @@
 //! ╰────────────────────────────────────────────────────────────────────────────╯
 //! ```
 
+mod acts;
 mod code;
 mod cost;
 mod diagram;
+mod file;
 mod graph;
 mod outcomes;
 mod picker;
@@ -27,11 +29,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
+use self::acts::{Act, KEYS};
+use self::file::{draw_broken, draw_written, with};
 use self::picker::{Picked, Picker};
 use self::why::Asked;
 use super::{Effect, Info, Look, Panel, Reaction};
@@ -43,7 +47,7 @@ use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, SavedTest, Strategy};
 use crate::model::{Fault, Pid};
-use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
+use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, text};
@@ -56,50 +60,23 @@ pub const INFO: Info = Info {
     open: || Box::new(Ordering::new(LitmusSpec::store_buffering())),
 };
 
+/// What stands below the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
-    StartStop,
-    Stronger,
-    Weaker,
-    Cycle,
-    Up,
-    Down,
-    Left,
-    Right,
-    Pick,
-    Model,
-    Strategy,
-    AsWritten,
-    Outcome(isize),
-    Large,
-    Cost,
-    Reload,
+enum Lower {
+    /// Outcomes, the reason, machine code.
+    Figures,
+    /// The reason alone, with its graph.
+    Graph,
+    /// The test's text.
+    Written,
 }
 
-const KEYS: &[Binding<Act>] = &[
-    bind(&[key('s')], Act::StartStop, "start/stop", "start the test, and stop it"),
-    bind(
-        &[key(' '), code(KeyCode::Enter)],
-        Act::Cycle,
-        "change",
-        "change the ordering under the cursor to the next that fits",
-    ),
-    bind(&[key('>'), key('.')], Act::Stronger, "", "make the ordering under the cursor stronger"),
-    bind(&[key('<'), key(',')], Act::Weaker, "", "make it weaker"),
-    bind(&[code(KeyCode::Left), key('h')], Act::Left, "", "to the thread on the left"),
-    bind(&[code(KeyCode::Right), key('l')], Act::Right, "", "to the thread on the right"),
-    bind(&[code(KeyCode::Up), key('k')], Act::Up, "", "to the ordering above"),
-    bind(&[code(KeyCode::Down), key('j')], Act::Down, "", "to the ordering below"),
-    bind(&[key('t')], Act::Pick, "test", "choose another test"),
-    bind(&[key('m')], Act::Model, "model", "explain by the next model"),
-    bind(&[key('S')], Act::Strategy, "strategy", "run it another way: auto, batched, perpetual, timebase"),
-    bind(&[key(']'), key('n')], Act::Outcome(1), "outcome", "explain the next outcome of the table"),
-    bind(&[key('['), key('N')], Act::Outcome(-1), "", "explain the outcome before"),
-    bind(&[key('g')], Act::Large, "graph", "the execution, or the cycle that forbids it, as large as the panel"),
-    bind(&[key('c')], Act::Cost, "cost", "what each ordering costs on this machine, in place of the machine code"),
-    bind(&[key('r')], Act::Reload, "", "read the file again"),
-    bind(&[key('w')], Act::AsWritten, "as written", "all orderings as the test was written"),
-];
+impl Lower {
+    /// The other, and back.
+    fn toggled(self, other: Lower) -> Lower {
+        if self == other { Lower::Figures } else { other }
+    }
+}
 
 /// How long the models may take over one outcome.
 const ASKING: Duration = Duration::from_millis(100);
@@ -129,8 +106,7 @@ struct Ordering {
     asked: Option<Asked>,
     /// What orderings cost, once somebody has asked.
     costs: Option<cost::Costs>,
-    /// Whether the graph takes the place of outcomes and machine code.
-    large: bool,
+    lower: Lower,
     picker: Option<Picker>,
 }
 
@@ -148,7 +124,7 @@ impl Ordering {
             model: None,
             asked: None,
             costs: None,
-            large: false,
+            lower: Lower::Figures,
             picker: None,
         }
     }
@@ -191,7 +167,8 @@ impl Ordering {
                 self.model = (models > 0).then(|| (now + 1) % models);
             }
             Act::Outcome(by) => self.ask(by),
-            Act::Large => self.large = !self.large,
+            Act::Large => self.lower = self.lower.toggled(Lower::Graph),
+            Act::Written => self.lower = self.lower.toggled(Lower::Written),
             Act::Cost => self.costs = if self.costs.is_some() { None } else { Some(cost::Costs::measure()) },
             Act::Reload if self.spec.text.is_some() => return self.read_again(look),
             Act::Reload => {}
@@ -225,53 +202,6 @@ impl Ordering {
             let judgements = library::load(&self.spec).map(|test| judge_state(&test, &values, MODELS, ASKING));
             Asked { state: state.clone(), judgements: judgements.unwrap_or_default() }
         });
-    }
-
-    /// Shows the test in a file, and again whenever it is saved.
-    fn open(&mut self, path: &str, look: &Look<'_>) -> Reaction {
-        match library::find(path) {
-            Ok(spec) => {
-                let file = spec.text.is_some().then(|| spec.test.clone());
-                let set = self.set(LitmusSpec { strategy: self.spec.strategy, ..spec }, look);
-                with(set, Effect::Send(Command::WatchTest(file)))
-            }
-            Err(fault) => {
-                self.preview = Err(fault);
-                self.kept = None;
-                Reaction::taken()
-            }
-        }
-    }
-
-    fn read_again(&mut self, look: &Look<'_>) -> Reaction {
-        let path = self.spec.test.clone();
-        let text = library::read(path.as_ref());
-        self.take_saved(&SavedTest { path, text }, look)
-    }
-
-    /// Shows what was saved, and lets it run where the test ran; where something
-    /// is wrong with it, that, beside what was shown before.
-    fn take_saved(&mut self, saved: &SavedTest, look: &Look<'_>) -> Reaction {
-        let text = match &saved.text {
-            Ok(text) => text.clone(),
-            Err(fault) => {
-                self.broken = Some(fault.clone());
-                return Reaction::taken();
-            }
-        };
-        if self.broken.is_none() && self.preview.is_ok() && self.spec.text.as_ref() == Some(&text) {
-            return Reaction::taken();
-        }
-        let changed = LitmusSpec { text: Some(text), ..self.spec.clone() };
-        // Orderings that were changed by hand stay so where they still can.
-        let as_written = LitmusSpec { orders: Vec::new(), ..changed.clone() };
-        match library::load(&changed).map(|_| changed).or_else(|_| library::load(&as_written).map(|_| as_written)) {
-            Ok(spec) => self.set(spec, look),
-            Err(fault) => {
-                self.broken = Some(fault);
-                Reaction::taken()
-            }
-        }
     }
 
     fn start_or_stop(&self, look: &Look<'_>) -> Reaction {
@@ -328,17 +258,6 @@ impl Ordering {
         if let Some((index, _)) = nearest {
             self.cursor = index;
         }
-    }
-}
-
-/// A reaction with one more effect.
-fn with(reaction: Reaction, effect: Effect) -> Reaction {
-    match reaction {
-        Reaction::Taken(mut effects) => {
-            effects.push(effect);
-            Reaction::Taken(effects)
-        }
-        Reaction::Ignored => Reaction::Taken(vec![effect]),
     }
 }
 
@@ -469,9 +388,11 @@ impl Ordering {
         let [top, middle, bottom] =
             Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
         program::draw(screen, top, progress, self.cursor, &self.spec, look);
-        if self.large {
-            let rest = Rect { height: middle.height + bottom.height, ..middle };
-            return why::draw(screen, rest, progress, self.model, self.asked.as_ref(), look);
+        let rest = Rect { height: middle.height + bottom.height, ..middle };
+        match self.lower {
+            Lower::Figures => {}
+            Lower::Graph => return why::draw(screen, rest, progress, self.model, self.asked.as_ref(), look),
+            Lower::Written => return draw_written(screen, rest, &self.spec, look),
         }
         if wide {
             let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
@@ -491,16 +412,6 @@ impl Ordering {
             }
         }
     }
-}
-
-/// What is wrong with the file, above what was good before; gives the rest.
-fn draw_broken(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) -> Rect {
-    let sentence = format!("{}: {}; below is what was read before", fault.source, fault.what);
-    let mut lines = text::wrap(&sentence, usize::from(area.width).max(1));
-    lines.truncate(usize::from(area.height / 4));
-    let height = lines.len() as u16;
-    draw_lines(screen, area, lines.into_iter().map(|line| Line::styled(line, look.style(Role::Danger))));
-    Rect { y: area.y + height, height: area.height - height, ..area }
 }
 
 fn draw_fault(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) {

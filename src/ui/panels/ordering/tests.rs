@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crossterm::event::KeyModifiers;
+use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -293,6 +293,17 @@ fn the_picker_finds_by_words_and_opens_files() {
     press(&mut panel, &store, KeyCode::Esc);
     press(&mut panel, &store, KeyCode::Esc);
     assert!(panel.picker.is_none());
+}
+
+#[test]
+fn the_text_is_shown_as_it_was_written() {
+    let (mut panel, store) = (panel(), Store::default());
+    press(&mut panel, &store, KeyCode::Char('v'));
+    let screen = drawn(&mut panel, &store, 120, 40);
+    assert!(screen.contains("As written") && screen.contains("atomic_store_explicit(x"), "{screen}");
+    assert!(screen.contains("x.store(1, ‹Relaxed›);"), "and what it means beside it\n{screen}");
+    press(&mut panel, &store, KeyCode::Char('v'));
+    assert!(!drawn(&mut panel, &store, 120, 40).contains("As written"));
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Perpetual {
             }
         }
         let share = thread * self.chunk / 2..(thread + 1) * self.chunk / 2;
-        let mut counts = vec![0; self.states.len()];
+        let mut counts = [0; 1 << MOST_LOADS];
         let (witnesses, distinct) = match *self.loads {
             [a] => self.frames(share, [a], &mut counts),
             [a, b] => self.frames(share, [a, b], &mut counts),
@@ -129,41 +129,59 @@ impl Perpetual {
 
     /// Looks at the pairs of the pivot's iterations `share`; compiled for each
     /// number of loads.
-    fn frames<const LOADS: usize>(&self, share: Range<usize>, loads: [Load; LOADS], counts: &mut [u64]) -> (u64, u64) {
-        let (pivot, partner) = (&self.out[self.pivot][..], &self.out[1 - self.pivot][..]);
-        let (pivot_width, partner_width) = (pivot.len() / self.chunk, partner.len() / self.chunk);
+    fn frames<const LOADS: usize>(
+        &self,
+        share: Range<usize>,
+        loads: [Load; LOADS],
+        counts: &mut [u64; 1 << MOST_LOADS],
+    ) -> (u64, u64) {
+        let logs = [&self.out[self.pivot][..], &self.out[1 - self.pivot][..]];
+        let widths = logs.map(|log| log.len() / self.chunk);
+        let seen = loads.map(|load| {
+            let reader = usize::from(!load.by_pivot);
+            let writer = usize::from(!load.of_pivot);
+            Seen { log: &logs[reader][load.output..], width: widths[reader], reader, writer }
+        });
+        let holds =
+            self.states.iter().enumerate().fold(0_u32, |all, (bits, (_, holds))| all | u32::from(*holds) << bits);
+        let links = &logs[0][self.link..];
         let (mut witnesses, mut distinct) = (0, 0);
-        // The partner iteration of the witness before; across the border of two
-        // shares what the iteration before would have led to.
-        let led = |n: usize| pivot[n * pivot_width + self.link].load(Ordering::Relaxed) as usize;
-        let before = share.start.checked_sub(1).map_or(usize::MAX, led);
-        let mut last = [before, before.wrapping_sub(1)];
-        for n in share {
-            let missed = led(n);
-            for (which, m) in [missed, missed.wrapping_sub(1)].into_iter().enumerate() {
-                if m >= self.chunk || (which != self.telling && !n.is_multiple_of(SELDOM)) {
+        for which in 0..2 {
+            let led = |n: usize| (links[n * widths[0]].load(Ordering::Relaxed) as usize).wrapping_sub(which);
+            let step = if which == self.telling { 1 } else { SELDOM };
+            // The partner iteration of the witness before; across the border of
+            // two shares what the iteration before would have led to.
+            let mut last = share.start.checked_sub(1).map_or(usize::MAX, led);
+            for n in share.clone().step_by(step) {
+                let m = led(n);
+                if m >= self.chunk {
                     continue;
                 }
+                let pair = [n, m];
                 let mut state = 0;
-                for load in &loads {
-                    let read = if load.by_pivot {
-                        &pivot[n * pivot_width + load.output]
-                    } else {
-                        &partner[m * partner_width + load.output]
-                    };
-                    let own = if load.of_pivot { n } else { m };
-                    state = state << 1 | usize::from(read.load(Ordering::Relaxed) as usize > own);
+                for load in &seen {
+                    let read = load.log[pair[load.reader] * load.width].load(Ordering::Relaxed) as usize;
+                    state = state << 1 | usize::from(read > pair[load.writer]);
                 }
-                counts[state] += 1;
-                if self.states[state].1 {
+                counts[state % (1 << MOST_LOADS)] += 1;
+                if holds >> state & 1 == 1 {
                     witnesses += 1;
-                    distinct += u64::from(last[which] != m);
-                    last[which] = m;
+                    distinct += u64::from(last != m);
+                    last = m;
                 }
             }
         }
         (witnesses, distinct)
     }
+}
+
+/// Where a load's values stand, and who reads and who writes them: the pivot (0)
+/// or its partner (1).
+struct Seen<'a> {
+    log: &'a [AtomicI32],
+    width: usize,
+    reader: usize,
+    writer: usize,
 }
 
 fn naming_the_iteration(op: Op) -> Op {

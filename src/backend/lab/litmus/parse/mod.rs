@@ -14,7 +14,7 @@
 //! exists (0:r0=1 /\ [x]=1)             or ~exists, or forall
 //! ```
 //!
-//! The same in Rust's words begins with `Rust` and is shorter: see [`rust`].
+//! The same in Rust's words begins with `Rust` and is shorter: see `parse/rust.rs`.
 //!
 //! Programs are loop-free and every value is an `int`. The [limits](Limits) are
 //! far above what an exhaustive check can handle. No input makes the parser

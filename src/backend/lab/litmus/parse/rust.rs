@@ -22,7 +22,7 @@ use crate::model::text::visible;
 
 const FETCHES: [Modification; 6] =
     [Modification::Swap, Modification::Add, Modification::Sub, Modification::And, Modification::Or, Modification::Xor];
-const ORDERS: [Order; 5] = [Order::Relaxed, Order::Acquire, Order::Release, Order::AcqRel, Order::SeqCst];
+const ORDERS: &[Order] = &[Order::Relaxed, Order::Acquire, Order::Release, Order::AcqRel, Order::SeqCst];
 const LOAD: &[Order] = &[Order::Relaxed, Order::Acquire, Order::SeqCst];
 const STORE: &[Order] = &[Order::Relaxed, Order::Release, Order::SeqCst];
 const FENCE: &[Order] = &[Order::Acquire, Order::Release, Order::AcqRel, Order::SeqCst];
@@ -161,7 +161,7 @@ impl Parser<'_> {
         self.expect(",")?;
         let desired = self.expression(ops)?;
         self.expect(",")?;
-        let order = self.short_order("a compare-exchange", &ORDERS)?;
+        let order = self.short_order("a compare-exchange", ORDERS)?;
         self.expect(",")?;
         let failure = self.short_order("the failure of a compare-exchange", LOAD)?;
         self.expect(")")?;
@@ -245,7 +245,7 @@ impl Parser<'_> {
         };
         let operand = self.expression(ops)?;
         self.expect(",")?;
-        let order = self.short_order("a read-modify-write", &ORDERS)?;
+        let order = self.short_order("a read-modify-write", ORDERS)?;
         self.expect(")")?;
         let old = self.temporary(offset)?;
         self.push(offset, ops, Op::Modify { old, at, kind: *kind, operand, order })?;
@@ -273,7 +273,7 @@ impl Parser<'_> {
             self.expect(":")?;
         }
         let (offset, word) = self.word("an ordering")?;
-        let order = ORDERS.into_iter().find(|order| order.rust() == word && permitted.contains(order));
+        let order = ORDERS.iter().copied().find(|order| order.rust() == word && permitted.contains(order));
         order.ok_or_else(|| {
             let names: Vec<&str> = permitted.iter().map(|order| order.rust()).collect();
             Complaint::new(offset, format!("{what} cannot be ordered so; expected {}", names.join(", ")))

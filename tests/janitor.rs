@@ -93,7 +93,9 @@ fn in_lanes(work: impl Fn(u32) + Sync) {
                 })
             })
             .collect();
-        lanes.into_iter().for_each(|lane| lane.join().unwrap());
+        for lane in lanes {
+            lane.join().unwrap();
+        }
     });
 }
 

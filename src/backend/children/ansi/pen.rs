@@ -102,21 +102,19 @@ pub(super) fn number(digits: &[u8]) -> Option<u32> {
 
 /// The sequence that gives this look to what follows, whatever it was before.
 pub(super) fn sequence(ink: Ink) -> String {
-    let mut out = String::from("\x1b[0");
+    let mut codes = vec![0u8];
     let marks =
         [(Ink::BOLD, 1), (Ink::FAINT, 2), (Ink::ITALIC, 3), (Ink::UNDERLINED, 4), (Ink::REVERSED, 7), (Ink::STRUCK, 9)];
-    for (_, code) in marks.into_iter().filter(|(mark, _)| ink.has(*mark)) {
-        out.push_str(&format!(";{code}"));
-    }
+    codes.extend(marks.into_iter().filter(|(mark, _)| ink.has(*mark)).map(|(_, code)| code));
     for (colour, code) in [(ink.letters, 38), (ink.ground, 48)] {
         match colour {
             Colour::Default => {}
-            Colour::Ansi(n) | Colour::Indexed(n) => out.push_str(&format!(";{code};5;{n}")),
-            Colour::Rgb(r, g, b) => out.push_str(&format!(";{code};2;{r};{g};{b}")),
+            Colour::Ansi(number) | Colour::Indexed(number) => codes.extend([code, 5, number]),
+            Colour::Rgb(r, g, b) => codes.extend([code, 2, r, g, b]),
         }
     }
-    out.push('m');
-    out
+    let codes: Vec<String> = codes.iter().map(u8::to_string).collect();
+    format!("\x1b[{}m", codes.join(";"))
 }
 
 #[cfg(test)]

@@ -145,10 +145,7 @@ impl Row {
                     Some(width) => self.put(encoded, width),
                 }
             }
-            // As it will be shown: what comes to stand beside it later must not
-            // make a character of it.
-            let shown = text::visible(chunk.invalid());
-            shown.bytes().for_each(|byte| self.put(&[byte], 1));
+            self.put_visibly(chunk.invalid());
         }
     }
 
@@ -175,8 +172,15 @@ impl Row {
                 cell.bytes[from..from + bytes.len()].copy_from_slice(bytes);
                 cell.length += bytes.len() as u8;
             }
-            _ => self.put(bytes, 1),
+            // It stands on nothing.
+            _ => self.put_visibly(bytes),
         }
+    }
+
+    /// As it will be shown: what comes to stand beside it later must not make a
+    /// character of it.
+    fn put_visibly(&mut self, bytes: &[u8]) {
+        text::visible(bytes).bytes().for_each(|byte| self.put(&[byte], 1));
     }
 
     /// Half a wide letter is none: where one lies across this column it goes.
@@ -206,7 +210,7 @@ impl Row {
             Found::Cut if bytes.get(1) == Some(&b'k') => 2,
             // Shown for what it is, and so is what follows.
             Found::Cut | Found::Nothing => {
-                b"\\x1b".iter().for_each(|byte| self.put(&[*byte], 1));
+                self.put_visibly(&[ESC]);
                 1
             }
         }

@@ -57,7 +57,9 @@ impl Child {
         (self.live, self.process, self.executes, self.closing) = (None, None, None, false);
         self.history.clear();
         // Its first line is none of the one that ended.
-        [Stream::Stdout, Stream::Stderr].into_iter().for_each(|stream| self.output.end(stream));
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            self.output.end(stream);
+        }
         self.state = ChildState::Running;
         if let Err(fault) = self.spawn() {
             self.life.note(Happening::Failed);

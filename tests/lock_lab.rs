@@ -234,7 +234,7 @@ fn one_order_is_never_warned_of() {
 
 fn a_curve_fills_point_by_point() {
     let locks = vec!["std_mutex".to_owned(), "ticket".to_owned()];
-    let sweep = Some(Sweep { locks: locks.clone(), threads: vec![1, 2] });
+    let sweep = Some(Box::new(Sweep { locks, threads: vec![1, 2] }));
     let measure = Some(Measure { each: Nanos::from_millis(20), repeats: 3 });
     let lab = Lab::start(LockSpec { sweep, measure, ..LockSpec::default() });
     let mut seen = Vec::new();

@@ -52,7 +52,7 @@ pub struct Args {
     /// turn)
     #[arg(long, value_name = "HOW", default_value_t = Pinning::None)]
     pub(super) pin: Pinning,
-    /// How urgent the threads are, in turn: nice:N, fifo:N or rr:N (SCHED_FIFO and SCHED_RR leave one CPU free). By
+    /// How urgent the threads are, in turn: nice:N, fifo:N or rr:N (real-time threads leave one CPU free). By
     /// default 5 nicer than the program
     #[arg(long, value_name = "P,…", value_delimiter = ',')]
     pub(super) priority: Vec<Priority>,

@@ -79,14 +79,14 @@ pub struct Taken {
 impl Inversion {
     /// In words: `L0 → L2 → L0: t1 took L2 holding L0, t3 took L0 holding L2`.
     pub fn words(&self) -> String {
-        let around: String = self.circle.iter().map(|step| format!("L{} → ", step.held)).collect();
+        let around: Vec<String> = self.circle.iter().map(|step| format!("L{}", step.held)).collect();
         let steps: Vec<String> = self
             .circle
             .iter()
             .map(|Taken { held, taken, thread }| format!("t{thread} took L{taken} holding L{held}"))
             .collect();
         let first = self.circle.first().map_or(0, |step| step.held);
-        format!("{around}L{first}: {}", steps.join(", "))
+        format!("{} → L{first}: {}", around.join(" → "), steps.join(", "))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct LockSpec {
     /// Several of the lock instead of one, where it is one of mutual exclusion.
     pub several: Option<Several>,
     /// Measure these, instead of `lock` with `threads`.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<Box<Sweep>>,
     /// Run in bursts.
     pub burst: Option<Burst>,
     /// Measure so long and so often, then end; without it, run until stopped.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The five steps of a wait, pthread_cond_wait(3): `while !predicate { wait }`.
+/// The five steps of a wait, `pthread_cond_wait(3)`: `while !predicate { wait }`.
 pub const STEPS: [&str; 5] = [
     "holds the mutex, predicate false",
     "lets the mutex go and sleeps, in one",

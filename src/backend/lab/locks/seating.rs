@@ -37,11 +37,13 @@ impl Seating {
 
     fn plan_on(schedule: &Schedule, allowed: Vec<usize>) -> Result<Self, Fault> {
         let listed = allowed.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-        if let Pinning::Cpus(cpus) = &schedule.pinning {
-            if let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-                return Err(Fault::new("pin", format!("CPU {cpu} is not one that may be used here"))
-                    .hint(format!("there are {listed}")));
-            }
+        let missing = match &schedule.pinning {
+            Pinning::Cpus(cpus) => cpus.iter().find(|cpu| !allowed.contains(cpu)),
+            _ => None,
+        };
+        if let Some(cpu) = missing {
+            return Err(Fault::new("pin", format!("CPU {cpu} is not one that may be used here"))
+                .hint(format!("there are {listed}")));
         }
         let mut left_free = None;
         if let Some(urgent) = schedule.priorities.iter().find(|priority| priority.is_real_time()) {

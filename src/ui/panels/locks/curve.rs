@@ -63,7 +63,7 @@ impl Curves {
     fn asking(&self, spec: &LockSpec) -> LockSpec {
         let locks = if self.marked.is_empty() { vec![spec.lock.clone()] } else { self.marked.clone() };
         let lock = locks.first().unwrap_or(&spec.lock).clone();
-        let sweep = Some(Sweep { locks, threads: THREADS.to_vec() });
+        let sweep = Some(Box::new(Sweep { locks, threads: THREADS.to_vec() }));
         LockSpec { sweep, threads: THREADS[0], lock, ..spec.clone() }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         curves.mark("ticket");
         assert_eq!(locks(curves.start(&spec)), ["mcs"]);
         assert!(!curves.is_of(&spec), "nothing is known yet");
-        curves.take(&Curve { sweep: curves.asked.clone().unwrap().sweep.unwrap(), points: Vec::new() });
+        curves.take(&Curve { sweep: *curves.asked.clone().unwrap().sweep.unwrap(), points: Vec::new() });
         assert!(curves.is_of(&spec));
         let mut other = spec.clone();
         other.setting.hold = crate::model::Nanos(999);

@@ -238,15 +238,21 @@ mod tests {
         picker.on_key(&KeyEvent::new(code, KeyModifiers::NONE))
     }
 
+    fn typed(picker: &mut Picker, text: &str) {
+        for c in text.chars() {
+            press(picker, KeyCode::Char(c));
+        }
+    }
+
     #[test]
     fn words_narrow_the_list_and_enter_takes_the_selected() {
         let mut picker = Picker::new("std_mutex");
         assert_eq!(picker.matching().len(), PRIMITIVES.len());
-        "spin ttas".chars().for_each(|c| drop(press(&mut picker, KeyCode::Char(c))));
+        typed(&mut picker, "spin ttas");
         assert_eq!(picker.matching().len(), 1);
         let Picked::Chosen(key) = press(&mut picker, KeyCode::Enter) else { panic!("not chosen") };
         assert_eq!(key, "ttas_spin");
-        "nothing".chars().for_each(|c| drop(press(&mut picker, KeyCode::Char(c))));
+        typed(&mut picker, "nothing");
         assert!(matches!(press(&mut picker, KeyCode::Enter), Picked::Nothing), "there is none to choose");
         assert!(matches!(press(&mut picker, KeyCode::Esc), Picked::Closed));
     }
@@ -259,7 +265,9 @@ mod tests {
             press(&mut picker, KeyCode::Down);
         }
         assert_eq!(picker.selected, PRIMITIVES[PRIMITIVES.len() - 1].info().key);
-        (0..PRIMITIVES.len()).for_each(|_| drop(press(&mut picker, KeyCode::PageUp)));
+        for _ in 0..PRIMITIVES.len() {
+            press(&mut picker, KeyCode::PageUp);
+        }
         assert!(matches!(press(&mut picker, KeyCode::Tab), Picked::Marked("std_mutex")));
     }
 }

@@ -89,5 +89,5 @@ fn counts(steps: &WaitSteps, look: &Look<'_>) -> Line<'static> {
         count("timeouts", steps.timeouts, Role::Strong),
         count("lost wake-ups", steps.lost, lost),
     ];
-    Line::from_iter(spurious.into_iter().chain([gap()]).chain(timeouts).chain([gap()]).chain(lost))
+    spurious.into_iter().chain([gap()]).chain(timeouts).chain([gap()]).chain(lost).collect()
 }

@@ -93,12 +93,15 @@ fn every_state_looks_as_it_should() {
     });
 }
 
+/// What is done to a panel before it is drawn.
+type Prepare = fn(&mut (Locks, Store));
+
 #[test]
 fn it_draws_at_every_size() {
     let curve = |state: &mut (Locks, Store)| state.0.curves.open = true;
     let cursor = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('.')));
     let picker = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('/')));
-    let states: [(LockProgress, fn(&mut (Locks, Store))); 9] = [
+    let states: [(LockProgress, Prepare); 9] = [
         (running(1), |_| ()),
         (running(256), cursor),
         (violated(), |_| ()),

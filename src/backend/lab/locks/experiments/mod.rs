@@ -164,7 +164,7 @@ impl Knot {
         let begin = Instant::now();
         loop {
             let graph = surveyor.why(&[worker.pid()]);
-            let (found, less) = (self.found(&graph, &[self.verdict]), self.found(&graph, self.or_else));
+            let (found, less) = (found(&graph, &[self.verdict]), found(&graph, self.or_else));
             let enough = found >= self.threads || (begin.elapsed() > WHILE && found + less >= self.threads);
             if enough || begin.elapsed() > PATIENCE {
                 self.note(&graph, found + less, notes);
@@ -172,11 +172,6 @@ impl Knot {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    fn found(&self, graph: &WaitGraph, verdicts: &[Verdict]) -> usize {
-        let ours = graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX));
-        ours.filter(|thread| thread.wait.is_some() && verdicts.contains(&thread.verdict)).count()
     }
 
     fn note(&self, graph: &WaitGraph, found: usize, notes: &mut Notes) {
@@ -187,6 +182,12 @@ impl Knot {
             notes.add(format!("only {found} of {} threads were seen so within 15 s", self.threads), false);
         }
     }
+}
+
+/// How many of the threads that are looked at wait so.
+fn found(graph: &WaitGraph, verdicts: &[Verdict]) -> usize {
+    let ours = graph.threads.iter().filter(|thread| thread.thread.starts_with(PREFIX));
+    ours.filter(|thread| thread.wait.is_some() && verdicts.contains(&thread.verdict)).count()
 }
 
 /// The names of the threads that are looked at begin so.

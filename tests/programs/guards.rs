@@ -235,8 +235,8 @@ fn hold(kind: &str) -> Vec<Box<dyn FnOnce() + Send>> {
             *guard += *OTHER.lock().unwrap() + **leaked;
         }),
         "in_condvar_with_another" => one(|| {
-            // It holds the lock, and the condition variable has let go of another:
-            // which of the two is not clear.
+            // It holds the lock, and the condition variable has let go of another,
+            // which nobody has taken since.
             let own = Mutex::new(());
             let mut guard = LOCK.lock().unwrap();
             announce();
@@ -371,6 +371,22 @@ fn hold(kind: &str) -> Vec<Box<dyn FnOnce() + Send>> {
                 innocent();
                 let guard = CHANGED.wait_while(guard, |_| true).unwrap();
                 drop(guard);
+            }),
+            Box::new(|| {
+                thread::sleep(Duration::from_millis(100));
+                std::mem::forget(LOCK.lock().unwrap());
+                innocent();
+                sleep();
+            }),
+        ],
+        // It holds another as well, which tells nothing of this one.
+        "condvar_with_another_held" => vec![
+            Box::new(|| {
+                let other = OTHER.lock().unwrap();
+                let guard = LOCK.lock().unwrap();
+                innocent();
+                let guard = CHANGED.wait_while(guard, |_| true).unwrap();
+                black_box(*other + *guard);
             }),
             Box::new(|| {
                 thread::sleep(Duration::from_millis(100));

@@ -19,6 +19,7 @@
 
 use std::collections::HashMap;
 
+use super::wait::parking_lot::{self, Primitive};
 use crate::model::Pid;
 use crate::model::graph::{Deadlock, ThreadId, Verdict};
 use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
@@ -281,7 +282,7 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
         }
         Reading::Narrow => match wait.mode {
             _ if !named => {
-                if is_event(wait.kind) && wait.certainty != Certainty::Unknown {
+                if is_event(wait) && wait.certainty != Certainty::Unknown {
                     0
                 } else {
                     usize::MAX
@@ -294,15 +295,18 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
     }
 }
 
-/// Whether a wait of this kind ends by something that happens, which nobody in
+/// Whether a wait ends by something that happens, which nobody in
 /// particular must do. The others have a holder, seen or not.
-fn is_event(kind: WaitKind) -> bool {
+fn is_event(wait: &Wait) -> bool {
     use WaitKind::{
         Disk, Epoll, Eventfd, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll, PosixMq,
         PthreadBarrier, PthreadCond, RustCondvar, RustPark, Select, Semaphore, Signal, Sleep, SysvMsg, SysvSem,
         TtyRead, UnixAccept, UnixConnect,
     };
-    let threads = matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
+    let kind = wait.kind;
+    let condvar = parking_lot::primitive(wait) == Some(Primitive::Condvar);
+    let threads =
+        condvar || matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
     let streams = matches!(kind, InetAccept | InetConnect | InetRecv | InetSend | UnixAccept | UnixConnect | TtyRead);
     let several = matches!(kind, Poll | Select | Epoll | IoUring | PosixMq | SysvMsg | SysvSem);
     threads || streams || several || matches!(kind, Disk | Sleep | Other)

@@ -11,6 +11,8 @@ use crate::backend::observe::target::stack::{Callee, LONGEST_CALL, callee, stub_
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::backend::observe::wait::OnStage;
 
+/// So many frames a function of the C library has in it.
+const LIBRARY: usize = 4;
 /// A table of call sites is read so far.
 const TABLE: usize = 64 << 10;
 
@@ -74,7 +76,9 @@ impl CodeOf<'_> {
             if called != Some(frame.function) {
                 let kept = KEPT.map(|(register, _)| (register, entry[register]));
                 entry = [None; REGISTERS];
-                kept.into_iter().for_each(|(register, value)| entry[register] = value);
+                for (register, value) in kept {
+                    entry[register] = value;
+                }
             }
             entry[RSP] = frame.cfa.checked_sub(8);
             let registers = self.origins(frame).map(|origins| origins.map(|origin| origin?.value(&entry)));
@@ -161,8 +165,6 @@ impl Calls for CallsOf<'_, '_> {
 /// Whether a function of this name does not come back to who calls it.
 fn never_returns(name: &str) -> bool {
     matches!(kind_of(name, false), Kind::End | Kind::Failure) && name != "__cxa_begin_catch"
-        || name == "__cxa_throw"
-        || name.starts_with("_ZSt") && name.contains("__throw_")
 }
 
 /// Whether a function of the runtime has called all others: it holds no lock of
@@ -201,6 +203,14 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
         let name = function.name.as_deref().unwrap_or("");
         let locks = PTHREAD.iter().any(|function| name.ends_with(function));
         result = (locks && !timed).then_some(0);
+    }
+    // Linked statically, the library is a part of the program.
+    let takes = |(_, function): (&Frame, Function)| {
+        function.name.is_some_and(|name| PTHREAD.contains(&name.trim_start_matches('_')))
+    };
+    if let Some(depth) = frames.clone().take(LIBRARY).position(takes) {
+        frames.nth(depth);
+        result = (!timed).then_some(0);
     }
     // One of them may have put another into itself, or not.
     for (depth, (frame, _)) in frames.clone().take(3).enumerate() {

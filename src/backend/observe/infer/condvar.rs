@@ -24,10 +24,9 @@ pub(super) enum Manner {
     Plain,
     /// It has let go of one mutex of this kind.
     Condvar(WaitKind),
-    /// It may have let go of anything; of a mutex of musl it certainly has, in the
-    /// library, if so told.
+    /// It may have let go of anything.
     Any {
-        /// Whether the library takes a mutex of its own accord.
+        /// Whether the C library takes a mutex again before it returns.
         relocks: bool,
     },
 }

@@ -50,7 +50,8 @@ impl Rehearsal<'_> {
             Kind::Failure => return Some(End::Failure),
             Kind::Lock => {
                 let Some(address) = argument else { return Some(End::Done) };
-                way.events.push(Event { address, size: 0, act: Act::Call(name.into()), pc: way.machine.pc });
+                let act = Act::Call(plain(name).into());
+                way.events.push(Event { address, size: 0, act, pc: way.machine.pc });
                 way.machine.forget_after_call();
             }
             Kind::Copy => {
@@ -65,6 +66,11 @@ impl Rehearsal<'_> {
                 way.machine.set_register(Register::RAX, Value::of(to));
             }
             Kind::Passed => way.machine.forget_after_call(),
+            Kind::Allocation => {
+                way.machine.forget_after_call();
+                let new = way.machine.new_memory();
+                way.machine.set_register(Register::RAX, Value::of(new));
+            }
             // One of many variants of copying, filling, comparing: which is not
             // told.
             Kind::Unnamed => {
@@ -135,6 +141,8 @@ pub enum Kind {
     Lock,
     /// It copies memory.
     Copy,
+    /// It returns new memory, of which nothing is known.
+    Allocation,
     /// A function of the C library without a name.
     Unnamed,
     /// Unwinding goes on with the next frame, or has been caught.
@@ -145,20 +153,33 @@ pub enum Kind {
     Failure,
 }
 
+/// A function of threads by its plain name: linked statically it has underscores.
+fn plain(name: &str) -> &str {
+    let plain = name.trim_start_matches('_');
+    if ["pthread_", "mtx_", "cnd_"].iter().any(|family| plain.starts_with(family)) { plain } else { name }
+}
+
 /// What is done about a function of this name.
 pub fn kind_of(name: &str, library: bool) -> Kind {
     let has = |part: &str| name.contains(part);
-    match name {
+    match plain(name) {
         "_Unwind_Resume" | "__cxa_begin_catch" | "__cxa_end_cleanup" | "__cxa_rethrow" | "_Unwind_RaiseException" => {
             Kind::End
         }
         "abort" | "_exit" | "exit" | "__stack_chk_fail" | "__clang_call_terminate" | "_ZSt9terminatev" => Kind::Failure,
         "memcpy" | "memmove" => Kind::Copy,
+        "malloc" | "realloc" | "reallocarray" | "aligned_alloc" | "_Znwm" | "_Znam" => Kind::Allocation,
         "free" | "cfree" | "munmap" | "close" | "sleep" | "usleep" | "nanosleep" | "clock_nanosleep" => Kind::Passed,
         "puts" | "printf" | "putchar" | "fflush" | "read" | "write" | "syscall" | "__errno_location" => Kind::Passed,
-        _ if name.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
+        locks if locks.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
         // Of C11: the same by other names.
-        _ if name.starts_with("mtx_") || name.starts_with("cnd_") => Kind::Lock,
+        locks if locks.starts_with("mtx_") || locks.starts_with("cnd_") => Kind::Lock,
+        // Of C++: an exception that is thrown is not how it goes on, and none may be
+        // by what cleans up.
+        "__cxa_throw" | "__cxa_bad_cast" => Kind::Failure,
+        _ if name.starts_with("_ZSt") && has("__throw_") => Kind::Failure,
+        // A string has nothing but memory.
+        _ if name.starts_with("_ZNSt7__cxx1112basic_string") => Kind::Passed,
         // Of C++: the initialisation of a static variable.
         _ if name.starts_with("__cxa_guard_") => Kind::Lock,
         // Of Rust: what they lock they let go of again.
@@ -168,6 +189,7 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,
         _ if has("__rust_panic_cleanup") => Kind::Caught,
         _ if has("__rust_dealloc") || has("__rdl_dealloc") || has("__rg_dealloc") || has("sdallocx") => Kind::Passed,
+        _ if has("12___rust_alloc") || has("14___rust_realloc") || has("11___rdl_alloc") => Kind::Allocation,
         // operator delete, in all its forms
         _ if name.starts_with("_ZdlPv") || name.starts_with("_ZdaPv") => Kind::Passed,
         "" if library => Kind::Unnamed,

@@ -217,10 +217,10 @@ mod tests {
         page[..code.len()].copy_from_slice(code);
         let read = |address: u64, buffer: &mut [u8]| {
             let is_there = address == CODE && buffer.len() == page.len();
-            is_there && {
+            if is_there {
                 buffer.copy_from_slice(&page);
-                true
             }
+            is_there
         };
         let memory = Memory::new(&read);
         at_call(&memory, CODE, CODE + behind, &mut Pad(pad))

@@ -13,6 +13,10 @@ use super::value::Value;
 /// Where the machine's own thread-local storage lies: its true place is not told,
 /// and nothing of it is known.
 pub(super) const THREAD: u64 = 0xffee_0000_0000_0000;
+/// Where memory lies that the machine allocates.
+const NEW: u64 = 0xffdd_0000_0000_0000;
+/// One piece of it begins so far behind the other.
+const PIECE: u64 = 1 << 32;
 const PAGE: u64 = 4096;
 /// So many pages of the process are read.
 const PAGES: usize = 1 << 14;
@@ -154,6 +158,8 @@ pub(super) struct Machine {
     /// The flags.
     pub flags: Flags,
     written: Written,
+    /// How often it has allocated memory.
+    allocated: u64,
     /// The next instruction.
     pub pc: u64,
 }
@@ -166,11 +172,18 @@ impl Machine {
             vectors: [[Value::UNKNOWN; 2]; 16],
             flags: Flags::default(),
             written: Written::default(),
+            allocated: 0,
             pc,
         };
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
         machine.written.0.insert(THREAD, Value::of(THREAD));
         machine
+    }
+
+    /// The address of memory that is new.
+    pub(super) fn new_memory(&mut self) -> u64 {
+        self.allocated += 1;
+        NEW + self.allocated * PIECE
     }
 
     /// What has been written.

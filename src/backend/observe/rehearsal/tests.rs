@@ -142,3 +142,18 @@ fn names_decide_what_is_passed_over() {
     assert_eq!(kind_of("pthread_mutex_unlock", true), Kind::Lock);
     assert_eq!(kind_of("__cxa_begin_catch", false), Kind::End);
 }
+
+#[test]
+fn what_threads_and_exceptions_call_is_known_by_name() {
+    for name in ["pthread_rwlock_unlock", "__pthread_rwlock_unlock", "___pthread_mutex_unlock", "mtx_unlock"] {
+        assert_eq!(kind_of(name, false), Kind::Lock, "{name}");
+    }
+    for name in ["_ZSt20__throw_system_errori", "__cxa_throw", "_ZSt9terminatev", "abort"] {
+        assert_eq!(kind_of(name, false), Kind::Failure, "{name}");
+    }
+    for name in ["malloc", "_Znwm", "_RNvCs1_7___rustc12___rust_alloc", "_RNvCs1_7___rustc14___rust_realloc"] {
+        assert_eq!(kind_of(name, false), Kind::Allocation, "{name}");
+    }
+    assert_eq!(kind_of("_RNvCs1_7___rustc19___rust_alloc_zeroed", false), Kind::Entered);
+    assert_eq!(kind_of("_ZN4bank14unlock_ledgersEv", false), Kind::Entered);
+}

@@ -56,7 +56,9 @@ impl Decoder for PthreadSync {
                 (WaitKind::Semaphore, "semaphore", semaphore(facts, world, &call)?)
             }
             "pthread_barrier_wait" => (WaitKind::PthreadBarrier, "barrier", call.address.checked_sub(4)?),
-            "pthread_once" | "call_once" if call.value & 3 == 1 => (WaitKind::PthreadOnce, "once", call.address),
+            "pthread_once" | "pthread_once_slow" | "call_once" if call.value & 3 == 1 => {
+                (WaitKind::PthreadOnce, "once", call.address)
+            }
             _ => return None,
         };
         if !world.still_there(facts) {
@@ -66,6 +68,7 @@ impl Decoder for PthreadSync {
         wait.address = Some(start);
         wait.partial = true;
         wait.certainty = Certainty::Derived;
+        let function = function.trim_end_matches("_slow");
         wait.evidence.push(format!("in {function}, futex at +{}, value {}", call.address - start, call.value));
         if kind == WaitKind::PthreadBarrier
             && let Ok([count]) = world.words(facts.pid, start + 8)

@@ -224,7 +224,7 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
         assert!(screen.contains(part), "{part:?} is missing in\n{screen}");
     }
     // In less room the events are written in brief; as large as the panel in full.
-    let screen = drawn(&mut panel, &store, 104, 40);
+    let screen = drawn(&mut panel, &store, 112, 40);
     assert!(screen.contains("a W x=1 rlx") && screen.contains("rf sw"), "{screen}");
     press(&mut panel, &store, KeyCode::Char('g'));
     let screen = drawn(&mut panel, &store, 120, 40);

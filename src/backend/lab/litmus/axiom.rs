@@ -40,7 +40,9 @@ impl Axiom {
     /// The violation.
     pub fn acyclic(self, x: &Execution, parts: Parts<'_>) -> Consistency {
         let mut all = Relation::empty(x.size());
-        parts.iter().for_each(|(_, part)| all.unite(part));
+        for (_, part) in parts {
+            all.unite(part);
+        }
         if all.is_acyclic() {
             return Ok(());
         }

@@ -54,8 +54,8 @@ pub trait Visitor {
 
     /// Which of the models `alive` may find an extension of `x` consistent, of
     /// which not everything is decided yet: adding to `rf`, `mo` and `rb` never
-    /// mends an axiom. `left` decisions are to come.
-    fn narrow(&mut self, _x: &Execution, alive: u32, _left: usize) -> u32 {
+    /// mends an axiom.
+    fn narrow(&mut self, _x: &Execution, alive: u32) -> u32 {
         alive
     }
 

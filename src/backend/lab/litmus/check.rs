@@ -162,8 +162,8 @@ impl Visitor for Bench<'_> {
         true
     }
 
-    fn narrow(&mut self, x: &Execution, alive: u32, left: usize) -> u32 {
-        if self.candidates < NARROW || left == 1 {
+    fn narrow(&mut self, x: &Execution, alive: u32) -> u32 {
+        if self.candidates < NARROW {
             return alive;
         }
         let mut narrowed = alive;

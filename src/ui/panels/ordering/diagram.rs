@@ -67,7 +67,7 @@ pub(super) struct Edge {
 
 /// Least room beside and between the columns.
 const MARGIN: usize = 3;
-const GAP: usize = 7;
+const GAP: usize = 9;
 
 const NORTH: u8 = 1;
 const EAST: u8 = 2;
@@ -318,7 +318,7 @@ impl Grid {
             cell.ways == EAST | WEST && cell.shown.is_none() && cell.role == Some(edge.role)
         };
         let longest = path.chunk_by(|a, b| level(a) && level(b) && a.1 == b.1).max_by_key(|run| run.len());
-        if let Some(run) = longest.filter(|run| run.len() >= length + 1 && run.iter().all(level)) {
+        if let Some(run) = longest.filter(|run| run.len() > length && run.iter().all(level)) {
             let begin = run.iter().map(|(x, _)| *x).min().unwrap_or_default();
             return self.write(begin + (run.len() - length).div_ceil(2), run[0].1, &edge.name, edge.role);
         }

@@ -88,7 +88,7 @@ pub(super) fn draw_broken(screen: &mut Frame<'_>, area: Rect, fault: &Fault, loo
 
 /// The test as its author wrote it.
 pub(super) fn draw_written(screen: &mut Frame<'_>, area: Rect, spec: &LitmusSpec, look: &Look<'_>) {
-    let text = spec.text.as_deref().map_or_else(|| library::text(&spec.test).unwrap_or_default(), |text| text);
+    let text = spec.text.as_deref().unwrap_or_else(|| library::text(&spec.test).unwrap_or_default());
     let note = if spec.orders.is_empty() { "v back" } else { "before orderings were changed  v back" };
     let inside = frame::draw(screen, area, "As written", note, look.theme);
     let line =

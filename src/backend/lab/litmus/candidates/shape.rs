@@ -126,9 +126,8 @@ impl<'a> Shape<'a> {
         };
         // Where one order is left there is nothing to decide.
         let at = (at..self.decisions.len()).find(|at| open(&self.decisions[*at])).unwrap_or(self.decisions.len());
-        let left = self.decisions[at..].iter().filter(|decision| open(decision)).count();
         let Some(decision) = self.decisions.get(at).copied() else { return self.complete(alive, known, now, progress) };
-        let alive = progress.visitor.narrow(&self.frame, alive, left);
+        let alive = progress.visitor.narrow(&self.frame, alive);
         if alive == 0 {
             return Ok(Next::Any);
         }

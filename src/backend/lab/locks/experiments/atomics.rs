@@ -169,7 +169,9 @@ fn interrupted(stack: &Stack, notes: &mut Notes) -> Result<u32, u32> {
             read.wait();
             let first = stack.pop(|| ());
             let freed = stack.pop(|| ());
-            first.iter().for_each(|node| stack.push(*node));
+            if let Ok(node) = first {
+                stack.push(node);
+            }
             let between = (freed, stack.nodes());
             changed.wait();
             between

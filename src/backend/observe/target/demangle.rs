@@ -87,6 +87,8 @@ fn without_arguments(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -120,7 +122,7 @@ mod tests {
         // Each template argument is twice the one before.
         let mut symbol = "_Z1fI1AIS_S_E".to_owned();
         for number in 0..30 {
-            symbol.push_str(&format!("1AIS{number}_S{number}_E"));
+            write!(symbol, "1AIS{number}_S{number}_E").unwrap();
         }
         symbol.push_str("EvT_");
         assert!(readable(&symbol).len() <= LONGEST.max(symbol.len()));

@@ -215,7 +215,6 @@ pub(super) fn render(facts: &Facts<'_>, world: &World, call: &BlockedCall) -> St
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::backend::observe::wait::fixture::{DATA, Machine, PID};
 
     #[test]

@@ -117,7 +117,7 @@ fn program(name: &str, options: &[&str], kinds: &[&'static str]) -> Vec<Case> {
 /// Asks until each waits for a lock and is still as it was a moment later; whoever
 /// is named at any time must hold it. The waits as they were seen last.
 fn named(cases: &[Case], enough: impl Fn(&Case, &Value) -> bool) -> Vec<Value> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let is_lock = |wait: &Value| {
         let parts = ["rust_", "rwlock", "pthread_mutex", "once", "cxa_guard", "parking_lot"];
         wait["kind"].as_str().is_some_and(|kind| parts.iter().any(|part| kind.contains(part)))
@@ -319,7 +319,9 @@ fn holders_of_musls_locks_are_found() {
 fn nobody_is_named_who_does_not_hold_musls_lock() {
     for options in musl_builds() {
         let mut cases = program("musl_locks.c", options, &["forgotten", "let_go", "another", "condition", "tried"]);
-        cases.iter_mut().for_each(|case| case.truth.clear());
+        for case in &mut cases {
+            case.truth.clear();
+        }
         for (case, wait) in cases.iter().zip(named(&cases, |_, _| true)) {
             assert_eq!(wait["certainty"], "derived", "{}: {wait:#}", case.kind);
         }

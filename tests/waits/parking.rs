@@ -12,7 +12,7 @@ static MUTEX: Mutex<()> = Mutex::new(());
 static RWLOCK: RwLock<()> = RwLock::new(());
 static CONDVAR: Condvar = Condvar::new();
 
-fn blocked(block: impl FnOnce() + Send + 'static, lock: u64, release: impl FnOnce()) {
+fn blocked(what: &str, block: impl FnOnce() + Send + 'static, lock: u64, release: impl FnOnce()) {
     let (send, receive) = channel();
     let waiter = thread::spawn(move || {
         send.send(nix::unistd::gettid().as_raw()).unwrap();
@@ -22,6 +22,7 @@ fn blocked(block: impl FnOnce() + Send + 'static, lock: u64, release: impl FnOnc
     let pid = std::process::id() as i32;
     let wait = wait_until(pid, tid, |wait| wait.kind == WaitKind::ParkingLot);
     assert_eq!(wait.address, Some(lock), "{wait:#?}");
+    assert!(wait.resource.starts_with(&format!("parking_lot {what} in ")), "{wait:#?}");
     assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
     release();
     waiter.join().unwrap();
@@ -30,11 +31,11 @@ fn blocked(block: impl FnOnce() + Send + 'static, lock: u64, release: impl FnOnc
 #[test]
 fn the_lock_is_found_by_its_key() {
     let guard = MUTEX.lock();
-    blocked(|| drop(MUTEX.lock()), &raw const MUTEX as u64, || drop(guard));
+    blocked("Mutex", || drop(MUTEX.lock()), &raw const MUTEX as u64, || drop(guard));
     let guard = RWLOCK.write();
-    blocked(|| drop(RWLOCK.read()), &raw const RWLOCK as u64, || drop(guard));
+    blocked("RwLock", || drop(RWLOCK.read()), &raw const RWLOCK as u64, || drop(guard));
     let guard = RWLOCK.read();
-    blocked(|| drop(RWLOCK.write()), &raw const RWLOCK as u64, || drop(guard));
+    blocked("RwLock", || drop(RWLOCK.write()), &raw const RWLOCK as u64, || drop(guard));
     let wait = || CONDVAR.wait(&mut Mutex::new(()).lock());
-    blocked(wait, &raw const CONDVAR as u64, || assert!(CONDVAR.notify_one()));
+    blocked("Condvar", wait, &raw const CONDVAR as u64, || assert!(CONDVAR.notify_one()));
 }

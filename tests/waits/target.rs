@@ -120,6 +120,9 @@ pub(crate) fn read(pid: i32, tid: i32) -> Option<Wait> {
     read_task(pid, tid, &mut world).ok().flatten()
 }
 
+/// Each program is made once; different ones are made at the same time.
+static MADE: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+
 /// Compiles a program of `tests/programs`, C, C++ or Rust by its extension,
 /// into the build directory; what is there already for the same source and
 /// options is used again.
@@ -128,8 +131,6 @@ pub(crate) fn build(name: &str, options: &[&str]) -> PathBuf {
     let mut key = DefaultHasher::new();
     (name, options, std::fs::read(&source).unwrap()).hash(&mut key);
     let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{:016x}", key.finish()));
-    // Each is made once; different ones are made at the same time.
-    static MADE: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
     let own = MADE.lock().unwrap_or_else(PoisonError::into_inner).entry(binary.clone()).or_default().clone();
     let _guard = own.lock().unwrap_or_else(PoisonError::into_inner);
     if !binary.exists() {

@@ -30,12 +30,12 @@ pub(in crate::backend::observe) enum Primitive {
 impl Primitive {
     const ALL: [Primitive; 3] = [Primitive::Mutex, Primitive::RwLock, Primitive::Condvar];
 
-    /// Its module in `parking_lot`, as mangled names have it.
-    fn module(self) -> &'static str {
+    /// Its module in `parking_lot`, as mangled names have it, of 0.12 and of 0.13.
+    fn modules(self) -> &'static [&'static str] {
         match self {
-            Primitive::Mutex => "9raw_mutex",
-            Primitive::RwLock => "10raw_rwlock",
-            Primitive::Condvar => "7condvar",
+            Primitive::Mutex => &["9raw_mutex"],
+            Primitive::RwLock => &["10raw_rwlock"],
+            Primitive::Condvar => &["7condvar", "11raw_condvar"],
         }
     }
 
@@ -91,7 +91,8 @@ impl Decoder for ParkingLot {
             return None;
         }
         let of = |name: &str| {
-            Primitive::ALL.into_iter().find(|primitive| is_ours(name) && name.contains(primitive.module()))
+            let is = |primitive: &Primitive| primitive.modules().iter().any(|module| name.contains(module));
+            Primitive::ALL.into_iter().find(|primitive| is_ours(name) && is(primitive))
         };
         let mut primitive = site.callers.iter().find_map(|code| of(code.name()));
         if primitive.is_none() && world.is_precise() {

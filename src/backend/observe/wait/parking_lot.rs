@@ -94,11 +94,13 @@ impl Decoder for ParkingLot {
             let is = |primitive: &Primitive| primitive.modules().iter().any(|module| name.contains(module));
             Primitive::ALL.into_iter().find(|primitive| is_ours(name) && is(primitive))
         };
-        let mut primitive = site.callers.iter().find_map(|code| of(code.name()));
-        if primitive.is_none() && world.is_precise() {
-            // Without optimisation it lies deeper.
+        // Only live frames are sure: a condition variable has let go of a mutex just
+        // before, and without optimisation what did that still stands on the stack.
+        let mut primitive = None;
+        if world.is_precise() {
             primitive = world.frame_names(facts).iter().find_map(|name| of(name));
         }
+        let primitive = primitive.or_else(|| site.callers.iter().find_map(|code| of(code.name())));
         let what = primitive.map_or("parking_lot lock", Primitive::words);
         let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, lock)));
         wait.address = Some(lock);

@@ -93,7 +93,10 @@ impl Payments {
         let folder = tempfile::tempdir().unwrap();
         let binary = folder.path().join("payments");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots/payments.c");
-        let compiled = Command::new("cc").args(["-g", "-pthread", "-o"]).arg(&binary).arg(source).status().unwrap();
+        // The picture shows where the source stands in this project, not on this machine.
+        let short = concat!("-ffile-prefix-map=", env!("CARGO_MANIFEST_DIR"), "/=");
+        let compiled = Command::new("cc").args(["-g", "-pthread", short, "-o"]).arg(&binary).arg(source).status();
+        let compiled = compiled.unwrap();
         assert!(compiled.success(), "payments.c does not compile");
         let process = Command::new(binary).arg(folder.path().join("ledger.lock")).process_group(0).spawn().unwrap();
         Payments { process, folder }

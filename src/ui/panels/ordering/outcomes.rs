@@ -11,7 +11,7 @@ use super::why::Asked;
 use super::{draw_lines, program};
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{LitmusProgress, Outcome};
-use crate::model::units::{grouped, si};
+use crate::model::units::si;
 use crate::report::litmus::per_second;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
@@ -122,9 +122,9 @@ fn summary(progress: &LitmusProgress, width: usize, look: &Look<'_>) -> Vec<Line
             None => Line::from(vec![
                 number(format!("{}/s", si(progress.rate))),
                 word(" distinct witnesses   "),
-                number(grouped(counts.distinct)),
+                number(si(counts.distinct as f64)),
                 word(" of "),
-                number(grouped(counts.witnesses)),
+                number(si(counts.witnesses as f64)),
                 word(" in "),
                 number(si(counts.iterations as f64)),
                 word(" iterations"),

@@ -94,7 +94,7 @@ impl Payments {
         let binary = folder.path().join("payments");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots/payments.c");
         // The picture shows where the source stands in this project, not on this machine.
-        let short = concat!("-ffile-prefix-map=", env!("CARGO_MANIFEST_DIR"), "/=");
+        let short = concat!("-ffile-prefix-map=", env!("CARGO_MANIFEST_DIR"), "=/syncscope");
         let compiled = Command::new("cc").args(["-g", "-pthread", short, "-o"]).arg(&binary).arg(source).status();
         let compiled = compiled.unwrap();
         assert!(compiled.success(), "payments.c does not compile");

@@ -29,7 +29,7 @@ const TURN_MS: u32 = 40;
 /// the switch itself.
 const SETTLED: Nanos = Nanos(2_000_000);
 /// So many stacks are looked at in a second.
-const STACKS: u64 = 100;
+const STACKS: u64 = 400;
 /// So long, in one turn: the rings fill meanwhile.
 const LOOKING: Nanos = Nanos(15_000_000);
 /// Others' blocks in one turn that are worth a new filter, and how long that is

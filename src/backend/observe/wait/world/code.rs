@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Maps, World};
+use super::World;
 use crate::backend::observe::rehearsal::{Function, Memory, Stage};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::epilogue::leave;
@@ -75,23 +75,8 @@ impl World {
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
         addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
-        let mut code = self.named(pid, &maps, &addresses).into_iter();
+        let mut code = self.source.code(&self.root, self.through(pid), &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
-    }
-
-    /// Names code. Threads of one process mostly wait in the same places: within a
-    /// scan each is named once.
-    fn named(&mut self, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
-        if !self.vouched {
-            return self.source.code(&self.root, self.through(pid), maps, addresses);
-        }
-        let mut new: Vec<u64> = addresses.to_vec();
-        new.retain(|at| !self.code.contains_key(&(pid, *at)));
-        if !new.is_empty() {
-            let found = self.source.code(&self.root, self.through(pid), maps, &new);
-            self.code.extend(found.into_iter().map(|code| ((pid, code.address), code)));
-        }
-        addresses.iter().filter_map(|at| self.code.get(&(pid, *at)).cloned()).collect()
     }
 
     /// The function that the call before a return address enters, through the

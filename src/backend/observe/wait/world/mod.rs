@@ -116,8 +116,6 @@ pub struct World {
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
     returns: HashMap<(Pid, u64), bool>,
-    /// What the code that ends at an address of a process is called.
-    code: HashMap<(Pid, u64), Code>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     /// Threads by which processes are reached whose main thread has ended.
@@ -149,7 +147,6 @@ impl World {
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
-            code: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
             detours: HashMap::new(),
@@ -166,7 +163,6 @@ impl World {
         self.maps.clear();
         self.levels.clear();
         self.returns.clear();
-        self.code.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;
         self.inet.clear();

@@ -222,9 +222,7 @@ fn threads_that_come_and_go_are_all_seen() {
     let seen = observe(&mut stage, &mut command);
     let truth = &seen.truth[0];
     let lock = seen.lock(&truth.address);
-    // What kind of lock it is can only be told by a thread that has not gone when it
-    // is looked at.
-    assert_eq!(lock["waits"], truth.waits, "{lock:#}");
+    assert_eq!((&lock["waits"], &lock["kind"]), (&truth.waits.into(), &"pthread_mutex".into()), "{lock:#}");
     assert_eq!(lock["waiters"].as_array().unwrap().len() as u64, truth.waits, "each by a thread of its own");
     assert_eq!(lock["wakers"][0]["wakes"], truth.waits);
 }

@@ -181,7 +181,9 @@ int main(int count, char **words) {
         }
         printf("hot %p waiter 0 waker 0 waits 0 waited 0\n", (void *)&hot_lock);
     } else if (!strcmp(mode, "churn")) {
-        /* Each wait by a thread that did not exist before. */
+        /* Each wait by a thread that did not exist before; in all long enough to be
+         * looked at meanwhile: of a process that has gone nobody can read what its
+         * locks were. */
         struct pair p = {.lock = &hot_lock, .rounds = rounds, .waker_tid = getpid()};
         for (int i = 0; i < rounds; i++) {
             p.waiting_tid = 0;
@@ -189,7 +191,7 @@ int main(int count, char **words) {
             pthread_create(&threads[0], 0, short_life, &p);
             while (p.waiting_tid == 0 || !sleeps(p.waiting_tid))
                 sched_yield();
-            usleep(500);
+            usleep(4000);
             pthread_mutex_unlock(&hot_lock);
             pthread_join(threads[0], 0);
         }

@@ -9,6 +9,7 @@ use super::Surveyor;
 use super::read::{Seen, turns};
 use crate::backend::observe::dating::last_ran_in;
 use crate::backend::observe::graph::Analysis;
+use crate::backend::observe::source::Source;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
 use crate::model::{Nanos, Pid};
@@ -17,6 +18,20 @@ use crate::sys::proc_read::Path;
 
 /// Of so many threads it is said in which line they wait.
 const LOCATED: usize = 64;
+
+/// The directory of the threads of the process at hand: those of one process
+/// follow each other.
+#[derive(Default)]
+struct Tasks(Option<(Pid, Option<OwnedFd>)>);
+
+impl Tasks {
+    fn of(&mut self, source: &Source, pid: Pid) -> Option<&OwnedFd> {
+        if self.0.as_ref().is_none_or(|(known, _)| *known != pid) {
+            self.0 = Some((pid, source.directory(&Path::process(pid).file("task")).ok()));
+        }
+        self.0.as_ref()?.1.as_ref()
+    }
+}
 
 impl Surveyor {
     /// The threads that are asked for and all on chains from them.
@@ -42,7 +57,7 @@ impl Surveyor {
     /// Says in which lines of source these threads wait, as far as that is known
     /// and they have not run since they were read.
     fn locate(&mut self, wanted: &BTreeSet<ThreadId>) {
-        let mut tasks: Option<(Pid, Option<OwnedFd>)> = None;
+        let mut tasks = Tasks::default();
         for id in wanted.iter().take(LOCATED) {
             let Some(Seen { call: Call::Blocked { sp, pc, .. }, turns: before, wait: Some(_), .. }) =
                 self.threads.get(id)
@@ -51,10 +66,7 @@ impl Surveyor {
             };
             let (sp, pc, before) = (*sp, *pc, *before);
             let Some(line) = self.source.world.line_of(id.pid, sp, pc) else { continue };
-            if tasks.as_ref().is_none_or(|(pid, _)| *pid != id.pid) {
-                tasks = Some((id.pid, self.tasks(id.pid).ok()));
-            }
-            let Some((_, Some(directory))) = &tasks else { continue };
+            let Some(directory) = tasks.of(&self.source, id.pid) else { continue };
             if before.is_some()
                 && turns(directory, id.tid) == before
                 && let Some(wait) = self.threads.get_mut(id).and_then(|seen| seen.wait.as_mut())
@@ -68,19 +80,15 @@ impl Surveyor {
         self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
-        let mut tasks: Option<(Pid, Option<OwnedFd>)> = None;
+        let mut tasks = Tasks::default();
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
             if !wanted.contains(id) {
                 continue;
             }
-            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel) {
-                if tasks.as_ref().is_none_or(|(pid, _)| *pid != id.pid) {
-                    let directory = Path::process(id.pid).file("task");
-                    tasks = Some((id.pid, self.source.directory(&directory).ok()));
-                }
-                if let Some((_, Some(tasks))) = &tasks {
-                    Arc::make_mut(wait).since = last_ran_in(tasks, id.tid, seen.started, &mut self.source);
-                }
+            if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
+                && let Some(directory) = tasks.of(&self.source, id.pid)
+            {
+                Arc::make_mut(wait).since = last_ran_in(directory, id.tid, seen.started, &mut self.source);
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());

@@ -134,7 +134,10 @@ pub(crate) fn build(name: &str, options: &[&str]) -> PathBuf {
     let own = MADE.lock().unwrap_or_else(PoisonError::into_inner).entry(binary.clone()).or_default().clone();
     let _guard = own.lock().unwrap_or_else(PoisonError::into_inner);
     if !binary.exists() {
-        let new = binary.with_extension(std::process::id().to_string());
+        // In a folder of its own: compilers name what they make on the way after
+        // what they shall make.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let new = folder.path().join("program");
         compile(&source, options, &new);
         std::fs::rename(&new, &binary).unwrap();
     }

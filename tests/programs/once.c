@@ -63,6 +63,12 @@ static void *do_second_beside_first(void *init) {
     return (void *)beside[0];
 }
 
+// Leaves on the stack what a frame that runs the initialisation would hold.
+static void __attribute__((noinline)) leave_behind(void) {
+    void *volatile behind[128];
+    for (int i = 0; i < 128; i += 2) behind[i] = (void *)nothing, behind[i + 1] = &first;
+}
+
 static void say(int holder) {
     printf("%d", gettid());
     if (holder >= 0) printf(" %d", tids[holder]);
@@ -91,5 +97,6 @@ int main(int argc, char **argv) {
     pthread_create(&thread, NULL, do_first, hidden ? (void *)runs : (void *)sleeps);
     come_to(1);
     say(0);
+    leave_behind();
     pthread_once(&first, nothing);
 }

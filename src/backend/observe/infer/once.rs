@@ -10,8 +10,9 @@
 //!
 //! In its frame the address stands behind that of a function: there the library
 //! keeps what it has to do if the thread is cancelled meanwhile, which tells it from
-//! one that waits. An initialisation that ends in a call of the library may have left
-//! no frame of its own.
+//! one that waits: mostly, for a frame that waits may have leftovers of earlier calls
+//! in it. An initialisation that ends in a call of the library may have left no frame
+//! of its own.
 
 use std::collections::HashMap;
 
@@ -50,7 +51,8 @@ impl Initialisers {
         }
         for sleeper in sleepers {
             let walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
-            for (control, pc) in called_back(code, &walk, &controls) {
+            let waits = sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::PthreadOnce);
+            for (control, pc) in called_back(code, &walk, &controls, waits) {
                 let known = found.entry(control).or_default();
                 if known.iter().all(|initialiser| initialiser.tid != sleeper.tid) {
                     known.push(Initialiser { tid: sleeper.tid, pc });
@@ -70,8 +72,8 @@ impl Initialisers {
 }
 
 /// The controls whose initialisation a thread with these frames runs, and where
-/// that is called.
-fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u64)> {
+/// that is called. If it `waits` for one, its innermost call runs none.
+fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) -> Vec<(u64, u64)> {
     let library: Vec<bool> =
         walk.frames.iter().map(|frame| frame.bare || code.stage.function(frame.registers.pc - 1).library).collect();
     let mut found = Vec::new();
@@ -87,7 +89,12 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64]) -> Vec<(u64, u6
             continue;
         }
         let frames = &walk.frames[at..at + own];
-        let has = |control: &&u64| frames.iter().any(|frame| cleans_up(code, frame, **control));
+        // Without one of the program's own in between, the call that waits stands
+        // before the one that runs the initialisation.
+        let once = frames[own - 1].function;
+        let waiting =
+            if waits && at == 0 { frames.iter().take_while(|frame| frame.function != once).count() + 1 } else { 0 };
+        let has = |&&control: &&u64| frames[waiting..].iter().any(|frame| cleans_up(code, frame, control));
         found.extend(controls.iter().filter(has).map(|&control| (control, walk.frames[at].registers.pc)));
     }
     found.sort_unstable();

@@ -22,8 +22,8 @@ impl<S: Sender, R: Receiver> End<S, R> {
     /// comes.
     fn awaited(&mut self) -> io::Result<bool> {
         loop {
-            match self.receiver.receive(&mut self.message) {
-                Ok(()) if self.checker.is_late(&self.message) => {}
+            match self.receiver.receive(&mut self.books.message) {
+                Ok(()) if self.books.checker.is_late(&self.books.message) => {}
                 Ok(()) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(false),
                 Err(error) => return Err(error),
@@ -45,65 +45,65 @@ impl<S: Sender, R: Receiver> End<S, R> {
 
     /// As `collect`; its clock stops near the last that came.
     pub(super) fn collect_some(&mut self, order: &Order) -> io::Result<Nanos> {
-        let first = self.checker.next();
+        let first = self.books.checker.next();
         let (mut start, mut last, mut received) = (Nanos::ZERO, Nanos::ZERO, 0);
         while received < order.count && self.awaited_to_the_end()? {
             if received == 0 {
                 start = clock::monotonic();
                 last = start;
-                self.received = 1;
+                self.books.received = 1;
             }
-            self.checker.check(&self.message);
+            self.books.checker.check(&self.books.message);
             received += 1;
             if received.is_multiple_of(EVERY) || received == order.count {
-                (last, self.received) = (clock::monotonic(), received);
+                (last, self.books.received) = (clock::monotonic(), received);
             }
         }
         self.receiver.conclude()?;
-        self.checker.settle(first + order.count, order.count - received);
+        self.books.checker.settle(first + order.count, order.count - received);
         Ok(last - start)
     }
 
     /// As `ask`; an answer that does not come is a lost one.
     pub(super) fn ask_some(&mut self, order: &Order) -> io::Result<Nanos> {
-        self.these.clear();
-        let first = self.checker.next();
+        self.books.these.clear();
+        let first = self.books.checker.next();
         let start = clock::monotonic();
         let mut pace = Intended::new(order.every);
-        self.received = 0;
+        self.books.received = 0;
         for _ in 0..order.count {
-            payload::write(&mut self.message, self.sent, order.payload);
+            payload::write(&mut self.books.message, self.books.sent, order.payload);
             let asked = pace.next();
-            self.sender.send(&self.message)?;
-            self.sent += 1;
+            self.sender.send(&self.books.message)?;
+            self.books.sent += 1;
             if self.awaited()? {
-                self.these.record(clock::monotonic() - asked);
-                self.checker.check(&self.message);
-                self.received += 1;
+                self.books.these.record(clock::monotonic() - asked);
+                self.books.checker.check(&self.books.message);
+                self.books.received += 1;
             }
         }
         let elapsed = clock::monotonic() - start;
         self.sender.finish()?;
-        self.checker.settle(first + order.count, order.count - self.received);
+        self.books.checker.settle(first + order.count, order.count - self.books.received);
         Ok(elapsed)
     }
 
     /// As `answer`; it answers what comes.
     pub(super) fn answer_some(&mut self, order: &Order) -> io::Result<Nanos> {
-        let (first, after) = (self.checker.next(), self.sent + order.count);
+        let (first, after) = (self.books.checker.next(), self.books.sent + order.count);
         let start = clock::monotonic();
-        self.received = 0;
-        while self.received < order.count && self.awaited_to_the_end()? {
-            self.received += 1;
-            self.checker.check(&self.message);
-            payload::write(&mut self.message, self.sent, order.payload);
-            self.sender.send(&self.message)?;
-            self.sent += 1;
+        self.books.received = 0;
+        while self.books.received < order.count && self.awaited_to_the_end()? {
+            self.books.received += 1;
+            self.books.checker.check(&self.books.message);
+            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.sender.send(&self.books.message)?;
+            self.books.sent += 1;
         }
         let elapsed = clock::monotonic() - start;
         self.receiver.conclude()?;
-        self.checker.settle(first + order.count, order.count - self.received);
-        self.sent = after;
+        self.books.checker.settle(first + order.count, order.count - self.books.received);
+        self.books.sent = after;
         Ok(elapsed)
     }
 }

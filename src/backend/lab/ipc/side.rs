@@ -105,21 +105,14 @@ impl Duty {
     ///
     /// # Errors
     /// Whatever the socket to the lab says.
-    pub fn serve<S: Sender, R: Receiver>(mut self, sender: S, receiver: R) -> io::Result<()> {
-        let mut tick = if S::DEAF || R::DEAF { Some(Tick::new()?) } else { None };
+    pub fn serve<S: Sender, R: Receiver>(self, sender: S, receiver: R) -> io::Result<()> {
+        self.serve_by(&mut End { sender, receiver, books: Books::new() }, S::DEAF || R::DEAF)
+    }
+
+    /// As `serve`, whatever the transport: only its loops are its own.
+    fn serve_by(mut self, end: &mut dyn Serve, deaf: bool) -> io::Result<()> {
+        let mut tick = if deaf { Some(Tick::new()?) } else { None };
         self.boss.tell(&Report::Ready { took: clock::monotonic() - self.started })?;
-        let mut end = End {
-            sender,
-            receiver,
-            sent: 0,
-            received: 0,
-            checker: Checker::new(0, Payload::default()),
-            message: Message::default(),
-            laps: Recorder::new(),
-            these: Recorder::new(),
-            closed: Recorder::new(),
-            open: Recorder::new(),
-        };
         loop {
             let order: Order = match self.boss.hear(None) {
                 Ok(Some(order)) => order,
@@ -133,7 +126,7 @@ impl Duty {
             if let Some(tick) = &mut tick {
                 tick.arm()?;
             }
-            let done = end.carry_out(self.side, &order);
+            let done = carry_out(end, self.side, &order);
             if let Some(tick) = &mut tick {
                 tick.disarm()?;
             }
@@ -148,15 +141,48 @@ impl Duty {
     }
 }
 
+fn carry_out(end: &mut dyn Serve, side: Side, order: &Order) -> io::Result<Done> {
+    end.books().begin(order);
+    let before = Usage::now();
+    let elapsed = end.serve(side, order)?;
+    let after = Usage::now();
+    let asked = (order.mode, side) == (Mode::Latency, Side::Asker);
+    let books = end.books();
+    Ok(Done {
+        elapsed,
+        received: books.received,
+        cpu: after.cpu - before.cpu,
+        voluntary: after.voluntary - before.voluntary,
+        involuntary: after.involuntary - before.involuntary,
+        delay: after.delay - before.delay,
+        losses: books.checker.losses,
+        stall: books.stall(order, asked),
+        round_trips: asked.then(|| books.round_trips(order)),
+    })
+}
+
 /// In so many parts a stream is received, to find one that took too long: few
 /// enough that the clock costs nothing, and many enough that some milliseconds
 /// show in a minute.
 const LAPS: u64 = 8192;
 
+/// What serves an order.
+trait Serve {
+    /// Its measured loop; how long that took.
+    fn serve(&mut self, side: Side, order: &Order) -> io::Result<Nanos>;
+
+    fn books(&mut self) -> &mut Books;
+}
+
 /// An attached end with what the loops need.
 pub(super) struct End<S, R> {
     pub(super) sender: S,
     pub(super) receiver: R,
+    pub(super) books: Books,
+}
+
+/// What the loops write down.
+pub(super) struct Books {
     /// The number of the next message to send.
     pub(super) sent: u64,
     /// How many messages of the order have come.
@@ -171,48 +197,32 @@ pub(super) struct End<S, R> {
     open: Recorder,
 }
 
-impl<S: Sender, R: Receiver> End<S, R> {
-    fn carry_out(&mut self, side: Side, order: &Order) -> io::Result<Done> {
-        self.message.resize(order.size.max(1));
-        self.checker.begin(order.payload);
-        if order.fresh {
-            let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
-            all.clear();
+impl<S: Sender, R: Receiver> Serve for End<S, R> {
+    fn serve(&mut self, side: Side, order: &Order) -> io::Result<Nanos> {
+        match (order.mode, side) {
+            (Mode::Throughput, Side::Asker) => self.stream(order),
+            (Mode::Throughput, Side::Answerer) if R::LOSSY => self.collect_some(order),
+            (Mode::Throughput, Side::Answerer) => self.collect(order),
+            (Mode::Latency, Side::Asker) if R::LOSSY => self.ask_some(order),
+            (Mode::Latency, Side::Asker) => self.ask(order),
+            (Mode::Latency, Side::Answerer) if R::LOSSY => self.answer_some(order),
+            (Mode::Latency, Side::Answerer) => self.answer(order),
         }
-        self.received = order.count;
-        self.laps.clear();
-        let before = Usage::now();
-        let elapsed = match (order.mode, side) {
-            (Mode::Throughput, Side::Asker) => self.stream(order)?,
-            (Mode::Throughput, Side::Answerer) if R::LOSSY => self.collect_some(order)?,
-            (Mode::Throughput, Side::Answerer) => self.collect(order)?,
-            (Mode::Latency, Side::Asker) if R::LOSSY => self.ask_some(order)?,
-            (Mode::Latency, Side::Asker) => self.ask(order)?,
-            (Mode::Latency, Side::Answerer) if R::LOSSY => self.answer_some(order)?,
-            (Mode::Latency, Side::Answerer) => self.answer(order)?,
-        };
-        let after = Usage::now();
-        let asked = (order.mode, side) == (Mode::Latency, Side::Asker);
-        Ok(Done {
-            elapsed,
-            received: self.received,
-            cpu: after.cpu - before.cpu,
-            voluntary: after.voluntary - before.voluntary,
-            involuntary: after.involuntary - before.involuntary,
-            delay: after.delay - before.delay,
-            losses: self.checker.losses,
-            stall: self.stall(order, asked),
-            round_trips: asked.then(|| self.round_trips(order)),
-        })
     }
 
+    fn books(&mut self) -> &mut Books {
+        &mut self.books
+    }
+}
+
+impl<S: Sender, R: Receiver> End<S, R> {
     /// Sends messages as fast as they go.
     fn stream(&mut self, order: &Order) -> io::Result<Nanos> {
         let start = clock::monotonic();
         for _ in 0..order.count {
-            payload::write(&mut self.message, self.sent, order.payload);
-            self.sender.send(&self.message)?;
-            self.sent += 1;
+            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.sender.send(&self.books.message)?;
+            self.books.sent += 1;
         }
         let elapsed = clock::monotonic() - start;
         self.sender.finish()?;
@@ -223,21 +233,21 @@ impl<S: Sender, R: Receiver> End<S, R> {
     /// not wait for as many as are known to be lost, and looks at the clock now
     /// and then, to find out whether it stood still for a while.
     fn collect(&mut self, order: &Order) -> io::Result<Nanos> {
-        self.receiver.receive(&mut self.message)?;
+        self.receiver.receive(&mut self.books.message)?;
         let start = clock::monotonic();
-        self.checker.check(&self.message);
+        self.books.checker.check(&self.books.message);
         let (lap, mut received, mut last) = ((order.count / LAPS).max(1), 1, start);
         let numbered = order.size >= size_of::<u64>();
         while received < order.count {
             let until = (received + lap).min(order.count);
             while received < until {
-                self.receiver.receive(&mut self.message)?;
-                self.checker.check(&self.message);
+                self.receiver.receive(&mut self.books.message)?;
+                self.books.checker.check(&self.books.message);
                 // A number of a few bytes that was harmed looks like many lost.
-                received += 1 + if numbered { self.checker.missed() } else { 0 };
+                received += 1 + if numbered { self.books.checker.missed() } else { 0 };
             }
             let now = clock::monotonic();
-            self.laps.record(now - last);
+            self.books.laps.record(now - last);
             last = now;
         }
         Ok(last - start)
@@ -247,17 +257,17 @@ impl<S: Sender, R: Receiver> End<S, R> {
     /// before the clock is read and checked after. In an open loop the clock
     /// runs from when the question was meant to be sent, late or not.
     fn ask(&mut self, order: &Order) -> io::Result<Nanos> {
-        self.these.clear();
+        self.books.these.clear();
         let start = clock::monotonic();
         let mut pace = Intended::new(order.every);
         for _ in 0..order.count {
-            payload::write(&mut self.message, self.sent, order.payload);
+            payload::write(&mut self.books.message, self.books.sent, order.payload);
             let asked = pace.next();
-            self.sender.send(&self.message)?;
-            self.receiver.receive(&mut self.message)?;
-            self.these.record(clock::monotonic() - asked);
-            self.sent += 1;
-            self.checker.check(&self.message);
+            self.sender.send(&self.books.message)?;
+            self.receiver.receive(&mut self.books.message)?;
+            self.books.these.record(clock::monotonic() - asked);
+            self.books.sent += 1;
+            self.books.checker.check(&self.books.message);
         }
         Ok(clock::monotonic() - start)
     }
@@ -267,13 +277,39 @@ impl<S: Sender, R: Receiver> End<S, R> {
     fn answer(&mut self, order: &Order) -> io::Result<Nanos> {
         let start = clock::monotonic();
         for _ in 0..order.count {
-            self.receiver.receive(&mut self.message)?;
-            self.checker.check(&self.message);
-            payload::write(&mut self.message, self.sent, order.payload);
-            self.sender.send(&self.message)?;
-            self.sent += 1;
+            self.receiver.receive(&mut self.books.message)?;
+            self.books.checker.check(&self.books.message);
+            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.sender.send(&self.books.message)?;
+            self.books.sent += 1;
         }
         Ok(clock::monotonic() - start)
+    }
+}
+
+impl Books {
+    fn new() -> Self {
+        Books {
+            sent: 0,
+            received: 0,
+            checker: Checker::new(0, Payload::default()),
+            message: Message::default(),
+            laps: Recorder::new(),
+            these: Recorder::new(),
+            closed: Recorder::new(),
+            open: Recorder::new(),
+        }
+    }
+
+    fn begin(&mut self, order: &Order) {
+        self.message.resize(order.size.max(1));
+        self.checker.begin(order.payload);
+        if order.fresh {
+            let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
+            all.clear();
+        }
+        self.received = order.count;
+        self.laps.clear();
     }
 
     /// The longest that nothing moved: what the longest part of a stream, or

@@ -20,6 +20,7 @@ pub mod litmus;
 pub mod lock;
 pub mod process;
 pub mod signal;
+pub mod sorting;
 pub mod stamp;
 pub mod system;
 pub mod text;

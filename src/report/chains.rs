@@ -9,6 +9,7 @@ use super::wait::lasted;
 use super::why::{holders, what};
 use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
 use crate::model::process::State;
+use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
@@ -125,7 +126,7 @@ fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
     let mut groups: Vec<Vec<&GraphThread>> = Vec::new();
     let mut order: Vec<&GraphThread> = threads.iter().collect();
     let since = |thread: &GraphThread| thread.wait.as_ref().and_then(|wait| wait.since).unwrap_or(Nanos(u64::MAX));
-    order.sort_unstable_by_key(|thread| (thread.verdict, since(thread), thread.id));
+    sorting::by_key(&mut order, |thread| (thread.verdict, since(thread), thread.id));
     let mut known: HashMap<Likeness<'_>, usize> = HashMap::new();
     for thread in order {
         let group = *known.entry(likeness(thread)).or_insert(groups.len());

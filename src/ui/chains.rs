@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::graph::{GraphThread, ThreadId, Verdict, WaitGraph};
+use crate::model::sorting;
 use crate::model::wait::{Holder, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
@@ -81,7 +82,7 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
     // Those that nobody waits for begin a chain; a loop that may yet end has
     // none, so its oldest does.
     let mut rest: Vec<usize> = waits.iter().copied().filter(|at| awaited[*at]).collect();
-    rest.sort_unstable_by_key(|at| (oldest(since(&graph.threads[*at])), *at));
+    sorting::by_key(&mut rest, |at| (oldest(since(&graph.threads[*at])), *at));
     let heads: Vec<usize> = waits.into_iter().filter(|at| !awaited[*at]).chain(rest).collect();
     let mut groups: HashMap<Kindred<'_>, usize> = HashMap::new();
     for at in heads {
@@ -109,8 +110,8 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
 pub fn sort(chains: &mut [Chain], order: Order) {
     let length = |chain: &Chain| std::cmp::Reverse(chain.length);
     match order {
-        Order::Oldest => chains.sort_unstable_by_key(|c| (c.verdict, oldest(c.since), length(c), c.head)),
-        Order::Longest => chains.sort_unstable_by_key(|c| (c.verdict, length(c), oldest(c.since), c.head)),
+        Order::Oldest => sorting::by_key(chains, |c| (c.verdict, oldest(c.since), length(c), c.head)),
+        Order::Longest => sorting::by_key(chains, |c| (c.verdict, length(c), oldest(c.since), c.head)),
     }
 }
 

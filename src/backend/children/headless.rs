@@ -29,6 +29,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::pump::Pump;
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildSpec, Exit, Usage};
+use crate::model::sorting;
 use crate::model::{Fault, Nanos, Pid, text};
 use crate::sys::proc_tree::{self, Kin};
 use crate::sys::signals::Signals;
@@ -229,7 +230,7 @@ fn descendants() -> Vec<Descendant> {
             break;
         }
     }
-    found.sort_unstable_by_key(|kin| kin.pid);
+    sorting::by_key(&mut found, |kin| kin.pid);
     let alive = found.into_iter().filter(|kin| kin.state != b'Z');
     alive.map(|kin| Descendant { pid: kin.pid, name: text::visible(&kin.name) }).collect()
 }

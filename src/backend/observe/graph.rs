@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use super::wait::parking_lot::{self, Primitive};
 use crate::model::Pid;
 use crate::model::graph::{Deadlock, ThreadId, Verdict};
+use crate::model::sorting;
 use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
 
 /// A thread and what it waits for.
@@ -158,7 +159,7 @@ impl Graph {
             if !loops || threads.is_empty() {
                 continue;
             }
-            threads.sort_unstable_by_key(|&at| nodes[at].id);
+            sorting::by_key(&mut threads, |&at| nodes[at].id);
             for &at in &threads {
                 verdicts[at] = Verdict::Deadlocked;
             }
@@ -169,7 +170,7 @@ impl Graph {
                 certainty: certainties.max().unwrap_or(Certainty::Unknown),
             });
         }
-        found.sort_unstable_by(|a, b| a.cycle.cmp(&b.cycle));
+        sorting::by(&mut found, |a, b| a.cycle.cmp(&b.cycle));
         found
     }
 

@@ -13,6 +13,7 @@ use ratatui::style::Color;
 use ratatui::symbols::Marker;
 use ratatui::widgets::canvas::{Canvas, Line};
 
+use crate::model::sorting;
 use crate::model::units::si;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::text;
@@ -70,7 +71,7 @@ fn grid(screen: &mut Frame<'_>, plot: Rect, low: f64, high: f64, unit: &str, the
     let mut taken: Vec<u16> = Vec::new();
     let mut ticks = ticks(low, high);
     // The ends are always named, then whole decades.
-    ticks.sort_by_key(|tick| (*tick > low + 1e-6 && *tick < high - 1e-6, tick.fract().abs() > 1e-6));
+    sorting::by_key(&mut ticks, |tick| (*tick > low + 1e-6 && *tick < high - 1e-6, tick.fract().abs() > 1e-6));
     for tick in ticks {
         let share = (high - tick) / (high - low);
         let y = plot.y + (share * f64::from(plot.height - 1)).round() as u16;

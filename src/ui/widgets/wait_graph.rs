@@ -24,6 +24,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::{rows, text};
+use crate::model::sorting;
 use crate::ui::theme::{Role, Theme};
 
 /// A thread and what it waits for.
@@ -133,7 +134,7 @@ impl Drawing {
         // The shortest loop is innermost.
         let span = |back: &(usize, usize, bool)| self.row_of(back.1).map(|to| (back.0.saturating_sub(to), to, *back));
         let mut backs: Vec<_> = self.backs.iter().filter_map(span).collect();
-        backs.sort_unstable_by_key(|(length, to, _)| (*length, *to));
+        sorting::by_key(&mut backs, |(length, to, _)| (*length, *to));
         for (rail, (_, to, (from, _, doomed))) in backs.into_iter().take(RAILS).enumerate() {
             let x = area.x + widest + 1 + rail as u16 * RAIL;
             if x < area.right() {

@@ -8,6 +8,7 @@ use std::fs;
 use super::link::Slice;
 use super::placement::Seats;
 use crate::model::channel::{Placement, Waiting};
+use crate::model::sorting;
 use crate::model::text::visible;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
@@ -186,7 +187,7 @@ fn company(seats: &Seats, workers: &[Pid]) -> Option<String> {
         }
     }
     // What has used most is the likeliest to be in the way.
-    found.sort_unstable_by_key(|(ticks, _)| std::cmp::Reverse(*ticks));
+    sorting::by_key(&mut found, |(ticks, _)| std::cmp::Reverse(*ticks));
     let names: Vec<_> = found.into_iter().take(2).map(|(_, name)| visible(name.as_bytes())).collect();
     (!names.is_empty()).then(|| names.join(" and "))
 }

@@ -9,6 +9,7 @@ use super::stacks::Stacks;
 use super::tally::Tally;
 use crate::backend::observe::wait::World;
 use crate::model::contention::{ContendedLock, Pair, Stack, Waiter, Waker};
+use crate::model::sorting;
 use crate::model::wait::{Certainty, WaitKind};
 use crate::model::{Pid, text};
 
@@ -94,7 +95,7 @@ impl Ledger {
             .into_values()
             .map(|(tally, waiting, row)| self.fill(row, &tally, waiting, timed, (pid, world), stacks))
             .collect();
-        locks.sort_unstable_by(|a, b| {
+        sorting::by(&mut locks, |a, b| {
             let rank = |lock: &ContendedLock| {
                 let holdable = lock.kind.is_lock() || lock.kind == WaitKind::Futex;
                 (
@@ -129,21 +130,21 @@ impl Ledger {
             Waiter { tid, name, waits, waited }
         };
         row.waiters = tally.waiters.iter().map(waiter).collect();
-        row.waiters.sort_unstable_by_key(|waiter| (std::cmp::Reverse(waiter.waited), waiter.tid));
+        sorting::by_key(&mut row.waiters, |waiter| (std::cmp::Reverse(waiter.waited), waiter.tid));
         row.waiters.truncate(ROWS);
         let waker = |(&(pid, tid), &wakes): (&(Pid, Pid), &u64)| {
             let name = self.thread_name(world, (pid, tid));
             Waker { pid, tid, name, wakes }
         };
         row.wakers = tally.wakers.iter().map(waker).collect();
-        row.wakers.sort_unstable_by_key(|waker| (std::cmp::Reverse(waker.wakes), waker.tid));
+        sorting::by_key(&mut row.wakers, |waker| (std::cmp::Reverse(waker.wakes), waker.tid));
         row.wakers.truncate(ROWS);
         row.pairs = tally.pairs.iter().map(|(&(waker, woken), &wakes)| Pair { waker, woken, wakes }).collect();
-        row.pairs.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.wakes), pair.waker, pair.woken));
+        sorting::by_key(&mut row.pairs, |pair| (std::cmp::Reverse(pair.wakes), pair.waker, pair.woken));
         row.pairs.truncate(ROWS);
         let stack = |(way, waits)| Stack { frames: stacks.text(way).to_vec(), waits };
         row.stacks = tally.shares().map(stack).collect();
-        row.stacks.sort_unstable_by(|a, b| (b.waits, &a.frames).cmp(&(a.waits, &b.frames)));
+        sorting::by(&mut row.stacks, |a, b| (b.waits, &a.frames).cmp(&(a.waits, &b.frames)));
         row.stacks.truncate(ROWS);
         row
     }

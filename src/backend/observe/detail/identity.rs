@@ -10,6 +10,7 @@ use super::source::Source;
 use crate::backend::observe::users::Users;
 use crate::model::detail::{Namespace, Section};
 use crate::model::process::{Process, ProcessTable, State, Thread};
+use crate::model::sorting;
 use crate::model::text::{visible, visible_arc};
 use crate::model::{Bytes, Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
@@ -113,7 +114,7 @@ pub(super) fn namespaces(source: &Source, root: &ProcRoot) -> Section<Vec<Namesp
         base.is_some_and(|base| namespaces.iter().any(|other| *other.kind == *base && other.inode == n.inode))
     };
     let mut shown: Vec<Namespace> = namespaces.iter().filter(|n| !same(n)).cloned().collect();
-    shown.sort_unstable_by(|a, b| a.kind.cmp(&b.kind));
+    sorting::by(&mut shown, |a, b| a.kind.cmp(&b.kind));
     Ok(shown)
 }
 

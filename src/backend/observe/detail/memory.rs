@@ -21,6 +21,7 @@ use std::sync::Arc;
 use super::source::Source;
 use crate::model::Bytes;
 use crate::model::detail::{Mapping, MappingKind, MemoryTotals, Section};
+use crate::model::sorting;
 use crate::model::text::visible_arc;
 
 /// The totals of all mappings, which the kernel sums itself.
@@ -121,7 +122,7 @@ fn join(text: &[u8]) -> Option<Vec<Mapping>> {
         }
     }
     let mut mappings: Vec<Mapping> = sums.into_iter().map(|((kind, name), sum)| mapping(kind, name, &sum)).collect();
-    mappings.sort_unstable_by(|a, b| (b.rss, b.size, &a.name).cmp(&(a.rss, a.size, &b.name)));
+    sorting::by(&mut mappings, |a, b| (b.rss, b.size, &a.name).cmp(&(a.rss, a.size, &b.name)));
     Some(mappings)
 }
 

@@ -12,6 +12,7 @@ use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
+use crate::model::sorting;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
@@ -94,7 +95,7 @@ impl Surveyor {
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
-        self.unreadable.sort_unstable_by_key(|process| process.pid);
+        sorting::by_key(&mut self.unreadable, |process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {
             threads,

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 
 use crate::model::Bytes;
 use crate::model::detail::{DescriptorKind, ProcessDetail};
+use crate::model::sorting;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
@@ -78,7 +79,7 @@ fn space(detail: &ProcessDetail) -> String {
         *kind = (Bytes(kind.0.0 + mapping.size.0), kind.1 + mapping.count);
     }
     let mut sorted: Vec<_> = kinds.into_iter().collect();
-    sorted.sort_unstable_by(|a, b| (b.1.0.0, &a.0).cmp(&(a.1.0.0, &b.0)));
+    sorting::by(&mut sorted, |a, b| (b.1.0.0, &a.0).cmp(&(a.1.0.0, &b.0)));
     let words: Vec<String> =
         sorted.iter().map(|(kind, (size, count))| format!("{kind} {} in {count}", size.short())).collect();
     words.join(" · ")

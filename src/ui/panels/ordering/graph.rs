@@ -17,6 +17,7 @@ use ratatui::text::{Line, Span};
 
 use super::diagram::{Column, Diagram, Edge, Node};
 use crate::model::litmus::Witness;
+use crate::model::sorting;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
@@ -195,7 +196,7 @@ pub(super) fn cycle(steps: &[(String, String)], brief: bool) -> Diagram {
             }
         }
     }
-    diagram.columns.sort_by(|a, b| a.title.cmp(&b.title));
+    sorting::by(&mut diagram.columns, |a, b| a.title.cmp(&b.title));
     for column in &mut diagram.columns {
         let follows = |pair: &[Node]| steps[pair[0].id].1 == "sb" && next(pair[0].id) == pair[1].id;
         column.joints = column.nodes.windows(2).map(|pair| follows(pair).then_some("sb")).collect();

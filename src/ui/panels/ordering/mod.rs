@@ -46,6 +46,7 @@ use crate::backend::lab::litmus::run::preview;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, SavedTest, Strategy};
+use crate::model::sorting;
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
@@ -238,7 +239,7 @@ impl Ordering {
         orders.retain(|(slot, _)| *slot != choice.slot);
         orders.push((choice.slot, order));
         // One order for one set of changes, so that equal ones are known as such.
-        orders.sort_unstable_by_key(|(slot, _)| (slot.thread, slot.index));
+        sorting::by_key(&mut orders, |(slot, _)| (slot.thread, slot.index));
         self.set(LitmusSpec { orders, ..self.spec.clone() }, look)
     }
 

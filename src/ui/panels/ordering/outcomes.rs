@@ -11,6 +11,7 @@ use super::why::Asked;
 use super::{draw_lines, program};
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{LitmusProgress, Outcome};
+use crate::model::sorting;
 use crate::model::units::si;
 use crate::report::litmus::per_second;
 use crate::ui::panels::Look;
@@ -99,7 +100,7 @@ pub(super) fn draw_small(screen: &mut Frame<'_>, area: Rect, progress: &LitmusPr
 /// What satisfies the condition first.
 pub(super) fn ranked(progress: &LitmusProgress) -> Vec<&Outcome> {
     let mut outcomes: Vec<&Outcome> = progress.outcomes.iter().collect();
-    outcomes.sort_by_key(|outcome| !outcome.target);
+    sorting::by_key(&mut outcomes, |outcome| !outcome.target);
     outcomes
 }
 

@@ -4,6 +4,7 @@ use super::error::Complaint;
 use super::lexer::Kind;
 use super::{Parsed, Parser};
 use crate::backend::lab::litmus::ast::{Condition, Observable, Proposition, Quantifier, Register};
+use crate::model::sorting;
 use crate::model::text::visible;
 
 /// What stands behind the threads.
@@ -53,7 +54,7 @@ impl Parser<'_> {
     /// Registers by thread and name, then locations by name.
     fn sort(&self, observed: &mut [Observable], propositions: [Option<&mut Proposition>; 2]) {
         let before = observed.to_vec();
-        observed.sort_unstable_by_key(|observable| match observable {
+        sorting::by_key(observed, |observable| match observable {
             Observable::Register(thread, register) => (*thread, self.threads[*thread].registers[register.0].clone()),
             Observable::Location(location) => (usize::MAX, self.locations[location.0].name.clone()),
         });

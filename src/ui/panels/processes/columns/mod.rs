@@ -17,6 +17,7 @@ pub use self::waits::{holder_text, wait_text};
 use super::rows::{Item, Row};
 use crate::model::graph::{ThreadId, Verdict, WaitGraph};
 use crate::model::process::{Process, ProcessTable, State};
+use crate::model::sorting;
 use crate::model::wait::Wait;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
@@ -159,7 +160,7 @@ pub const COLUMNS: &[Column] = &[
 /// [`COLUMNS`] with their widths.
 pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
     let mut by_worth: Vec<usize> = (0..if waits { COLUMNS.len() } else { WAITS_FROM }).collect();
-    by_worth.sort_unstable_by_key(|i| (std::cmp::Reverse(COLUMNS[*i].worth), *i));
+    sorting::by_key(&mut by_worth, |i| (std::cmp::Reverse(COLUMNS[*i].worth), *i));
     let mut room = width.saturating_sub(command);
     let mut chosen = Vec::new();
     for index in by_worth {

@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::disturbance::{Disturbance, Surroundings};
+use super::line::{Line, Turn};
 use super::link::{Ended, Link, Task};
 use super::map::{Map, next_size};
 use super::placement::Seats;
 use super::probe::Probes;
 use super::sweep::is_shared;
-use super::{Setup, TRANSPORTS, transport};
 use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;
 use crate::backend::lab::{Lab, Session, Wish};
-use crate::model::channel::{IpcProgress, IpcSpec, Mode, Series};
+use crate::model::channel::{IpcProgress, IpcSpec, Mode};
 use crate::model::lab::{Burst, LabState, WorkerCost};
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
@@ -28,9 +27,6 @@ const SHORTEST: Nanos = Nanos::from_millis(5);
 const PUBLISH: Nanos = Nanos::from_millis(100);
 /// How often the workers' CPU time is read.
 const ACCOUNT: Nanos = Nanos::from_millis(900);
-/// What disturbs a line is gathered for so long before it is told: a slice is
-/// too short to tell a preemption or two from many.
-const WINDOW: Nanos = Nanos::from_secs(2);
 /// How often a cache line's way between two CPUs is measured, where memory is
 /// shared, and how many of the figures are kept: a change of regime stays
 /// flagged for as long.
@@ -88,23 +84,6 @@ struct Run {
     map: Map,
     probes: Probes,
     probe: Schedule,
-}
-
-/// A transport of the run.
-struct Line {
-    link: Option<Link>,
-    series: Series,
-    /// CPU time of its workers when last read.
-    cpu_time: Nanos,
-    /// Both workers have attached their ends.
-    ready: bool,
-    /// Nothing of what was measured so far counts.
-    cold: bool,
-    /// The rate of the open loop has changed.
-    cold_rate: bool,
-    /// What disturbed it, and since when that is counted.
-    disturbance: Disturbance,
-    since: Nanos,
 }
 
 impl Run {
@@ -246,49 +225,8 @@ impl Run {
         let task = |mode, tenths| Task { mode, size, payload, time: Nanos(time.0 * tenths / 10), every: None };
         let trips = if rate.is_some() { 3 } else { 4 };
         let stream = task(Mode::Throughput, 10 - if rate.is_some() { 2 * trips } else { trips });
-        let ask = task(Mode::Latency, trips);
-        let open = rate.map(|rate| Task { every: Some(Nanos((1e9 / rate).round() as u64)), ..ask });
-        let tasks = [Some(stream), Some(ask), open];
-        self.with(index, session, move |line, seats, go_on| {
-            let Some(link) = &mut line.link else { return Ok(()) };
-            if !line.ready {
-                link.ready(go_on)?;
-                line.ready = true;
-                line.series.channel = Some(link.facts);
-            }
-            let fresh = line.cold;
-            if line.cold {
-                line.series.state = LabState::WarmUp;
-                link.warm_up(&stream, go_on)?;
-                link.warm_up(&ask, go_on)?;
-                line.cold = false;
-            }
-            line.series.state = LabState::Running;
-            for task in tasks.into_iter().flatten() {
-                let fresh = fresh || (task.every.is_some() && std::mem::take(&mut line.cold_rate));
-                // What a burst is disturbed by is not worth what it costs.
-                let before = burst.is_none().then(Surroundings::now);
-                let slice = link.slice(&task, fresh && task.mode == Mode::Latency, go_on)?;
-                match &before {
-                    Some(before) => line.disturbance.count(before, &slice, seats, &link.pids()),
-                    None => line.disturbance.count_sides(&slice),
-                }
-                match task.every {
-                    Some(_) => line.series.take_open(&slice, rate.unwrap_or_default()),
-                    None if task.mode == Mode::Latency => line.series.take_round_trips(&slice),
-                    None => line.series.take_stream(&slice, clock::monotonic()),
-                }
-            }
-            let now = clock::monotonic();
-            if now.since(line.since) >= WINDOW {
-                // What the probes say is theirs to change.
-                line.series.flags.retain(|flag| Probes::made(flag));
-                line.series.flags.extend(seats.flags.iter().map(|&flag| flag.to_owned()));
-                line.series.flags.extend(line.disturbance.flags(seats.placement, link.facts.wait));
-                (line.disturbance, line.since) = (Disturbance::default(), now);
-            }
-            Ok(())
-        });
+        let turn = Turn { stream, ask: task(Mode::Latency, trips), rate, burst: burst.is_some() };
+        self.with(index, session, move |line, seats, go_on| line.turn(&turn, seats, go_on));
         self.publish(session);
     }
 
@@ -380,42 +318,4 @@ impl Run {
         self.cpu_time = self.lines.iter_mut().fold(self.retired, |sum, line| sum + line.account());
         self.cpu_time
     }
-}
-
-impl Line {
-    fn start(key: &str, spec: &IpcSpec, seats: &Seats) -> Self {
-        let mut line = Line {
-            link: None,
-            series: Series::new(key),
-            cpu_time: Nanos::ZERO,
-            ready: false,
-            cold: true,
-            cold_rate: true,
-            disturbance: Disturbance::default(),
-            since: clock::monotonic(),
-        };
-        match open(key, spec, seats) {
-            Ok(opened) => line.link = Some(opened),
-            Err(fault) => line.series.state = LabState::Failed(fault),
-        }
-        line
-    }
-
-    /// Reads what its workers have used; what is gone stays counted.
-    fn account(&mut self) -> Nanos {
-        if let Some(link) = &self.link {
-            self.cpu_time = self.cpu_time.max(link.cpu_time());
-        }
-        self.cpu_time
-    }
-}
-
-fn open(key: &str, spec: &IpcSpec, seats: &Seats) -> Result<Link, Fault> {
-    let Some(transport) = transport(key) else {
-        let known: Vec<_> = TRANSPORTS.iter().map(|transport| transport.about().key).collect();
-        return Err(Fault::new("ipc", format!("no transport is called {key}; there are {}", known.join(", "))));
-    };
-    let waits = transport.about().waits;
-    let wait = spec.wait.filter(|wait| waits.contains(wait)).unwrap_or(waits[0]);
-    Link::start(transport, Setup { buffer: spec.buffer, wait, size: spec.size }, seats)
 }

@@ -19,6 +19,7 @@ pub mod failures;
 pub mod fifo;
 pub mod interprocess;
 pub mod ipc_channel;
+mod line;
 mod link;
 mod live;
 mod lossy;
@@ -49,6 +50,7 @@ pub mod tokio_unix;
 pub mod udp;
 pub mod unix;
 pub mod uring;
+mod usage;
 
 #[cfg(test)]
 mod conformance;

@@ -5,11 +5,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use nix::sys::resource::{UsageWho, getrusage};
-
 use super::message::Message;
 use super::payload::{self, Checker};
 use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
+use super::usage::Usage;
 use super::{End as ChannelEnd, Receiver, Sender};
 use crate::backend::lab::histogram::Recorder;
 use crate::backend::lab::pacing::Intended;
@@ -329,29 +328,4 @@ impl Books {
         all.add(&self.these);
         RoundTrips { these: self.these.quantiles(), all: all.distribution() }
     }
-}
-
-/// What the calling thread has used so far.
-struct Usage {
-    cpu: Nanos,
-    voluntary: u64,
-    involuntary: u64,
-    delay: Nanos,
-}
-
-impl Usage {
-    fn now() -> Self {
-        // It cannot fail for the calling thread.
-        let (voluntary, involuntary) = getrusage(UsageWho::RUSAGE_THREAD).map_or((0, 0), |usage| {
-            (usage.voluntary_context_switches() as u64, usage.involuntary_context_switches() as u64)
-        });
-        Usage { cpu: clock::thread_cpu(), voluntary, involuntary, delay: run_delay().unwrap_or_default() }
-    }
-}
-
-/// The second figure of schedstat (`Documentation/scheduler/sched-stats.rst`):
-/// time on a run queue.
-fn run_delay() -> Option<Nanos> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().nth(1)?.parse().ok().map(Nanos)
 }

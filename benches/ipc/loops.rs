@@ -63,7 +63,7 @@ fn compare(key: &str, mode: Mode, size: usize, options: &Options) {
     for _ in 0..options.rounds {
         let figure = lab(asked);
         let rate = if mode == Mode::Throughput { figure } else { 1e9 / figure };
-        theirs.push(minimal(key, mode, size, ((rate * options.seconds) as u64).max(16)));
+        theirs.push(minimal(asked, ((rate * options.seconds) as u64).max(16)));
         ours.push(figure);
     }
     let unit = if mode == Mode::Throughput { "/s" } else { " ns" };
@@ -72,10 +72,11 @@ fn compare(key: &str, mode: Mode, size: usize, options: &Options) {
 }
 
 /// Messages a second at the receiver, or the median round trip in ns.
-fn minimal(key: &str, mode: Mode, size: usize, count: u64) -> f64 {
+pub(crate) fn minimal(asked: Asked<'_>, count: u64) -> f64 {
+    let Asked { key, mode, size, buffer, .. } = asked;
     let seats = Seats::take(Placement::CrossCpu).unwrap();
     let transport = transport(key).unwrap();
-    let setup = Setup { buffer: None, wait: transport.about().waits[0], size };
+    let setup = Setup { buffer, wait: transport.about().waits[0], size };
     let ends = transport.create(&setup).unwrap();
     let (mut told, mut tells) = UnixStream::pair().unwrap();
     // SAFETY: the child calls nothing but `peer`, which makes system calls and
@@ -167,7 +168,7 @@ impl Calls {
         let (way, out, inward): (Way, RawFd, RawFd) = match key {
             "pipe" | "fifo" | "eventfd" => (Way::Stream, fd(0), fd(1)),
             "pipe_vmsplice" => (Way::Splice, fd(0), fd(1)),
-            "unix_stream" | "tcp_v4" | "tcp_v6" => (Way::Stream, fd(0), fd(0)),
+            "unix_stream" | "tcp4" | "tcp6" => (Way::Stream, fd(0), fd(0)),
             "posix_mq" => (Way::PosixQueue, fd(0), fd(1)),
             "sysv_mq" => (Way::SysvQueue, end.ids[0], end.ids[1]),
             _ => (Way::Socket, fd(0), fd(0)),

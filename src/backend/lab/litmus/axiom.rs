@@ -46,7 +46,11 @@ impl Axiom {
         if all.is_acyclic() {
             return Ok(());
         }
-        let shortest = || (0..x.size()).filter_map(|e| path(x.size(), parts, e, e)).min_by_key(Vec::len);
+        let shortest = || {
+            let around = all.closure();
+            let within = (0..x.size()).filter(|&e| around.contains(e, e));
+            within.filter_map(|e| path(x.size(), parts, e, e)).min_by_key(Vec::len)
+        };
         Err(self.violated(x, shortest))
     }
 
@@ -59,7 +63,8 @@ impl Axiom {
             return Ok(());
         }
         let shortest = || {
-            let pairs = (0..x.size()).flat_map(|a| (0..x.size()).map(move |b| (a, b)));
+            let starts = (0..x.size()).filter(|&a| whole.contains(a, a));
+            let pairs = starts.flat_map(|a| (0..x.size()).map(move |b| (a, b)));
             let cycle = |(a, b): (usize, usize)| {
                 let mut there = path(x.size(), first, a, b)?;
                 if a != b {

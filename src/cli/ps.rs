@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::bail;
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::{Backend, Command, Options, Topics, Update};
 use crate::model::process::ProcessTable;
 use crate::model::{Nanos, Stamped};
@@ -46,7 +46,7 @@ pub struct Args {
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let table = read(args)?;
     for fault in &table.value.faults {
-        eprintln!("syncscope: {fault}");
+        output::complain(&format!("syncscope: {fault}"));
     }
     if table.value.processes.is_empty() {
         bail!("{}: no process can be seen there", args.proc.display());
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         (_, true) => Format::Csv,
         _ => Format::Text { width: stdout.is_terminal().then(terminal_width).flatten() },
     };
-    super::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
+    output::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
 }
 
 /// Two readings, so that CPU shares are figures; the second with the waits.

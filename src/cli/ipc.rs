@@ -254,7 +254,7 @@ impl Printer {
         match event {
             Event::Step { done, of, what } => {
                 self.flush_group();
-                output::progress(&report::ipc::progress(done, of, what));
+                output::progress(&report::ipc_table::progress(done, of, what));
             }
             Event::Point(mut point) => {
                 if point.skipped.is_some() {
@@ -286,7 +286,7 @@ impl Printer {
     fn flush_group(&mut self) {
         let group = std::mem::take(&mut self.group);
         if !group.is_empty() {
-            self.print(&report::ipc::table(&group));
+            self.print(&report::ipc_table::table(&group, output::width()));
         }
     }
 

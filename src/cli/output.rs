@@ -13,6 +13,12 @@ use super::Outcome;
 #[error("nobody reads the results any more")]
 pub(super) struct SeenEnough;
 
+/// How many columns standard output has, where that is a terminal.
+pub(super) fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
 /// Says what went wrong. Where nobody can be told any more, as after the terminal
 /// has been closed, that is no second failure.
 pub(super) fn complain(sentence: &str) {

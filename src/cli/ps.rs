@@ -1,6 +1,6 @@
 //! `syncscope ps`.
 
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let format = match (args.json, args.csv) {
         (true, _) => Format::Json,
         (_, true) => Format::Csv,
-        _ => Format::Text { width: stdout.is_terminal().then(terminal_width).flatten() },
+        _ => Format::Text { width: output::width() },
     };
     output::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
 }
@@ -88,8 +88,4 @@ fn next(backend: &mut Backend, after: u64) -> color_eyre::Result<Arc<Stamped<Pro
             _ => drop(backend.bell().recv_timeout(PATROL)),
         }
     }
-}
-
-fn terminal_width() -> Option<usize> {
-    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }

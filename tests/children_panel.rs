@@ -137,6 +137,19 @@ fn snapshots(name: &str, make: impl Fn() -> App) {
 }
 
 #[test]
+fn a_child_that_comes_back_says_when() {
+    let mut flaky = child(1, "./flaky", ended(Some(1), None));
+    flaky.course.starts = 4;
+    flaky.course.next_start = Some(NOW + Nanos::from_millis(2_300));
+    for size in [(120, 40), (80, 24), (60, 12)] {
+        let shown = text(&mut app(vec![flaky.clone()]), size);
+        assert!(shown.contains("exit 1  again in 2.3 s"), "{shown}");
+        let whole = "in 2.3 s: start 5; X calls it off";
+        assert!(size.1 < 40 || shown.contains(whole), "{shown}");
+    }
+}
+
+#[test]
 fn a_running_child_and_its_log() {
     snapshots("running", || app(busy()));
 }

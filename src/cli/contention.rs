@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::{WrapErr, bail};
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::observe::contention::{Way, observe};
 use crate::model::Pid;
 use crate::model::contention::{Contention, Observation};
@@ -79,13 +79,13 @@ pub(super) fn run(request: Request) -> color_eyre::Result<Outcome> {
         print(&format!("{clear}{}", report::text(&last).trim_end()))
     });
     let outcome = if interrupted.load(Relaxed) { Outcome::Interrupted } else { Outcome::Done };
-    super::unless_broken_pipe(printed, outcome)
+    output::unless_broken_pipe(printed, outcome)
 }
 
 /// Why it is seen less well than it could be, for whoever reads no notes.
 fn say(contention: &Contention) {
     for note in &contention.notes {
-        eprintln!("syncscope: {note}");
+        output::complain(&format!("syncscope: {note}"));
     }
 }
 

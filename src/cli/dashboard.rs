@@ -46,8 +46,14 @@ pub struct Args {
 pub struct Opening {
     /// A child to start and supervise.
     pub child: Option<ChildSpec>,
-    /// The panel, instead of the option's.
+    /// The panel, where the option names none.
     pub panel: Option<&'static str>,
+}
+
+/// Whether there is a terminal to draw on and to read keys from.
+#[must_use]
+pub fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 /// Opens the dashboard as the command line says.
@@ -63,7 +69,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
 /// # Errors
 /// Where there is no terminal, or it fails.
 pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+    if !has_terminal() {
         bail!("the dashboard needs a terminal for its input and output; `syncscope ps` prints without one");
     }
     heap::keep_small();
@@ -95,7 +101,7 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
 
 /// What the command line says, else the configuration, else the default.
 fn settings(args: &Args, opening: &Opening, config: &Config) -> color_eyre::Result<Settings> {
-    let panel = opening.panel.or(args.panel.as_deref()).or(config.panel.as_deref()).unwrap_or(PANELS[0].name);
+    let panel = args.panel.as_deref().or(opening.panel).or(config.panel.as_deref()).unwrap_or(PANELS[0].name);
     let theme = args.theme.as_deref().or(config.theme.as_deref()).unwrap_or(THEMES[0].0);
     let configured = config.refresh.as_deref().map(duration).transpose().map_err(|e| eyre!(e))?;
     Ok(Settings {

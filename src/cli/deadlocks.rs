@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use color_eyre::eyre::bail;
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::report::{chains, why};
 use crate::sys::clock;
 
@@ -37,5 +37,5 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let printed =
         if args.json { why::json(&mut stdout, &graph, at, true) } else { chains::scan(&mut stdout, &graph, at) };
     let outcome = if graph.has_stuck() { Outcome::Found } else { Outcome::Done };
-    super::unless_broken_pipe(printed, outcome)
+    output::unless_broken_pipe(printed, outcome)
 }

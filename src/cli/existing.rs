@@ -8,15 +8,20 @@ use super::Cli;
 /// `  [options: --panel, --theme, …]`; `None` where the error is another.
 pub(super) fn after(error: ErrorKind, words: impl Iterator<Item = String>) -> Option<String> {
     let root = Cli::command();
+    // The innermost command that was named: `config` of `config chek`.
+    let mut asked = &root;
+    for word in words.skip(1) {
+        asked = asked.find_subcommand(word).unwrap_or(asked);
+    }
     match error {
         ErrorKind::InvalidSubcommand => {
-            let commands = root.get_subcommands().filter(|command| !command.is_hide_set());
+            let commands = asked.get_subcommands().filter(|command| !command.is_hide_set());
             Some(list("commands", commands.map(|command| command.get_name().to_owned())))
         }
         ErrorKind::UnknownArgument => {
-            let asked = words.skip(1).find_map(|word| root.find_subcommand(word));
-            let options = asked.unwrap_or(&root).get_arguments().filter(|option| !option.is_hide_set());
-            Some(list("options", options.filter_map(|option| Some(format!("--{}", option.get_long()?)))))
+            let options = asked.get_arguments().filter(|option| !option.is_hide_set());
+            let names: Vec<String> = options.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
+            (!names.is_empty()).then(|| list("options", names.into_iter()))
         }
         _ => None,
     }
@@ -41,6 +46,9 @@ mod tests {
         assert!(ps.contains("--threads") && !ps.contains("--panel"), "{ps}");
         let commands = said(ErrorKind::InvalidSubcommand, "syncscope nope");
         assert!(commands.contains("why, deadlocks") && !commands.contains("worker"), "{commands}");
+        assert_eq!(said(ErrorKind::InvalidSubcommand, "syncscope config chek"), "  [commands: init, check]");
+        let cost = said(ErrorKind::UnknownArgument, "syncscope litmus cost --nope");
+        assert_eq!(cost, "  [options: --json]");
         assert_eq!(said(ErrorKind::InvalidValue, "syncscope --panel nope"), "", "clap lists the values itself");
     }
 }

@@ -1,6 +1,6 @@
 //! `syncscope ipc`: measures transports between real processes.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use color_eyre::eyre::{WrapErr, eyre};
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::lab::ipc::sweep::{End, Event, Sweep};
 use crate::backend::lab::ipc::{TRANSPORTS, Transport, failures, transport};
 use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
@@ -87,6 +87,9 @@ fn named<T: Copy + Send + Sync + 'static>(
     })
 }
 
+/// What is said of a text that is no size at all.
+const NO_SIZE: &str = "not a size: say 4096, 64K or 1M";
+
 fn bytes(text: &str) -> Result<u64, String> {
     let upper = text.to_ascii_uppercase();
     let digits = upper.trim_end_matches("IB").trim_end_matches('B');
@@ -97,15 +100,19 @@ fn bytes(text: &str) -> Result<u64, String> {
         Some(b'T') => (&digits[..digits.len() - 1], 1 << 40),
         _ => (digits, 1),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a size: say 4096, 64K or 1M".to_owned())?;
-    number.checked_mul(factor).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
+    let number: u64 = digits.parse().map_err(|_| NO_SIZE.to_owned())?;
+    number
+        .checked_mul(factor)
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "at least 1 byte, and less than 16 EiB".to_owned())
 }
 
 fn message_size(text: &str) -> Result<usize, String> {
     const LARGEST: u64 = 16 << 20;
-    match bytes(text)? {
-        size if size <= LARGEST => Ok(size as usize),
-        _ => Err("a message has at most 16M bytes".to_owned()),
+    match bytes(text) {
+        Ok(size) if size <= LARGEST => Ok(size as usize),
+        Err(error) if error == NO_SIZE => Err(error),
+        _ => Err("a message has 1 to 16M bytes".to_owned()),
     }
 }
 
@@ -140,14 +147,13 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let mut go_on = || !interrupted.load(Ordering::Relaxed) && !unwanted.load(Ordering::Relaxed);
     let end = args.sweep()?.run(&mut go_on, &mut |event| printer.take(event));
     let nothing = printer.nothing();
-    match (printer.finish(), end) {
-        (Err(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
-        (Err(error), _) => Err(error).wrap_err("cannot write the results"),
-        (Ok(()), End::Stopped) => Ok(Outcome::Interrupted),
+    output::written(printer.finish())?;
+    Ok(match end {
+        End::Stopped => Outcome::Interrupted,
         // The table says of each why; that is no result.
-        (Ok(()), End::Done) if nothing => Ok(Outcome::Code(2)),
-        (Ok(()), End::Done) => Ok(Outcome::Done),
-    }
+        End::Done if nothing => Outcome::Code(2),
+        End::Done => Outcome::Done,
+    })
 }
 
 /// Runs experiments one after the other and prints what each has shown; one
@@ -168,10 +174,7 @@ fn experiment(keys: &[String], json: bool, interrupted: &AtomicBool) -> color_ey
             report::failures::text(failure, &found)
         };
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::Done),
-            other => other.wrap_err("cannot write the results")?,
-        }
+        output::written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     }
     Ok(Outcome::Done)
 }
@@ -218,7 +221,6 @@ enum Form {
 struct Printer {
     form: Form,
     baseline: Option<Baseline>,
-    progress: bool,
     /// Points of one table that is not printed yet.
     group: Vec<IpcPoint>,
     header: bool,
@@ -239,7 +241,6 @@ impl Printer {
         Printer {
             form,
             baseline,
-            progress: io::stderr().is_terminal(),
             group: Vec::new(),
             header: true,
             result: Ok(()),
@@ -253,9 +254,7 @@ impl Printer {
         match event {
             Event::Step { done, of, what } => {
                 self.flush_group();
-                if self.progress {
-                    eprint!("\r{}\x1b[K", report::ipc::progress(done, of, what));
-                }
+                output::progress(&report::ipc_table::progress(done, of, what));
             }
             Event::Point(mut point) => {
                 if point.skipped.is_some() {
@@ -287,14 +286,12 @@ impl Printer {
     fn flush_group(&mut self) {
         let group = std::mem::take(&mut self.group);
         if !group.is_empty() {
-            self.print(&report::ipc::table(&group));
+            self.print(&report::ipc_table::table(&group, output::width()));
         }
     }
 
     fn print(&mut self, text: &str) {
-        if self.progress {
-            eprint!("\r\x1b[K");
-        }
+        output::progress("");
         if self.result.is_ok() {
             let mut out = io::stdout().lock();
             self.result = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -309,9 +306,7 @@ impl Printer {
 
     fn finish(mut self) -> io::Result<()> {
         self.flush_group();
-        if self.progress {
-            eprint!("\r\x1b[K");
-        }
+        output::progress("");
         self.result
     }
 }

@@ -1,7 +1,7 @@
 //! `syncscope litmus`: litmus tests on paper and on this machine.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use color_eyre::eyre::{WrapErr, bail};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::Update;
 use crate::backend::lab::litmus::ast::Test;
 use crate::backend::lab::litmus::check::judge;
@@ -131,7 +131,7 @@ fn list(json: bool) -> color_eyre::Result<Outcome> {
     let wide = library::TESTS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, _) in library::TESTS {
         let test = library::load(&LitmusSpec::named(*name))?;
-        print(&if json {
+        output::line(&if json {
             serde_json::json!({"test": name, "headline": test.headline, "condition": test.condition.text}).to_string()
         } else {
             format!("{name:wide$}  {}", test.headline)
@@ -142,7 +142,7 @@ fn list(json: bool) -> color_eyre::Result<Outcome> {
 
 fn cost(json: bool) -> color_eyre::Result<Outcome> {
     for cost in measure()? {
-        print(&if json { report::cost(&cost).to_string() } else { report::cost_text(&cost) })?;
+        output::line(&if json { report::cost(&cost).to_string() } else { report::cost_text(&cost) })?;
     }
     Ok(Outcome::Done)
 }
@@ -161,7 +161,7 @@ fn show(tests: &[String]) -> color_eyre::Result<Outcome> {
         out.push('\n');
         out.push_str(&report::check_text(&test.name, &test.condition, &test.judgements));
         out.extend(test.undecided.iter().map(|why| format!("{why}\n")));
-        print(&out)?;
+        output::line(&out)?;
     }
     Ok(Outcome::Done)
 }
@@ -184,10 +184,10 @@ fn check(args: &CheckArgs) -> color_eyre::Result<Outcome> {
         if args.json {
             for judgement in &judgements {
                 let line = report::check(&spec.test, &test.name, &test.condition.text, judgement);
-                print(&serde_json::to_string(&line).wrap_err("cannot write the result")?)?;
+                output::line(&serde_json::to_string(&line).wrap_err("cannot tell the verdict")?)?;
             }
         } else {
-            print(report::check_text(&test.name, &test.condition.text, &judgements).trim_end())?;
+            output::line(report::check_text(&test.name, &test.condition.text, &judgements).trim_end())?;
         }
     }
     failed.map_or(Ok(Outcome::Done), |fault| Err(fault.into()))
@@ -241,11 +241,11 @@ fn run_all(args: &RunArgs) -> color_eyre::Result<Outcome> {
     for spec in specs {
         let Some(progress) = run_one(spec, args, &interrupted)? else { return Ok(Outcome::Interrupted) };
         if args.json {
-            print(&report::run(&progress).to_string())?;
+            output::line(&report::run(&progress).to_string())?;
         } else if args.csv {
             report::run_rows(&progress).into_iter().try_for_each(print_record)?;
         } else {
-            print(&report::run_text(&progress))?;
+            output::line(&report::run_text(&progress))?;
         }
         if progress.alarms.iter().flatten().next().is_some() {
             outcome = Outcome::Found;
@@ -278,7 +278,7 @@ fn run_one(spec: LitmusSpec, args: &RunArgs, interrupted: &AtomicBool) -> color_
         }
         Ok::<_, color_eyre::Report>(lab.join())
     })?;
-    progress_line("");
+    output::progress("");
     match ended {
         Ok(done) => done?,
         Err(_) => bail!("the lab's thread panicked"),
@@ -294,27 +294,12 @@ fn show_progress(progress: &LitmusProgress, args: &RunArgs, reported: &mut Insta
     }
     if args.progress && reported.elapsed() >= Duration::from_secs(1) {
         *reported = Instant::now();
-        print(&report::run(progress).to_string())?;
+        output::line(&report::run(progress).to_string())?;
     }
-    progress_line(&format!("{}  {}", progress.test.name, report::witnesses(progress)));
+    output::progress(&format!("{}  {}", progress.test.name, report::witnesses(progress)));
     Ok(())
 }
 
-fn print(text: &str) -> color_eyre::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).wrap_err("cannot write the result")
-}
-
 fn print_record<S: AsRef<str>>(fields: impl IntoIterator<Item = S>) -> color_eyre::Result<()> {
-    csv::record(&mut io::stdout().lock(), fields).wrap_err("cannot write the result")
-}
-
-/// What is going on, where standard error is a terminal; an empty text clears
-/// the line.
-fn progress_line(text: &str) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
-        // A terminal that is gone needs no progress.
-        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
-    }
+    output::written(csv::record(&mut io::stdout().lock(), fields))
 }

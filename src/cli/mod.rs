@@ -12,6 +12,7 @@ mod existing;
 pub mod ipc;
 pub mod litmus;
 pub mod lock;
+mod output;
 pub mod ps;
 pub mod run;
 pub mod shell;
@@ -19,10 +20,11 @@ pub mod values;
 pub mod why;
 pub mod worker;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use self::output::{SeenEnough, complain};
 
 /// What went well enough to have an exit code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,28 +124,10 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(outcome) => outcome.into(),
+        Err(report) if report.is::<SeenEnough>() => Outcome::Done.into(),
         Err(report) => {
             complain(&format!("syncscope: {report:#}"));
             ExitCode::from(2)
         }
     }
-}
-
-/// Says what went wrong. Where nobody can be told any more, as after the terminal
-/// has been closed, that is no second failure.
-fn complain(sentence: &str) {
-    let _ = writeln!(io::stderr(), "{sentence}");
-}
-
-/// Whether whoever read the output has seen enough.
-fn is_broken_pipe(printed: &io::Result<()>) -> bool {
-    printed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// The outcome of what has been printed, even to somebody who stopped reading.
-fn unless_broken_pipe(printed: io::Result<()>, outcome: Outcome) -> color_eyre::Result<Outcome> {
-    if is_broken_pipe(&printed) {
-        return Ok(outcome);
-    }
-    Ok(printed.map(|()| outcome)?)
 }

@@ -1,13 +1,13 @@
 //! `syncscope ps`.
 
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::bail;
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::{Backend, Command, Options, Topics, Update};
 use crate::model::process::ProcessTable;
 use crate::model::{Nanos, Stamped};
@@ -46,7 +46,7 @@ pub struct Args {
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let table = read(args)?;
     for fault in &table.value.faults {
-        eprintln!("syncscope: {fault}");
+        output::complain(&format!("syncscope: {fault}"));
     }
     if table.value.processes.is_empty() {
         bail!("{}: no process can be seen there", args.proc.display());
@@ -55,9 +55,9 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let format = match (args.json, args.csv) {
         (true, _) => Format::Json,
         (_, true) => Format::Csv,
-        _ => Format::Text { width: stdout.is_terminal().then(terminal_width).flatten() },
+        _ => Format::Text { width: output::width() },
     };
-    super::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
+    output::unless_broken_pipe(print(&mut BufWriter::new(stdout), &table, args.threads, format), Outcome::Done)
 }
 
 /// Two readings, so that CPU shares are figures; the second with the waits.
@@ -88,8 +88,4 @@ fn next(backend: &mut Backend, after: u64) -> color_eyre::Result<Arc<Stamped<Pro
             _ => drop(backend.bell().recv_timeout(PATROL)),
         }
     }
-}
-
-fn terminal_width() -> Option<usize> {
-    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use color_eyre::eyre::WrapErr;
 
-use super::{Outcome, dashboard};
+use super::{Outcome, dashboard, output};
 use crate::backend::children::experiments::{EXPERIMENTS, Experiment};
 use crate::backend::children::{exit, headless};
 use crate::model::child::ChildSpec;
@@ -60,8 +60,8 @@ pub struct Args {
 /// Does it.
 ///
 /// # Errors
-/// What the dashboard could not do, as a sentence. Without the dashboard such
-/// a sentence is printed here, and the code is a shell's.
+/// What an experiment could not do, as a sentence. Of a command such a sentence
+/// is printed here, and the code is a shell's.
 pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     if !args.experiment.is_empty() {
         return experiment(&args.experiment, args.json);
@@ -73,7 +73,12 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     if args.no_ui {
         return Ok(without_dashboard(args, &spec));
     }
-    dashboard::open(&args.dashboard, dashboard::Opening { child: Some(spec), panel: Some("children") })
+    if !dashboard::has_terminal() {
+        let sentence = "the dashboard needs a terminal for its input and output; --no-ui does without";
+        return Ok(refuse(OWN_FAILURE, sentence));
+    }
+    let opened = dashboard::open(&args.dashboard, dashboard::Opening { child: Some(spec), panel: Some("children") });
+    opened.or_else(|report| Ok(refuse(OWN_FAILURE, &format!("{report:#}"))))
 }
 
 /// The names of all experiments, with what they show, and `all`.
@@ -101,11 +106,7 @@ fn experiment(keys: &[String], json: bool) -> color_eyre::Result<Outcome> {
             report::experiments::text(known, &found)
         };
         let mut out = io::stdout().lock();
-        let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        if super::is_broken_pipe(&printed) {
-            return Ok(Outcome::Done);
-        }
-        printed.wrap_err("cannot write the results")?;
+        output::written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     }
     Ok(if interrupted.load(Ordering::Relaxed) { Outcome::Interrupted } else { Outcome::Done })
 }
@@ -163,7 +164,6 @@ fn not_started(error: &SpawnError) -> Outcome {
 }
 
 fn refuse(code: u8, what: &str) -> Outcome {
-    // Nobody is there to read it, then.
-    let _ = writeln!(io::stderr(), "syncscope run: {what}");
+    output::complain(&format!("syncscope run: {what}"));
     Outcome::Code(code)
 }

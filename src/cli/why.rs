@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded, never};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::Outcome;
+use super::{Outcome, output};
 use crate::backend::observe::survey::{self, Surveyor};
 use crate::model::Pid;
 use crate::model::graph::WaitGraph;
@@ -59,10 +59,10 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         }
         outcome = if graph.has_stuck() { Outcome::Found } else { Outcome::Done };
         let printed = print(&mut stdout, &graph, args, clears);
-        if !args.watch || super::is_broken_pipe(&printed) {
-            return super::unless_broken_pipe(printed, outcome);
+        if !args.watch || output::is_broken_pipe(&printed) {
+            return output::unless_broken_pipe(printed, outcome);
         }
-        printed?;
+        output::written(printed)?;
         if interrupted.recv_timeout(INTERVAL).is_ok() {
             return Ok(Outcome::Interrupted);
         }

@@ -1,13 +1,10 @@
-//! The points of the IPC lab as JSON Lines, CSV and a table.
-
-use std::fmt::Write;
+//! The points of the IPC lab as JSON Lines and CSV; [`ipc_table`](super::ipc_table)
+//! is for people.
 
 use serde::Serialize;
 
-use crate::model::Nanos;
-use crate::model::channel::{Change, IpcPoint, Mode, Sides, Spread};
+use crate::model::channel::IpcPoint;
 use crate::model::histogram::Quantiles;
-use crate::model::units::{Bytes, si};
 
 /// A point as one line of JSON, schema `syncscope.ipc/1`.
 ///
@@ -80,157 +77,14 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-const BAR: usize = 24;
-
-/// The points of one size and buffer as a table, a bar to each row:
-///
-/// ```text
-/// 64 B · cross-cpu · sampled payload · 5 repetitions
-///
-///   throughput   wait     buffer                            median         min … max       msg/s     cpu ns  switches   set up
-///   pipe         block       64K  ██▌                     240 MB/s     231 … 252        3.75 M    260 270  0.01 0.01  80.0 µs
-/// ```
-pub fn table(points: &[IpcPoint]) -> String {
-    let mut out = String::new();
-    let Some(first) = points.first() else { return out };
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "{} B · {} · {} payload · {} repetition{}\n",
-        first.size,
-        first.placement,
-        first.payload,
-        first.repeats,
-        if first.repeats == 1 { "" } else { "s" }
-    );
-    let key = points.iter().map(|point| point.transport.len()).max().unwrap_or(0).max(12);
-    for mode in [Mode::Throughput, Mode::Latency] {
-        let rows: Vec<_> = points.iter().filter(|point| point.mode == mode).collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let columns = match mode {
-            Mode::Throughput => format!("{:>11}  {:>17}  {:>8}", "median", "min … max", "msg/s"),
-            Mode::Latency => format!("{:>11}  {:>8}  {:>8}  {:>8}", "p50", "p99", "p99.9", "max"),
-        };
-        let name = if mode == Mode::Latency { "round trip" } else { "throughput" };
-        let _ = writeln!(
-            out,
-            "  {name:<key$} {:<9} {:>6}  {:BAR$}  {columns}  {:>15}  {:>11}  {:>7}",
-            "wait", "buffer", "", "cpu ns s/r", "switches", "set up"
-        );
-        let most = rows.iter().filter_map(|point| measure(point)).fold(0.0, f64::max);
-        for point in rows {
-            row(&mut out, point, most, key);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-/// What the bar shows.
-fn measure(point: &IpcPoint) -> Option<f64> {
-    match point.mode {
-        Mode::Throughput => point.throughput.map(|t| t.bytes_per_s.median),
-        Mode::Latency => point.round_trip_ns.map(|q| q.p50.0 as f64),
-    }
-}
-
-fn row(out: &mut String, point: &IpcPoint, most: f64, key: usize) {
-    let buffer = point.buffer.map_or("–".to_owned(), |buffer| Bytes(buffer).short());
-    let _ = write!(out, "  {:<key$} {:<9} {buffer:>6}  ", &*point.transport, point.wait);
-    let Some(value) = measure(point) else {
-        let why = point.skipped.clone().unwrap_or_else(|| lost(point));
-        let _ = writeln!(out, "– {why}");
-        return;
-    };
-    let _ = write!(out, "{:BAR$}  ", bar(value / most));
-    if let Some(throughput) = point.throughput {
-        let (bytes, messages) = (throughput.bytes_per_s, throughput.messages_per_s);
-        let range = format!("{} … {}", si(bytes.min), si(bytes.max));
-        let _ = write!(out, "{:>11}  {range:>17}  {:>8}", rate(bytes.median), si(messages.median));
-    }
-    if let Some(q) = point.round_trip_ns {
-        let _ = write!(out, "{:>11}  {:>8}  {:>8}  {:>8}", q.p50, q.p99, q.p999, q.max);
-    }
-    let _ = write!(out, "  {:>15}", both(point.cpu_ns_per_message, si));
-    let _ = write!(out, "  {:>11}", both(point.switches_per_message, |value| format!("{value:.2}")));
-    let setup = point.setup_ns.map_or("–".to_owned(), |setup| setup.to_string());
-    let _ = writeln!(out, "  {setup:>7}");
-    if let (Some(open), Some(rate)) = (point.open_loop_ns, point.open_loop_rate) {
-        let Quantiles { p50, p99, p999, max, .. } = open;
-        let _ = writeln!(
-            out,
-            "  {:<key$} open loop, {} of {} msg/s: p50 {p50}, p99 {p99}, p99.9 {p999}, max {max}",
-            "",
-            si(rate.reached),
-            si(rate.intended)
-        );
-    }
-    if let Some(change) = &point.baseline {
-        let _ = writeln!(out, "  {:<key$} {}", "", difference(change, point.mode));
-    }
-    // That a round trip is a closed loop stands in the table's name for it.
-    let flags: Vec<_> = point.flags.iter().filter(|flag| *flag != "closed loop").map(String::as_str).collect();
-    if !flags.is_empty() {
-        let _ = writeln!(out, "  {:<key$} ⚑ {}", "", flags.join(", "));
-    }
-}
-
-/// How a figure stands to an earlier run: `+12.0% (−3.1 … +30.0%) against 4.10
-/// GB/s before: within the spread`.
-fn difference(change: &Change, mode: Mode) -> String {
-    let percent = |ratio: f64| {
-        let percent = (ratio - 1.0) * 100.0;
-        format!("{}{:.1}", if percent < 0.0 { "−" } else { "+" }, percent.abs())
-    };
-    let before = match mode {
-        Mode::Throughput => rate(change.before.median),
-        Mode::Latency => Nanos(change.before.median.round() as u64).precise(),
-    };
-    let verdict = match change.beyond_spread {
-        Some(true) => "beyond the spread",
-        Some(false) => "within the spread",
-        None => "too few repetitions to know the spread",
-    };
-    let Spread { median, min, max } = change.ratio;
-    format!("{}% ({} … {}%) against {before} before: {verdict}", percent(median), percent(min), percent(max))
-}
-
-/// Why there are no figures although it ran.
-fn lost(point: &IpcPoint) -> String {
-    let said = point.flags.iter().find(|flag| flag.contains("lost"));
-    said.cloned().unwrap_or_else(|| format!("{} lost, {} corrupt: no figures", point.lost, point.corrupt))
-}
-
-fn rate(bytes_per_s: f64) -> String {
-    let text = si(bytes_per_s);
-    if text.contains(' ') { format!("{text}B/s") } else { format!("{text} B/s") }
-}
-
-fn both(sides: Option<Sides>, show: impl Fn(f64) -> String) -> String {
-    sides.map_or("–".to_owned(), |sides| format!("{} {}", show(sides.sender), show(sides.receiver)))
-}
-
-/// A bar in eighths of a character.
-fn bar(share: f64) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = ((share.clamp(0.0, 1.0) * (BAR * 8) as f64).round() as usize).max(1);
-    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
-}
-
-/// What a sweep is at, for a terminal's standard error.
-pub fn progress(done: usize, of: usize, what: &str) -> String {
-    let share = done as f64 / of.max(1) as f64;
-    format!("{:BAR$} {:>3.0}%  {what}", bar(share), share * 100.0)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::model::channel::{Payload, Placement, Rate, Throughput, Waiting};
+    use crate::model::Nanos;
+    use crate::model::channel::{Mode, Payload, Placement, Sides, Spread, Throughput, Waiting};
 
-    fn point(mode: Mode) -> IpcPoint {
+    /// A point with all its figures.
+    pub(in crate::report) fn point(mode: Mode) -> IpcPoint {
         let spread = |median: f64| Spread { median, min: median * 0.9, max: median * 1.1 };
         IpcPoint {
             transport: "pipe".into(),
@@ -286,33 +140,5 @@ mod tests {
             assert_eq!(csv(&point).split(',').count(), CSV_HEADER.split(',').count());
         }
         assert!(csv(&skipped).contains(",\"no, \"\"never\"\"\","));
-    }
-
-    #[test]
-    fn the_table_shows_the_open_loop_and_the_difference_with_its_spread() {
-        let mut point = point(Mode::Latency);
-        point.open_loop_ns = point.round_trip_ns;
-        point.open_loop_rate = Some(Rate { intended: 20_000.0, reached: 19_990.0 });
-        let spread = |median: f64| (Spread { median, min: median * 0.9, max: median * 1.1 }, 5);
-        point.baseline = Some(Change::of(spread(4000.0), spread(4600.0)));
-        let text = table(&[point.clone()]);
-        assert!(text.contains("open loop, 20.0 k of 20.0 k msg/s: p50 4.60 µs, p99 9.00 µs"), "{text}");
-        assert!(text.contains("+15.0% (−5.9 … +40.6%) against 4.00 µs before: within the spread"), "{text}");
-        assert_eq!(csv(&point).split(',').count(), CSV_HEADER.split(',').count());
-        point.baseline = Some(Change::of(spread(400.0), spread(4600.0)));
-        assert!(table(&[point]).contains("beyond the spread"));
-    }
-
-    #[test]
-    fn the_table_says_why_there_is_no_figure() {
-        let skipped =
-            IpcPoint { skipped: Some("it needs two CPUs".into()), round_trip_ns: None, ..point(Mode::Latency) };
-        let text = table(&[point(Mode::Throughput), point(Mode::Latency), skipped]);
-        assert!(
-            text.contains("240 MB/s") && text.contains("4.60 µs") && text.contains("– it needs two CPUs"),
-            "{text}"
-        );
-        let lost = IpcPoint { lost: 3, throughput: None, ..point(Mode::Throughput) };
-        assert!(table(&[lost]).contains("3 lost, 0 corrupt: no figures"));
     }
 }

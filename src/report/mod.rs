@@ -8,6 +8,7 @@ pub mod csv;
 pub mod experiments;
 pub mod failures;
 pub mod ipc;
+pub mod ipc_table;
 pub mod litmus;
 pub mod lock;
 pub mod lock_experiments;

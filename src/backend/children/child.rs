@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use rustix::process::WaitIdOptions;
@@ -21,6 +22,7 @@ use crate::model::child::{
 };
 use crate::model::launch::Fate;
 use crate::model::life::{Happening, Relative, Target};
+use crate::model::text::visible;
 use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
 use crate::sys::reap::{self, Change};
@@ -67,6 +69,15 @@ impl Child {
         match &self.process {
             Some(process) => format!("{} {}", process.pid, self.command),
             None => self.command.to_string(),
+        }
+    }
+
+    /// `5200 cargo`: where there is no room for all its arguments.
+    pub(super) fn short_name(&self) -> String {
+        let program = visible(self.spec.program.as_bytes());
+        match &self.process {
+            Some(process) => format!("{} {program}", process.pid),
+            None => program,
         }
     }
 

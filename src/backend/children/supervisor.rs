@@ -160,7 +160,7 @@ impl Loop {
                     if let Some(process) = &child.process {
                         let _ = epoll::delete(&self.epoll, &*process.pidfd);
                     }
-                    let done = format!("{}: {} after {}", child.name(), exit::short(how), usage.wall);
+                    let done = format!("{}: {} after {}", child.short_name(), exit::short(how), usage.wall);
                     self.outlet.publish(Update::Done(done.into()));
                 }
             }
@@ -255,7 +255,7 @@ impl Loop {
             _ => watched.map_err(|error| child.fault(&format!("cannot be watched: {error}"))),
         };
         if outcome.is_ok() {
-            self.outlet.publish(Update::Done(format!("started {}", child.name()).into()));
+            self.outlet.publish(Update::Done(format!("started {}", child.short_name()).into()));
         }
         self.children.insert(id, child);
         self.share_memory();

@@ -2,7 +2,6 @@
 
 mod args;
 
-use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +12,7 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 pub use self::args::Args;
 use self::args::points;
-use super::{Outcome, contention};
+use super::{Outcome, contention, output};
 use crate::backend::Update;
 use crate::backend::lab::locks::LockLab;
 use crate::backend::lab::locks::experiments::EXPERIMENTS;
@@ -50,18 +49,18 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let mut done: Vec<LockProgress> = Vec::new();
     let mut outcome = Outcome::Done;
     if args.csv {
-        print(report::CSV_HEADER)?;
+        output::line(report::CSV_HEADER)?;
     }
     for (index, spec) in points.iter().enumerate() {
-        progress_line(&format!("{}/{}  {} with {} threads", index + 1, points.len(), spec.lock, spec.threads));
+        output::progress(&format!("{}/{}  {} with {} threads", index + 1, points.len(), spec.lock, spec.threads));
         let ended = measure(spec, &interrupted);
-        progress_line("");
+        output::progress("");
         match ended? {
             Ended::Done(progress) => {
                 if args.json {
-                    print(&report::json(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
+                    output::line(&report::json(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
                 } else if args.csv {
-                    print(&report::csv(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
+                    output::line(&report::csv(&progress).ok_or_else(|| eyre!("the worker reported no subject"))?)?;
                 }
                 done.push(*progress);
             }
@@ -72,7 +71,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         }
     }
     if !args.json && !args.csv && !done.is_empty() {
-        print(report::table(&done).trim_end())?;
+        output::line(report::table(&done).trim_end())?;
     }
     let deadlocked = |progress: &LockProgress| progress.order.as_ref().is_some_and(|order| order.deadlock.is_some());
     let found = done.iter().any(|progress| report::checks(progress).1 > 0 || deadlocked(progress));
@@ -84,17 +83,17 @@ fn experiment(args: &Args, interrupted: &AtomicBool) -> color_eyre::Result<Outco
     let wanted = |key: &str| args.experiment.iter().any(|asked| asked == key || asked == "all");
     let mut outcome = Outcome::Done;
     for experiment in EXPERIMENTS.iter().filter(|experiment| wanted(experiment.key)) {
-        progress_line(experiment.title);
+        output::progress(experiment.title);
         let found = experiment.run();
-        progress_line("");
+        output::progress("");
         if interrupted.load(Relaxed) {
             return Ok(Outcome::Interrupted);
         }
         let done = found.map_err(|fault| eyre!("{}: {fault}", experiment.key))?;
         if args.json {
-            print(&experiments::json(experiment, &done)?)?;
+            output::line(&experiments::json(experiment, &done)?)?;
         } else {
-            print(&experiments::text(experiment, &done))?;
+            output::line(&experiments::text(experiment, &done))?;
         }
         if !done.as_documented {
             outcome = Outcome::Found;
@@ -135,21 +134,5 @@ fn measure(spec: &LockSpec, interrupted: &AtomicBool) -> color_eyre::Result<Ende
     match last {
         Some(progress) if progress.value.state == LabState::Done => Ok(Ended::Done(Box::new(progress.value.clone()))),
         _ => bail!("{}: the worker ended without a result", spec.lock),
-    }
-}
-
-/// One line of results, at once.
-fn print(line: &str) -> color_eyre::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).wrap_err("cannot write the result")
-}
-
-/// What is going on, where standard error is a terminal; an empty text clears
-/// the line.
-fn progress_line(text: &str) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
-        // A terminal that is gone needs no progress.
-        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
     }
 }

@@ -14,6 +14,11 @@ use crate::model::signal::SIGNALS;
 use crate::ui::keymap::Hint;
 use crate::ui::theme::{Role, Theme};
 
+/// How many lines the question takes.
+const QUESTION: usize = 4;
+/// How many signals are shown at once, at most.
+const LISTED: usize = 18;
+
 /// The menu. `T` is whatever names the target for its owner.
 #[derive(Clone, Debug)]
 pub struct SignalMenu<T> {
@@ -89,7 +94,8 @@ impl<T> SignalMenu<T> {
     /// Draws the menu over `area`.
     pub fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let width = area.width.min(76);
-        let height = area.height.min(SIGNALS.len() as u16 + 2).min(20);
+        let rows = if self.asking { QUESTION } else { SIGNALS.len().min(LISTED) };
+        let height = area.height.min(rows as u16 + 2);
         let popup =
             Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
         Clear.render(popup, screen.buffer_mut());
@@ -128,13 +134,13 @@ impl<T> SignalMenu<T> {
 
     fn draw_question(&self, screen: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let signal = SIGNALS[self.cursor];
-        let lines = [
+        let lines: [Line<'_>; QUESTION] = [
             Line::from(vec![
                 Span::styled("Send ", theme.style(Role::Text)),
                 Span::styled(signal.name, theme.style(Role::Danger)),
                 Span::styled(" to ", theme.style(Role::Text)),
                 Span::styled(self.label.clone(), theme.style(Role::Strong)),
-                Span::styled(" ?", theme.style(Role::Text)),
+                Span::styled("?", theme.style(Role::Text)),
             ]),
             Line::styled(signal.meaning, theme.style(Role::Dim)),
             Line::default(),

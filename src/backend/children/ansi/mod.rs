@@ -26,6 +26,11 @@ use self::sequence::{BEL, ESC, Found, find};
 use crate::model::ink::{Ink, Stroke};
 use crate::model::text;
 
+/// The other character set, and back: such as `top` writes before each figure.
+/// It is the sequences' business which set that is, and those are taken out.
+const SHIFT_OUT: u8 = 0x0e;
+const SHIFT_IN: u8 = 0x0f;
+
 /// A line: its text, and how it looks where that is not the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Painted {
@@ -134,11 +139,15 @@ fn straight(mut bytes: &[u8], ink: &mut Ink, canvas: &mut Canvas) -> bool {
         bytes = &bytes[..bytes.len() - 1];
     }
     while !bytes.is_empty() {
-        let end = bytes.iter().position(|byte| matches!(*byte, ESC | b'\r' | b'\x08' | b'\t')).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|byte| matches!(*byte, ESC | SHIFT_OUT | SHIFT_IN | b'\r' | b'\x08' | b'\t'))
+            .unwrap_or(bytes.len());
         canvas.add(&bytes[..end], *ink);
         bytes = &bytes[end..];
         let Some(first) = bytes.first() else { break };
         let length = match find(bytes) {
+            _ if matches!(*first, SHIFT_OUT | SHIFT_IN) => 1,
             _ if *first != ESC => return false,
             Found::Control(length, parameters, b'm') => {
                 *ink = pen::after(*ink, parameters, b'm');

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::pen;
 use super::sequence::{ESC, Found, find};
+use super::{SHIFT_IN, SHIFT_OUT};
 use crate::model::ink::Ink;
 use crate::model::text;
 
@@ -84,6 +85,7 @@ impl Row {
                     self.column = self.to_the_right(TAB - self.column % TAB);
                     1
                 }
+                SHIFT_OUT | SHIFT_IN => 1,
                 first if first.is_ascii_control() => {
                     self.put(&[first], 1);
                     1

@@ -20,6 +20,8 @@ fn hostile_lines_become_harmless() {
         (b"\x1bP+q544e\x1b\\\x1b_Gf=24;AAAA\x1b\\\x1bX\x1b\\\x1b^\x1b\\picture", "picture"),
         (b"\x1b(Bset\x1b=\x1bc", "set"),
         (b"\x1b[?1049h\x1b[?1000h\x1b[6n\x1b[c\x1b[>q\x1b[21tasks", "asks"),
+        (b"\x0fMem\x1b[m\x0f\x1b[1m 12\x0e", "Mem 12"),
+        (b"x\r\x0fMem\x0e", "Mem"),
         (b"\x1b]never ends", "\\x1b]never ends"),
         (b"\x1bktitle\x1b\\\x1bkno title", "no title"),
         (b"cut\x1b[3", "cut\\x1b[3"),

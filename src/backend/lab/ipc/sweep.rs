@@ -151,7 +151,9 @@ impl<'a> Group<'a> {
                 Err(why) => Err(why.clone()),
                 Ok(_) if !about.waits.contains(&wait) => {
                     let known: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
-                    Err(format!("{} cannot wait by {wait}, only by {}", about.name, known.join(" or ")))
+                    let (last, others) = known.split_last().map_or(("", &[][..]), |(last, others)| (*last, others));
+                    let others = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+                    Err(format!("{} cannot wait by {wait}, only by {others}{last}", about.name))
                 }
                 Ok(seats) => {
                     Link::start(transport, Setup { buffer, wait, size }, seats).map_err(|fault| fault.to_string())

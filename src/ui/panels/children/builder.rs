@@ -147,7 +147,18 @@ impl Builder {
 
     fn draw_form(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let inside = frame::draw_focused(screen, area, "Start a program", "Enter starts · Esc back", look.theme);
-        let rows = usize::from(inside.height.saturating_sub(1)).max(1);
+        let (words, role) = match &self.complaint {
+            Some((at, why)) => (format!("{}: {why}", FIELDS[*at].name), Role::Danger),
+            None => (FIELDS[self.form.at].help.to_owned(), Role::Faint),
+        };
+        let mut words = text::wrap(&words, usize::from(inside.width).max(1));
+        // The fields come first; the words are whole where there is room for them.
+        let room = usize::from(inside.height).saturating_sub(FIELDS.len()).max(1);
+        if words.len() > room {
+            let rest = words.split_off(room - 1).join(" ");
+            words.push(text::fit(&rest, usize::from(inside.width)));
+        }
+        let rows = usize::from(inside.height).saturating_sub(words.len()).max(1);
         self.top = self.top.min(self.form.at).max((self.form.at + 1).saturating_sub(rows));
         for (y, (index, field)) in FIELDS.iter().enumerate().skip(self.top).take(rows).enumerate() {
             let row = Rect { y: inside.y + y as u16, height: 1, ..inside };
@@ -167,12 +178,9 @@ impl Builder {
                 .render(row, screen.buffer_mut());
             }
         }
-        let (words, role) = match &self.complaint {
-            Some((at, why)) => (format!("{}: {why}", FIELDS[*at].name), Role::Danger),
-            None => (FIELDS[self.form.at].help.to_owned(), Role::Faint),
-        };
-        let last = Rect { y: inside.bottom().saturating_sub(1), height: 1, ..inside };
-        Line::styled(text::left(&words, usize::from(last.width)), look.style(role)).render(last, screen.buffer_mut());
+        let height = words.len() as u16;
+        let last = Rect { y: inside.bottom().saturating_sub(height), height, ..inside };
+        rows::draw(screen, last, words.into_iter().map(|part| Line::styled(part, look.style(role))));
     }
 }
 

@@ -91,7 +91,9 @@ impl Experiments {
     }
 
     fn draw_list(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
-        let inside = frame::draw_focused(screen, area, "Experiments", "Esc back", look.theme);
+        let place = format!("{} of {}", self.at + 1, EXPERIMENTS.len());
+        let inside = frame::draw_focused(screen, area, "Experiments", &place, look.theme);
+        let names = EXPERIMENTS.iter().map(|known| known.key.len()).max().unwrap_or(0);
         let rows = usize::from(inside.height).max(1);
         self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(rows));
         for (y, (index, known)) in EXPERIMENTS.iter().enumerate().skip(self.top).take(rows).enumerate() {
@@ -102,10 +104,15 @@ impl Experiments {
                 Some(Played::Done(Ok(finding))) if finding.as_documented() => ("✔", Role::Good),
                 Some(Played::Done(_)) => ("✘", Role::Danger),
             };
-            let name = text::left(known.key, usize::from(row.width).saturating_sub(2));
+            let room = usize::from(row.width).saturating_sub(2);
+            let name = text::left(known.key, room.min(names));
+            // A title stands beside its name where it is more than a few words.
+            let room = room.saturating_sub(names + 2);
+            let title = if room >= 20 { text::fit(known.title, room) } else { String::new() };
             Line::from(vec![
                 Span::styled(format!("{glyph} "), look.style(role)),
-                Span::styled(name, look.style(Role::Text)),
+                Span::styled(format!("{name}  "), look.style(Role::Text)),
+                Span::styled(title, look.style(Role::Dim)),
             ])
             .render(row, screen.buffer_mut());
             if index == self.at {

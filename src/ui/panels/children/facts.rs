@@ -102,9 +102,11 @@ fn plans(child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
     let until = |due: Nanos| format!("{:.1} s", due.since(look.now).as_secs_f64());
     let mut lines = Vec::new();
     lines.extend(course.kill_at.map(|due| row("asked", format!("to end; SIGKILL in {}", until(due)), look)));
-    lines.extend(course.next_start.map(|due| {
-        row("restart", format!("in {}, start number {}; X calls it off", until(due), course.starts + 1), look)
-    }));
+    lines.extend(
+        course
+            .next_start
+            .map(|due| row("restart", format!("in {}: start {}; X calls it off", until(due), course.starts + 1), look)),
+    );
     if child.spec.fate == Fate::Keep {
         lines.push(row("fate", "goes on when the dashboard ends".to_owned(), look));
     }

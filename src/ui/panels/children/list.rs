@@ -91,7 +91,11 @@ fn right_side(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Span<'sta
         ChildState::Ended { exit, usage } => {
             let role = if exit.code == Some(0) { Role::Good } else { Role::Danger };
             let mut spans = vec![Span::styled(exit::short(*exit), look.style(role))];
-            if width >= 40 {
+            // That it comes back is news; how long it ran before is not.
+            if let Some(due) = child.course.next_start {
+                let again = format!("  again in {:.1} s", due.since(look.now).as_secs_f64());
+                spans.push(Span::styled(again, look.style(Role::Accent)));
+            } else if width >= 40 {
                 spans.push(Span::styled(text::right(&usage.wall.precise(), ELAPSED + 2), dim));
             }
             spans

@@ -17,6 +17,7 @@
 mod channel;
 mod charts;
 mod failures;
+mod keys;
 mod map;
 mod settings;
 mod transports;
@@ -33,7 +34,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use self::charts::{draw_right, draw_throughput};
-use self::settings::Setting;
+use self::keys::{Act, KEYS, of_explanation, of_failures};
 use super::{Info, Look, Panel, Reaction};
 use crate::backend::lab::ipc::failures::FAILURES;
 use crate::backend::lab::ipc::{About, TRANSPORTS};
@@ -41,7 +42,7 @@ use crate::backend::{Command, Topics, Update};
 use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec, Series};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::{Fault, Stamped};
-use crate::ui::keymap::{Binding, Hint, bind, code, hints, key, lookup};
+use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, text};
@@ -53,40 +54,6 @@ pub const INFO: Info = Info {
     question: "Which way for two processes to talk is fastest, and what does it cost?",
     open: || Box::<View>::default(),
 };
-
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Move(isize),
-    Tick,
-    Run,
-    Step(Setting, bool),
-    Explain,
-    Walk,
-    Map,
-    Trips,
-    Failures,
-}
-
-const KEYS: &[Binding<Act>] = &[
-    bind(&[key('s'), code(KeyCode::Enter)], Act::Run, "start/stop", "start or stop measuring"),
-    bind(&[key(' ')], Act::Tick, "tick", "measure this transport, or no longer"),
-    bind(&[key(']'), code(KeyCode::Right)], Act::Step(Setting::Size, true), "larger", "larger messages"),
-    bind(&[key('['), code(KeyCode::Left)], Act::Step(Setting::Size, false), "smaller", "smaller messages"),
-    bind(&[key('e')], Act::Explain, "explain", "what this transport is, promises and how it fails"),
-    bind(&[key('a')], Act::Walk, "all sizes", "go through all message sizes, again and again"),
-    bind(&[key('f')], Act::Failures, "failures", "break channels, and see what each side sees"),
-    bind(&[key('h')], Act::Map, "", "the map of sizes and transports alone"),
-    bind(&[key('m')], Act::Trips, "", "the map shows round trips, or throughput"),
-    bind(&[key('r')], Act::Step(Setting::Rate, true), "", "round trips also at a rate (open loop): next rate"),
-    bind(&[key('R')], Act::Step(Setting::Rate, false), "", "rate before"),
-    bind(&[key('p')], Act::Step(Setting::Placement, true), "", "next placement of the two processes"),
-    bind(&[key('w')], Act::Step(Setting::Wait, true), "", "next way to wait"),
-    bind(&[key('b')], Act::Step(Setting::Buffer, true), "", "next size of the channel's buffer"),
-    bind(&[key('B')], Act::Step(Setting::Buffer, false), "", "buffer size before"),
-    bind(&[key('c')], Act::Step(Setting::Payload, true), "", "how much of each message is written and checked"),
-    bind(&[code(KeyCode::Up), key('k')], Act::Move(-1), "", "transport above"),
-    bind(&[code(KeyCode::Down), key('j')], Act::Move(1), "", "transport below"),
-];
 
 /// The view.
 #[derive(Debug, Default)]
@@ -152,6 +119,8 @@ impl View {
                 let key = FAILURES[self.failure].key;
                 return Reaction::send(Command::Failures(LabCommand::Run(key.into())));
             }
+            // There is nothing to tick.
+            Act::Tick if self.fails => return Reaction::taken(),
             Act::Failures => {
                 (self.fails, self.explains) = (!self.fails, false);
                 return Reaction::taken();
@@ -214,7 +183,11 @@ impl Panel for View {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        hints(KEYS)
+        match (self.fails, self.explains) {
+            (true, _) => of_failures(),
+            (_, true) => of_explanation(),
+            _ => hints(KEYS),
+        }
     }
 
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {

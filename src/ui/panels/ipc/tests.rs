@@ -297,3 +297,22 @@ fn the_overviews_bursts_are_not_taken_for_a_run() {
     let (panel, _) = seen([burst]);
     assert!(!panel.is_running() && panel.series().is_empty());
 }
+
+/// The status line says what the keys do in the view that is open.
+#[test]
+fn the_hints_are_those_of_the_view() {
+    let shorts = |view: &View| -> Vec<&str> {
+        view.hints().iter().map(|hint| hint.short).filter(|short| !short.is_empty()).collect()
+    };
+    let mut view = View::default();
+    assert_eq!(shorts(&view)[..2], ["start/stop", "tick"]);
+    view.act(Act::Failures);
+    assert_eq!(shorts(&view), ["do it", "choose", "close", "explain"]);
+    let ticked = view.spec.transports.clone();
+    view.act(Act::Tick);
+    assert_eq!(view.spec.transports, ticked, "nothing that cannot be seen is changed");
+    view.act(Act::Explain);
+    assert_eq!(shorts(&view)[..4], ["close", "next", "start/stop", "tick"]);
+    view.act(Act::Explain);
+    assert_eq!(shorts(&view)[0], "start/stop");
+}

@@ -232,7 +232,7 @@ fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Lin
     }));
     let checked = progress.invariants.iter().map(|i| i.checked).max().unwrap_or(0);
     let (role, words) = match progress.invariants.iter().map(|i| i.violations).sum::<u64>() {
-        0 if width < 36 => (Role::Dim, format!("exclusion held: {}", si(checked as f64))),
+        0 if width < 40 => (Role::Dim, format!("exclusion held: {}", si(checked as f64))),
         0 => (Role::Dim, format!("mutual exclusion held, {} checked", grouped(checked))),
         n => (Role::Danger, format!("exclusion violated {} times", grouped(n))),
     };

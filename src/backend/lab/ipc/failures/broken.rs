@@ -7,7 +7,7 @@ use crate::backend::lab::ipc::patience::state;
 use crate::backend::lab::ipc::placement::Seats;
 use crate::backend::lab::ipc::protocol::Side;
 use crate::backend::lab::ipc::{Setup, Transport, pipe, tcp, unix};
-use crate::model::channel::{Mode, Payload, Waiting};
+use crate::model::channel::{Measure, Mode, Payload, Waiting};
 use crate::model::{Fault, Nanos};
 use crate::sys::clock;
 
@@ -103,10 +103,13 @@ pub(super) fn slow_reader(go_on: GoOn<'_>) -> Result<Finding, Fault> {
         let Some((fill, state)) = seen else {
             return Err(Fault::new("experiment", format!("{name}: the stream ended before its reader was stopped")));
         };
+        // Of a socket the kernel tells the memory, which the last message may exceed.
+        let memory = matches!(fill.by, Measure::Siocoutq | Measure::SoMeminfo);
+        let unit = if memory { "bytes of kernel memory" } else { "bytes" };
         let share = fill.queued as f64 / fill.capacity as f64;
         notes.add(
             format!(
-                "{name}: with its reader stopped, {} of {} bytes were in it and the writer's state was {state}",
+                "{name}: with its reader stopped, {} of {} {unit} were in it and the writer's state was {state}",
                 fill.queued, fill.capacity
             ),
             // A writer to a socket that was full sleeps on until it is three

@@ -177,7 +177,7 @@ fn part_lines(part: usize, detail: &ProcessDetail, width: usize, look: &Look<'_>
     let empty = ProcessTable::default();
     let table = look.store.processes.as_ref().map_or(&empty, |s| &s.value);
     match part {
-        0 => section(&detail.threads, width, look, |threads| thread_lines(threads, table, look)),
+        0 => section(&detail.threads, width, look, |threads| thread_lines(threads, table, width, look)),
         1 => section(&detail.descriptors, width, look, |all| descriptor_lines(all, width, look)),
         2 => memory_lines(detail, width, look),
         3 => section(&detail.limits, width, look, |limits| limit_lines(limits, look)),

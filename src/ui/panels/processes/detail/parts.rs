@@ -13,33 +13,35 @@ use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
 
-/// The threads, with a heading.
-pub(super) fn thread_lines(threads: &[Arc<Thread>], table: &ProcessTable, look: &Look<'_>) -> Vec<Line<'static>> {
-    let heading = [
-        ("TID", -7, Role::Heading),
-        ("S", 1, Role::Heading),
-        ("CPU%", -5, Role::Heading),
-        ("TIME", -8, Role::Heading),
-        ("THREAD", 16, Role::Heading),
-        ("WAIT, OR SYSTEM CALL", 20, Role::Heading),
-    ];
+/// The threads, with a heading. What they wait for is what they are looked at
+/// for: in a narrow place the figures go, and the name is shorter.
+pub(super) fn thread_lines(
+    threads: &[Arc<Thread>],
+    table: &ProcessTable,
+    width: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
+    let (figures, name) = (width >= 60, if width >= 50 { 16 } else { 8 });
+    let mut heading = vec![("TID", -7, Role::Heading), ("S", 1, Role::Heading)];
+    if figures {
+        heading.extend([("CPU%", -5, Role::Heading), ("TIME", -8, Role::Heading)]);
+    }
+    heading.extend([("THREAD", name, Role::Heading), ("WAIT, OR SYSTEM CALL", 20, Role::Heading)]);
     let mut lines = vec![columns_line(&heading, look)];
-    lines.extend(threads.iter().map(|thread| thread_line(thread, table, look)));
+    lines.extend(threads.iter().map(|thread| thread_line(thread, table, figures, name, look)));
     lines
 }
 
-fn thread_line(thread: &Thread, table: &ProcessTable, look: &Look<'_>) -> Line<'static> {
+fn thread_line(thread: &Thread, table: &ProcessTable, figures: bool, name: isize, look: &Look<'_>) -> Line<'static> {
+    let (tid, state) = (thread.tid.to_string(), thread.state.letter().to_string());
     let cpu = thread.cpu.map_or_else(|| "–".to_owned(), |c| format!("{:.1}", c * 100.0));
-    let mut line = columns_line(
-        &[
-            (&thread.tid.to_string(), -7, Role::Dim),
-            (&thread.state.letter().to_string(), 1, Role::Dim),
-            (&cpu, -5, Role::Text),
-            (&thread.cpu_time.cpu_time(), -8, Role::Dim),
-            (&thread.name, 16, Role::Strong),
-        ],
-        look,
-    );
+    let time = thread.cpu_time.cpu_time();
+    let mut pieces = vec![(&*tid, -7, Role::Dim), (&*state, 1, Role::Dim)];
+    if figures {
+        pieces.extend([(&*cpu, -5, Role::Text), (&*time, -8, Role::Dim)]);
+    }
+    pieces.push((&thread.name, name, Role::Strong));
+    let mut line = columns_line(&pieces, look);
     match (&thread.wait, &thread.call) {
         (Some(wait), _) => line.extend(wait_line(wait, table, look)),
         (None, Some(call)) => line.push_span(Span::styled(call.name.to_string(), look.style(Role::Dim))),

@@ -1,0 +1,72 @@
+//! Where results, progress and complaints go: results to standard output, line
+//! by line and at once; the rest to standard error, progress only where that is
+//! a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use color_eyre::eyre::WrapErr;
+
+use super::Outcome;
+
+/// Whoever read the results has seen enough: the end of the work, and no failure.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("nobody reads the results any more")]
+pub(super) struct SeenEnough;
+
+/// How many columns standard output has, where that is a terminal.
+pub(super) fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// Says what went wrong. Where nobody can be told any more, as after the terminal
+/// has been closed, that is no second failure.
+pub(super) fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
+}
+
+/// What is going on, where standard error is a terminal; an empty text clears
+/// the line.
+pub(super) fn progress(text: &str) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        // A terminal that is gone needs no progress.
+        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+    }
+}
+
+/// Prints text and a line feed, at once.
+///
+/// # Errors
+/// [`SeenEnough`] where the reader is gone; what hinders otherwise.
+pub(super) fn line(text: &str) -> color_eyre::Result<()> {
+    let mut out = io::stdout().lock();
+    written(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// What has become of something that was printed.
+///
+/// # Errors
+/// As for [`line`].
+pub(super) fn written(printed: io::Result<()>) -> color_eyre::Result<()> {
+    if is_broken_pipe(&printed) {
+        return Err(SeenEnough.into());
+    }
+    printed.wrap_err("cannot write the results")
+}
+
+/// Whether whoever read the output has seen enough.
+pub(super) fn is_broken_pipe(printed: &io::Result<()>) -> bool {
+    printed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The outcome of what has been printed, even to somebody who stopped reading.
+///
+/// # Errors
+/// What hinders, otherwise.
+pub(super) fn unless_broken_pipe(printed: io::Result<()>, outcome: Outcome) -> color_eyre::Result<Outcome> {
+    match written(printed) {
+        Err(error) if !error.is::<SeenEnough>() => Err(error),
+        _ => Ok(outcome),
+    }
+}

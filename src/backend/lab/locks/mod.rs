@@ -13,6 +13,7 @@
 //!            a folder a family: its primitives, and the measured loops, of which
 //!            there are two instantiations a primitive: bare, and recorded
 //! pen        what is in every recorded loop, whatever the primitive
+//! inversion  priority inversion, looked for while they run
 //! seating    where the threads run and how urgent they are
 //! taking     several locks: who holds and wants which, inversions, deadlocks
 //! phases     stopping threads that wait for each other
@@ -38,6 +39,7 @@ mod figures;
 mod gate;
 mod instruments;
 mod invariants;
+mod inversion;
 mod lab;
 mod lock_free;
 mod once;

@@ -12,7 +12,9 @@ use syncscope::backend::Update;
 use syncscope::backend::lab::locks::LockLab;
 use syncscope::backend::lab::run_headless;
 use syncscope::model::lab::{Burst, LabCommand, LabState};
-use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Measure, Order, Priority, Several, Sweep, Trace};
+use syncscope::model::lock::{
+    LockProgress, LockSetting, LockSpec, Measure, Order, Pinning, Priority, Several, Sweep, Trace, diagnose,
+};
 use syncscope::model::{Fault, Nanos};
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ("one_order_is_never_warned_of", one_order_is_never_warned_of),
         ("a_curve_fills_point_by_point", a_curve_fills_point_by_point),
         ("the_steps_of_waits_add_up", the_steps_of_waits_add_up),
+        ("who_runs_in_the_holders_place_is_named", who_runs_in_the_holders_place_is_named),
         (
             "urgent_threads_leave_a_cpu_free_or_the_limit_is_named",
             urgent_threads_leave_a_cpu_free_or_the_limit_is_named,
@@ -268,6 +271,30 @@ fn the_steps_of_waits_add_up() {
     assert_eq!(woken + steps.timeouts, back, "who was not woken ran out of time");
     assert!(steps.asleep.is_empty() && steps.lost == 0, "all are at rest: {steps:?}");
     lab.thread.join().unwrap().unwrap();
+}
+
+fn who_runs_in_the_holders_place_is_named() {
+    let own = syncscope::sys::priority::nice();
+    let [urgent, middle, patient] = [own, own + 5, own + 15].map(Priority::Nice);
+    if own + 15 > 19 {
+        return println!("not tested here: at nice {own} there are not three urgencies below");
+    }
+    let (hold, think) = (Nanos::from_millis(5), Nanos::from_millis(20));
+    let mut spec = LockSpec { threads: 5, ..LockSpec::default() };
+    spec.setting = LockSetting { hold, think, ..spec.setting };
+    spec.schedule.pinning = Pinning::One;
+    spec.schedule.priorities = vec![urgent, middle, middle, middle, patient];
+    let lab = Lab::start(spec);
+    let progress = lab.wait("an inversion", |p| p.figures.inverted.is_some());
+    let seen = progress.figures.inverted.unwrap();
+    assert!((1..=seen.looks).contains(&seen.seen) && seen.stalled > Nanos::ZERO, "{seen:?}");
+    let [waiter, holder, between] = [seen.waiter, seen.holder, seen.middle];
+    // One of those in the middle may wait for the most patient, but nobody runs between.
+    assert_eq!([waiter.priority, holder.priority, between.priority], [urgent, patient, middle], "{seen:?}");
+    assert_eq!((waiter.thread, holder.thread), (0, 4));
+    let told = diagnose(&progress.figures).remove(0);
+    assert!(told.name == "priority inversion" && told.seen.starts_with("t0 (nice "), "{told:?}");
+    lab.stop();
 }
 
 fn urgent_threads_leave_a_cpu_free_or_the_limit_is_named() {

@@ -4,7 +4,9 @@
 //!    loop of the same lock: both count under the lock, as often, taken in turn,
 //!    and the fastest rounds are compared: whatever else runs on the machine
 //!    only ever adds. The bare loops know their lock's type.
-//! 2. What recording adds to an uncontended acquisition, plain and ordered.
+//! 2. What recording adds to an uncontended acquisition, plain and ordered, beside
+//!    what three readings of the counter add to the same loop where nothing is
+//!    written down: alone they take less than between two locked instructions.
 //! 3. The lab in its worker: how soon a broken lock is caught, how soon a run
 //!    stops, what a burst each second costs.
 //!
@@ -96,12 +98,17 @@ fn time(run: impl FnOnce()) -> f64 {
 fn recording() {
     println!("ns that recording adds to an uncontended acquisition");
     let Some(tsc) = Tsc::invariant() else { return println!("  no invariant TSC here") };
-    let stamps =
-        |last: fn(Tsc) -> u64| (0..ROUNDS).map(|_| time(|| three_readings(tsc, last))).fold(f64::INFINITY, f64::min);
+    let (plain, ordered) = (|| tsc.plain(), || tsc.ordered());
     println!(
         "  three readings of the counter alone: plain {:.0}, one ordered {:.0}",
-        stamps(Tsc::plain),
-        stamps(Tsc::ordered)
+        fastest(|| three_readings(plain, plain)),
+        fastest(|| three_readings(plain, ordered))
+    );
+    let without = fastest(|| bare_std(LAPS));
+    println!(
+        "  the same in the bare loop of std_mutex: plain {:.0}, one ordered {:.0}",
+        fastest(|| stamped_std(plain, plain)) - without,
+        fastest(|| stamped_std(plain, ordered)) - without
     );
     for key in ["std_mutex", "parking_lot", "ttas_spin"] {
         let Some(primitive) = find(key) else { continue };
@@ -115,12 +122,29 @@ fn recording() {
     }
 }
 
+fn fastest(run: impl Fn()) -> f64 {
+    (0..ROUNDS).map(|_| time(&run)).fold(f64::INFINITY, f64::min)
+}
+
 /// What no recorder can do without: a reading where the lock is asked for, one
 /// where it is got, one where it is let go.
-fn three_readings(tsc: Tsc, got: fn(Tsc) -> u64) {
+fn three_readings(now: impl Fn() -> u64, got: impl Fn() -> u64) {
     for _ in 0..LAPS {
-        black_box((tsc.plain(), got(tsc), tsc.plain()));
+        black_box((now(), got(), now()));
     }
+}
+
+/// The bare loop with these readings, which nobody keeps.
+fn stamped_std(now: impl Fn() -> u64, got: impl Fn() -> u64) {
+    let lock = black_box(std::sync::Mutex::new(0_u64));
+    for _ in 0..LAPS {
+        black_box(now());
+        let mut held = lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        black_box(got());
+        *held += 1;
+        black_box(now());
+    }
+    black_box(lock);
 }
 
 /// A lab that runs on a thread of its own.

@@ -41,9 +41,16 @@ impl Tsc {
     /// The counter, read after everything before it is complete.
     #[inline]
     pub fn ordered(self) -> u64 {
+        self.wait_for_all();
+        self.plain()
+    }
+
+    /// Waits until everything before it is complete: what [`Tsc::ordered`] does
+    /// before it reads.
+    #[inline]
+    pub fn wait_for_all(self) {
         // SAFETY: LFENCE belongs to SSE2, which every x86-64 has.
         unsafe { std::arch::x86_64::_mm_lfence() };
-        self.plain()
     }
 }
 
@@ -65,6 +72,10 @@ impl Tsc {
     pub fn ordered(self) -> u64 {
         clock::monotonic().0
     }
+
+    /// Nothing: the clock orders its reading itself.
+    #[inline]
+    pub fn wait_for_all(self) {}
 }
 
 /// The kernel lists `tsc` as a clock source for as long as it finds the

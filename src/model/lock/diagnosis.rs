@@ -1,9 +1,9 @@
 //! What has gone wrong among threads that contend, by name: starvation, convoy,
-//! a monopoly.
+//! a monopoly, a priority inversion.
 
 use serde::Serialize;
 
-use super::Figures;
+use super::{Figures, PriorityInversion};
 
 /// Something that a person should be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,13 +26,14 @@ const CONVOY: (f64, f64) = (0.5, 0.2);
 
 /// What can be told from the figures, worst first.
 pub fn diagnose(figures: &Figures) -> Vec<Diagnosis> {
+    let inverted = figures.inverted.iter().map(PriorityInversion::diagnosis);
     let threads = figures.per_thread.len();
     let all = figures.acquisitions();
     // Where nothing is handed on, nobody can be kept from it.
     if threads < 2 || all < ENOUGH || figures.handoffs.is_none() {
-        return Vec::new();
+        return inverted.collect();
     }
-    [starvation(figures), monopoly(figures), convoy(figures)].into_iter().flatten().collect()
+    inverted.chain([starvation(figures), monopoly(figures), convoy(figures)].into_iter().flatten()).collect()
 }
 
 fn starvation(figures: &Figures) -> Option<Diagnosis> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::PriorityInversion;
 use crate::model::Nanos;
 use crate::model::histogram::Distribution;
 
@@ -32,6 +33,8 @@ pub struct Figures {
     pub futex_calls: Option<u64>,
     /// What this kind of primitive counts besides.
     pub own: Vec<OwnCount>,
+    /// The last priority inversion that was seen.
+    pub inverted: Option<PriorityInversion>,
 }
 
 /// A count that only some primitives have: `phases` of a barrier, `retries` of

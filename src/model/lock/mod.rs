@@ -8,6 +8,7 @@
 //! progress   how the experiment stands
 //! figures    counts and durations          diagnosis   what they tell, by name
 //! invariant  what is checked               lanes       a recent stretch of time
+//! inverted   a priority inversion
 //! steps      what happens in a wait on a condition variable
 //! ```
 
@@ -15,6 +16,7 @@ mod curve;
 mod diagnosis;
 mod figures;
 mod invariant;
+mod inverted;
 mod lanes;
 mod progress;
 mod schedule;
@@ -26,6 +28,7 @@ pub use self::curve::{Curve, CurvePoint, Sweep};
 pub use self::diagnosis::{Diagnosis, diagnose};
 pub use self::figures::{Figures, LongestWait, OwnCount, Switches};
 pub use self::invariant::{Invariant, Violation};
+pub use self::inverted::{PriorityInversion, Ranked};
 pub use self::lanes::{Acquisition, Lanes};
 pub use self::progress::{LockProgress, Recording, Subject};
 pub use self::schedule::{Pinning, Priority, Schedule};

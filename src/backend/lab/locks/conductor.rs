@@ -21,6 +21,8 @@ use crate::sys::clock;
 const TICK: Nanos = Nanos::from_millis(100);
 const SLOW_TICK: Nanos = Nanos::from_millis(500);
 const MANY: usize = 32;
+/// From one look for a priority inversion to the next, where there can be one.
+const LOOK: Nanos = Nanos::from_millis(10);
 /// Caches, branch predictors and the scheduler find their places.
 const WARM_UP: Nanos = Nanos::from_millis(50);
 
@@ -146,10 +148,11 @@ impl Conductor<'_> {
     fn listen(&mut self, until: Nanos) -> io::Result<Option<LockSetting>> {
         loop {
             let left = until.since(clock::monotonic());
-            match self.boss.hear(Some(Duration::from(left)))? {
+            let step = if self.stage.may_invert() { left.min(LOOK) } else { left };
+            match self.boss.hear(Some(Duration::from(step)))? {
                 Some(Order::Set(setting)) => return Ok(Some(setting)),
                 None if clock::monotonic() >= until => return Ok(None),
-                None => {}
+                None => self.stage.look(),
             }
         }
     }

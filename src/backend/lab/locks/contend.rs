@@ -48,16 +48,10 @@ pub trait Contend: Send + Sync {
     /// So many laps, or until `go_on` is false.
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64);
 
-    /// The life of a contending thread: laps whenever the gate is open, until
-    /// it ends.
-    fn run(&self, seat: &Seat, gate: &Gate) {
-        let (open, mut passed) = (gate.flag(), 0);
-        while let Some(plan) = gate.pass(&mut passed) {
-            let laps = if plan.is_short() { LAPS } else { 1 };
-            while open.load(Relaxed) {
-                self.laps(seat, &plan, open, laps);
-            }
-        }
+    /// Whether threads meet in each lap: then they decide together which is the
+    /// last, and go through them once for each opening of the gate.
+    fn meets(&self) -> bool {
+        false
     }
 
     /// Wakes whoever waits inside for another thread, once the gate is to be
@@ -132,5 +126,23 @@ pub trait Contend: Send + Sync {
     /// says whether that was so.
     fn try_shared(&self) -> bool {
         false
+    }
+}
+
+impl dyn Contend {
+    /// The life of a contending thread: laps whenever the gate is open, until
+    /// it ends.
+    pub fn run(&self, seat: &Seat, gate: &Gate) {
+        let (open, mut passed) = (gate.flag(), 0);
+        while let Some(plan) = gate.pass(&mut passed) {
+            if self.meets() {
+                self.laps(seat, &plan, open, u64::MAX);
+                continue;
+            }
+            let laps = if plan.is_short() { LAPS } else { 1 };
+            while open.load(Relaxed) {
+                self.laps(seat, &plan, open, laps);
+            }
+        }
     }
 }

@@ -8,8 +8,8 @@ use super::contend::{Contend, Seat};
 use super::gate::{Gate, Plan};
 use super::seating::Seating;
 use super::{Family, Primitive};
-use crate::model::Fault;
 use crate::model::lock::LockSpec;
+use crate::model::{Fault, Pid};
 
 /// The names of the contending threads begin so.
 pub(super) const CONTENDER: &str = "contender ";
@@ -25,6 +25,8 @@ pub(super) struct Crew {
     pub(super) subject: Arc<dyn Contend>,
     pub(super) seats: Arc<[Seat]>,
     gate: Arc<Gate>,
+    /// The threads, as the kernel numbers them.
+    pub(super) tids: Vec<Pid>,
     /// The nice value of the first thread.
     pub(super) nice: i32,
     /// The CPU that real-time threads are kept from.
@@ -47,6 +49,7 @@ impl Crew {
             subject: Arc::from(several.unwrap_or_else(|| primitive.contend(threads))),
             seats: (0..threads).map(|index| Seat::new(index, threads)).collect(),
             gate: Arc::new(Gate::closed(plan)),
+            tids: vec![0; threads],
             nice: 0,
             left_free: seating.left_free,
         };
@@ -58,7 +61,8 @@ impl Crew {
                 let taken = seating.take(index);
                 let is_seated = taken.is_ok();
                 // Nobody listens any more where another could not be seated.
-                let _ = seated.send((index, taken));
+                let tid: Pid = rustix::thread::gettid().as_raw_nonzero().get();
+                let _ = seated.send((index, tid, taken));
                 drop(seated);
                 if is_seated {
                     subject.run(&seats[index], &gate);
@@ -70,8 +74,9 @@ impl Crew {
             })?;
         }
         drop(seated);
-        for (index, taken) in all_seated {
+        for (index, tid, taken) in all_seated {
             let nice = taken?;
+            crew.tids[index] = tid;
             if index == 0 {
                 crew.nice = nice;
             }

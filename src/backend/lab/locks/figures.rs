@@ -77,6 +77,7 @@ impl Snapshot {
             longest: None,
             handoffs: (traced && held).then(|| handoffs.chunks(self.laps.len().max(1)).map(<[u64]>::to_vec).collect()),
             switches: Switches::default(),
+            inverted: None,
             futex_calls: self.futex_calls.zip(base.futex_calls).map(|(now, then)| now - then),
             own: self
                 .own

@@ -10,8 +10,10 @@
 //!            what is read of them (reader, figures, invariants, window)
 //! contend    what every primitive looks like to the threads, its type erased
 //! exclusion readers_writer waiting once barrier lock_free
-//!            a folder a family: its primitives, and the measured loop, of which
-//!            there is one instantiation a lock and kind of stamp
+//!            a folder a family: its primitives, and the measured loops, of which
+//!            there are two instantiations a primitive: bare, and recorded
+//! pen        what is in every recorded loop, whatever the primitive
+//! inversion  priority inversion, looked for while they run
 //! seating    where the threads run and how urgent they are
 //! taking     several locks: who holds and wants which, inversions, deadlocks
 //! phases     stopping threads that wait for each other
@@ -37,11 +39,13 @@ mod figures;
 mod gate;
 mod instruments;
 mod invariants;
+mod inversion;
 mod lab;
 mod lock_free;
 mod once;
 mod overlap;
 mod pace;
+mod pen;
 mod phases;
 mod reader;
 mod readers_writer;

@@ -60,6 +60,7 @@ impl Work {
         if self.spread == Spread::Fixed { self } else { self.drawn(dice) }
     }
 
+    #[inline(never)]
     fn drawn(self, dice: &Dice) -> Work {
         let steps = match self.spread {
             Spread::Fixed => self.steps,
@@ -78,7 +79,7 @@ impl Work {
 
     /// Does it, or leaves off as soon as `go_on` is false; says whether it was
     /// done.
-    #[inline]
+    #[inline(never)]
     pub fn perform(self, go_on: &AtomicBool) -> bool {
         let mut left = self.steps;
         while left > CHUNK {

@@ -23,14 +23,52 @@ pub(super) struct Record {
     pub(super) shared: bool,
 }
 
-/// Half a cache line, so that no slot straddles two.
+/// Half a cache line, so that none straddles two.
 #[derive(Debug, Default)]
 #[repr(align(32))]
-struct Slot {
+pub(super) struct Slot {
     wanted: AtomicU64,
     got: AtomicU64,
     released: AtomicU64,
     shared: AtomicBool,
+}
+
+impl Slot {
+    /// The thread asks for the lock, alone or `shared` with others.
+    #[inline]
+    pub(super) fn want(&self, at: u64, shared: bool) {
+        self.shared.store(shared, Relaxed);
+        self.wanted.store(at, Relaxed);
+    }
+
+    /// The thread has got the lock.
+    #[inline]
+    pub(super) fn get(&self, at: u64) {
+        self.got.store(at, Release);
+    }
+
+    /// The thread lets the lock go. Written down before it does: a thread that
+    /// is preempted just after must not look like a holder.
+    #[inline]
+    pub(super) fn release(&self, at: u64) {
+        self.released.store(at, Release);
+    }
+
+    /// What stands in it.
+    pub(super) fn load(&self) -> Record {
+        // Against the order of writing, so that an open record has no stamp
+        // without the ones before it.
+        let released = self.released.load(Acquire);
+        let got = self.got.load(Acquire);
+        let wanted = self.wanted.load(Relaxed);
+        Record { wanted, got, released, shared: self.shared.load(Relaxed) }
+    }
+
+    fn clear(&self) {
+        self.wanted.store(0, Relaxed);
+        self.got.store(0, Relaxed);
+        self.released.store(0, Relaxed);
+    }
 }
 
 /// The ring.
@@ -47,13 +85,15 @@ pub(super) struct Ring {
     /// How many records were completed.
     head: AtomicU64,
     slots: Box<[Slot]>,
+    /// For stamps that nobody is to see.
+    aside: Slot,
 }
 
 impl Ring {
     /// A ring for one of `threads` threads.
     pub(super) fn for_one_of(threads: usize) -> Self {
         let size = (ALL_RINGS / threads.max(1)).next_power_of_two().clamp(SMALLEST, ALL_RINGS / 2);
-        Ring { head: AtomicU64::new(0), slots: (0..size).map(|_| Slot::default()).collect() }
+        Ring { head: AtomicU64::new(0), slots: (0..size).map(|_| Slot::default()).collect(), aside: Slot::default() }
     }
 
     /// Memory of the slots in bytes.
@@ -64,58 +104,33 @@ impl Ring {
     #[inline]
     fn slot(&self, index: u64) -> &Slot {
         // The mask keeps it within the slice, whose length is a power of two.
-        &self.slots[index as usize & (self.slots.len() - 1)]
+        self.slots.get(index as usize & (self.slots.len() - 1)).unwrap_or(&self.aside)
     }
 
-    /// The thread asks for the lock.
+    /// Where the thread writes its next acquisition down.
     #[inline]
-    pub(super) fn want(&self, at: u64) {
-        self.slot(self.head.load(Relaxed)).wanted.store(at, Relaxed);
+    pub(super) fn next(&self) -> &Slot {
+        self.slot(self.head.load(Relaxed))
     }
 
-    /// As [`Ring::want`] where one may read or write.
+    /// Where it writes what is not to be recorded.
     #[inline]
-    pub(super) fn want_as(&self, at: u64, shared: bool) {
-        let slot = self.slot(self.head.load(Relaxed));
-        slot.shared.store(shared, Relaxed);
-        slot.wanted.store(at, Relaxed);
-    }
-
-    /// The thread has got the lock.
-    #[inline]
-    pub(super) fn get(&self, at: u64) {
-        self.slot(self.head.load(Relaxed)).got.store(at, Release);
-    }
-
-    /// The thread lets the lock go. Written down before it does: a thread that
-    /// is preempted just after must not look like a holder.
-    #[inline]
-    pub(super) fn release(&self, at: u64) {
-        self.slot(self.head.load(Relaxed)).released.store(at, Release);
+    pub(super) fn aside(&self) -> &Slot {
+        &self.aside
     }
 
     /// The record is complete.
-    #[inline]
     pub(super) fn complete(&self) {
         let head = self.head.load(Relaxed);
         // The slot that will be open must be empty by the time it is.
-        self.clear(head + 1);
+        self.slot(head + 1).clear();
         self.head.store(head + 1, Release);
         fence(Release);
     }
 
     /// The open acquisition is not to be recorded.
-    #[cold]
     pub(super) fn abandon(&self) {
-        self.clear(self.head.load(Relaxed));
-    }
-
-    #[inline]
-    fn clear(&self, index: u64) {
-        let next = self.slot(index);
-        next.wanted.store(0, Relaxed);
-        next.got.store(0, Relaxed);
-        next.released.store(0, Relaxed);
+        self.next().clear();
     }
 
     /// How many records were completed so far.
@@ -131,7 +146,7 @@ impl Ring {
         let reach = limit.min(self.slots.len() - 2) as u64;
         let begin = from.max(head.saturating_sub(reach)).min(head);
         let before = out.len();
-        out.extend((begin..head).map(|index| self.load(index)));
+        out.extend((begin..head).map(|index| self.slot(index).load()));
         fence(Acquire);
         // The writer may be at work on the slots of the numbers `now` and
         // `now + 1`, which are also those of one turn before.
@@ -146,22 +161,12 @@ impl Ring {
     pub(super) fn open(&self) -> (u64, Record) {
         loop {
             let head = self.head.load(Acquire);
-            let record = self.load(head);
+            let record = self.slot(head).load();
             fence(Acquire);
             if self.head.load(Relaxed) == head {
                 return (head, record);
             }
         }
-    }
-
-    fn load(&self, index: u64) -> Record {
-        let slot = self.slot(index);
-        // Against the order of writing, so that an open record has no stamp
-        // without the ones before it.
-        let released = slot.released.load(Acquire);
-        let got = slot.got.load(Acquire);
-        let wanted = slot.wanted.load(Relaxed);
-        Record { wanted, got, released, shared: slot.shared.load(Relaxed) }
     }
 }
 
@@ -172,9 +177,10 @@ mod tests {
     use super::*;
 
     fn write(ring: &Ring, number: u64) {
-        ring.want(number * 10 + 1);
-        ring.get(number * 10 + 2);
-        ring.release(number * 10 + 3);
+        let slot = ring.next();
+        slot.want(number * 10 + 1, false);
+        slot.get(number * 10 + 2);
+        slot.release(number * 10 + 3);
         ring.complete();
     }
 
@@ -203,9 +209,9 @@ mod tests {
         let ring = Ring::for_one_of(1);
         write(&ring, 0);
         assert_eq!(ring.open(), (1, Record::default()));
-        ring.want(7);
+        ring.next().want(7, false);
         assert_eq!(ring.open(), (1, Record { wanted: 7, ..Record::default() }));
-        ring.get(8);
+        ring.next().get(8);
         assert_eq!(ring.open(), (1, Record { wanted: 7, got: 8, ..Record::default() }));
         ring.abandon();
         assert_eq!(ring.open(), (1, Record::default()));

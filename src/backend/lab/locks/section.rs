@@ -27,10 +27,10 @@ pub(super) struct Entered {
 }
 
 impl Entered {
-    /// Who had the lock before, if anybody.
+    /// Who had the lock before, plus 1; 0 for nobody.
     #[inline]
-    pub(super) fn previous(self) -> Option<usize> {
-        (self.last as usize).checked_sub(1)
+    pub(super) fn previous(self) -> u32 {
+        self.last
     }
 }
 
@@ -68,7 +68,7 @@ impl Section {
         if entered.intruder == 0 && inside == me + 1 && count == entered.count {
             return 0;
         }
-        [entered.intruder, inside, last].into_iter().find(|&who| who != 0 && who != me + 1).unwrap_or(me + 1)
+        other(me, [entered.intruder, inside, last])
     }
 
     /// A reader comes in: returns the count, and the writer that is inside plus
@@ -90,6 +90,13 @@ impl Section {
     }
 }
 
+/// Of those who left traces the first that is not `me`, else `me`, plus 1.
+#[cold]
+#[inline(never)]
+fn other(me: u32, traces: [u32; 3]) -> u32 {
+    traces.into_iter().find(|&who| who != 0 && who != me + 1).unwrap_or(me + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,10 +105,10 @@ mod tests {
     fn one_after_the_other_is_consistent() {
         let section = Section::default();
         let first = section.enter(0);
-        assert_eq!(first.previous(), None);
+        assert_eq!(first.previous(), 0);
         assert_eq!(section.leave(0, first), 0);
         let second = section.enter(1);
-        assert_eq!(second.previous(), Some(0));
+        assert_eq!(second.previous(), 1);
         assert_eq!(section.leave(1, second), 0);
         assert_eq!(section.counted(), 2);
     }

@@ -5,6 +5,7 @@ use super::crew::Crew;
 use super::figures::{self, Snapshot};
 use super::instruments::Instruments;
 use super::invariants::{self, Conserved};
+use super::inversion::{self, Inversions};
 use super::reader::Reader;
 use super::taking::Waits;
 use super::{request, window};
@@ -22,6 +23,7 @@ pub(super) struct Stage {
     crew: Crew,
     reader: Reader,
     conserved: Conserved,
+    inversions: Inversions,
     course: Course,
     /// What each thread waited for at the last report, where there are several
     /// locks.
@@ -78,7 +80,8 @@ impl Stage {
         let version = (primitive.info().version)().into_owned();
         let subject = Subject { spec, version, nice: crew.nice, left_free: crew.left_free };
         let conserved = Conserved::default();
-        let mut stage = Stage { subject, instruments, crew, reader, conserved, course, waits: Waits::default() };
+        let (inversions, waits) = (Inversions::default(), Waits::default());
+        let mut stage = Stage { subject, instruments, crew, reader, conserved, inversions, course, waits };
         stage.rehearse();
         stage.rebase();
         Ok(stage)
@@ -131,6 +134,7 @@ impl Stage {
         self.reader.skip(&self.crew.seats);
         self.crew.seats.iter().for_each(|seat| seat.tally.forget_longest());
         self.conserved.settle(&self.crew, self.crew.rest(), true);
+        self.inversions = Inversions::default();
         self.course = Course::from(Snapshot::take(&*self.crew.subject, &self.crew.seats));
         self.course.steps = self.crew.subject.steps(&self.crew.seats).map(|steps| [steps.clone(), steps]);
     }
@@ -173,6 +177,20 @@ impl Stage {
     pub(super) fn may_deadlock(&self) -> bool {
         let seen = self.crew.subject.taking().map(|taking| taking.seen(&self.waits));
         !self.subject.spec.setting.tries && seen.is_some_and(|order| order.inversion.is_some())
+    }
+
+    /// Whether there can be a priority inversion, and the trace would tell.
+    pub(super) fn may_invert(&self) -> bool {
+        self.course.open.is_some()
+            && self.trace() != Trace::Off
+            && inversion::can_be(&self.crew, &self.subject.spec.schedule)
+    }
+
+    /// Looks for a priority inversion, where there can be one.
+    pub(super) fn look(&mut self) {
+        if self.may_invert() {
+            self.inversions.look(&self.crew, &self.subject.spec.schedule, self.instruments.clock);
+        }
     }
 
     /// How threads went through the steps of a wait, where they do.
@@ -229,6 +247,7 @@ impl Stage {
         let traced = self.trace() != Trace::Off;
         let mut figures = snapshot.since(&self.course.base, measured, scale, traced, self.crew.family.is_held());
         figures.switches = switches;
+        figures.inverted = self.inversions.seen();
         let (last_laps, last_measured) = &self.course.last;
         let seconds = (measured - *last_measured).as_secs_f64();
         if seconds > 0.0 {

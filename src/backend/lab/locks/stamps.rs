@@ -4,98 +4,57 @@ use crate::model::lock::Trace;
 use crate::sys::clock;
 use crate::sys::tsc::{Scale, Tsc};
 
-/// The three readings of a clock around an acquisition.
-pub(super) trait Stamps: Copy {
-    /// Before the lock is asked for.
-    fn wanted(self) -> u64;
-    /// After it was got.
-    fn got(self) -> u64;
-    /// Before it is let go.
-    fn released(self) -> u64;
-}
-
-/// Three plain readings of the counter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plain(pub(super) Tsc);
-
-/// Readings from which exclusion can be checked.
-///
-/// Only `got` needs to be ordered: unordered it could be read before the
-/// lock's own instruction is complete, while the last holder is still inside.
-/// `released` stands before the unlocking store in program order, and a store
-/// becomes visible only after everything before it has retired, the reading
-/// included. Without order a reading can only be too early: that moves the end
-/// of a hold forward and never makes two holds overlap that did not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ordered(pub(super) Tsc);
-
-/// `CLOCK_MONOTONIC`, which orders its reading itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Kernel;
-
-impl Stamps for Plain {
-    #[inline]
-    fn wanted(self) -> u64 {
-        self.0.plain()
-    }
-
-    #[inline]
-    fn got(self) -> u64 {
-        self.0.plain()
-    }
-
-    #[inline]
-    fn released(self) -> u64 {
-        self.0.plain()
-    }
-}
-
-impl Stamps for Ordered {
-    #[inline]
-    fn wanted(self) -> u64 {
-        self.0.plain()
-    }
-
-    #[inline]
-    fn got(self) -> u64 {
-        self.0.ordered()
-    }
-
-    #[inline]
-    fn released(self) -> u64 {
-        self.0.plain()
-    }
-}
-
-impl Stamps for Kernel {
-    #[inline]
-    fn wanted(self) -> u64 {
-        clock::monotonic().0
-    }
-
-    #[inline]
-    fn got(self) -> u64 {
-        clock::monotonic().0
-    }
-
-    #[inline]
-    fn released(self) -> u64 {
-        clock::monotonic().0
-    }
-}
-
 /// What is recorded, with the clock that does it.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// It is looked at anew for each stamp: a branch that always goes the same way
+/// costs less than the loops of every primitive once more for each clock would
+/// take in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recorder {
     /// Nothing.
     #[default]
     Off,
     /// Plain stamps of the counter.
     Plain(Tsc),
-    /// Ordered stamps of the counter.
+    /// Stamps of the counter from which exclusion can be checked.
+    ///
+    /// Only `got` needs to be ordered: unordered it could be read before the
+    /// lock's own instruction is complete, while the last holder is still
+    /// inside. The end of a hold is read before the unlocking store in program
+    /// order, and a store becomes visible only after everything before it has
+    /// retired, the reading included. Without order a reading can only be too
+    /// early: that moves the end of a hold forward and never makes two holds
+    /// overlap that did not.
     Ordered(Tsc),
-    /// `CLOCK_MONOTONIC`, for either.
+    /// `CLOCK_MONOTONIC`, which orders its reading itself, for either.
     Kernel,
+}
+
+impl Recorder {
+    /// A reading before a lock is asked for, or before it is let go; 0 where
+    /// nothing is recorded.
+    #[inline]
+    pub(super) fn now(self) -> u64 {
+        match self {
+            Recorder::Plain(tsc) | Recorder::Ordered(tsc) => tsc.plain(),
+            Recorder::Off | Recorder::Kernel => self.without_counter(),
+        }
+    }
+
+    /// A reading after a lock was got.
+    #[inline]
+    pub(super) fn got(self) -> u64 {
+        if let Recorder::Ordered(tsc) = self {
+            tsc.wait_for_all();
+        }
+        self.now()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn without_counter(self) -> u64 {
+        if self == Recorder::Kernel { clock::monotonic().0 } else { 0 }
+    }
 }
 
 /// The clock of a run.

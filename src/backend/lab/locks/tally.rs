@@ -111,21 +111,20 @@ impl Tally {
         size_of::<Self>() + 2 * BUCKETS * size_of::<u64>() + size_of_val(&*self.after)
     }
 
-    /// One acquisition, in ticks.
+    /// One acquisition, in ticks; `previous` is who had the lock before, plus
+    /// 1, or 0.
     #[inline]
-    pub(super) fn record(&self, waited: u64, held: u64, previous: Option<usize>) {
-        self.wait.record(waited);
+    pub(super) fn record(&self, waited: u64, held: u64, previous: u32) {
         self.held.record(held);
-        if waited > self.longest.load(Relaxed) {
-            self.longest.store(waited, Relaxed);
+        self.record_wait(waited);
+        if previous != 0 {
+            self.after_whom(previous);
         }
-        self.after_whom(previous);
     }
 
-    /// It has got a lock right after this thread.
-    #[inline]
-    pub(super) fn after_whom(&self, previous: Option<usize>) {
-        if let Some(counter) = previous.and_then(|thread| self.after.get(thread)) {
+    /// It has got a lock right after this thread (plus 1).
+    pub(super) fn after_whom(&self, previous: u32) {
+        if let Some(counter) = (previous as usize).checked_sub(1).and_then(|thread| self.after.get(thread)) {
             add(counter, 1);
         }
     }
@@ -140,7 +139,7 @@ impl Tally {
     }
 
     /// So many acquisitions more, and so many checks of the first sentence.
-    #[inline]
+    #[inline(never)]
     pub(super) fn count(&self, laps: u64, checked: u64) {
         add(&self.laps, laps);
         add(&self.sentences[0].checked, checked);

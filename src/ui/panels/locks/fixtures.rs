@@ -67,6 +67,7 @@ pub(super) fn running(threads: usize) -> LockProgress {
             switches: Switches { voluntary: 12_000, involuntary: 40 },
             futex_calls: None,
             own: Vec::new(),
+            inverted: None,
         },
         recording: Recording {
             clock: "invariant TSC".into(),

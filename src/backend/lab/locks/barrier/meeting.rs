@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::Barrier;
 use crate::backend::lab::locks::contend::{Contend, Seat};
-use crate::backend::lab::locks::gate::{Gate, Plan};
+use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::phases::{Padded, Phases};
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[
@@ -74,77 +74,66 @@ struct Meeting<B> {
 impl<B: Barrier> Meeting<B> {
     /// Meets until the first thread has had enough. Work that is cut short is
     /// followed by a last phase: the others may be waiting already.
-    fn meet(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64, mut one: impl FnMut(u64)) {
-        let mine = &self.arrived[seat.index as usize].0;
+    fn meet(&self, pen: &Pen<'_>, laps: u64) {
+        let (me, tally) = (pen.me(), &pen.seat.tally);
+        let mine = &self.arrived[me as usize].0;
         let mut left = laps;
         loop {
-            let _ = plan.think.draw(&seat.dice).perform(go_on) && plan.hold.draw(&seat.dice).perform(go_on);
+            let _ = pen.thinks() && pen.holds(pen.hold());
             let phase = mine.load(Relaxed) + 1;
             left = left.saturating_sub(1);
-            self.phases.arrive(seat.index, phase, left == 0, go_on);
-            one(phase);
-            if seat.index == 0 {
-                seat.tally.add_own(PHASES, 1);
+            self.phases.arrive(me, phase, left == 0, pen.go_on);
+            let slot = pen.wants(false);
+            mine.store(phase, Release);
+            let leads = self.barrier.wait();
+            pen.got(slot);
+            pen.passed(slot);
+            if pen.writes() {
+                self.check(pen, phase, leads);
+            } else if leads {
+                self.lead_unchecked(phase);
             }
-            let leaves_alone = !B::WAITS && (left == 0 || !go_on.load(Relaxed));
+            tally.count(1, 0);
+            if me == 0 {
+                tally.add_own(PHASES, 1);
+            }
+            let leaves_alone = !B::WAITS && (left == 0 || !pen.go_on.load(Relaxed));
             if self.phases.is_over(phase) || leaves_alone {
                 return;
             }
         }
     }
 
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, .. } = seat;
-        let mine = &self.arrived[*index as usize].0;
-        self.meet(seat, plan, go_on, laps, |phase| {
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            mine.store(phase, Release);
-            let leads = self.barrier.wait();
-            let got = stamps.got();
-            ring.get(got);
-            ring.release(got);
-            ring.complete();
-            let missing = self.arrived.iter().position(|arrived| arrived.0.load(Acquire) < phase);
-            tally.check(ALL_ARRIVE, missing.map_or(0, |thread| thread as u32 + 1));
-            if leads {
-                self.leaders[phase as usize % KEPT].fetch_add(1, Relaxed);
-            }
-            if *index == 0 && phase > 1 {
-                // All have arrived at this one: they have said who led the last.
-                let leaders = self.leaders[(phase - 1) as usize % KEPT].swap(0, Relaxed);
-                tally.check(ONE_LEADER, if leaders == 1 { 0 } else { index + 1 });
-            }
-            tally.record_wait(got.saturating_sub(wanted));
-            tally.count(1, 0);
-        });
+    /// Looks at who has arrived at the phase that the thread has just left.
+    fn check(&self, pen: &Pen<'_>, phase: u64, leads: bool) {
+        let tally = &pen.seat.tally;
+        let missing = self.arrived.iter().position(|arrived| arrived.0.load(Acquire) < phase);
+        tally.check(ALL_ARRIVE, missing.map_or(0, |thread| thread as u32 + 1));
+        if leads {
+            self.leaders[phase as usize % KEPT].fetch_add(1, Relaxed);
+        }
+        if pen.me() == 0 && phase > 1 {
+            // All have arrived at this one: they have said who led the last.
+            let leaders = self.leaders[(phase - 1) as usize % KEPT].swap(0, Relaxed);
+            tally.check(ONE_LEADER, if leaders == 1 { 0 } else { 1 });
+        }
+    }
+
+    /// Leaves the leaders as [`Meeting::check`] would have left them.
+    fn lead_unchecked(&self, phase: u64) {
+        for (slot, leaders) in self.leaders.iter().enumerate() {
+            leaders.store((slot == phase as usize % KEPT).into(), Relaxed);
+        }
     }
 }
 
 impl<B: Barrier> Contend for Meeting<B> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off => self.meet(seat, plan, go_on, laps, |phase| {
-                self.arrived[seat.index as usize].0.store(phase, Relaxed);
-                if self.barrier.wait() {
-                    // As the recorded loop would have left it.
-                    for (slot, leaders) in self.leaders.iter().enumerate() {
-                        leaders.store((slot == phase as usize % KEPT).into(), Relaxed);
-                    }
-                }
-                seat.tally.count(1, 0);
-            }),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-        }
+        self.meet(&Pen { seat, plan, go_on }, laps);
     }
 
-    fn run(&self, seat: &Seat, gate: &Gate) {
-        let mut passed = 0;
-        while let Some(plan) = gate.pass(&mut passed) {
-            self.laps(seat, &plan, gate.flag(), u64::MAX);
-        }
+    fn meets(&self) -> bool {
+        true
     }
 
     fn counted(&self) -> Option<u64> {

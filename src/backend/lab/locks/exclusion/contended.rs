@@ -1,17 +1,15 @@
 //! The measured loop of a lock with one holder: want, get, be inside, let go,
 //! think.
 
-use std::hint;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Exclusion;
 use super::several::Locks;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 use crate::model::lock::{OwnCount, Several};
 
@@ -58,95 +56,81 @@ struct Contended<L> {
 
 impl<L: Exclusion> Contended<L> {
     /// Laps that write nothing down.
-    fn bare(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn bare(&self, pen: &Pen<'_>, laps: u64) {
+        let plan = pen.plan;
         if plan.hold.is_none() && plan.think.is_none() {
             for _ in 0..laps {
                 let held = self.lock.lock();
                 self.section.count_one();
                 self.lock.unlock(held);
             }
-            return seat.tally.count(laps, 0);
+            return pen.seat.tally.count(laps, 0);
         }
         let mut done = 0;
         while done < laps {
-            let hold = plan.hold.draw(&seat.dice);
+            let hold = pen.hold();
             let held = self.lock.lock();
-            if !hold.is_none() && !hold.perform(go_on) {
+            if !pen.holds(hold) {
                 self.lock.unlock(held);
                 break;
             }
             self.section.count_one();
             self.lock.unlock(held);
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, 0);
+        pen.seat.tally.count(done, 0);
     }
 
-    /// Laps that are recorded and checked. With `TRY`, who does not get the
-    /// lock at once goes on without it, and thinks before trying again.
-    fn recorded<S: Stamps, const TRY: bool>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
+    /// Laps that are recorded and checked. Who only tries, and does not get the
+    /// lock at once, goes on without it, and thinks before trying again.
+    fn recorded(&self, pen: &Pen<'_>, laps: u64) {
+        let (me, tries) = (pen.me(), pen.plan.tries);
         let mut done = 0;
         while done < laps {
-            let hold = plan.hold.draw(dice);
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            let held = if TRY {
+            let hold = pen.hold();
+            let slot = pen.wants(false);
+            let held = if tries {
                 let Some(held) = self.lock.try_lock() else {
-                    ring.abandon();
-                    tally.add_own(FAILURES, 1);
-                    if !plan.think.draw(dice).perform(go_on) || !go_on.load(Relaxed) {
-                        break;
+                    if pen.failed(FAILURES) {
+                        continue;
                     }
-                    hint::spin_loop();
-                    continue;
+                    break;
                 };
                 held
             } else {
                 self.lock.lock()
             };
-            let got = stamps.got();
-            ring.get(got);
-            let entered = self.section.enter(*index);
-            if !hold.is_none() && !hold.perform(go_on) {
+            pen.got(slot);
+            let entered = self.section.enter(me);
+            if !pen.holds(hold) {
                 self.section.abandon();
-                ring.abandon();
+                pen.abandon();
                 self.lock.unlock(held);
                 break;
             }
-            let intruder = self.section.leave(*index, entered);
-            let released = stamps.released();
-            ring.release(released);
+            let intruder = self.section.leave(me, entered);
+            pen.releases(slot);
             self.lock.unlock(held);
-            ring.complete();
-            // Plain stamps may be reordered by a few ticks.
-            tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
+            pen.done(slot, entered.previous());
             if intruder != 0 {
-                tally.violated(intruder);
+                pen.seat.tally.violated(intruder);
             }
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        tally.count(done, done);
+        pen.seat.tally.count(done, done);
     }
 }
 
 impl<L: Exclusion> Contend for Contended<L> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match (plan.recorder, plan.tries) {
-            (Recorder::Off, false) => self.bare(seat, plan, go_on, laps),
-            (Recorder::Off | Recorder::Kernel, true) => self.recorded::<_, true>(Kernel, seat, plan, go_on, laps),
-            (Recorder::Plain(tsc), false) => self.recorded::<_, false>(Plain(tsc), seat, plan, go_on, laps),
-            (Recorder::Plain(tsc), true) => self.recorded::<_, true>(Plain(tsc), seat, plan, go_on, laps),
-            (Recorder::Ordered(tsc), false) => self.recorded::<_, false>(Ordered(tsc), seat, plan, go_on, laps),
-            (Recorder::Ordered(tsc), true) => self.recorded::<_, true>(Ordered(tsc), seat, plan, go_on, laps),
-            (Recorder::Kernel, false) => self.recorded::<_, false>(Kernel, seat, plan, go_on, laps),
-        }
+        let pen = Pen { seat, plan, go_on };
+        if pen.writes() || plan.tries { self.recorded(&pen, laps) } else { self.bare(&pen, laps) }
     }
 
     fn hold(&self, inside: &mut dyn FnMut()) -> bool {

@@ -6,18 +6,16 @@
 //! not free, and begins anew: nobody waits while holding, and no circle can
 //! close.
 
-use std::hint;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Exclusion;
 use crate::backend::lab::locks::Sentence;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::dice::Dice;
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::request::{MAX_LOCKS, MAX_TAKE};
 use crate::backend::lab::locks::section::{Entered, Section};
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::taking::Taking;
 use crate::model::lock::{Order, OwnCount, Several};
 
@@ -45,9 +43,29 @@ struct Place<L> {
 /// The locks.
 pub(super) struct Locks<L> {
     places: Box<[Place<L>]>,
-    take: usize,
-    order: Order,
+    several: Several,
     taking: Taking,
+}
+
+/// The locks of a lap, in the order in which thread `me` takes them.
+fn choose(several: Several, me: u32, dice: &Dice) -> [u8; MAX_TAKE] {
+    let Several { locks, take, order } = several;
+    let mut chosen = [0; MAX_TAKE];
+    if order == Order::Rotating {
+        for (step, chosen) in chosen.iter_mut().enumerate().take(take) {
+            *chosen = ((me as usize + step) % locks) as u8;
+        }
+        return chosen;
+    }
+    let mut all: [u8; MAX_LOCKS] = std::array::from_fn(|number| number as u8);
+    for (step, chosen) in chosen.iter_mut().enumerate().take(take) {
+        all.swap(step, step + dice.below((locks - step) as u64) as usize);
+        *chosen = all[step];
+    }
+    if order == Order::Ascending {
+        chosen[..take].sort_unstable();
+    }
+    chosen
 }
 
 /// A lock that a thread has.
@@ -64,38 +82,15 @@ impl<L: Exclusion> Locks<L> {
     pub(super) fn new(several: Several, threads: usize) -> Self {
         Locks {
             places: (0..several.locks).map(|_| Place { lock: L::default(), section: Section::default() }).collect(),
-            take: several.take,
-            order: several.order,
+            several,
             taking: Taking::new(several.locks, threads),
         }
     }
 
-    /// The locks of a lap, in the order in which they are taken.
-    fn choose(&self, me: u32, dice: &Dice) -> [u8; MAX_TAKE] {
-        let locks = self.places.len();
-        let mut chosen = [0; MAX_TAKE];
-        if self.order == Order::Rotating {
-            for (step, chosen) in chosen.iter_mut().enumerate().take(self.take) {
-                *chosen = ((me as usize + step) % locks) as u8;
-            }
-            return chosen;
-        }
-        let mut all: [u8; MAX_LOCKS] = std::array::from_fn(|number| number as u8);
-        for (step, chosen) in chosen.iter_mut().enumerate().take(self.take) {
-            all.swap(step, step + dice.below((locks - step) as u64) as usize);
-            *chosen = all[step];
-        }
-        if self.order == Order::Ascending {
-            chosen[..self.take].sort_unstable();
-        }
-        chosen
-    }
-
     /// Takes one more; false where it was only to be tried and is not free.
-    #[inline]
-    fn take<'a, const TRY: bool>(&'a self, me: u32, number: u8, hand: &mut Hand<'a, L>) -> bool {
-        let place = &self.places[usize::from(number)];
-        let held = if TRY {
+    fn take<'a>(&'a self, pen: &Pen<'_>, number: u8, hand: &mut Hand<'a, L>) -> bool {
+        let (me, place) = (pen.me(), &self.places[usize::from(number)]);
+        let held = if pen.plan.tries {
             let Some(held) = place.lock.try_lock() else { return false };
             held
         } else {
@@ -126,71 +121,57 @@ impl<L: Exclusion> Locks<L> {
         intruder
     }
 
-    fn recorded<S: Stamps, const TRY: bool>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
+    /// Who holds and wants what is noted even where nothing is recorded, so that
+    /// a deadlock can be told.
+    fn taken(&self, pen: &Pen<'_>, laps: u64) {
+        let (me, take) = (pen.me(), self.several.take);
         let mut done = 0;
         let mut hand: Hand<'_, L> = Hand { have: [const { None }; MAX_TAKE], numbers: [0; MAX_TAKE], count: 0 };
         while done < laps {
-            let hold = plan.hold.draw(dice);
-            let chosen = self.choose(*index, dice);
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            if !chosen[..self.take].iter().all(|&number| self.take::<TRY>(*index, number, &mut hand)) {
-                self.let_go(*index, &mut hand, false);
-                ring.abandon();
-                tally.add_own(FAILURES, 1);
-                if !plan.think.draw(dice).perform(go_on) || !go_on.load(Relaxed) {
-                    break;
+            let hold = pen.hold();
+            let chosen = choose(self.several, me, &pen.seat.dice);
+            let slot = pen.wants(false);
+            if !chosen[..take].iter().all(|&number| self.take(pen, number, &mut hand)) {
+                self.let_go(me, &mut hand, false);
+                if pen.failed(FAILURES) {
+                    continue;
                 }
-                hint::spin_loop();
-                continue;
+                break;
             }
-            let got = stamps.got();
-            ring.get(got);
-            if !hold.is_none() && !hold.perform(go_on) {
-                self.let_go(*index, &mut hand, false);
-                ring.abandon();
+            pen.got(slot);
+            if !pen.holds(hold) {
+                self.let_go(me, &mut hand, false);
+                pen.abandon();
                 break;
             }
             for (_, _, _, entered) in hand.have.iter().flatten() {
-                tally.after_whom(entered.previous());
+                pen.seat.tally.after_whom(entered.previous());
             }
-            let released = stamps.released();
-            ring.release(released);
-            let intruder = self.let_go(*index, &mut hand, true);
-            ring.complete();
-            tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+            pen.releases(slot);
+            let intruder = self.let_go(me, &mut hand, true);
+            pen.done(slot, 0);
             if intruder != 0 {
-                tally.violated(intruder);
+                pen.seat.tally.violated(intruder);
             }
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        tally.count(done, done * self.take as u64);
+        pen.seat.tally.count(done, done * take as u64);
     }
 }
 
 impl<L: Exclusion> Contend for Locks<L> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match (plan.recorder, plan.tries) {
-            (Recorder::Plain(tsc), false) => self.recorded::<_, false>(Plain(tsc), seat, plan, go_on, laps),
-            (Recorder::Plain(tsc), true) => self.recorded::<_, true>(Plain(tsc), seat, plan, go_on, laps),
-            (Recorder::Ordered(tsc), false) => self.recorded::<_, false>(Ordered(tsc), seat, plan, go_on, laps),
-            (Recorder::Ordered(tsc), true) => self.recorded::<_, true>(Ordered(tsc), seat, plan, go_on, laps),
-            // Who holds and wants what is noted anyway, so that a deadlock can
-            // be told.
-            (Recorder::Off | Recorder::Kernel, false) => self.recorded::<_, false>(Kernel, seat, plan, go_on, laps),
-            (Recorder::Off | Recorder::Kernel, true) => self.recorded::<_, true>(Kernel, seat, plan, go_on, laps),
-        }
+        self.taken(&Pen { seat, plan, go_on }, laps);
     }
 
     fn rehearse(&self, seats: &[Seat]) {
         for seat in seats {
             for _ in 0..REHEARSALS {
-                let chosen = self.choose(seat.index, &seat.dice);
-                let chosen = &chosen[..self.take];
+                let chosen = choose(self.several, seat.index, &seat.dice);
+                let chosen = &chosen[..self.several.take];
                 let held: Vec<_> = chosen
                     .iter()
                     .enumerate()
@@ -215,7 +196,7 @@ impl<L: Exclusion> Contend for Locks<L> {
     }
 
     fn countable(&self, seat: &Seat) -> u64 {
-        seat.tally.laps() * self.take as u64
+        seat.tally.laps() * self.several.take as u64
     }
 
     fn sentences(&self) -> &'static [Sentence] {

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Atomic;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::phases;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 
 /// The places of its own counts.
@@ -43,29 +43,48 @@ struct Race<A> {
     memos: Box<[phases::Padded]>,
 }
 
+/// What came of some operations.
+#[derive(Default)]
+struct Account {
+    did: u64,
+    retries: u64,
+    failed: u64,
+}
+
+impl Account {
+    fn settle(&self, seat: &Seat) {
+        seat.tally.count(self.did, self.did);
+        seat.tally.add_own(RETRIES, self.retries);
+        (0..self.failed).for_each(|_| seat.tally.violated(seat.index + 1));
+    }
+}
+
 impl<A: Atomic> Race<A> {
-    fn race(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64, mut record: impl FnMut(&mut dyn FnMut())) {
-        let me = seat.index as usize;
+    /// Operations with work between them, or recorded ones.
+    fn race(&self, pen: &Pen<'_>, laps: u64) {
+        let me = pen.me() as usize;
         let mut memo = self.memos[me].0.load(Relaxed);
-        let (mut did, mut retries, mut failed) = (0, 0, 0);
-        while did < laps {
-            let mut operate = || {
+        let mut account = Account::default();
+        while account.did < laps {
+            let done = if pen.writes() {
+                let slot = pen.wants(false);
                 let done = self.memory.operate(me, memo);
-                memo = done.memo;
-                retries += done.retries;
-                failed += u64::from(!done.well);
+                pen.got(slot);
+                pen.passed(slot);
+                done
+            } else {
+                self.memory.operate(me, memo)
             };
-            record(&mut operate);
-            did += 1;
-            let work = plan.hold.draw(&seat.dice).perform(go_on) && plan.think.draw(&seat.dice).perform(go_on);
-            if !work {
+            memo = done.memo;
+            account.retries += done.retries;
+            account.failed += u64::from(!done.well);
+            account.did += 1;
+            if !(pen.holds(pen.hold()) && pen.thinks()) {
                 break;
             }
         }
         self.memos[me].0.store(memo, Relaxed);
-        seat.tally.count(did, did);
-        seat.tally.add_own(RETRIES, retries);
-        (0..failed).for_each(|_| seat.tally.violated(seat.index + 1));
+        account.settle(pen.seat);
     }
 
     /// The operation alone, so often.
@@ -80,34 +99,17 @@ impl<A: Atomic> Race<A> {
             failed += u64::from(!done.well);
         }
         self.memos[me].0.store(memo, Relaxed);
-        seat.tally.count(laps, laps);
-        seat.tally.add_own(RETRIES, retries);
-        (0..failed).for_each(|_| seat.tally.violated(seat.index + 1));
-    }
-
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { ring, tally, .. } = seat;
-        self.race(seat, plan, go_on, laps, |operate| {
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            operate();
-            let got = stamps.got();
-            ring.get(got);
-            ring.release(got);
-            ring.complete();
-            tally.record_wait(got.saturating_sub(wanted));
-        });
+        Account { did: laps, retries, failed }.settle(seat);
     }
 }
 
 impl<A: Atomic> Contend for Race<A> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off if plan.hold.is_none() && plan.think.is_none() => self.bare(seat, laps),
-            Recorder::Off => self.race(seat, plan, go_on, laps, |operate| operate()),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
+        let pen = Pen { seat, plan, go_on };
+        if pen.writes() || !plan.hold.is_none() || !plan.think.is_none() {
+            self.race(&pen, laps);
+        } else {
+            self.bare(seat, laps);
         }
     }
 

@@ -14,9 +14,9 @@ use parking_lot::Mutex;
 
 use super::{Making, Once};
 use crate::backend::lab::locks::contend::{Contend, Seat};
-use crate::backend::lab::locks::gate::{Gate, Plan};
+use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::phases::{Padded, Phases};
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[Sentence {
@@ -81,66 +81,50 @@ struct Race<O> {
 
 impl<O: Once> Race<O> {
     /// Block after block, until the first thread has had enough.
-    fn race(&self, seat: &Seat, go_on: &AtomicBool, laps: u64, mut one: impl FnMut(&Entry<O>)) {
-        let mine = &self.arrived[seat.index as usize].0;
+    fn race(&self, pen: &Pen<'_>, laps: u64) {
+        let (me, tally) = (pen.me(), &pen.seat.tally);
+        let mine = &self.arrived[me as usize].0;
         let mut left = laps;
         loop {
             let phase = mine.load(Relaxed) + 1;
             mine.store(phase, Release);
             left = left.saturating_sub(BLOCK as u64);
-            self.phases.arrive(seat.index, phase, left == 0, go_on);
+            self.phases.arrive(me, phase, left == 0, pen.go_on);
             if self.meeting.wait().is_leader() {
                 let last = std::mem::replace(&mut *self.block.lock(), new_block());
-                seat.tally.add_own(MADE, last.iter().map(|entry| entry.making.made()).sum());
-                seat.tally.add_own(BLOCKS, 1);
+                tally.add_own(MADE, last.iter().map(|entry| entry.making.made()).sum());
+                tally.add_own(BLOCKS, 1);
             }
             self.meeting.wait();
             let block = self.block.lock().clone();
-            block.iter().for_each(&mut one);
+            for entry in &*block {
+                if pen.writes() {
+                    let slot = pen.wants(false);
+                    let value = entry.once.get();
+                    pen.got(slot);
+                    pen.passed(slot);
+                    let once = value == 1 && entry.making.made() == 1;
+                    tally.check(ONE, if once { 0 } else { me + 1 });
+                } else {
+                    std::hint::black_box(entry.once.get());
+                }
+                tally.count(1, 0);
+                pen.thinks();
+            }
             if self.phases.is_over(phase) {
                 return;
             }
         }
     }
-
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
-        self.race(seat, go_on, laps, |entry| {
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            let value = entry.once.get();
-            let got = stamps.got();
-            ring.get(got);
-            ring.release(got);
-            ring.complete();
-            tally.record_wait(got.saturating_sub(wanted));
-            tally.count(1, 0);
-            let once = value == 1 && entry.making.made() == 1;
-            tally.check(ONE, if once { 0 } else { index + 1 });
-            plan.think.draw(dice).perform(go_on);
-        });
-    }
 }
 
 impl<O: Once> Contend for Race<O> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off => self.race(seat, go_on, laps, |entry| {
-                std::hint::black_box(entry.once.get());
-                seat.tally.count(1, 0);
-                plan.think.draw(&seat.dice).perform(go_on);
-            }),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-        }
+        self.race(&Pen { seat, plan, go_on }, laps);
     }
 
-    fn run(&self, seat: &Seat, gate: &Gate) {
-        let mut passed = 0;
-        while let Some(plan) = gate.pass(&mut passed) {
-            self.laps(seat, &plan, gate.flag(), u64::MAX);
-        }
+    fn meets(&self) -> bool {
+        true
     }
 
     fn counted(&self) -> Option<u64> {

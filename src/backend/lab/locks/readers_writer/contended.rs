@@ -9,13 +9,12 @@
 use std::hint;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::ReadersWriter;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 
 /// What is checked of every readers-writer lock.
@@ -66,20 +65,20 @@ struct Contended<L> {
 }
 
 impl<L: ReadersWriter> Contended<L> {
-    fn bare(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn bare(&self, pen: &Pen<'_>, laps: u64) {
         let (mut done, mut reads) = (0, 0);
         while done < laps {
-            let reading = seat.dice.below(1_000) < plan.reads;
-            let hold = plan.hold.draw(&seat.dice);
+            let reading = pen.reads();
+            let hold = pen.hold();
             let went_on = if reading {
                 let held = self.lock.read();
                 hint::black_box(self.section.look());
-                let went_on = hold.perform(go_on);
+                let went_on = pen.holds(hold);
                 self.lock.end_read(held);
                 went_on
             } else {
                 let held = self.lock.write();
-                let went_on = hold.perform(go_on);
+                let went_on = pen.holds(hold);
                 if went_on {
                     self.section.count_one();
                 }
@@ -91,111 +90,93 @@ impl<L: ReadersWriter> Contended<L> {
             }
             done += 1;
             reads += u64::from(reading);
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, 0);
-        seat.tally.add_own(READS, reads);
+        pen.seat.tally.count(done, 0);
+        pen.seat.tally.add_own(READS, reads);
     }
 
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn recorded(&self, pen: &Pen<'_>, laps: u64) {
         let (mut done, mut reads) = (0, 0);
         while done < laps {
-            let reading = seat.dice.below(1_000) < plan.reads;
-            let lap =
-                if reading { self.read(stamps, seat, plan, go_on) } else { self.write(stamps, seat, plan, go_on) };
-            match lap {
+            let reading = pen.reads();
+            match if reading { self.read(pen) } else { self.write(pen) } {
                 Lap::Done => {
                     done += 1;
                     reads += u64::from(reading);
                 }
-                Lap::Failed => {
-                    seat.tally.add_own(FAILURES, 1);
-                    if !go_on.load(Relaxed) {
-                        break;
-                    }
-                    hint::spin_loop();
-                }
-                Lap::Cut => break,
+                Lap::Failed if pen.failed(FAILURES) => continue,
+                Lap::Failed | Lap::Cut => break,
             }
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, done);
-        seat.tally.add_own(READS, reads);
+        pen.seat.tally.count(done, done);
+        pen.seat.tally.add_own(READS, reads);
     }
 
     #[inline]
-    fn read<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> Lap {
-        let Seat { ring, tally, dice, .. } = seat;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want_as(wanted, true);
-        let held = if plan.tries {
-            let Some(held) = self.lock.try_read() else {
-                ring.abandon();
-                return Lap::Failed;
-            };
+    fn read(&self, pen: &Pen<'_>) -> Lap {
+        let hold = pen.hold();
+        let slot = pen.wants(true);
+        let held = if pen.plan.tries {
+            let Some(held) = self.lock.try_read() else { return Lap::Failed };
             held
         } else {
             self.lock.read()
         };
-        let got = stamps.got();
-        ring.get(got);
+        pen.got(slot);
         let (count, writer) = self.section.look();
-        if !hold.is_none() && !hold.perform(go_on) {
-            ring.abandon();
+        if !pen.holds(hold) {
+            pen.abandon();
             self.lock.end_read(held);
             return Lap::Cut;
         }
         let (counted, written) = self.section.look();
-        let released = stamps.released();
-        ring.release(released);
+        pen.releases(slot);
         self.lock.end_read(held);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+        pen.done(slot, 0);
         if (count, 0, 0) != (counted, writer, written) {
-            let last = self.section.last();
-            let other = [writer, written, last].into_iter().find(|who| *who != 0).unwrap_or(seat.index + 1);
-            tally.violated(other);
+            self.disturbed(pen, writer, written);
         }
         Lap::Done
     }
 
+    /// Somebody wrote while the thread read.
+    #[cold]
+    fn disturbed(&self, pen: &Pen<'_>, writer: u32, written: u32) {
+        let others = [writer, written, self.section.last()];
+        pen.seat.tally.violated(others.into_iter().find(|who| *who != 0).unwrap_or(pen.me() + 1));
+    }
+
     #[inline]
-    fn write<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> Lap {
-        let Seat { index, ring, tally, dice } = seat;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want_as(wanted, false);
-        let held = if plan.tries {
-            let Some(held) = self.lock.try_write() else {
-                ring.abandon();
-                return Lap::Failed;
-            };
+    fn write(&self, pen: &Pen<'_>) -> Lap {
+        let me = pen.me();
+        let hold = pen.hold();
+        let slot = pen.wants(false);
+        let held = if pen.plan.tries {
+            let Some(held) = self.lock.try_write() else { return Lap::Failed };
             held
         } else {
             self.lock.write()
         };
-        let got = stamps.got();
-        ring.get(got);
-        let entered = self.section.enter(*index);
-        if !hold.is_none() && !hold.perform(go_on) {
+        pen.got(slot);
+        let entered = self.section.enter(me);
+        if !pen.holds(hold) {
             self.section.abandon();
-            ring.abandon();
+            pen.abandon();
             self.lock.end_write(held);
             return Lap::Cut;
         }
-        let intruder = self.section.leave(*index, entered);
-        let released = stamps.released();
-        ring.release(released);
+        let intruder = self.section.leave(me, entered);
+        pen.releases(slot);
         self.lock.end_write(held);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
+        pen.done(slot, entered.previous());
         if intruder != 0 {
-            tally.violated(intruder);
+            pen.seat.tally.violated(intruder);
         }
         Lap::Done
     }
@@ -203,12 +184,8 @@ impl<L: ReadersWriter> Contended<L> {
 
 impl<L: ReadersWriter> Contend for Contended<L> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off if !plan.tries => self.bare(seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Off | Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-        }
+        let pen = Pen { seat, plan, go_on };
+        if pen.writes() || plan.tries { self.recorded(&pen, laps) } else { self.bare(&pen, laps) }
     }
 
     fn counted(&self) -> Option<u64> {

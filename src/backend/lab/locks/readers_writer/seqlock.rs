@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::exclusion::spin_while;
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[
@@ -149,38 +149,31 @@ impl<V: Validation> SeqLock<V> {
         self.sequence.store(odd + 1, Release);
     }
 
-    fn write<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
-        let Seat { index, ring, tally, dice } = seat;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want_as(wanted, false);
+    fn write(&self, pen: &Pen<'_>) -> bool {
+        let me = pen.me();
+        let hold = pen.hold();
+        let slot = pen.wants(false);
         let odd = self.begin();
-        let got = stamps.got();
-        ring.get(got);
-        let entered = self.section.enter(*index);
-        let went_on = hold.perform(go_on);
-        if !went_on {
+        pen.got(slot);
+        let entered = self.section.enter(me);
+        if !pen.holds(hold) {
             self.section.abandon();
-            ring.abandon();
+            pen.abandon();
             self.end(odd);
             return false;
         }
         self.write_words();
-        let intruder = self.section.leave(*index, entered);
-        let released = stamps.released();
-        ring.release(released);
+        let intruder = self.section.leave(me, entered);
+        pen.releases(slot);
         self.end(odd);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
-        tally.check(EXCLUSION, intruder);
+        pen.done(slot, entered.previous());
+        pen.seat.tally.check(EXCLUSION, intruder);
         true
     }
 
-    fn read<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
-        let Seat { index, ring, tally, dice } = seat;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want_as(wanted, true);
+    fn read(&self, pen: &Pen<'_>) -> bool {
+        let hold = pen.hold();
+        let slot = pen.wants(true);
         let mut retries = 0;
         let (got, whole) = loop {
             let mut before = 0;
@@ -188,10 +181,10 @@ impl<V: Validation> SeqLock<V> {
                 before = self.sequence.load(Acquire);
                 before % 2 == 1
             });
-            let got = stamps.got();
+            let got = pen.plan.recorder.got();
             let first = self.words[0].load(Relaxed);
-            if !hold.perform(go_on) {
-                ring.abandon();
+            if !pen.holds(hold) {
+                pen.abandon();
                 return false;
             }
             let second = self.words[1].load(Relaxed);
@@ -201,43 +194,40 @@ impl<V: Validation> SeqLock<V> {
             }
             retries += 1;
         };
-        ring.get(got);
-        let released = stamps.released();
-        ring.release(released);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+        slot.get(got);
+        pen.releases(slot);
+        pen.done(slot, 0);
+        let tally = &pen.seat.tally;
         tally.add_own(READS, 1);
         tally.add_own(RETRIES, retries);
-        tally.check(CONSISTENT, if whole { 0 } else { index + 1 });
+        tally.check(CONSISTENT, if whole { 0 } else { pen.me() + 1 });
         true
     }
 
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn recorded(&self, pen: &Pen<'_>, laps: u64) {
         let mut done = 0;
         while done < laps {
-            let reading = seat.dice.below(1_000) < plan.reads;
-            let went_on =
-                if reading { self.read(stamps, seat, plan, go_on) } else { self.write(stamps, seat, plan, go_on) };
+            let went_on = if pen.reads() { self.read(pen) } else { self.write(pen) };
             if !went_on {
                 break;
             }
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, 0);
+        pen.seat.tally.count(done, 0);
     }
 
-    fn bare(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn bare(&self, pen: &Pen<'_>, laps: u64) {
         let (mut done, mut reads, mut retries) = (0, 0, 0);
         'laps: while done < laps {
-            let hold = plan.hold.draw(&seat.dice);
-            if seat.dice.below(1_000) < plan.reads {
+            let hold = pen.hold();
+            if pen.reads() {
                 loop {
                     let before = self.sequence.load(Acquire);
                     std::hint::black_box((self.words[0].load(Relaxed), self.words[1].load(Relaxed)));
-                    if !hold.perform(go_on) {
+                    if !pen.holds(hold) {
                         break 'laps;
                     }
                     fence(Acquire);
@@ -250,30 +240,27 @@ impl<V: Validation> SeqLock<V> {
                 }
             } else {
                 let odd = self.begin();
-                hold.perform(go_on);
+                pen.holds(hold);
                 self.write_words();
                 self.section.count_one();
                 self.end(odd);
             }
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, 0);
-        seat.tally.add_own(READS, reads);
-        seat.tally.add_own(RETRIES, retries);
+        let tally = &pen.seat.tally;
+        tally.count(done, 0);
+        tally.add_own(READS, reads);
+        tally.add_own(RETRIES, retries);
     }
 }
 
 impl<V: Validation> Contend for SeqLock<V> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off => self.bare(seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-        }
+        let pen = Pen { seat, plan, go_on };
+        if pen.writes() { self.recorded(&pen, laps) } else { self.bare(&pen, laps) }
     }
 
     fn counted(&self) -> Option<u64> {

@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::watch::{EXCLUSION, LOST, NOTIFICATIONS, PREDICATE, SPURIOUS, Side, State, TIMEOUTS, Watch};
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::phases::Padded;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::tally::Tally;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 use crate::model::lock::WaitSteps;
@@ -101,74 +101,62 @@ struct Buffer<S> {
 }
 
 impl<S: Signalling> Buffer<S> {
-    /// Puts or takes an item; false where it was interrupted.
-    fn one<T: Stamps>(&self, stamps: T, seat: &Seat, plan: &Plan, go_on: &AtomicBool, side: Side) -> bool {
-        let Seat { index, ring, tally, dice } = seat;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want(wanted);
+    /// Puts or takes an item; false where it was interrupted. The accounts are
+    /// kept even where nothing is recorded: they are under the mutex.
+    fn one(&self, pen: &Pen<'_>, side: Side) -> bool {
+        let Pen { seat, go_on, .. } = *pen;
+        let (me, tally) = (pen.me(), &seat.tally);
+        let hold = pen.hold();
+        let slot = pen.wants(false);
         let mut guard = self.signalling.lock();
-        let mut entered = self.section.enter(*index);
+        let mut entered = self.section.enter(me);
         let on_their_way = &self.on_their_way;
         let mut watch = Watch { seat, section: &self.section, entered: &mut entered, on_their_way, side, go_on };
         if watch.must_wait(&guard) {
             guard = self.signalling.wait(side, guard, &mut watch);
         }
         if !go_on.load(Relaxed) {
-            self.section.leave(*index, entered);
-            ring.abandon();
+            self.section.leave(me, entered);
+            pen.abandon();
             return false;
         }
-        let got = stamps.got();
-        ring.get(got);
+        pen.got(slot);
         let ready = guard.is_ready(side);
-        tally.check(PREDICATE, if ready { 0 } else { index + 1 });
+        tally.check(PREDICATE, if ready { 0 } else { me + 1 });
         if ready {
             match side {
                 Side::Put => guard.items += 1,
                 Side::Take => guard.items -= 1,
             }
         }
-        hold.perform(go_on);
+        pen.holds(hold);
         guard.notified(side.other(), S::ALL);
         on_their_way.0.store(guard.on_their_way(), Relaxed);
         self.signalling.notify(side.other());
         tally.add_own(NOTIFICATIONS, 1);
-        tally.check(EXCLUSION, self.section.leave(*index, entered));
-        let released = stamps.released();
-        ring.release(released);
+        tally.check(EXCLUSION, self.section.leave(me, entered));
+        pen.releases(slot);
         drop(guard);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
+        pen.done(slot, 0);
         true
-    }
-
-    fn recorded<T: Stamps>(&self, stamps: T, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let mut side = if seat.index.is_multiple_of(2) { Side::Put } else { Side::Take };
-        let mut done = 0;
-        while done < laps && self.one(stamps, seat, plan, go_on, side) {
-            done += 1;
-            if self.alone {
-                side = side.other();
-            }
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
-                break;
-            }
-        }
-        seat.tally.count(done, 0);
     }
 }
 
 impl<S: Signalling> Contend for Buffer<S> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            // The accounts are kept anyway, under the mutex; only the stamps
-            // are saved.
-            Recorder::Off => self.recorded(Unstamped, seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
+        let pen = Pen { seat, plan, go_on };
+        let mut side = if seat.index.is_multiple_of(2) { Side::Put } else { Side::Take };
+        let mut done = 0;
+        while done < laps && self.one(&pen, side) {
+            done += 1;
+            if self.alone {
+                side = side.other();
+            }
+            if !pen.thinks() {
+                break;
+            }
         }
+        seat.tally.count(done, 0);
     }
 
     fn interrupt(&self) {
@@ -202,23 +190,5 @@ impl<S: Signalling> Contend for Buffer<S> {
 
     fn own_names(&self) -> &'static [&'static str] {
         &["waits", "notifications", "spurious", "timeouts"]
-    }
-}
-
-/// No stamps at all.
-#[derive(Clone, Copy, Debug)]
-struct Unstamped;
-
-impl Stamps for Unstamped {
-    fn wanted(self) -> u64 {
-        0
-    }
-
-    fn got(self) -> u64 {
-        0
-    }
-
-    fn released(self) -> u64 {
-        0
     }
 }

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[Sentence {
@@ -67,16 +67,14 @@ struct Ring {
 }
 
 impl Ring {
-    fn round<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool) -> bool {
-        let Seat { index, ring, tally, dice } = seat;
-        let me = *index as usize;
-        let hold = plan.hold.draw(dice);
-        let wanted = stamps.wanted();
-        ring.want(wanted);
+    fn round(&self, pen: &Pen<'_>) -> bool {
+        let (me, tally) = (pen.me(), &pen.seat.tally);
+        let hold = pen.hold();
+        let slot = pen.wants(false);
         let mut parked = false;
-        while self.turn.load(Acquire) != me {
-            if !go_on.load(Relaxed) {
-                ring.abandon();
+        while self.turn.load(Acquire) != me as usize {
+            if !pen.go_on.load(Relaxed) {
+                pen.abandon();
                 return false;
             }
             if parked {
@@ -86,16 +84,13 @@ impl Ring {
             thread::park();
             parked = true;
         }
-        let got = stamps.got();
-        ring.get(got);
-        let entered = self.section.enter(*index);
-        hold.perform(go_on);
-        let intruder = self.section.leave(*index, entered);
-        let released = stamps.released();
-        ring.release(released);
-        self.pass_on(me);
-        ring.complete();
-        tally.record(got.saturating_sub(wanted), released.saturating_sub(got), entered.previous());
+        pen.got(slot);
+        let entered = self.section.enter(me);
+        pen.holds(hold);
+        let intruder = self.section.leave(me, entered);
+        pen.releases(slot);
+        self.pass_on(me as usize);
+        pen.done(slot, entered.previous());
         tally.check(0, intruder);
         true
     }
@@ -107,28 +102,20 @@ impl Ring {
             thread.unpark();
         }
     }
-
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        self.threads.lock()[seat.index as usize] = Some(thread::current());
-        let mut done = 0;
-        while done < laps && self.round(stamps, seat, plan, go_on) {
-            done += 1;
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
-                break;
-            }
-        }
-        seat.tally.count(done, 0);
-    }
 }
 
 impl Contend for Ring {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            // A pass costs microseconds: the stamps are nothing beside it.
-            Recorder::Off | Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
+        let pen = Pen { seat, plan, go_on };
+        self.threads.lock()[seat.index as usize] = Some(thread::current());
+        let mut done = 0;
+        while done < laps && self.round(&pen) {
+            done += 1;
+            if !pen.thinks() {
+                break;
+            }
         }
+        seat.tally.count(done, 0);
     }
 
     fn interrupt(&self) {

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
 use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[Sentence {
@@ -67,48 +67,37 @@ impl Table {
         let next = (me + 1) % self.forks.len();
         if next == me { (&self.forks[me], None) } else { (&self.forks[me.min(next)], Some(&self.forks[me.max(next)])) }
     }
-
-    fn recorded<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
-        let (first, second) = self.beside(*index as usize);
-        let take = |fork: &Fork| fork.section.enter(*index);
-        let put = |fork: &Fork, entered| tally.check(0, fork.section.leave(*index, entered));
-        let mut done = 0;
-        while done < laps {
-            let hold = plan.hold.draw(dice);
-            let wanted = stamps.wanted();
-            ring.want_as(wanted, true);
-            let lower = first.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            let upper = second.map(|fork| fork.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            let got = stamps.got();
-            ring.get(got);
-            let entered = (take(first), second.map(take));
-            hold.perform(go_on);
-            put(first, entered.0);
-            if let (Some(fork), Some(entered)) = (second, entered.1) {
-                put(fork, entered);
-            }
-            let released = stamps.released();
-            ring.release(released);
-            drop((lower, upper));
-            ring.complete();
-            tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
-            done += 1;
-            if !plan.think.is_none() && !plan.think.draw(dice).perform(go_on) {
-                break;
-            }
-        }
-        tally.count(done, 0);
-    }
 }
 
 impl Contend for Table {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off | Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
+        let pen = Pen { seat, plan, go_on };
+        let (me, tally) = (pen.me(), &seat.tally);
+        let (first, second) = self.beside(me as usize);
+        let take = |fork: &Fork| fork.section.enter(me);
+        let put = |fork: &Fork, entered| tally.check(0, fork.section.leave(me, entered));
+        let mut done = 0;
+        while done < laps {
+            let hold = pen.hold();
+            let slot = pen.wants(true);
+            let lower = first.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            let upper = second.map(|fork| fork.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            pen.got(slot);
+            let entered = (take(first), second.map(take));
+            pen.holds(hold);
+            put(first, entered.0);
+            if let (Some(fork), Some(entered)) = (second, entered.1) {
+                put(fork, entered);
+            }
+            pen.releases(slot);
+            drop((lower, upper));
+            pen.done(slot, 0);
+            done += 1;
+            if !pen.thinks() {
+                break;
+            }
         }
+        tally.count(done, 0);
     }
 
     fn counted(&self) -> Option<u64> {

@@ -13,8 +13,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use parking_lot::Mutex;
 
 use crate::backend::lab::locks::contend::{Contend, Seat};
-use crate::backend::lab::locks::gate::{Gate, Plan};
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
+use crate::backend::lab::locks::gate::Plan;
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[
@@ -143,7 +143,7 @@ impl<C: Channel> Primitive for Row<C> {
             Pair { sender, receiver: Mutex::new(receiver), sent: AtomicU64::new(0), ready: AtomicU64::new(0) }
         };
         let pairs = (0..threads / 2).map(pair).collect();
-        Box::new(Pairs::<C> { pairs, channel: PhantomData })
+        Box::new(Pairs { pairs, numbered: C::numbered })
     }
 }
 
@@ -157,33 +157,30 @@ struct Pair {
     ready: AtomicU64,
 }
 
-struct Pairs<C> {
+struct Pairs {
     pairs: Vec<Pair>,
-    channel: PhantomData<fn() -> C>,
+    /// What is sent as message `n`. A message costs microseconds: the call is
+    /// nothing beside it.
+    numbered: fn(u64) -> u64,
 }
 
-impl<C: Channel> Pairs<C> {
-    fn send<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
-        let pair = &self.pairs[*index as usize / 2];
+impl Pairs {
+    fn send(&self, pen: &Pen<'_>, pair: &Pair, laps: u64) {
+        let tally = &pen.seat.tally;
         let mut left = laps;
         loop {
-            let _ = plan.hold.draw(dice).perform(go_on) && plan.think.draw(dice).perform(go_on);
+            let _ = pen.holds(pen.hold()) && pen.thinks();
             left = left.saturating_sub(1);
-            let last = left == 0 || !go_on.load(Relaxed);
+            let last = left == 0 || !pen.go_on.load(Relaxed);
             let number = pair.sent.load(Relaxed) + 1;
             pair.sent.store(number, Relaxed);
-            let wanted = stamps.wanted();
-            ring.want(wanted);
+            let slot = pen.wants(false);
             // It fails only where the receiver is gone, and both go together.
-            let _ = pair.sender.send(C::numbered(number) | if last { LAST } else { 0 });
-            let got = stamps.got();
-            ring.get(got);
-            ring.release(got);
-            ring.complete();
-            tally.record_wait(got.saturating_sub(wanted));
+            let _ = pair.sender.send((self.numbered)(number) | if last { LAST } else { 0 });
+            pen.got(slot);
+            pen.passed(slot);
             let begun = pair.ready.load(Acquire) >= number;
-            tally.check(MEETS, if begun { 0 } else { index + 2 });
+            tally.check(MEETS, if begun { 0 } else { pen.me() + 2 });
             tally.add_own(MESSAGES, 1);
             tally.count(1, 0);
             if last {
@@ -191,55 +188,36 @@ impl<C: Channel> Pairs<C> {
             }
         }
     }
+}
 
-    fn receive<S: Stamps>(&self, stamps: S, seat: &Seat) {
-        let Seat { index, ring, tally, .. } = seat;
-        let pair = &self.pairs[*index as usize / 2];
-        let receiver = pair.receiver.lock();
-        loop {
-            let number = pair.ready.load(Relaxed) + 1;
-            let wanted = stamps.wanted();
-            ring.want(wanted);
-            pair.ready.store(number, Release);
-            let Ok(message) = receiver.recv() else { return };
-            let got = stamps.got();
-            ring.get(got);
-            ring.release(got);
-            ring.complete();
-            tally.record_wait(got.saturating_sub(wanted));
-            tally.check(IN_ORDER, if message & !LAST == number { 0 } else { index + 1 });
-            tally.count(1, 0);
-            if message & LAST != 0 {
-                return;
-            }
-        }
-    }
-
-    fn meet<S: Stamps>(&self, stamps: S, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match seat.index as usize {
-            // Without a partner there is nobody to meet.
-            index if index / 2 >= self.pairs.len() => {}
-            index if index % 2 == 0 => self.send(stamps, seat, plan, go_on, laps),
-            _ => self.receive(stamps, seat),
+fn receive(pen: &Pen<'_>, pair: &Pair) {
+    let tally = &pen.seat.tally;
+    let receiver = pair.receiver.lock();
+    loop {
+        let number = pair.ready.load(Relaxed) + 1;
+        let slot = pen.wants(false);
+        pair.ready.store(number, Release);
+        let Ok(message) = receiver.recv() else { return };
+        pen.got(slot);
+        pen.passed(slot);
+        tally.check(IN_ORDER, if message & !LAST == number { 0 } else { pen.me() + 1 });
+        tally.count(1, 0);
+        if message & LAST != 0 {
+            return;
         }
     }
 }
 
-impl<C: Channel> Contend for Pairs<C> {
+impl Contend for Pairs {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            // A message costs microseconds: the stamps are nothing beside it.
-            Recorder::Off | Recorder::Kernel => self.meet(Kernel, seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.meet(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.meet(Ordered(tsc), seat, plan, go_on, laps),
-        }
+        let pen = Pen { seat, plan, go_on };
+        // Without a partner there is nobody to meet.
+        let Some(pair) = self.pairs.get(seat.index as usize / 2) else { return };
+        if seat.index.is_multiple_of(2) { self.send(&pen, pair, laps) } else { receive(&pen, pair) }
     }
 
-    fn run(&self, seat: &Seat, gate: &Gate) {
-        let mut passed = 0;
-        while let Some(plan) = gate.pass(&mut passed) {
-            self.laps(seat, &plan, gate.flag(), u64::MAX);
-        }
+    fn meets(&self) -> bool {
+        true
     }
 
     fn counted(&self) -> Option<u64> {

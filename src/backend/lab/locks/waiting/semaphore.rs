@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::exclusion::{c_library, spin_while};
 use crate::backend::lab::locks::gate::Plan;
-use crate::backend::lab::locks::stamps::{Kernel, Ordered, Plain, Recorder, Stamps};
+use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::{Family, Info, Primitive, Sentence};
 
 const SENTENCES: &[Sentence] = &[Sentence {
@@ -158,63 +158,56 @@ struct Permits<S> {
 }
 
 impl<S: Semaphore> Permits<S> {
-    fn recorded<T: Stamps>(&self, stamps: T, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        let Seat { index, ring, tally, dice } = seat;
+    fn recorded(&self, pen: &Pen<'_>, laps: u64) {
+        let tally = &pen.seat.tally;
         let mut done = 0;
         while done < laps {
-            let hold = plan.hold.draw(dice);
-            let wanted = stamps.wanted();
-            ring.want_as(wanted, true);
+            let hold = pen.hold();
+            let slot = pen.wants(true);
             self.semaphore.acquire();
-            let got = stamps.got();
-            ring.get(got);
+            pen.got(slot);
             let with_us = self.inside.fetch_add(1, Relaxed) + 1;
-            let went_on = hold.perform(go_on);
+            let went_on = pen.holds(hold);
             self.inside.fetch_sub(1, Relaxed);
-            let released = stamps.released();
-            ring.release(released);
+            pen.releases(slot);
             self.semaphore.release();
             if !went_on {
-                ring.abandon();
+                pen.abandon();
                 break;
             }
-            ring.complete();
-            tally.record(got.saturating_sub(wanted), released.saturating_sub(got), None);
-            tally.check(0, if with_us <= self.permits { 0 } else { index + 1 });
+            pen.done(slot, 0);
+            tally.check(0, if with_us <= self.permits { 0 } else { pen.me() + 1 });
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
         tally.count(done, 0);
     }
 
-    fn bare(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
+    fn bare(&self, pen: &Pen<'_>, laps: u64) {
         let mut done = 0;
         while done < laps {
+            let hold = pen.hold();
             self.semaphore.acquire();
-            let went_on = plan.hold.draw(&seat.dice).perform(go_on);
+            let went_on = pen.holds(hold);
             self.semaphore.release();
             if !went_on {
                 break;
             }
             done += 1;
-            if !plan.think.is_none() && !plan.think.draw(&seat.dice).perform(go_on) {
+            if !pen.thinks() {
                 break;
             }
         }
-        seat.tally.count(done, 0);
+        pen.seat.tally.count(done, 0);
     }
 }
 
 impl<S: Semaphore> Contend for Permits<S> {
     fn laps(&self, seat: &Seat, plan: &Plan, go_on: &AtomicBool, laps: u64) {
-        match plan.recorder {
-            Recorder::Off => self.bare(seat, plan, go_on, laps),
-            Recorder::Plain(tsc) => self.recorded(Plain(tsc), seat, plan, go_on, laps),
-            Recorder::Ordered(tsc) => self.recorded(Ordered(tsc), seat, plan, go_on, laps),
-            Recorder::Kernel => self.recorded(Kernel, seat, plan, go_on, laps),
-        }
+        let pen = Pen { seat, plan, go_on };
+        if pen.writes() { self.recorded(&pen, laps) } else { self.bare(&pen, laps) }
     }
 
     fn counted(&self) -> Option<u64> {

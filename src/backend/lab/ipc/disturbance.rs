@@ -5,8 +5,8 @@
 
 use std::fs;
 
-use super::link::Slice;
 use super::placement::Seats;
+use super::slice::Slice;
 use crate::model::channel::{Placement, Waiting};
 use crate::model::sorting;
 use crate::model::text::visible;

@@ -2,9 +2,10 @@
 //! disturbs it.
 
 use super::disturbance::{Disturbance, Surroundings};
-use super::link::{Ended, Link, Task};
+use super::link::{Ended, Link};
 use super::placement::Seats;
 use super::probe::Probes;
+use super::slice::Task;
 use super::{Setup, TRANSPORTS, transport};
 use crate::model::channel::{IpcSpec, Mode, Series};
 use crate::model::lab::LabState;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::{Line, Turn};
-use super::link::{Ended, Link, Task};
+use super::link::{Ended, Link};
 use super::map::{Map, next_size};
 use super::placement::Seats;
 use super::probe::Probes;
+use super::slice::Task;
 use super::sweep::is_shared;
 use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;

@@ -42,6 +42,7 @@ mod series;
 pub mod shared_ring;
 mod side;
 pub mod signal;
+mod slice;
 pub mod sweep;
 pub mod sysv_mq;
 pub mod tcp;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::link::Slice;
+use super::slice::Slice;
 use crate::model::Nanos;
 use crate::model::channel::{HISTORY, Losses, Rate, RatePoint, Series};
 use crate::model::lab::LabState;

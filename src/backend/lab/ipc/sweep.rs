@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use super::disturbance::{Disturbance, Surroundings};
-use super::link::{Ended, Link, Slice, Task};
+use super::link::{Ended, Link};
 use super::placement::Seats;
 use super::probe::Probes;
+use super::slice::{Slice, Task};
 use super::{Family, Setup, Transport};
 use crate::model::Nanos;
 use crate::model::channel::{IpcPoint, Losses, Mode, Payload, Placement, Rate, Sides, Spread, Throughput, Waiting};

@@ -2,10 +2,11 @@
 //! the middle of a stream.
 
 use super::{Finding, Notes, ended};
-use crate::backend::lab::ipc::link::{Ended, GoOn, Link, Task};
+use crate::backend::lab::ipc::link::{Ended, GoOn, Link};
 use crate::backend::lab::ipc::patience::state;
 use crate::backend::lab::ipc::placement::Seats;
 use crate::backend::lab::ipc::protocol::Side;
+use crate::backend::lab::ipc::slice::Task;
 use crate::backend::lab::ipc::{Setup, Transport, pipe, tcp, unix};
 use crate::model::channel::{Measure, Mode, Payload, Waiting};
 use crate::model::{Fault, Nanos};

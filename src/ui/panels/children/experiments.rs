@@ -101,7 +101,8 @@ impl Experiments {
             let (glyph, role) = match look.store.experiments.get(known.key) {
                 None => (" ", Role::Faint),
                 Some(Played::Running) => ("▶", Role::Accent),
-                Some(Played::Done(Ok(finding))) if finding.as_documented() => ("✔", Role::Good),
+                Some(Played::Done(Ok(finding))) if finding.as_documented() == Some(true) => ("✔", Role::Good),
+                Some(Played::Done(Ok(finding))) if finding.as_documented().is_none() => ("?", Role::Warn),
                 Some(Played::Done(_)) => ("✘", Role::Danger),
             };
             let room = usize::from(row.width).saturating_sub(2);
@@ -135,6 +136,7 @@ impl Experiments {
         for line in &said {
             let role = match line.chars().next() {
                 Some('⚑') => Role::Danger,
+                Some('?') => Role::Warn,
                 Some('⇒') => Role::Accent,
                 Some(' ') => Role::Dim,
                 _ => Role::Text,

@@ -29,7 +29,10 @@ fn shown(keys: &str) -> Vec<Value> {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &lines {
         assert_eq!(line["schema"], "syncscope.run.experiment/1");
-        assert_eq!(line["as_documented"], true, "{line:#}");
+        // Whoever may not look into others' processes cannot rule out that one of
+        // them acts; what is seen is never otherwise than the manual says.
+        let hidden = line["as_documented"].is_null() && !nix::unistd::geteuid().is_root();
+        assert!(hidden || line["as_documented"] == true, "{line:#}");
         assert!(line["statement"].as_str().unwrap().ends_with('.') && line["skipped"].is_null());
     }
     lines
@@ -45,6 +48,14 @@ fn deadlocks_are_named_by_the_survey() {
     for line in shown("grep-deadlock,wait-before-read") {
         let why = why(&line);
         assert_eq!(why["schema"], "syncscope.why/1");
+        if line["as_documented"].is_null() {
+            eprintln!(
+                "skipped: {}: other users' processes may hold its pipes, and may not be read",
+                line["experiment"]
+            );
+            assert!(why["deadlocks"].as_array().unwrap().is_empty(), "what is not proved is not claimed: {line:#}");
+            continue;
+        }
         assert_eq!(why["deadlocks"].as_array().unwrap().len(), 1);
         assert_eq!(why["deadlocks"][0]["certainty"], "certain");
         assert_eq!(why["deadlocks"][0]["cycle"].as_array().unwrap().len(), 2);
@@ -63,6 +74,10 @@ fn forks_leave_locks_that_nobody_holds() {
     let mutex = &why(&lines[0])["threads"][0];
     assert_eq!(mutex["wait"]["kind"], "pthread_mutex");
     assert_eq!((&mutex["wait"]["orphaned"], &mutex["verdict"]), (&Value::Bool(true), &Value::from("stuck")));
+    if lines[2]["as_documented"].is_null() {
+        eprintln!("skipped: pre-exec: other users' processes may hold its socket, and may not be read");
+        return;
+    }
     let spawning = why(&lines[2])["threads"].as_array().unwrap().iter().filter(|one| one["verdict"] == "stuck");
     assert_eq!(spawning.count(), 2, "who spawns, and its child");
 }

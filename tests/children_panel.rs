@@ -369,7 +369,7 @@ fn one_stream_can_be_read_alone() {
 #[test]
 fn experiments_are_played_and_told() {
     let chain = Chain { asked: 1, at: NOW, graph: WaitGraph::default() };
-    let seen = |text: &str, chain| Observation { text: text.to_owned(), as_documented: true, chain };
+    let seen = |text: &str, chain| Observation { text: text.to_owned(), as_documented: Some(true), chain };
     let observed = vec![seen("grep is 12; it was sent 18 bytes", None), seen("it waits", Some(chain))];
     let statement = experiment("grep-deadlock").unwrap().statement.into();
     let done = Experimented { key: "grep-deadlock".to_owned(), found: Ok(Finding { observed, statement }) };

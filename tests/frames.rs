@@ -302,6 +302,26 @@ fn the_status_line_says_what_can_be_done_next_whatever_else_it_says() {
 }
 
 #[test]
+fn what_is_to_be_found_is_asked_from_the_overview_too() {
+    let mut app = busy("overview");
+    press(&mut app, KeyCode::Char('/'));
+    assert!(status(&mut app).contains("Enter keep"), "{}", status(&mut app));
+    for c in "gzip".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    let shown = text(&mut app, (100, 30));
+    assert!(shown.contains("find gzip") && !shown.contains("no process has it"), "{shown}");
+    for c in "zz".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    let shown = text(&mut app, (100, 30));
+    assert!(shown.contains("find gzipzz") && shown.contains("no process has it"), "{shown}");
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Backspace);
+    assert!(status(&mut app).contains("Enter waits"), "back on the overview: {}", status(&mut app));
+}
+
+#[test]
 fn hidden_processes_are_missed_wherever_they_would_have_been() {
     for panel in ["overview", "processes", "waits"] {
         snapshots(&format!("{panel}-hidden"), || {

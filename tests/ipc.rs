@@ -281,7 +281,7 @@ fn mistakes_are_answered_with_what_exists() {
         (["--transport", "pip"], "pipe"),
         (["--placement", "cross"], "cross-cpu"),
         (["--wait", "spin-prk"], "spin-park"),
-        (["--size", "0"], "out of range"),
+        (["--size", "0"], "1 to 16M"),
         (["--size", "1T"], "16M"),
         (["--seconds", "x"], "number of seconds"),
         (["--repeat", "0"], "1..=1000"),

@@ -179,7 +179,8 @@ fn experiments_are_done_and_kept() {
         }
     }
     let seen = |key: &str| found.iter().find(|(known, _)| **known == *key).unwrap().1.as_ref();
-    assert!(seen("kill-writer").unwrap().as_documented() && seen("full-queue").unwrap().as_documented());
+    assert_eq!(seen("kill-writer").unwrap().as_documented(), Some(true));
+    assert_eq!(seen("full-queue").unwrap().as_documented(), Some(true));
     assert!(seen("no-such").unwrap_err().what.contains("no-such"));
     drop(backend);
     assert_eq!(workers(), Vec::<i32>::new());

@@ -22,7 +22,7 @@ pub(super) fn width() -> Option<usize> {
 /// Says what went wrong. Where nobody can be told any more, as after the terminal
 /// has been closed, that is no second failure.
 pub(super) fn complain(sentence: &str) {
-    let _ = writeln!(io::stderr(), "{sentence}");
+    let _ = writeln!(io::stderr(), "{}", sentence.trim_end());
 }
 
 /// What is going on, where standard error is a terminal; an empty text clears

@@ -18,9 +18,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether all of it is what the manual says.
-    pub fn as_documented(&self) -> bool {
-        self.observed.iter().all(|seen| seen.as_documented)
+    /// Whether all of it is what the manual says; `None` where a part could not
+    /// be seen, and nothing of the rest is otherwise.
+    pub fn as_documented(&self) -> Option<bool> {
+        let each = || self.observed.iter().map(|seen| seen.as_documented);
+        if each().any(|one| one == Some(false)) {
+            return Some(false);
+        }
+        each().all(|one| one == Some(true)).then_some(true)
     }
 }
 
@@ -29,8 +34,8 @@ impl Finding {
 pub struct Observation {
     /// What.
     pub text: String,
-    /// Whether it is what the manual says.
-    pub as_documented: bool,
+    /// Whether it is what the manual says; `None` where it could not be seen.
+    pub as_documented: Option<bool>,
     /// What the survey said of who waits for whom, where it was asked.
     pub chain: Option<Chain>,
 }

@@ -23,7 +23,7 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Observed<'a> {
     text: &'a str,
-    as_documented: bool,
+    as_documented: Option<bool>,
     /// An object as of `why --json`, where the survey was asked.
     why: Option<serde_json::Value>,
 }
@@ -46,7 +46,7 @@ pub fn json(experiment: &Experiment, found: &Result<Finding, Fault>) -> std::io:
         title: experiment.title,
         observed,
         statement: finding.map(|finding| &*finding.statement),
-        as_documented: finding.map(Finding::as_documented),
+        as_documented: finding.and_then(Finding::as_documented),
         skipped: found.as_ref().err().map(ToString::to_string),
     })?)
 }
@@ -82,12 +82,20 @@ pub fn lines(found: &Result<Finding, Fault>) -> Vec<String> {
     };
     let mut lines = Vec::new();
     for seen in &finding.observed {
-        let mark = if seen.as_documented { "" } else { "⚑ " };
+        let mark = match seen.as_documented {
+            Some(true) => "",
+            Some(false) => "⚑ ",
+            None => "? ",
+        };
         lines.push(format!("{mark}{}", seen.text));
         lines.extend(seen.chain.iter().flat_map(said).map(|line| format!("  │ {line}")));
     }
-    if !finding.as_documented() {
-        lines.push("⚑ this is not what the manual says".to_owned());
+    match finding.as_documented() {
+        Some(true) => {}
+        Some(false) => lines.push("⚑ this is not what the manual says".to_owned()),
+        None => {
+            lines.push("? it hangs; what could not be seen of why, and what that would need, stands above".to_owned())
+        }
     }
     lines.push(format!("⇒ {}", finding.statement));
     lines
@@ -118,7 +126,7 @@ mod tests {
     #[test]
     fn both_forms_say_what_was_seen_or_why_nothing_was() {
         let chain = Chain { asked: 1, at: Nanos(5), graph: WaitGraph::default() };
-        let seen = Observation { text: "seen".into(), as_documented: false, chain: Some(chain) };
+        let seen = Observation { text: "seen".into(), as_documented: Some(false), chain: Some(chain) };
         let found = Ok(Finding { observed: vec![seen], statement: "So it is.".into() });
         let value: serde_json::Value = serde_json::from_str(&json(&EXPERIMENTS[0], &found).unwrap()).unwrap();
         assert_eq!(value["schema"], "syncscope.run.experiment/1");
@@ -126,6 +134,12 @@ mod tests {
         assert_eq!(value["as_documented"], false);
         let said = text(&EXPERIMENTS[0], &found);
         assert!(said.contains("  ⚑ seen\n") && said.contains("not what the manual says"), "{said}");
+        let mut unseen = found;
+        unseen.as_mut().unwrap().observed[0].as_documented = None;
+        let value: serde_json::Value = serde_json::from_str(&json(&EXPERIMENTS[0], &unseen).unwrap()).unwrap();
+        assert!(value["as_documented"].is_null() && value["observed"][0]["as_documented"].is_null());
+        let said = text(&EXPERIMENTS[0], &unseen);
+        assert!(said.contains("  ? seen\n") && !said.contains('⚑'), "{said}");
         let fault = Err(Fault::new("here", "no way"));
         let value: serde_json::Value = serde_json::from_str(&json(&EXPERIMENTS[0], &fault).unwrap()).unwrap();
         assert!(value["skipped"].as_str().unwrap().contains("no way") && value["statement"].is_null());

@@ -32,7 +32,7 @@ pub fn json(failure: &Failure, found: &Result<Finding, Fault>) -> serde_json::Re
         title: failure.title,
         observed: finding.into_iter().flat_map(|f| &f.observed).map(|seen| seen.text.as_str()).collect(),
         statement: finding.map(|finding| &*finding.statement),
-        as_documented: finding.map(Finding::as_documented),
+        as_documented: finding.and_then(Finding::as_documented),
         skipped: found.as_ref().err().map(ToString::to_string),
     })
 }
@@ -55,7 +55,7 @@ pub fn text(failure: &Failure, found: &Result<Finding, Fault>) -> String {
             for seen in &finding.observed {
                 let _ = writeln!(out, "  {}", seen.text);
             }
-            if !finding.as_documented() {
+            if finding.as_documented() == Some(false) {
                 let _ = writeln!(out, "  ⚑ this is not what the manual says");
             }
             let _ = writeln!(out, "  ⇒ {}", finding.statement);
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn both_forms_say_what_was_seen_or_why_nothing_was() {
-        let seen = Observation { text: "seen".into(), as_documented: false, chain: None };
+        let seen = Observation { text: "seen".into(), as_documented: Some(false), chain: None };
         let finding = Finding { observed: vec![seen], statement: "So it is.".into() };
         let value: serde_json::Value =
             serde_json::from_str(&json(&FAILURES[0], &Ok(finding.clone())).unwrap()).unwrap();

@@ -155,6 +155,9 @@ impl App {
                     self.store.notice(self.now(), "copied, where the terminal allows it".to_owned(), false);
                     self.clipboard = Some(text);
                 }
+                Effect::Key(key) => {
+                    self.ask(|panel, look| panel.on_key(&key, look));
+                }
                 Effect::Notice(text) => self.store.notice(self.now(), text, false),
                 Effect::Open { panel, pid } => {
                     if let Some(index) = PANELS.iter().position(|p| p.name == panel) {

@@ -75,6 +75,8 @@ pub enum Effect {
         /// The process to show.
         pid: Option<Pid>,
     },
+    /// A key for the panel that is open by then.
+    Key(KeyEvent),
     /// A line in the status line.
     Notice(String),
     /// Text for the terminal's clipboard.

@@ -43,7 +43,10 @@ pub fn draw(screen: &mut Frame<'_>, area: Rect, curves: &[Curve], seconds: f64, 
     let (low, high) = (step_below(low - 0.02), step_above(high + 0.02));
     let plot = Rect { x: area.x + GUTTER, width: area.width - GUTTER, height: area.height - 1, ..area };
     grid(screen, plot, low, high, unit, theme);
-    let canvas = Canvas::default().marker(Marker::Braille).x_bounds([-seconds, 0.0]).y_bounds([low, high]);
+    // A canvas brings a ground of its own, which is the terminal's unless it is told.
+    let ground = theme.ground().bg.unwrap_or(Color::Reset);
+    let canvas = Canvas::default().background_color(ground).marker(Marker::Braille);
+    let canvas = canvas.x_bounds([-seconds, 0.0]).y_bounds([low, high]);
     let paint = canvas.paint(|context| {
         for (curve, points) in curves.iter().zip(&points) {
             let color = theme.series(curve.series).fg.unwrap_or(Color::Reset);
@@ -116,7 +119,25 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
     use super::*;
+    use crate::ui::theme::Depth;
+
+    #[test]
+    fn the_ground_is_the_themes() {
+        let theme = Theme::load("day", Depth::True).unwrap();
+        let ground = theme.ground().bg.unwrap();
+        let mut terminal = Terminal::new(TestBackend::new(40, 12)).unwrap();
+        let curve = Curve { points: vec![(-5.0, 1e6), (-2.0, 4e8), (0.0, 2e9)], series: 0 };
+        let drawn = terminal.draw(|frame| {
+            let area = frame.area();
+            frame.buffer_mut().set_style(area, theme.ground());
+            draw(frame, area, std::slice::from_ref(&curve), 5.0, "B/s", &theme);
+        });
+        assert!(drawn.unwrap().buffer.content.iter().all(|cell| cell.bg == ground));
+    }
 
     #[test]
     fn the_scale_ends_at_round_values() {

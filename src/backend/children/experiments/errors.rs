@@ -31,7 +31,11 @@ pub(super) fn spawn_errors(stage: &mut Stage) -> io::Result<()> {
         };
         stage.seen(text.0, text.1)
     };
-    told("a program that is nowhere in PATH", &mut Command::new("no-such-program"), libc::ENOENT)?;
+    told(
+        "a program that is nowhere in PATH",
+        Command::new("no-such-program").env("PATH", "/usr/bin:/bin"),
+        libc::ENOENT,
+    )?;
     told("a working directory that is not there", Command::new("true").current_dir("/no/such"), libc::ENOENT)?;
     let script = file(b"#!/no/such/interpreter\n", 0o755)?;
     told("a script whose interpreter is not there", &mut Command::new(script.path()), libc::ENOENT)?;

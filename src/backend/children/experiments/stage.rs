@@ -21,7 +21,7 @@ use crate::backend::children::family::{Family, Kinship};
 use crate::backend::lab::worker::{self, Boss, Worker};
 use crate::backend::observe::survey;
 use crate::model::finding::{Chain, Finding, Observation};
-use crate::model::graph::WaitGraph;
+use crate::model::graph::{Verdict, WaitGraph};
 use crate::model::wait::WaitKind;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
@@ -30,6 +30,8 @@ use crate::sys::clock;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long something may take until it hangs as it should.
 const UNTIL_IT_HANGS: Nanos = Nanos::from_secs(10);
+/// What could not be told for so long will not be told later.
+const STAYS_HIDDEN: Nanos = Nanos::from_secs(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -139,7 +141,9 @@ fn listen(worker: &mut Worker) -> Result<Vec<Observation>, Fault> {
         let silent = || Fault::new("experiment", "its worker said nothing for a minute");
         match worker.hear(PATIENCE)?.ok_or_else(silent)? {
             Word::Done => break,
-            Word::Seen { text, as_documented } => observed.push(Observation { text, as_documented, chain: None }),
+            Word::Seen { text, as_documented } => {
+                observed.push(Observation { text, as_documented: Some(as_documented), chain: None });
+            }
             Word::Look { pid, text, expect, last } => {
                 let (chain, met) = survey(pid, &expect)?;
                 observed.push(Observation { text, as_documented: met, chain: Some(chain) });
@@ -153,17 +157,29 @@ fn listen(worker: &mut Worker) -> Result<Vec<Observation>, Fault> {
     Ok(observed)
 }
 
+/// Whether it hangs, and nobody can tell for how long: who must act, or what it
+/// waits for, cannot be seen.
+fn is_hidden(graph: &WaitGraph, pid: Pid) -> bool {
+    let threads = graph.threads_of(pid);
+    threads.iter().all(|thread| thread.wait.is_some())
+        && threads.iter().any(|thread| thread.verdict == Verdict::Unknown)
+}
+
 /// Asks as `syncscope why` does, until it is as expected or is taking too
-/// long.
-fn survey(pid: Pid, expect: &Expect) -> Result<(Chain, bool), Fault> {
+/// long. Whether it is as expected; `None` where that stays [hidden](is_hidden).
+fn survey(pid: Pid, expect: &Expect) -> Result<(Chain, Option<bool>), Fault> {
     let opened = survey::open(std::path::Path::new("/proc"));
     let mut surveyor = opened.map_err(|errno| Fault::new("experiment", format!("cannot read /proc: {errno}")))?;
     let deadline = clock::monotonic() + UNTIL_IT_HANGS;
+    let mut hidden_since = None;
     loop {
         let graph = surveyor.why(&[pid]);
         let (met, at) = (expect.is_met(&graph, pid), clock::monotonic());
-        if met || at >= deadline {
-            return Ok((Chain { asked: pid, at, graph }, met));
+        hidden_since = is_hidden(&graph, pid).then(|| hidden_since.unwrap_or(at));
+        let hidden = hidden_since.is_some_and(|since| at.since(since) >= STAYS_HIDDEN);
+        if met || hidden || at >= deadline {
+            let as_expected = if hidden && !met { None } else { Some(met) };
+            return Ok((Chain { asked: pid, at, graph }, as_expected));
         }
         sleep(LOOK);
     }

@@ -21,6 +21,9 @@ use crate::ui::store::Played;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, rows, text};
 
+/// How wide the findings are before the list has more than names.
+const FINDINGS: u16 = 110;
+
 /// The view.
 #[derive(Debug, Default)]
 pub(super) struct Experiments {
@@ -77,7 +80,8 @@ impl Experiments {
     pub(super) fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let wide = area.width >= 100;
         let list = if wide {
-            Rect { width: 34, ..area }
+            // The titles have what the findings leave, which need no more.
+            Rect { width: area.width.saturating_sub(FINDINGS).clamp(34, 118), ..area }
         } else {
             Rect { height: (area.height / 3).max(1).min(EXPERIMENTS.len() as u16 + 2), ..area }
         };
@@ -101,7 +105,8 @@ impl Experiments {
             let (glyph, role) = match look.store.experiments.get(known.key) {
                 None => (" ", Role::Faint),
                 Some(Played::Running) => ("▶", Role::Accent),
-                Some(Played::Done(Ok(finding))) if finding.as_documented() => ("✔", Role::Good),
+                Some(Played::Done(Ok(finding))) if finding.as_documented() == Some(true) => ("✔", Role::Good),
+                Some(Played::Done(Ok(finding))) if finding.as_documented().is_none() => ("?", Role::Warn),
                 Some(Played::Done(_)) => ("✘", Role::Danger),
             };
             let room = usize::from(row.width).saturating_sub(2);
@@ -135,6 +140,7 @@ impl Experiments {
         for line in &said {
             let role = match line.chars().next() {
                 Some('⚑') => Role::Danger,
+                Some('?') => Role::Warn,
                 Some('⇒') => Role::Accent,
                 Some(' ') => Role::Dim,
                 _ => Role::Text,

@@ -64,7 +64,7 @@ fn entry(failure: &Failure, here: bool, view: &View, look: &Look<'_>) -> Line<'s
     let (mark, role) = match found(failure, view) {
         _ if runs(failure, view) => ("… ", Role::Accent),
         None => ("○ ", Role::Dim),
-        Some(Ok(finding)) if finding.as_documented() => ("✔ ", Role::Good),
+        Some(Ok(finding)) if finding.as_documented() == Some(true) => ("✔ ", Role::Good),
         Some(Ok(_)) => ("⚑ ", Role::Warn),
         Some(Err(_)) => ("✘ ", Role::Danger),
     };
@@ -88,7 +88,7 @@ fn finding(failure: &Failure, view: &View, width: usize, look: &Look<'_>) -> Vec
         Some(Ok(finding)) => {
             // What it means first: it must not be what is cut off.
             let mut lines = styled("⇒ ", &finding.statement, Role::Strong);
-            if !finding.as_documented() {
+            if finding.as_documented() == Some(false) {
                 lines.extend(styled("⚑ ", "this is not what the manual says", Role::Warn));
             }
             lines.extend(finding.observed.iter().flat_map(|seen| styled("• ", &seen.text, Role::Text)));

@@ -61,3 +61,14 @@ pub(super) fn of_explanation() -> Vec<Hint> {
     let others = hints(KEYS).into_iter().filter(|hint| hint.keys != "e" && !hint.keys.starts_with(['↑', '↓']));
     first.into_iter().chain(others).collect()
 }
+
+/// What can be done where the map has the screen for itself.
+pub(super) fn of_map() -> Vec<Hint> {
+    let first = [
+        Hint { keys: "h Esc".to_owned(), short: "close", long: "back to all of the panel" },
+        Hint { keys: "m".to_owned(), short: "trips", long: "the map shows round trips, or throughput" },
+        Hint { keys: "a".to_owned(), short: "all sizes", long: "go through all message sizes, again and again" },
+    ];
+    let others = hints(KEYS).into_iter().filter(|hint| !["h", "m", "a"].contains(&&*hint.keys));
+    first.into_iter().chain(others).collect()
+}

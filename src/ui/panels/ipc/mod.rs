@@ -34,7 +34,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use self::charts::{draw_right, draw_throughput};
-use self::keys::{Act, KEYS, of_explanation, of_failures};
+use self::keys::{Act, KEYS, of_explanation, of_failures, of_map};
 use super::{Info, Look, Panel, Reaction};
 use crate::backend::lab::ipc::failures::FAILURES;
 use crate::backend::lab::ipc::{About, TRANSPORTS};
@@ -183,9 +183,10 @@ impl Panel for View {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match (self.fails, self.explains) {
-            (true, _) => of_failures(),
-            (_, true) => of_explanation(),
+        match (self.fails, self.explains, self.maps) {
+            (true, ..) => of_failures(),
+            (_, true, _) => of_explanation(),
+            (.., true) => of_map(),
             _ => hints(KEYS),
         }
     }

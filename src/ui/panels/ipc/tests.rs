@@ -120,7 +120,7 @@ fn failing() -> State {
     press(&mut state, KeyCode::Char('f'));
     let text = "pipe: worker 4121 ended early: killed by SIGKILL; the sender saw: Broken pipe".into();
     let finding = Finding {
-        observed: vec![Observation { text, as_documented: true, chain: None }],
+        observed: vec![Observation { text, as_documented: Some(true), chain: None }],
         statement: "A writer learns of the reader's end at its next write.".into(),
     };
     let found = vec![("kill-reader".into(), Ok(finding))];
@@ -315,4 +315,6 @@ fn the_hints_are_those_of_the_view() {
     assert_eq!(shorts(&view)[..4], ["close", "next", "start/stop", "tick"]);
     view.act(Act::Explain);
     assert_eq!(shorts(&view)[0], "start/stop");
+    view.act(Act::Map);
+    assert_eq!(shorts(&view)[..4], ["close", "trips", "all sizes", "start/stop"]);
 }

@@ -166,7 +166,10 @@ fn draw_plot(screen: &mut Frame<'_>, plot: Rect, curve: &Curve, scale: Scale, co
         let index = curve.sweep.threads.iter().position(|threads| *threads == point.threads)?;
         Some((f64::from(*columns.get(index)?) + 0.5, scale.share(point.median()?)))
     };
-    let canvas = Canvas::default().marker(Marker::Braille).x_bounds(bounds).y_bounds([0.0, 1.0]);
+    // A canvas brings a ground of its own, which is the terminal's unless it is told.
+    let ground = look.theme.ground().bg.unwrap_or(Color::Reset);
+    let canvas = Canvas::default().background_color(ground).marker(Marker::Braille);
+    let canvas = canvas.x_bounds(bounds).y_bounds([0.0, 1.0]);
     let paint = canvas.paint(|context| {
         for (series, lock) in curve.sweep.locks.iter().enumerate() {
             let color = look.theme.series(series).fg.unwrap_or(Color::Reset);

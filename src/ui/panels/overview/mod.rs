@@ -37,7 +37,7 @@ pub const INFO: Info = Info {
 
 const KEYS: &[Binding<&'static str>] = &[
     bind(&[code(KeyCode::Enter)], "waits", "waits", "the chains behind what waits"),
-    bind(&[crate::ui::keymap::key('/')], "processes", "find", "the process table"),
+    bind(&[crate::ui::keymap::key('/')], "processes", "find", "find a process in the table"),
 ];
 
 /// The panel has no state of its own.
@@ -71,6 +71,10 @@ impl Panel for Overview {
 
     fn on_key(&mut self, key: &KeyEvent, _look: &Look<'_>) -> Reaction {
         match lookup(KEYS, key) {
+            // The process table asks what is to be found.
+            Some("processes") => {
+                Reaction::Taken(vec![Effect::Open { panel: "processes", pid: None }, Effect::Key(*key)])
+            }
             Some(panel) => Reaction::Taken(vec![Effect::Open { panel, pid: None }]),
             None => Reaction::Ignored,
         }

@@ -64,6 +64,14 @@ impl Processes {
         }
     }
 
+    /// Whether no row has this.
+    pub(super) fn finds_nothing(&self, text: &str, table: &ProcessTable) -> bool {
+        let text = text.to_lowercase();
+        let id: Option<Pid> = text.parse().ok();
+        let has = |row: &Row| (id.is_some() && row_id(row, table) == id) || holds(row, &text, table);
+        !text.is_empty() && !self.rows.iter().any(has)
+    }
+
     pub(super) fn click(&mut self, mouse: &MouseEvent, table: &ProcessTable) {
         if let Some(column) = self.geometry.heading_at(mouse.column, mouse.row) {
             self.sort_by(column, table);

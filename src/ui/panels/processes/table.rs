@@ -97,7 +97,13 @@ impl Processes {
         }
         match &self.mode {
             Mode::Filter(typing) => typing.draw(screen, prompt, "filter", look.theme),
-            Mode::Search(typing) => typing.draw(screen, prompt, "find", look.theme),
+            Mode::Search(typing) => {
+                typing.draw(screen, prompt, "find", look.theme);
+                if self.finds_nothing(typing.text(), table) {
+                    let note = Line::styled("no process has it ", look.style(Role::Warn)).right_aligned();
+                    note.render(prompt, screen.buffer_mut());
+                }
+            }
             _ => {}
         }
     }

@@ -47,6 +47,7 @@ const HELD: &[&str] = &[
     "arc",
     "itself",
     "itself_printing",
+    "itself_asking",
     "itself_called",
     "itself_mapping",
     "itself_dropping",

@@ -47,6 +47,7 @@ const HELD: &[&str] = &[
     "arc",
     "itself",
     "itself_printing",
+    "itself_asking",
     "itself_called",
     "itself_mapping",
     "itself_dropping",
@@ -232,14 +233,16 @@ fn a_thread_that_sleeps_with_a_lock_is_not_a_deadlock() {
     assert_eq!(thread(&answer, cases[0].waiter).unwrap()["verdict"], "waiting", "{answer:#}");
 }
 
-/// Blocks a thread in `wait` while another, started by `hold`, holds the lock.
-fn in_this_process(kind: &str, wait: impl FnOnce() + Send + 'static, holder: i64) {
+/// Blocks a thread in `wait` while another, `holder`, holds the lock; `None` where it
+/// does so itself.
+fn in_this_process(kind: &str, wait: impl FnOnce() + Send + 'static, holder: impl Into<Option<i64>>) {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         send.send(i64::from(nix::unistd::gettid().as_raw())).unwrap();
         wait();
     });
     let waiter = receive.recv().unwrap();
+    let holder = holder.into().unwrap_or(waiter);
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let answer = why(&[std::process::id().cast_signed()]);
@@ -277,6 +280,23 @@ fn holders_of_parking_lots_locks_are_found() {
     in_this_process("parking_lot", || assert!(*WRITTEN.read() > 0), holder);
     let holder = sleeps_with(|| READ.read());
     in_this_process("parking_lot", || *READ.write() += 1, holder);
+}
+
+#[test]
+fn a_reader_that_could_be_upgraded_is_found() {
+    static UPGRADABLE: parking_lot::RwLock<u64> = parking_lot::RwLock::new(0);
+    let holder = sleeps_with(|| UPGRADABLE.upgradable_read());
+    in_this_process("parking_lot", || *UPGRADABLE.write() += 1, holder);
+}
+
+#[test]
+fn who_takes_a_lock_of_parking_lot_twice_waits_for_itself() {
+    static MUTEX: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0);
+    let twice = || {
+        let guard = MUTEX.lock();
+        *MUTEX.lock() += *guard;
+    };
+    in_this_process("parking_lot", twice, None);
 }
 
 #[test]

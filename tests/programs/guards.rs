@@ -23,6 +23,7 @@ static LAZY: LazyLock<u64> = LazyLock::new(|| {
 
 unsafe extern "C" {
     fn gettid() -> i32;
+    fn syscall(number: i64, ...) -> i64;
     fn pause() -> i32;
 }
 
@@ -505,6 +506,15 @@ fn shared(kind: &str) -> bool {
             report(1);
             let again = lock.lock().unwrap();
             eprintln!("{guard} {again}");
+        }
+        // It calls the kernel itself, but for no futex.
+        "itself_asking" => {
+            let lock = Mutex::new(1);
+            let guard = lock.lock().unwrap();
+            announce();
+            report(1);
+            let number = unsafe { syscall(186) };
+            *lock.lock().unwrap() += *guard + number;
         }
         "itself_called" => {
             let lock = Arc::new(Mutex::new(vec![1]));

@@ -300,7 +300,7 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
 /// particular must do. The others have a holder, seen or not.
 fn is_event(wait: &Wait) -> bool {
     use WaitKind::{
-        Disk, Epoll, Eventfd, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll, PosixMq,
+        Disk, Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll, PosixMq,
         PthreadBarrier, PthreadCond, RustCondvar, RustPark, Select, Semaphore, Signal, Sleep, SysvMsg, SysvSem,
         TtyRead, UnixAccept, UnixConnect,
     };
@@ -308,7 +308,8 @@ fn is_event(wait: &Wait) -> bool {
     let condvar = parking_lot::primitive(wait) == Some(Primitive::Condvar);
     let threads =
         condvar || matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
-    let streams = matches!(kind, InetAccept | InetConnect | InetRecv | InetSend | UnixAccept | UnixConnect | TtyRead);
+    let streams =
+        matches!(kind, InetAccept | InetConnect | InetRecv | InetSend | UnixAccept | UnixConnect | TtyRead | FifoOpen);
     let several = matches!(kind, Poll | Select | Epoll | IoUring | PosixMq | SysvMsg | SysvSem);
     threads || streams || several || matches!(kind, Disk | Sleep | Other)
 }

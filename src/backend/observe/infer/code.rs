@@ -13,6 +13,8 @@ use crate::backend::observe::wait::OnStage;
 
 /// So many frames a function of the C library has in it.
 const LIBRARY: usize = 4;
+/// And so many a function of Rust that takes a lock.
+const PARKING: usize = 12;
 /// A table of call sites is read so far.
 const TABLE: usize = 64 << 10;
 
@@ -179,13 +181,15 @@ fn is_outermost(function: &Function) -> bool {
 /// waits for. These return nothing that they could have found; what they keep in
 /// registers is not told.
 pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
-    const RUST: [&str; 6] = [
+    const RUST: [&str; 8] = [
         "14lock_contended",
         "14read_contended",
         "15write_contended",
         "9lock_slow",
         "16lock_shared_slow",
         "19lock_exclusive_slow",
+        "20lock_upgradable_slow",
+        "12upgrade_slow",
     ];
     // In musl those without a limit jump to those with one.
     const PTHREAD: [&str; 6] = [
@@ -212,14 +216,15 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
         frames.nth(depth);
         result = (!timed).then_some(0);
     }
-    // One of them may have put another into itself, or not.
-    for (depth, (frame, _)) in frames.clone().take(3).enumerate() {
-        let takes = |(_, function): (&Frame, Function)| {
-            function.name.is_some_and(|name| RUST.iter().any(|part| name.contains(part)))
-        };
-        if !frames.clone().skip(depth).take(3 - depth).any(takes) {
-            return Some((frame, if depth == 0 { result } else { Some(1) }));
-        }
+    // One of them may have put another into itself, or not; without optimisation each
+    // step of parking is a frame.
+    let takes = |depth: usize, (_, function): (&Frame, Function)| {
+        let name = function.name.unwrap_or_default();
+        (depth < 3 || name.contains("11parking_lot")) && RUST.iter().any(|part| name.contains(part))
+    };
+    let inside = (0..PARKING).rev().find(|&depth| frames.clone().nth(depth).is_some_and(|frame| takes(depth, frame)));
+    match inside {
+        None => frames.next().map(|(frame, _)| (frame, result)),
+        Some(depth) => frames.nth(depth + 1).map(|(frame, _)| (frame, Some(1))),
     }
-    frames.nth(3).map(|(frame, _)| (frame, Some(1)))
 }

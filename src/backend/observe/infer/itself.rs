@@ -11,7 +11,11 @@
 //! lock_contended ◄── program: call futex_wait … lock_contended  by its code
 //! ```
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
+use std::collections::BTreeSet;
+
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+};
 
 use super::code::CodeOf;
 use crate::backend::observe::rehearsal::Stage;
@@ -23,6 +27,9 @@ use crate::model::wait::WaitKind;
 const LONGEST: u64 = 64 << 10;
 /// What the standard library takes a lock with, if it is not free.
 const SLOW: [&str; 3] = ["14lock_contended", "14read_contended", "15write_contended"];
+/// `FUTEX_WAKE` and what may stand beside it.
+const WAKE: u64 = 1;
+const PRIVATE: u64 = 0x80;
 /// And runs an initialisation with.
 const ONCE: &str = "4Once4call";
 
@@ -57,11 +64,61 @@ fn waits(code: &CodeOf<'_>, frame: &Frame) -> bool {
     if frame.length == 0 || frame.length > LONGEST || code.memory.fill(frame.function, &mut bytes) != bytes.len() {
         return true;
     }
-    let mut decoder = Decoder::with_ip(64, &bytes, frame.function, DecoderOptions::NONE);
-    decoder.iter().any(|instruction| {
+    let instructions = || Decoder::with_ip(64, &bytes, frame.function, DecoderOptions::NONE).into_iter();
+    let targets: BTreeSet<u64> = instructions().map(|instruction| instruction.near_branch_target()).collect();
+    let (mut known, mut info) = (Arguments::default(), InstructionInfoFactory::new());
+    for instruction in instructions() {
+        // Another way leads here.
+        if targets.contains(&instruction.ip()) {
+            known = Arguments::default();
+        }
         let name = called(code, &instruction);
-        name.is_some_and(|name| name.contains("futex_wait") || &*name == "syscall")
-    })
+        if name.is_some_and(|name| name.contains("futex_wait") || &*name == "syscall" && known.may_wait()) {
+            return true;
+        }
+        known.follow(&mut info, &instruction);
+    }
+    false
+}
+
+/// Arguments of a call of `syscall(number, word, operation, …)`, as far as they are
+/// put into their registers on the only way there.
+#[derive(Default)]
+struct Arguments {
+    number: Option<u64>,
+    operation: Option<u64>,
+}
+
+impl Arguments {
+    /// Whether it could be a wait for a futex.
+    fn may_wait(&self) -> bool {
+        let wakes = self.operation.is_some_and(|operation| operation & !PRIVATE == WAKE);
+        self.number.is_none_or(|number| number == libc::SYS_futex.cast_unsigned()) && !wakes
+    }
+
+    fn follow(&mut self, info: &mut InstructionInfoFactory, instruction: &Instruction) {
+        if instruction.flow_control() != FlowControl::Next {
+            *self = Arguments::default();
+            return;
+        }
+        let number = instruction.mnemonic() == Mnemonic::Mov && is_immediate(instruction);
+        let number = number.then(|| instruction.immediate(1));
+        for used in info.info(instruction).used_registers() {
+            use OpAccess::{CondWrite, ReadCondWrite, ReadWrite, Write};
+            if !matches!(used.access(), Write | CondWrite | ReadWrite | ReadCondWrite) {
+                continue;
+            }
+            match used.register().full_register() {
+                Register::RDI => self.number = number,
+                Register::RDX => self.operation = number,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_immediate(instruction: &Instruction) -> bool {
+    matches!(instruction.op1_kind(), OpKind::Immediate32 | OpKind::Immediate32to64 | OpKind::Immediate64)
 }
 
 /// The name of the function that an instruction calls.

@@ -107,7 +107,7 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
             // As 0.12 lets go of a mutex and an RwLock, and as 0.13 does.
             swap(1, 0, 1) || swap(8, 0, 8) || add(-1, 1) || add(-8, 8)
         }
-        (WaitKind::ParkingLot, Held::Shared(_)) => add(-16, 8),
+        (WaitKind::ParkingLot, Held::Shared(_)) => add(-16, 8) || leaves_upgradable(event),
         (WaitKind::PthreadMutex, _) => {
             matches!(&event.act, Act::Call(name) if matches!(&**name, "pthread_mutex_unlock" | "mtx_unlock"))
         }
@@ -116,6 +116,20 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
         }
         (WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite, _) => {
             matches!(&event.act, Act::Call(name) if &**name == "pthread_rwlock_unlock")
+        }
+        _ => false,
+    }
+}
+
+/// Whether this is how an upgradable reader of `parking_lot` lets go: one reader and
+/// its mark at once, or by a function if somebody waits.
+fn leaves_upgradable(event: &Event) -> bool {
+    const READER: u64 = 0b1_0000 | 0b100;
+    match &event.act {
+        Act::Call(name) => &**name == "unlock_upgradable_slow",
+        Act::Add(Some(amount)) => event.size == 8 && *amount == READER.wrapping_neg(),
+        Act::CompareExchange { expected: Some(expected), new: Some(new) } => {
+            event.size == 8 && expected.checked_sub(READER) == Some(*new)
         }
         _ => false,
     }

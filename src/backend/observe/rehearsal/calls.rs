@@ -10,6 +10,14 @@ use crate::backend::observe::target::stack::stub_slot;
 
 /// So many calls into each other.
 const DEPTH: usize = 40;
+/// Functions of `parking_lot`, as mangled names have them, with their modules.
+const UPGRADABLE: &str = "22unlock_upgradable_slow";
+const WAKING: [(&str, &str); 4] = [
+    ("9raw_mutex", "11unlock_slow"),
+    ("10raw_rwlock", "18unlock_shared_slow"),
+    ("10raw_rwlock", "21unlock_exclusive_slow"),
+    ("10raw_rwlock", "35unlock_exclusive_or_upgradable_slow"),
+];
 
 impl Rehearsal<'_> {
     /// Enters a function that returns to `behind`, or passes over it; `Some` where
@@ -155,6 +163,9 @@ pub enum Kind {
 
 /// A function of threads by its plain name: linked statically it has underscores.
 fn plain(name: &str) -> &str {
+    if name.contains(UPGRADABLE) {
+        return &UPGRADABLE[2..];
+    }
     let plain = name.trim_start_matches('_');
     if ["pthread_", "mtx_", "cnd_"].iter().any(|family| plain.starts_with(family)) { plain } else { name }
 }
@@ -182,8 +193,14 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         _ if name.starts_with("_ZNSt7__cxx1112basic_string") => Kind::Passed,
         // Of C++: the initialisation of a static variable.
         _ if name.starts_with("__cxa_guard_") => Kind::Lock,
-        // Of Rust: what they lock they let go of again.
+        // Of Rust: what they lock they let go of again. The newer mangling parts a name
+        // that begins with an underscore from its length by another.
         _ if has("5stdio6_print") || has("5stdio7_eprint") => Kind::Passed,
+        _ if has("5stdio6__print") || has("5stdio7__eprint") => Kind::Passed,
+        // Of parking_lot: how an upgradable reader leaves a lock that others wait for. What
+        // has let go of one already only wakes them.
+        _ if has(UPGRADABLE) => Kind::Lock,
+        _ if WAKING.iter().any(|(module, function)| has(module) && has(function)) => Kind::Passed,
         // A panic of a cleanup ends the program.
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
         _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,

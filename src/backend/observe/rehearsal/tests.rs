@@ -135,6 +135,10 @@ fn a_loop_ends_and_so_does_nonsense() {
 #[test]
 fn names_decide_what_is_passed_over() {
     assert_eq!(kind_of("_RNvCs1_7___rustc14___rust_dealloc", false), Kind::Passed);
+    assert_eq!(kind_of("_RNvNtNtCs1_3std2io5stdio6__print", false), Kind::Passed);
+    assert_eq!(kind_of("_ZN3std2io5stdio6_print17h0E", false), Kind::Passed);
+    assert_eq!(kind_of("_ZN11parking_lot9raw_mutex8RawMutex11unlock_slow17h0E", false), Kind::Passed);
+    assert_eq!(kind_of("_ZN11parking_lot10raw_rwlock9RawRwLock22unlock_upgradable_slow17h0E", false), Kind::Lock);
     assert_eq!(kind_of("_ZN4core3ptr13drop_in_placeE", false), Kind::Entered);
     assert_eq!(kind_of("anything", true), Kind::Passed);
     assert_eq!(kind_of("", true), Kind::Unnamed);

@@ -6,6 +6,7 @@
 //! write end of a pipe or FIFO    ─►  whoever has the read end
 //! connected socket               ─►  whoever has its peer
 //! pidfd                          ─►  its process, by ending
+//! SIGCHLD, where it is caught    ─►  each child, by ending
 //! anything else                  ─►  somebody unseen
 //! ```
 //!
@@ -17,7 +18,7 @@ use std::collections::HashSet;
 
 use rustix::fs::{AtFlags, statat};
 
-use super::caught::{Caught, caught};
+use super::caught::{Caught, catches_ends, caught};
 use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
 use super::peer::other_end;
 use super::waitpid::process_of_pidfd;
@@ -81,6 +82,14 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
             }
             Err(Act::Ends(pid)) => add(facts, pid, &format!("is the process of pidfd {}", one.fd), wait),
             Err(Act::Unseen(why)) => unseen.push(why),
+        }
+    }
+    // As make waits, for a token or for one of its children.
+    if catches_ends(world, facts.pid, facts.tid) {
+        for child in world.children(facts.pid).unwrap_or_default() {
+            if world.has_thread(child, child) {
+                add(facts, child, "is a child, whose end it catches (SIGCHLD)", wait);
+            }
         }
     }
     unseen.extend(signals(facts, world, wait));
@@ -264,6 +273,22 @@ mod tests {
             let wait = machine.decode_precisely().unwrap();
             assert_eq!(wait.partial, partial, "{mask} {own} {wait:#?}");
             assert_eq!(wait.holders.contains(&Holder { pid: PID, tid: None }), own);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_child_ends_the_wait_of_who_catches_it() {
+        for (blocked, caught) in [("0000000000000000", true), ("0000000000010000", false)] {
+            let machine = machine(FOREVER);
+            let masks = format!("SigBlk:\t{blocked}\nSigCgt:\t0000000000010000\n");
+            machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\n{masks}"));
+            machine.write("100/task/101/status", &format!("Tgid:\t100\nNSpid:\t101\n{masks}"));
+            machine.write("100/task/100/children", "400 401 ");
+            machine.process(400, &[400]);
+            machine.write("400/task/400/children", "");
+            let wait = machine.decode_precisely().unwrap();
+            let expected = if caught { vec![200, 300, 400] } else { vec![200, 300] };
+            assert_eq!((holders(&wait), wait.partial), (expected, true), "{wait:#?}");
         }
     }
 

@@ -9,6 +9,8 @@ use crate::model::Pid;
 const INTERNAL: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(32) | bit(33) | bit(34);
 /// `SIGINT`: a person's wish that it ends. Python catches it always.
 const INTERRUPT: u64 = bit(2);
+/// `SIGCHLD`.
+const CHILD: u64 = bit(17);
 /// `SIGALRM`, `SIGVTALRM`, `SIGPROF`.
 const ALARMS: u64 = bit(14) | bit(26) | bit(27);
 
@@ -40,9 +42,26 @@ pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
     read.is_ok() && mask(&content).is_some_and(|mask| mask & ALARMS != 0)
 }
 
+/// Whether the end of a child interrupts the thread: its process catches `SIGCHLD`,
+/// and the thread does not hold it back.
+pub(super) fn catches_ends(world: &World, pid: Pid, tid: Pid) -> bool {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{pid}/task/{tid}/status"), &mut content);
+    read.is_ok() && is_interrupted_by(&content, CHILD)
+}
+
+fn is_interrupted_by(status: &[u8], signal: u64) -> bool {
+    let has = |key: &[u8]| line_of(status, key).is_some_and(|mask| mask & signal != 0);
+    has(b"SigCgt:") && !has(b"SigBlk:")
+}
+
 /// The mask of caught signals, if there is a line of it; all, if it makes no sense.
 fn mask(status: &[u8]) -> Option<u64> {
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigCgt:"))?;
+    line_of(status, b"SigCgt:")
+}
+
+fn line_of(status: &[u8], key: &[u8]) -> Option<u64> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     let parsed = str::from_utf8(line).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
     Some(parsed.unwrap_or(u64::MAX))
 }
@@ -75,5 +94,9 @@ mod tests {
         let alarms = |status: &[u8]| mask(status).is_some_and(|mask| mask & ALARMS != 0);
         assert!(alarms(b"SigCgt:\t0000000000002000\n") && !alarms(b"SigCgt:\t0000000000010002\n"));
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
+        let ends = |status: &[u8]| is_interrupted_by(status, CHILD);
+        assert!(ends(b"SigBlk:\t0000000000000002\nSigCgt:\t0000000000010000\n"));
+        assert!(!ends(b"SigBlk:\t0000000000010000\nSigCgt:\t0000000000010000\n"));
+        assert!(!ends(b"SigBlk:\t0000000000000000\nSigCgt:\t0000000000000002\n"));
     }
 }

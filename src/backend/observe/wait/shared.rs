@@ -44,25 +44,40 @@ pub(super) enum Found {
     Hidden(String),
 }
 
-/// Finds the thread with number `owner`, as the processes that share the lock
-/// number it, of which `pid` is one.
+/// Finds the thread with number `owner` among those whose processes share the
+/// lock, of which `pid` is one.
+///
+/// A thread writes the number that it has in its own pid namespace. One lock may
+/// be shared between several, where the same number is another thread in each.
 pub(super) fn thread_in(world: &mut World, pid: Pid, owner: Pid, identity: &Identity) -> Found {
-    if let Some(holder) = candidate(world, pid, owner) {
-        return match maps_it(world, holder.pid, identity) {
-            Some(true) => Found::Thread(holder),
-            Some(false) => Found::Hidden(format!("thread {owner} lives, but its process does not map the lock")),
-            None => Found::Hidden(format!("whether the process of thread {owner} maps the lock may not be read")),
-        };
+    let mut found = Vec::new();
+    let near = candidate(world, pid, owner);
+    let near_maps_it = near.map(|holder| maps_it(world, holder.pid, identity));
+    found.extend(near.filter(|_| near_maps_it == Some(Some(true))));
+    let mut hidden = near_maps_it == Some(None);
+    for other in world.numbers_in(".") {
+        if !world.is_in_other_namespace(pid, other) {
+            continue;
+        }
+        let Some(tid) = world.thread_by_inner_number(other, owner) else { continue };
+        match maps_it(world, other, identity) {
+            Some(true) => found.push(Holder { pid: other, tid: Some(tid) }),
+            Some(false) => {}
+            None => hidden = true,
+        }
     }
-    // In another pid namespace the owner would have another number here.
-    let elsewhere = world
-        .numbers_in(".")
-        .into_iter()
-        .any(|other| world.is_in_other_namespace(pid, other) && maps_it(world, other, identity) != Some(false));
-    if elsewhere {
-        return Found::Hidden(format!("{owner} may be a thread of another pid namespace that maps the lock"));
+    match (found[..].first(), found.len()) {
+        _ if hidden => Found::Hidden(format!("whether the process of a thread {owner} maps the lock may not be read")),
+        (Some(&holder), 1) => Found::Thread(holder),
+        (Some(_), several) => Found::Hidden(format!(
+            "{owner} is another thread in each of {several} pid namespaces that share the lock: which of them is meant \
+             cannot be told"
+        )),
+        (None, _) if near.is_some() => {
+            Found::Hidden(format!("thread {owner} lives, but its process does not map the lock"))
+        }
+        (None, _) => Found::Nobody,
     }
-    Found::Nobody
 }
 
 /// The thread with that number in the namespace of `pid`: a thread of the same
@@ -92,4 +107,75 @@ fn maps_it(world: &mut World, pid: Pid, identity: &Identity) -> Option<bool> {
             && (mapping.offset..mapping.offset + length).contains(&identity.offset)
     };
     Some(maps.all().iter().any(covers))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::{Machine, PID, TID};
+    use crate::model::wait::{Holder, Wait};
+
+    const LOCK: u64 = 0x6000_0000_0000;
+
+    /// Thread 101 waits for a mutex in shared memory, of which it says that thread
+    /// `owner` holds it.
+    fn machine(owner: u32) -> Machine {
+        let machine = Machine::new(&format!("202 {LOCK:#x} 0x0 0x2 0x0 0x0 0x0"), "futex_do_wait");
+        machine.set_words(LOCK, &[2, 0, owner, 1, 0x80]);
+        machine.stack("", &["pthread_mutex_lock", "!main"]);
+        machine
+    }
+
+    /// Process `pid`, number 1 of a pid namespace of its own, which maps this.
+    fn first_of_a_namespace(machine: &Machine, pid: i32, maps: Option<&str>) {
+        machine.process(pid, &[pid]);
+        let status = format!("Tgid:\t{pid}\nTracerPid:\t0\nNSpid:\t{pid}\t1\nNSpgid:\t{pid}\t1\n");
+        for path in [format!("{pid}/status"), format!("{pid}/task/{pid}/status")] {
+            machine.write(&path, &status);
+        }
+        machine.link(&format!("{pid}/ns/pid"), &format!("pid:[{pid}]"));
+        if let Some(maps) = maps {
+            machine.write(&format!("{pid}/maps"), maps);
+        }
+    }
+
+    const SHARES: &str = "10000-11000 rw-s 00000000 00:18 7 /dev/shm/x\n";
+
+    fn holders(wait: &Wait) -> &[Holder] {
+        &wait.holders
+    }
+
+    #[test]
+    fn a_holder_in_another_pid_namespace_is_named_by_its_number_there() {
+        let machine = machine(1);
+        first_of_a_namespace(&machine, 300, Some(SHARES));
+        first_of_a_namespace(&machine, 400, Some("10000-11000 rw-s 00000000 00:18 8 /dev/shm/y\n"));
+        assert_eq!(holders(&machine.decode().unwrap()), [Holder { pid: 300, tid: Some(300) }]);
+    }
+
+    #[test]
+    fn the_same_number_in_two_namespaces_names_nobody() {
+        // The waiter's own number, and that of another which shares the lock.
+        let machine = machine(1);
+        first_of_a_namespace(&machine, 300, Some(SHARES));
+        let own = |tid, inside| format!("Tgid:\t{PID}\nNSpid:\t{tid}\t{inside}\n");
+        machine.write(&format!("{PID}/status"), &own(PID, 2));
+        machine.write(&format!("{PID}/task/{PID}/status"), &own(PID, 2));
+        machine.write(&format!("{PID}/task/{TID}/status"), &own(TID, 1));
+        machine.link(&format!("{PID}/ns/pid"), "pid:[100]");
+        let wait = machine.decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+        assert!(wait.evidence.iter().any(|line| line.contains("2 pid namespaces")), "{wait:#?}");
+    }
+
+    #[test]
+    fn whoever_may_not_be_read_may_hold_it() {
+        let machine = machine(TID as u32);
+        assert_eq!(holders(&machine.decode().unwrap()), [Holder { pid: PID, tid: Some(TID) }]);
+        first_of_a_namespace(&machine, 300, None);
+        assert_eq!(machine.decode().unwrap().holders.len(), 1, "it has another number there");
+        let machine = self::machine(1);
+        first_of_a_namespace(&machine, 300, None);
+        let wait = machine.decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+    }
 }

@@ -81,7 +81,7 @@ impl Decoder for Unix {
                 wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
                 name_peer(facts, world, peer, &mut wait);
             }
-            (Act::Accept, _) => nobody(&mut wait, "any client may connect"),
+            (Act::Accept, _) => anybody(&mut wait),
             (Act::Connect, _) => name_server(facts, world, &mut wait),
             _ => nobody(&mut wait, "the kernel names no peer: anybody may send to it, or the peer is not accepted yet"),
         }
@@ -126,7 +126,7 @@ impl Decoder for Inet {
         wait.evidence.push(format!("fd {fd} is {protocol} socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
-            Act::Accept => nobody(&mut wait, "any client may connect"),
+            Act::Accept => anybody(&mut wait),
             Act::Connect => nobody(&mut wait, &format!("{remote} has not answered yet")),
             Act::Receive | Act::Send => match local_peer(facts, world, &socket) {
                 Some(peer) => {
@@ -194,6 +194,13 @@ fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
     holders_of(world, peer).name(facts, world, "its peer", wait);
 }
 
+/// What a server waits for is clear, and that nobody in particular must do it.
+fn anybody(wait: &mut Wait) {
+    wait.partial = true;
+    wait.certainty = Certainty::Derived;
+    wait.evidence.push("any client may connect".to_owned());
+}
+
 fn nobody(wait: &mut Wait, why: &str) {
     wait.partial = true;
     wait.certainty = Certainty::Unknown;
@@ -246,6 +253,7 @@ mod tests {
         );
         let accept = machine("288 0x3 0x0 0x0 0x0 0x0 0x0", &listens).decode().unwrap();
         assert_eq!((accept.kind, accept.holders.len()), (WaitKind::InetAccept, 0));
+        assert_eq!((accept.partial, accept.certainty), (true, Certainty::Derived));
         assert_eq!(machine("288 0x3 0x0 0x0 0x0 0x0 0x0", MINE).decode().unwrap().kind, WaitKind::Other);
         // A socket of a family that the kernel does not list.
         assert_eq!(machine(RECEIVE, PEER).decode().unwrap().kind, WaitKind::Other);

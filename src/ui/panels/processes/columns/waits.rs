@@ -16,6 +16,10 @@ pub(super) fn wait(cell: &Cell<'_>) -> (String, Role) {
     let Some(wait) = cell.wait() else {
         return (String::new(), Role::Faint);
     };
+    // Most threads of the kernel sleep until there is work: where, the detail view tells.
+    if cell.process.kernel && wait.kind == WaitKind::Other {
+        return ("kernel work".to_owned(), Role::Faint);
+    }
     let role = match wait {
         w if w.orphaned || cell.verdict().is_some_and(Verdict::is_for_ever) => Role::Danger,
         w if !w.holders.is_empty() => Role::Accent,

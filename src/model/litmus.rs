@@ -262,7 +262,7 @@ pub struct LitmusTest {
     pub hardware: Option<String>,
     /// How it runs: `Auto` only before it does.
     pub strategy: Strategy,
-    /// The same in detail: `perpetual, chunks of 8192, locations 64 bytes apart`.
+    /// The same in detail: `batched, chunks of 2048, locations 64 bytes apart`.
     pub plan: String,
     /// The CPUs the threads are pinned to; empty where they are not.
     pub cpus: Vec<usize>,

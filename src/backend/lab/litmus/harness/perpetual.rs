@@ -16,6 +16,12 @@
 //! An outcome found so is an outcome of the test: what was seen or missed from a
 //! later or earlier iteration orders the events no less, since one thread's
 //! stores to one location are ordered by their iterations.
+//!
+//! A cache line takes its time from CPU to CPU, and until it comes every
+//! iteration reads the same. So there are several *lanes*, each with locations of
+//! its own: iteration n uses lane n mod lanes, and while one lane's lines travel
+//! the threads go on with the others. A lane is a perpetual run for itself; only
+//! iterations of one lane are paired.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -24,12 +30,15 @@ use super::batched::observed;
 use super::plan::Plan;
 use super::tally::Ledger;
 use crate::backend::lab::litmus::ast::{Expression, Location, Observable, Op, Register, Test};
-use crate::backend::lab::litmus::jit::{Body, Line, Runnable};
+use crate::backend::lab::litmus::jit::{Body, LINE, Line, Runnable};
 use crate::model::Fault;
 
 /// Pairs that hardly lead to witnesses are looked at for one in so many
-/// iterations: often enough to see that they occur.
-const SELDOM: usize = 16;
+/// iterations: often enough to see that they occur; a prime, so that every lane
+/// has its turn.
+const SELDOM: usize = 17;
+/// The most lanes.
+pub(super) const MOST_LANES: usize = 64;
 /// The most loads that a condition may mention.
 const MOST_LOADS: usize = 4;
 
@@ -39,8 +48,10 @@ pub(super) struct Perpetual {
     bodies: Vec<Runnable>,
     memory: Vec<Line>,
     out: Vec<Vec<AtomicI32>>,
-    /// Iterations in a chunk.
+    /// Iterations in a chunk: a multiple of the lanes.
     chunk: usize,
+    /// A power of two.
+    lanes: usize,
     pivot: usize,
     /// Which of the pivot's outputs leads to the partner's iteration.
     link: usize,
@@ -72,24 +83,27 @@ impl Perpetual {
     }
 
     pub(super) fn new(test: &Test, plan: Plan) -> Result<Self, Fault> {
-        let (chunk, spacing) = (plan.chunk, plan.spacing);
+        let (chunk, spacing, lanes) = (plan.chunk, plan.spacing, plan.lanes.clamp(1, MOST_LANES).next_power_of_two());
+        let chunk = chunk.next_multiple_of(lanes);
+        let lines = test.locations.len() * spacing;
+        let stride = if lanes > 1 { lines * LINE } else { 0 };
         let Analysis { pivot, link, loads, states } = analyse(test)
             .map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
         let outputs: Vec<Vec<Register>> = (0..2).map(|thread| observed(test, thread)).collect();
         let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
             let named: Vec<Op> = thread.body.iter().cloned().map(naming_the_iteration).collect();
-            let body = Body { ops: &named, registers: thread.registers.len(), outputs, spacing, stride: 0 };
+            let body = Body { ops: &named, registers: thread.registers.len(), outputs, spacing, stride };
             Runnable::new(&body, test.locations.len())
         });
         let bodies = bodies.collect::<Result<_, _>>()?;
         let cells = |count| std::iter::repeat_with(AtomicI32::default).take(count).collect();
         let out = outputs.iter().map(|outputs| cells(outputs.len() * chunk)).collect();
-        let memory = std::iter::repeat_with(Line::default).take(test.locations.len() * spacing).collect();
+        let memory = std::iter::repeat_with(Line::default).take(lines * lanes).collect();
         let linked = loads.iter().position(|load| load.by_pivot && load.output == link).unwrap_or_default();
         let link_bit = loads.len() - 1 - linked;
         let missing = states.iter().enumerate().any(|(bits, (_, holds))| *holds && bits >> link_bit & 1 == 0);
         let telling = usize::from(!missing);
-        Ok(Perpetual { bodies, memory, out, chunk, pivot, link, telling, loads, states })
+        Ok(Perpetual { bodies, memory, out, chunk, lanes, pivot, link, telling, loads, states })
     }
 
     pub(super) fn bodies(&self) -> &[Runnable] {
@@ -98,7 +112,13 @@ impl Perpetual {
 
     /// Runs a thread's part of a chunk.
     pub(super) fn run(&self, thread: usize, ledger: &Ledger) {
-        self.bodies[thread].run(&self.memory, &self.out[thread], self.chunk, 1);
+        let (body, out) = (&self.bodies[thread], &self.out[thread]);
+        // One lane needs no return to the first.
+        let turn = if self.lanes > 1 { self.lanes } else { self.chunk };
+        let outputs = out.len() / self.chunk;
+        for first in (0..self.chunk).step_by(turn) {
+            body.run(&self.memory, &out[first * outputs..], turn, first as i32 + 1);
+        }
         ledger.iterations.add(self.chunk as u64);
     }
 
@@ -146,12 +166,18 @@ impl Perpetual {
             self.states.iter().enumerate().fold(0_u32, |all, (bits, (_, holds))| all | u32::from(*holds) << bits);
         let links = &logs[0][self.link..];
         let (mut witnesses, mut distinct) = (0, 0);
-        for which in 0..2 {
-            let led = |n: usize| (links[n * widths[0]].load(Ordering::Relaxed) as usize).wrapping_sub(which);
+        for which in [self.telling, 1 - self.telling] {
+            let led = |n: usize| self.partner(n, links[n * widths[0]].load(Ordering::Relaxed) as usize, which == 1);
             let step = if which == self.telling { 1 } else { SELDOM };
-            // The partner iteration of the witness before; across the border of
-            // two shares what the iteration before would have led to.
-            let mut last = share.start.checked_sub(1).map_or(usize::MAX, led);
+            // Where the first way counts partner iterations the second does not
+            // count them again.
+            let counts_distinct = distinct == 0;
+            // Each lane's partner iteration of the witness before; across the
+            // border of two shares what the iteration before would have led to.
+            let mut last = [usize::MAX; MOST_LANES];
+            for before in share.start.saturating_sub(self.lanes)..share.start {
+                last[self.lane(before)] = led(before);
+            }
             for n in share.clone().step_by(step) {
                 let m = led(n);
                 if m >= self.chunk {
@@ -166,12 +192,29 @@ impl Perpetual {
                 counts[state % (1 << MOST_LOADS)] += 1;
                 if holds >> state & 1 == 1 {
                     witnesses += 1;
-                    distinct += u64::from(last != m);
-                    last = m;
+                    let last = &mut last[self.lane(n)];
+                    distinct += u64::from(counts_distinct && *last != m);
+                    *last = m;
                 }
             }
         }
         (witnesses, distinct)
+    }
+
+    /// The partner's iteration that iteration `n` leads to, having read `value`:
+    /// the latest whose store it has seen, or the earliest of its lane whose
+    /// store it has not seen; none below the chunk's end where there is none.
+    fn partner(&self, n: usize, value: usize, seen: bool) -> usize {
+        match (value.checked_sub(1), seen) {
+            (Some(latest), true) => latest,
+            (Some(latest), false) => latest + self.lanes,
+            (None, true) => usize::MAX,
+            (None, false) => self.lane(n),
+        }
+    }
+
+    fn lane(&self, n: usize) -> usize {
+        n & (self.lanes - 1)
     }
 }
 
@@ -278,4 +321,69 @@ fn only_load(test: &Test, thread: usize, register: Register) -> Result<Location,
 fn program_position(test: &Test, thread: usize, register: Register) -> usize {
     let is_it = |op: &Op| matches!(op, Op::Load { to, .. } if *to == register);
     test.threads[thread].body.iter().position(is_it).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::tally::States;
+    use super::*;
+    use crate::backend::lab::litmus::parse::parse;
+
+    const CHUNK: usize = 64;
+
+    fn store_buffering(lanes: usize) -> Perpetual {
+        let text = "C SB\n{}\nP0 (atomic_int* x, atomic_int* y) { atomic_store_explicit(x,1,memory_order_relaxed); \
+            int r0 = atomic_load_explicit(y,memory_order_relaxed); }\n\
+            P1 (atomic_int* x, atomic_int* y) { atomic_store_explicit(y,1,memory_order_relaxed); \
+            int r0 = atomic_load_explicit(x,memory_order_relaxed); }\nexists (0:r0=0 /\\ 1:r0=0)";
+        Perpetual::new(&parse("SB", text).unwrap(), Plan::perpetual(CHUNK, 1, lanes)).unwrap()
+    }
+
+    proptest! {
+        /// Logs as two threads could have left them, and what they show by the
+        /// definition: n has missed m's store, the earliest that it has missed,
+        /// and m has missed n's.
+        #[test]
+        fn distinct_witnesses_are_those_of_the_definition(
+            power in 0..7_u32,
+            steps in prop::collection::vec((0..3_usize, 0..3_usize), CHUNK),
+        ) {
+            let lanes = 1 << power;
+            let perpetual = store_buffering(lanes);
+            let mut logs = [vec![0; CHUNK], vec![0; CHUNK]];
+            for (thread, log) in logs.iter_mut().enumerate() {
+                let mut seen = vec![0; lanes];
+                for (n, value) in log.iter_mut().enumerate() {
+                    let step = if thread == 0 { steps[n].0 } else { steps[n].1 };
+                    seen[n % lanes] += step;
+                    *value = match seen[n % lanes] * lanes {
+                        0 => 0,
+                        some => (some - lanes + n % lanes + 1).min(CHUNK - lanes + n % lanes + 1),
+                    };
+                    perpetual.out[thread][n].store(*value as i32, Ordering::Relaxed);
+                }
+            }
+            let mut distinct = BTreeSet::new();
+            let mut witnesses = 0;
+            for n in 0..CHUNK {
+                let missed = (0..CHUNK).find(|m| m % lanes == n % lanes && logs[0][n] <= *m);
+                if let Some(m) = missed.filter(|m| logs[1][*m] <= n) {
+                    distinct.insert(m);
+                    witnesses += 1;
+                }
+            }
+            let ledgers = [0, 1].map(|_| Ledger { states: States::new(2), ..Ledger::default() });
+            (0..2).for_each(|thread| perpetual.count(thread, &ledgers[thread]));
+            let found = |of: fn(&Ledger) -> u64| ledgers.iter().map(of).sum::<u64>();
+            prop_assert_eq!(found(|ledger| ledger.witnesses.get()), witnesses);
+            // Where the two threads' shares meet one of each lane may be left out.
+            let counted = found(|ledger| ledger.distinct.get());
+            prop_assert!(counted <= distinct.len() as u64, "{} of {}", counted, distinct.len());
+            prop_assert!(counted + lanes as u64 >= distinct.len() as u64, "{} of {}", counted, distinct.len());
+        }
+    }
 }

@@ -31,13 +31,19 @@ pub struct Plan {
     pub(super) chunk: usize,
     /// Cache lines from one location to the next.
     pub(super) spacing: usize,
+    /// Perpetual only: sets of locations that are used in turn.
+    pub(super) lanes: usize,
     /// By how many places the CPUs are moved on from thread to thread.
     pub(super) turn: usize,
 }
 
 impl Plan {
     const fn new(pace: Pace, chunk: usize, spacing: usize) -> Self {
-        Plan { pace, chunk, spacing, turn: 0 }
+        Plan { pace, chunk, spacing, lanes: 1, turn: 0 }
+    }
+
+    const fn perpetual(chunk: usize, spacing: usize, lanes: usize) -> Self {
+        Plan { pace: Pace::Perpetual, chunk, spacing, lanes, turn: 0 }
     }
 
     /// The plan that a strategy begins with; `cpus` is whether each thread has
@@ -46,7 +52,7 @@ impl Plan {
     /// # Errors
     /// A fault where the strategy does not fit the test or the machine.
     pub fn first(test: &Test, strategy: Strategy, cpus: bool) -> Result<Plan, Fault> {
-        let perpetual = Plan::new(Pace::Perpetual, 1 << 13, 1);
+        let perpetual = Plan::perpetual(1 << 13, 1, 16);
         let free = Plan::new(Pace::Free, 1 << 11, 1);
         Ok(match strategy {
             Strategy::Auto if Perpetual::permits(test).is_ok() => perpetual,
@@ -67,8 +73,10 @@ impl Plan {
         let auto = strategy == Strategy::Auto;
         let mut plans = Vec::new();
         if self.pace == Pace::Perpetual {
-            for (chunk, spacing) in [(1 << 13, 2), (1 << 11, 1), (1 << 11, 2), (1 << 15, 2)] {
-                plans.push(Plan::new(Pace::Perpetual, chunk, spacing));
+            for (chunk, spacing, lanes) in
+                [(1 << 15, 2, 16), (1 << 13, 1, 64), (1 << 15, 2, 8), (1 << 11, 1, 2), (1 << 13, 2, 1)]
+            {
+                plans.push(Plan::perpetual(chunk, spacing, lanes));
             }
         }
         if auto || strategy == Strategy::Batched {
@@ -85,7 +93,7 @@ impl Plan {
         if auto && cpus && Tsc::invariant().is_some() {
             plans.push(Plan::new(Pace::Timebase, 1 << 11, 2));
         }
-        plans.retain(|plan| *plan != self && plan.chunk * plan.spacing * test.locations.len() <= MOST_LINES);
+        plans.retain(|plan| *plan != self && plan.instances() * plan.spacing * test.locations.len() <= MOST_LINES);
         plans
     }
 
@@ -93,6 +101,11 @@ impl Plan {
     #[must_use]
     pub fn turned(self) -> Plan {
         Plan { turn: self.turn + 1, ..self }
+    }
+
+    /// How many sets of the locations there are.
+    fn instances(self) -> usize {
+        if self.pace == Pace::Perpetual { self.lanes } else { self.chunk }
     }
 
     /// The strategy it belongs to.
@@ -112,6 +125,10 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let meeting = if self.pace == Pace::Barrier { ", meeting before each" } else { "" };
         let (strategy, chunk, apart) = (self.strategy(), self.chunk, self.spacing * LINE);
-        write!(f, "{strategy}{meeting}, chunks of {chunk}, locations {apart} bytes apart")
+        write!(f, "{strategy}{meeting}, chunks of {chunk}, ")?;
+        if self.lanes > 1 {
+            write!(f, "{} sets of locations in turn, ", self.lanes)?;
+        }
+        write!(f, "locations {apart} bytes apart")
     }
 }

@@ -2,6 +2,7 @@
 //! and why the condition can be satisfied or cannot.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use super::ast::{Proposition, Test};
@@ -19,7 +20,38 @@ pub struct Judged {
     /// What each says.
     pub judgements: Vec<Judgement>,
     /// Each final state that one of them allows, and which do: a bit each.
-    pub allowed: HashMap<Vec<i32>, u32>,
+    pub allowed: States,
+}
+
+/// Final states, with which models allow them: a bit each.
+pub type States = HashMap<Vec<i32>, u32, BuildHasherDefault<Mixer>>;
+
+/// Mixes the values of a state. There is one lookup or more for each candidate,
+/// and nobody gains by choosing values that collide: only the own test is slow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..piece.len()].copy_from_slice(piece);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the highest and the lowest bits.
+        self.0 ^ self.0 >> 32
+    }
 }
 
 impl Judged {
@@ -53,7 +85,7 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
         test,
         models,
         findings: models.iter().map(|_| Finding::default()).collect(),
-        states: HashMap::new(),
+        states: States::default(),
         weaker: models.iter().map(|model| weaker(models, model)).collect(),
         candidates: 0,
         conflict: false,
@@ -73,8 +105,11 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
     let mut judged = Judged::default();
     for (index, (model, finding)) in models.iter().zip(findings).enumerate() {
         let allows = |allow: u32| allow >> index & 1 == 1;
-        let own = texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone());
-        let own = if models.len() == 1 { texts.drain(..).map(|(text, _)| text).collect() } else { own.collect() };
+        let own = if index + 1 == models.len() {
+            texts.drain(..).filter(|(_, allow)| allows(*allow)).map(|(text, _)| text).collect()
+        } else {
+            texts.iter().filter(|(_, allow)| allows(*allow)).map(|(text, _)| text.clone()).collect()
+        };
         let satisfied = satisfied.iter().filter(|allow| allows(**allow)).count();
         let mut judgement = finding.judgement(model.name, own, satisfied);
         judgement.candidates = candidates;
@@ -127,7 +162,7 @@ struct Bench<'a> {
     models: &'a [Model],
     findings: Vec<Finding>,
     /// Each final state and which models allow it, a bit each.
-    states: HashMap<Vec<i32>, u32>,
+    states: States,
     /// For each model those that allow whatever it does, a bit each.
     weaker: Vec<u32>,
     candidates: u64,

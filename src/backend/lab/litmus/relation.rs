@@ -3,8 +3,6 @@
 
 use std::ops::{BitAnd, BitOr, Sub};
 
-use arrayvec::ArrayVec;
-
 /// The most events an execution may have: a row is a machine word.
 pub const MOST_EVENTS: usize = 64;
 
@@ -58,7 +56,9 @@ impl BitAnd for Set {
 /// A relation: row `a` holds every `b` that `a` is related to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    rows: ArrayVec<u64, MOST_EVENTS>,
+    /// Those from `size` on are empty.
+    all: [u64; MOST_EVENTS],
+    size: usize,
 }
 
 impl Relation {
@@ -68,37 +68,45 @@ impl Relation {
     /// Where `size` exceeds [`MOST_EVENTS`].
     pub fn empty(size: usize) -> Self {
         assert!(size <= MOST_EVENTS, "an execution of {size} events");
-        Relation { rows: std::iter::repeat_n(0, size).collect() }
+        Relation { all: [0; MOST_EVENTS], size }
+    }
+
+    fn rows(&self) -> &[u64] {
+        &self.all[..self.size]
+    }
+
+    fn rows_mut(&mut self) -> &mut [u64] {
+        &mut self.all[..self.size]
     }
 
     /// How many events there are.
     pub fn size(&self) -> usize {
-        self.rows.len()
+        self.size
     }
 
     /// Relates `a` to `b`.
     pub fn insert(&mut self, a: usize, b: usize) {
-        self.rows[a] |= 1 << b;
+        self.rows_mut()[a] |= 1 << b;
     }
 
     /// Relates `a` to `b` no longer.
     pub fn remove(&mut self, a: usize, b: usize) {
-        self.rows[a] &= !(1 << b);
+        self.rows_mut()[a] &= !(1 << b);
     }
 
     /// Relates `a` to just these.
     pub fn set_row(&mut self, a: usize, row: Set) {
-        self.rows[a] = row.0;
+        self.rows_mut()[a] = row.0;
     }
 
     /// Whether `a` is related to `b`.
     pub fn contains(&self, a: usize, b: usize) -> bool {
-        self.rows[a] >> b & 1 == 1
+        self.rows()[a] >> b & 1 == 1
     }
 
     /// What `a` is related to.
     pub fn row(&self, a: usize) -> Set {
-        Set(self.rows[a])
+        Set(self.rows()[a])
     }
 
     /// All pairs, in order.
@@ -108,22 +116,26 @@ impl Relation {
 
     /// Whether no events are related.
     pub fn is_empty(&self) -> bool {
-        self.rows.iter().all(|row| *row == 0)
+        self.rows().iter().all(|row| *row == 0)
     }
 
     fn map(&self, row: impl Fn(usize, u64) -> u64) -> Relation {
-        Relation { rows: self.rows.iter().enumerate().map(|(a, own)| row(a, *own)).collect() }
+        let mut result = Relation::empty(self.size);
+        for (a, (new, own)) in result.rows_mut().iter_mut().zip(self.rows()).enumerate() {
+            *new = row(a, *own);
+        }
+        result
     }
 
     /// Adds the pairs of another.
     pub fn unite(&mut self, other: &Relation) {
-        self.rows.iter_mut().zip(&other.rows).for_each(|(row, other)| *row |= other);
+        self.rows_mut().iter_mut().zip(other.rows()).for_each(|(row, other)| *row |= other);
     }
 
     /// `self ; other`
     #[must_use]
     pub fn then(&self, other: &Relation) -> Relation {
-        self.map(|_, row| Set(row).iter().fold(0, |all, b| all | other.rows[b]))
+        self.map(|_, row| Set(row).iter().fold(0, |all, b| all | other.rows()[b]))
     }
 
     /// `self⁻¹`
@@ -147,11 +159,11 @@ impl Relation {
     pub fn closure(&self) -> Relation {
         let mut result = self.clone();
         for through in 0..self.size() {
-            let onwards = result.rows[through];
+            let onwards = result.rows()[through];
             if onwards == 0 {
                 continue;
             }
-            for row in &mut result.rows {
+            for row in result.rows_mut() {
                 if *row >> through & 1 == 1 {
                     *row |= onwards;
                 }
@@ -197,7 +209,7 @@ impl Relation {
             // lead to later events, so the last come first.
             let before = left;
             for a in (0..self.size()).rev() {
-                if self.rows[a] & left == 0 {
+                if self.rows()[a] & left == 0 {
                     left &= !(1 << a);
                 }
             }
@@ -224,7 +236,7 @@ macro_rules! operator {
             type Output = Relation;
             fn $method(self, other: &Relation) -> Relation {
                 let combine: fn(u64, u64) -> u64 = $combine;
-                self.map(|a, row| combine(row, other.rows[a]))
+                self.map(|a, row| combine(row, other.rows()[a]))
             }
         }
         impl $trait<Relation> for &Relation {

@@ -42,7 +42,7 @@ impl Plan {
         Plan { pace, chunk, spacing, lanes: 1, turn: 0 }
     }
 
-    const fn perpetual(chunk: usize, spacing: usize, lanes: usize) -> Self {
+    pub(super) const fn perpetual(chunk: usize, spacing: usize, lanes: usize) -> Self {
         Plan { pace: Pace::Perpetual, chunk, spacing, lanes, turn: 0 }
     }
 

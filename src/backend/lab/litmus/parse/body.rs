@@ -208,7 +208,7 @@ impl Parser<'_> {
     fn atomic_store(&mut self, ops: &mut Vec<Op>) -> Parsed<()> {
         let (offset, name) = self.word("a store")?;
         self.expect("(")?;
-        let to = self.pointer()?;
+        let to = self.accessed()?;
         self.expect(",")?;
         let value = self.expression(ops)?;
         let order = self.order_argument(name, "a store", &[Order::Relaxed, Order::Release, Order::SeqCst])?;

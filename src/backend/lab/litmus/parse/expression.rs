@@ -214,7 +214,7 @@ impl Parser<'_> {
             return Err(Complaint::new(offset, format!("'{name}' is not an atomic access that can be read here")));
         }
         self.expect("(")?;
-        let at = self.pointer()?;
+        let at = self.accessed()?;
         if kind == "atomic_load" {
             let order = self.order_argument(name, "a load", &[Order::Relaxed, Order::Acquire, Order::SeqCst])?;
             self.expect(")")?;
@@ -281,6 +281,7 @@ impl Parser<'_> {
                 return self.deeper(Self::pointer);
             }
             let inner = self.deeper(Self::pointer)?;
+            self.not_displaced()?;
             self.expect(")")?;
             return Ok(inner);
         }
@@ -291,6 +292,22 @@ impl Parser<'_> {
             let name = visible(word.as_bytes());
             Complaint::new(offset, format!("'{name}' is no parameter of this thread"))
         })
+    }
+
+    /// Refuses `x + (r0 ^ r0)` and `x[r0]` where a pointer was read.
+    fn not_displaced(&self) -> Parsed<()> {
+        if self.is("+") || self.is("-") || self.is("[") {
+            let what = "addresses are not computed: an access names one location, with nothing added to it";
+            return Err(Complaint::new(self.token.offset, what));
+        }
+        Ok(())
+    }
+
+    /// The location of an atomic access, its first argument.
+    pub(super) fn accessed(&mut self) -> Parsed<Location> {
+        let location = self.pointer()?;
+        self.not_displaced()?;
+        Ok(location)
     }
 
     /// `, memory_order_…` after the other arguments of `name`; `seq_cst` where
@@ -313,6 +330,11 @@ impl Parser<'_> {
     pub(super) fn order(&mut self) -> Parsed<Order> {
         let offset = self.token.offset;
         let (_, word) = self.word("a memory order")?;
+        if word == "memory_order_consume" {
+            let what = "memory_order_consume is not judged: C++ has given it up; \
+                compilers make memory_order_acquire of it";
+            return Err(Complaint::new(offset, what));
+        }
         ORDERS.iter().find(|(name, _)| *name == word).map(|(_, order)| *order).ok_or_else(|| {
             let names: Vec<&str> = ORDERS.iter().map(|(name, _)| *name).collect();
             let word = visible(word.as_bytes());

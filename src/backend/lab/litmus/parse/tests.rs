@@ -117,6 +117,18 @@ fn errors_name_line_and_column_and_what_was_expected() {
         ("C a\n{}\nP1 () {}\nexists (x=1)", "3:1: expected thread P0, found P1"),
         ("C a\n{ 3:r0=1; }\nP0 (int* x) {}\nexists (x=0)", "2:3: no thread 3: the last one is 0"),
         ("C a\n{ int *p = &x; }", "2:12: pointers as values are not read: a location holds an int"),
+        (
+            "C a\n{}\nP0 (atomic_int* x) { int r0 = atomic_load_explicit(x,memory_order_consume); }",
+            "3:54: memory_order_consume is not judged: C++ has given it up; compilers make memory_order_acquire of it",
+        ),
+        (
+            "C a\n{}\nP0 (atomic_int* x) { int r0 = 0; atomic_store(x + r0, 1); }",
+            "3:49: addresses are not computed: an access names one location, with nothing added to it",
+        ),
+        (
+            "C a\n{}\nP0 (int* x) { int r0 = 0; int r1 = *(x + r0); }",
+            "3:40: addresses are not computed: an access names one location, with nothing added to it",
+        ),
         ("C a\n{ int x[2]; }", "2:8: expected ';' or '}', found '['"),
         ("C a\n{ x=99999999999; }", "2:5: '99999999999' is no number that fits an int"),
         ("C a\n(* open", "2:1: this '(*' is never closed by '*)'"),

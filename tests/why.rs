@@ -111,7 +111,7 @@ fn is_deadlock_of_descriptors(kind: &str, more: &[&str]) {
         let read = std::fs::read_dir(path.join("fd"));
         read.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
-    if processes.map(refused).any(|refused| refused) {
+    if processes.into_iter().any(refused) {
         eprintln!(
             "skipped: {kind}: the descriptors of other users' processes may not be read; only that none is claimed"
         );

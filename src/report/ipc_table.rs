@@ -14,44 +14,28 @@ const BAR: usize = 24;
 struct Columns {
     key: usize,
     bar: usize,
-    setup: bool,
-    switches: bool,
-    cpu: bool,
-    buffer: bool,
+    /// So many of buffer, CPU time, switches and set-up time, from the first on.
+    more: usize,
 }
 
 impl Columns {
     /// What fits: the bars give way first, then what is looked at least.
     fn fitting(key: usize, width: usize) -> Self {
-        let all = Columns { key, bar: BAR, setup: true, switches: true, cpu: true, buffer: true };
-        let steps = [
-            all,
-            Columns { bar: 16, ..all },
-            Columns { bar: 8, ..all },
-            Columns { bar: 8, setup: false, ..all },
-            Columns { bar: 8, setup: false, switches: false, ..all },
-            Columns { bar: 8, setup: false, switches: false, cpu: false, ..all },
-            Columns { bar: 0, setup: false, switches: false, cpu: false, ..all },
-            Columns { bar: 0, setup: false, switches: false, cpu: false, buffer: false, ..all },
-        ];
+        let steps = [(BAR, 4), (16, 4), (8, 4), (8, 3), (8, 2), (8, 1), (0, 1), (0, 0)];
+        let steps = steps.map(|(bar, more)| Columns { key, bar, more });
         steps.into_iter().find(|columns| columns.width() <= width).unwrap_or(steps[steps.len() - 1])
     }
 
     fn width(self) -> usize {
-        let when = |shown: bool, width: usize| if shown { width } else { 0 };
+        let bar = if self.bar > 0 { self.bar + 2 } else { 0 };
         let figures = 2 + self.key + 10 + 2 + 11 + 3 * 10;
-        figures
-            + when(self.buffer, 7)
-            + when(self.bar > 0, self.bar + 2)
-            + when(self.cpu, 17)
-            + when(self.switches, 13)
-            + when(self.setup, 9)
+        figures + bar + [7, 17, 13, 9][..self.more].iter().sum::<usize>()
     }
 
     /// A line's beginning up to its figures, without spaces behind it.
     fn start(self, name: &str, wait: &str, buffer: &str) -> String {
         let key = self.key;
-        let buffer = if self.buffer { format!(" {buffer:>6}") } else { String::new() };
+        let buffer = if self.more > 0 { format!(" {buffer:>6}") } else { String::new() };
         format!("  {name:<key$} {wait:<9}{buffer}")
     }
 
@@ -63,10 +47,8 @@ impl Columns {
             let _ = write!(out, "  {bar:<width$}", width = self.bar);
         }
         let _ = write!(out, "  {figures}");
-        for (shown, text, width) in [(self.cpu, cpu, 15), (self.switches, switches, 11), (self.setup, setup, 7)] {
-            if shown {
-                let _ = write!(out, "  {text:>width$}");
-            }
+        for (text, width) in [(cpu, 15), (switches, 11), (setup, 7)].into_iter().take(self.more.saturating_sub(1)) {
+            let _ = write!(out, "  {text:>width$}");
         }
         out
     }

@@ -136,6 +136,11 @@ fn two_locks_taken_in_opposite_order() {
 }
 
 #[test]
+fn two_locks_of_which_the_kernel_refuses_one() {
+    is_deadlock("inherit", &[]);
+}
+
+#[test]
 fn two_processes_that_each_read_what_only_the_other_could_write() {
     is_deadlock_of_descriptors("pipes", &[]);
 }

@@ -246,6 +246,8 @@ impl Wait {
         match self.kind {
             WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
             WaitKind::Ptrace => "traced by",
+            // A child or a pidfd's process is at no end of anything.
+            WaitKind::Poll | WaitKind::Select | WaitKind::Epoll => "it is up to",
             kind if kind.is_lock() => "held by",
             _ => match self.mode {
                 Mode::All => "for all of",

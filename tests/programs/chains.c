@@ -219,7 +219,14 @@ static void named(const char *folder) {
 int main(int count, char **arguments) {
     const char *kind = count > 1 ? arguments[1] : "";
     timed = !strcmp(kind, "timed");
-    if (!strcmp(kind, "locks") || timed) threads();
+    if (!strcmp(kind, "inherit")) {
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+        pthread_mutex_init(&first, &attributes);
+        pthread_mutex_init(&second, &attributes);
+    }
+    if (!strcmp(kind, "locks") || !strcmp(kind, "inherit") || timed) threads();
     if (!strcmp(kind, "pipes")) pipes(0);
     if (!strcmp(kind, "third")) pipes(1);
     if (!strcmp(kind, "wait")) wait_before_read();

@@ -1,5 +1,6 @@
 // A mutex that a thread holds while another forks: in the child nobody lives
-// who could let it go. Or (argument "exit") whose holder ends.
+// who could let it go. Or (argument "exit", "inherit" for one that passes priority
+// on) whose holder ends.
 // prints: process, thread, address.
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -19,7 +20,14 @@ static void *hold(void *unused) {
 }
 
 int main(int argc, char **argv) {
-    ends = argc > 1 && !strcmp(argv[1], "exit");
+    int inherits = argc > 1 && !strcmp(argv[1], "inherit");
+    ends = inherits || (argc > 1 && !strcmp(argv[1], "exit"));
+    if (inherits) {
+        pthread_mutexattr_t attr;
+        pthread_mutexattr_init(&attr);
+        pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+        pthread_mutex_init(&mutex, &attr);
+    }
     pthread_barrier_init(&held, NULL, 2);
     pthread_t thread;
     pthread_create(&thread, NULL, hold, NULL);

@@ -59,6 +59,30 @@ fn a_thread_that_locks_twice_waits_for_itself() {
 }
 
 #[test]
+fn a_mutex_that_the_kernel_refused_names_its_holder() {
+    for (kind, timed, expected) in [
+        ("pi_self", "0", WaitKind::PthreadMutexPi),
+        ("pi_self", "1", WaitKind::PthreadMutexPi),
+        ("robust_pi_self", "0", WaitKind::PthreadMutexRobustPi),
+    ] {
+        for options in [&["-O0"][..], &["-O2", "-s"]] {
+            let (target, [main, _, address]) = pthread(kind, timed, options);
+            let wait = target.wait_of(main as i32, expected);
+            held_by(&wait, target.pid(), main);
+            assert_eq!((wait.address, wait.timed), (Some(address), timed == "1"), "{wait:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_mutex_without_a_living_holder_is_orphaned() {
+    let mut target = Target::program("orphan.c", &["-pthread"], &["inherit"]);
+    let [pid, _, _] = target.numbers();
+    let wait = target.wait_of(pid as i32, WaitKind::PthreadMutexPi);
+    assert!(wait.orphaned && wait.holders.is_empty(), "{wait:#?}");
+}
+
+#[test]
 fn a_statically_linked_program_is_decoded_where_it_has_symbols() {
     let (target, [main, waiter, _]) = pthread("normal", "0", &["-O2", "-static"]);
     let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);

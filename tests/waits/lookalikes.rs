@@ -13,7 +13,7 @@ fn is_plain_futex(mut target: Target) {
 
 #[test]
 fn perfect_bytes_without_the_code_of_a_mutex_are_refused() {
-    for kind in ["futex", "bitset", "shared", "inline"] {
+    for kind in ["futex", "bitset", "shared", "inline", "own_word"] {
         for options in [&["-pthread", "-O0"][..], &["-pthread", "-O2", "-s"]] {
             is_plain_futex(Target::program("lookalike.c", options, &[kind]));
         }

@@ -21,6 +21,7 @@
 //! both ways are taken, and only what happens on all of them counts. Nothing of
 //! this happens to the target: its memory is read, no more.
 
+mod argument;
 mod calls;
 mod execute;
 pub mod flow;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use iced_x86::Register;
 
+pub use self::argument::first_argument;
 pub use self::calls::{Kind, kind_of};
 use self::machine::Machine;
 pub use self::machine::{Memory, Written};

@@ -60,6 +60,7 @@ fn a_kernel_thread_is_in_no_system_call() {
     let machine = Machine::new("202 0x0 0x0 0x0 0x0 0x0 0x0", "kswapd");
     let wait = machine.decode_call(&Call::parse(b"0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0").unwrap()).unwrap();
     assert_eq!((wait.kind, &*wait.resource), (WaitKind::Other, "the kernel's own work (kswapd)"));
+    assert_eq!(wait.certainty, crate::model::wait::Certainty::Derived);
 }
 
 #[test]

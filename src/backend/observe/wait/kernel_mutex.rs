@@ -31,30 +31,44 @@ const KNOWN: u32 = TYPE | ROBUST | INHERIT | PSHARED | ELISION;
 
 /// The first fields of such a mutex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fields {
-    word: u32,
-    owner: u32,
-    nusers: u32,
-    kind: u32,
+pub(super) struct Fields {
+    pub(super) word: u32,
+    pub(super) owner: u32,
+    pub(super) nusers: u32,
+    pub(super) kind: u32,
 }
 
 impl Fields {
-    fn read(world: &World, pid: Pid, address: u64) -> Option<Self> {
+    pub(super) fn read(world: &World, pid: Pid, address: u64) -> Option<Self> {
         let [word, _, owner, nusers, kind] = world.words(pid, address).ok()?;
         Some(Fields { word, owner, nusers, kind })
     }
 
     /// The thread id in the word.
-    fn holder(&self) -> u32 {
+    pub(super) fn holder(&self) -> u32 {
         self.word & !(WAITERS | DIED)
     }
 
-    fn is_private(&self) -> bool {
+    pub(super) fn is_private(&self) -> bool {
         self.kind & PSHARED == 0
     }
 
+    /// The kind of a mutex that passes priorities on; `None` for any other.
+    pub(super) fn inherits(&self) -> Option<WaitKind> {
+        match self.kind & (ROBUST | INHERIT) {
+            INHERIT => Some(WaitKind::PthreadMutexPi),
+            bits if bits == ROBUST | INHERIT => Some(WaitKind::PthreadMutexRobustPi),
+            _ => None,
+        }
+    }
+
+    /// Whether a mutex that nobody holds may look so.
+    pub(super) fn is_free(&self) -> bool {
+        self.word == 0 && self.owner == 0 && self.nusers < 0x1_0000 && self.kind & !KNOWN == 0
+    }
+
     /// Whether a mutex that is held may look so.
-    fn plausible(&self) -> bool {
+    pub(super) fn plausible(&self) -> bool {
         let held = self.holder() != 0 && self.holder() == self.owner && (1..0x1_0000).contains(&self.nusers);
         held && self.kind & !KNOWN == 0
     }

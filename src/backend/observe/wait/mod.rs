@@ -41,6 +41,7 @@ mod pthread_mutex;
 mod pthread_rwlock;
 mod pthread_sync;
 mod record_lock;
+mod refused_mutex;
 mod rust;
 mod rust_mutex;
 mod rust_sync;
@@ -93,6 +94,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &stopped::Stopped,
     &pthread_mutex::PthreadMutex,
     &kernel_mutex::KernelMutex,
+    &refused_mutex::RefusedMutex,
     &thread_join::ThreadJoin,
     &pthread_rwlock::PthreadRwlock,
     &pthread_sync::PthreadSync,

@@ -38,7 +38,9 @@ impl Decoder for Other {
         };
         let kind = if facts.state == State::Disk { WaitKind::Disk } else { WaitKind::Other };
         let mut wait = Wait::new(kind, resource);
-        wait.certainty = if kind == WaitKind::Disk { Certainty::Derived } else { Certainty::Unknown };
+        // A thread of the kernel is known by being in no call of a program.
+        let derived = kind == WaitKind::Disk || *facts.call == Call::Kernel;
+        wait.certainty = if derived { Certainty::Derived } else { Certainty::Unknown };
         wait.partial = true;
         if facts.state == State::Disk {
             wait.evidence.push("state D: no signal wakes it".to_owned());

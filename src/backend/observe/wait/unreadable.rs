@@ -34,7 +34,8 @@ const PLACES: &[(&str, WaitKind, &str)] = &[
 /// The wait as the place in the kernel tells it, without any holder.
 pub(super) fn from_wchan(facts: &Facts<'_>, error: Errno) -> Wait {
     let known = PLACES.iter().find(|(place, ..)| facts.has_wchan() && facts.wchan.contains(place));
-    let (kind, resource) = known.map_or((WaitKind::Other, "not permitted to see"), |&(_, kind, what)| (kind, what));
+    let (kind, resource) =
+        known.map_or((WaitKind::Other, "something not permitted to see"), |&(_, kind, what)| (kind, what));
     let mut wait = Wait::new(kind, resource);
     wait.timed = kind == WaitKind::Sleep;
     wait.partial = true;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::World;
-use crate::backend::observe::rehearsal::{Function, Memory, Stage};
+use crate::backend::observe::rehearsal::{Function, Memory, Stage, first_argument};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::epilogue::leave;
 use crate::backend::observe::target::module::Runtime;
@@ -142,6 +142,14 @@ impl World {
         let stage = self.stage(facts.pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         stage.frames(&Memory::new(&read), sp, pc).frames
+    }
+
+    /// The first argument of the call that a frame of a process is in, if the code before
+    /// the call tells.
+    pub(in crate::backend::observe::wait) fn first_argument(&mut self, pid: Pid, frame: &Frame) -> Option<u64> {
+        let stage = self.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        first_argument(frame, &Memory::new(&read))
     }
 
     /// Where the live frames of a blocked thread are in its code, innermost first.

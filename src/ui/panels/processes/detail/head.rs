@@ -33,7 +33,7 @@ pub(super) fn summary(process: &Process, table: &ProcessTable, width: usize, loo
         Line::styled(process.command(), look.style(Role::Text)),
     ];
     if let Some(wait) = &process.wait {
-        // `not permitted to see` and `in the kernel` are no things to wait for.
+        // `something not permitted to see` and `in the kernel` are no things to wait for.
         let lead = if wait.kind == WaitKind::Other { "waits: " } else { "waits for " };
         let lead = Span::styled(lead, look.style(Role::Dim));
         lines.push(std::iter::once(lead).chain(wait_spans(wait, table, look)).collect());

@@ -28,22 +28,24 @@ pub(super) fn each_descriptor(
 /// of one process; false where it may not be read.
 pub(super) fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
     let mut tables = Tables::new(root, pid);
-    let readable =
-        match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
-            // Its main thread may have ended before others: it has none left.
-            Ok(count) => {
-                if count > 0 {
-                    tables.seen.push(pid);
-                }
-                true
-            }
-            Err(Errno::ACCESS | Errno::PERM) => return !may_hold_descriptors(root, pid),
-            Err(_) => true,
-        };
+    let mut readable = true;
+    match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
+        // Its main thread may have ended before others: it has none left.
+        Ok(0) => {}
+        Ok(_) => tables.seen.push(pid),
+        Err(Errno::ACCESS | Errno::PERM) => match who_may_hold(root, pid) {
+            Holding::Nobody => return true,
+            Holding::Main => return false,
+            // Of a main thread that has ended only root may ask anything.
+            Holding::Others => (tables.without_main, readable) = (true, false),
+        },
+        Err(_) => {}
+    }
     for tid in tables.others() {
-        let _ = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
+        let read = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
             each(directory, tid, fd, link);
         });
+        readable |= read.is_ok();
     }
     readable
 }
@@ -69,11 +71,13 @@ struct Tables<'r> {
     pid: Pid,
     /// Threads with different tables, all of which are known.
     seen: Vec<Pid>,
+    /// The main thread has ended, and says nothing.
+    without_main: bool,
 }
 
 impl<'r> Tables<'r> {
     fn new(root: &'r ProcRoot, pid: Pid) -> Self {
-        Tables { root, pid, seen: Vec::new() }
+        Tables { root, pid, seen: Vec::new(), without_main: false }
     }
 
     /// The first thread of each further table.
@@ -88,6 +92,7 @@ impl<'r> Tables<'r> {
         let (mut tids, mut others) = (Vec::new(), Vec::new());
         let _ = numbers(self.root.directory(), &task, &mut tids);
         tids.sort_unstable();
+        tids.retain(|&tid| tid != self.pid || !self.without_main);
         for tid in tids {
             if self.seen.iter().all(|&known| kcmp::share_descriptors(known, tid) == Ok(false)) {
                 self.seen.push(tid);
@@ -147,15 +152,60 @@ pub(super) fn access_of(directory: &OwnedFd, fd: i32) -> Access {
     }
 }
 
-/// Kernel threads and zombies have no descriptors.
-fn may_hold_descriptors(root: &ProcRoot, pid: Pid) -> bool {
+/// Who of a process can have descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holding {
+    /// Kernel threads and zombies have none.
+    Nobody,
+    /// The main thread, and with it mostly all.
+    Main,
+    /// The main thread has ended before others.
+    Others,
+}
+
+fn who_may_hold(root: &ProcRoot, pid: Pid) -> Holding {
     let mut content = Vec::new();
     if root.read_into(&format!("{pid}/stat"), &mut content).is_err() {
-        return false;
+        return Holding::Nobody;
     }
-    let Some(end) = content.iter().rposition(|&byte| byte == b')') else { return true };
+    let Some(end) = content.iter().rposition(|&byte| byte == b')') else { return Holding::Main };
     let fields = OsStr::from_bytes(&content[end + 1..]).to_string_lossy();
     let mut fields = fields.split_ascii_whitespace();
     let (state, parent) = (fields.next(), fields.next());
-    !(pid == 2 || parent == Some("2") || matches!(state, Some("Z" | "X")))
+    // The number of threads is the twentieth field of all, the first two of which
+    // are before these (proc_pid_stat(5)).
+    let threads = fields.nth(15).and_then(|threads| threads.parse::<u32>().ok());
+    match state {
+        _ if pid == 2 || parent == Some("2") => Holding::Nobody,
+        Some("Z" | "X") if threads.is_some_and(|threads| threads > 1) => Holding::Others,
+        Some("Z" | "X") => Holding::Nobody,
+        _ => Holding::Main,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the kernel has told of a process that sleeps, a zombie, one whose main
+    /// thread has ended before another, and a kernel thread.
+    #[test]
+    fn who_may_hold_descriptors_is_told_by_the_state_and_the_number_of_threads() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("7")).unwrap();
+        let root = ProcRoot::open(directory.path()).unwrap();
+        assert_eq!(who_may_hold(&root, 7), Holding::Nobody, "it is gone");
+        let rest = "7 7 0 -1 4194304 104 0 0 0 0 0 0 0 20 0";
+        let cases = [
+            (format!("7 (a) b) S 1 {rest} 1 0 9"), Holding::Main),
+            (format!("7 (a) b) Z 1 {rest} 1 0 9"), Holding::Nobody),
+            (format!("7 (a) b) Z 1 {rest} 2 0 9"), Holding::Others),
+            (format!("7 (kworker) I 2 {rest} 1 0 9"), Holding::Nobody),
+            ("7 (cut".to_owned(), Holding::Main),
+        ];
+        for (stat, expected) in cases {
+            std::fs::write(directory.path().join("7/stat"), &stat).unwrap();
+            assert_eq!(who_may_hold(&root, 7), expected, "{stat}");
+        }
+    }
 }

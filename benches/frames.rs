@@ -36,6 +36,11 @@ use syncscope::ui::panels::PANELS;
 
 /// How long the backend works for what the panels show.
 const GATHER: Duration = Duration::from_secs(3);
+/// Threads of the lock lab, and the acquisitions for which it works longer, up to
+/// this long.
+const THREADS: usize = 64;
+const ACQUISITIONS: u64 = 10_000_000;
+const PATIENCE: Duration = Duration::from_secs(20);
 const PROCESSES: usize = 2_000;
 const FRAMES: usize = 300;
 /// What the slowest panel's frame may take at p99.
@@ -84,15 +89,22 @@ fn gather() -> Vec<Update> {
     for command in [
         Command::Watch(all),
         Command::Ipc(LabCommand::Run(IpcSpec::default())),
-        Command::Locks(LabCommand::Run(LockSpec::default())),
+        Command::Locks(LabCommand::Run(LockSpec { threads: THREADS, ..LockSpec::default() })),
         Command::Litmus(LabCommand::Run(LitmusSpec::store_buffering())),
         Command::Child(ChildCommand::Spawn(Box::new(spec))),
     ] {
         backend.send(command);
     }
-    let end = Instant::now() + GATHER;
+    let began = Instant::now();
     let mut latest: Vec<Update> = Vec::new();
-    while backend.bell().recv_deadline(end).is_ok() {
+    let enough = |latest: &[Update]| {
+        let recorded = |update: &Update| match update {
+            Update::Locks(progress) => progress.value.recording.recorded,
+            _ => 0,
+        };
+        latest.iter().any(|update| recorded(update) >= ACQUISITIONS)
+    };
+    while backend.bell().recv_deadline(began + if enough(&latest) { GATHER } else { PATIENCE }).is_ok() {
         backend.poll(|update| {
             latest.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&update));
             latest.push(update);

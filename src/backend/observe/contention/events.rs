@@ -17,6 +17,7 @@ use super::record::{Record, Sample};
 use super::refusal;
 use super::set::{Points, Role, Set};
 use super::tally::Tally;
+use super::told::{Told, What, word};
 use super::waits::{Waits, Wake, Word};
 use crate::backend::observe::wait::Call;
 use crate::model::{Fault, Nanos, Pid};
@@ -29,7 +30,7 @@ const TURN_MS: u32 = 40;
 /// the switch itself.
 const SETTLED: Nanos = Nanos(2_000_000);
 /// So many stacks are looked at in a second.
-const STACKS: u64 = 400;
+const STACKS: u64 = 100;
 /// So long, in one turn: the rings fill meanwhile.
 const LOOKING: Nanos = Nanos(15_000_000);
 /// Others' blocks in one turn that are worth a new filter, and how long that is
@@ -47,7 +48,7 @@ pub(super) struct Events {
     set: Set,
     code: FutexCode,
     waits: Waits,
-    pending: Vec<(Role, Sample)>,
+    pending: Vec<Told>,
     ended: Vec<(Nanos, Pid)>,
     /// The threads that the filter names, and the number above which all pass;
     /// `None` where threads have other numbers in events than here.
@@ -150,9 +151,10 @@ impl Events {
 
     fn read(&mut self) {
         let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, thinned, .. } = self;
+        let (points, code) = (&self.points, &self.code);
         set.drain(|role, record| match record {
             Record::Sample(sample) if sample.time <= *since => {}
-            Record::Sample(sample) => pending.extend(role.map(|role| (role, sample))),
+            Record::Sample(sample) => pending.extend(role.and_then(|role| Told::of(role, sample, points, code))),
             Record::Ended { pid, tid, time } if pid == *target => ended.push((time, tid)),
             Record::Born { pid, tid } if pid == *target => {
                 let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
@@ -167,15 +169,15 @@ impl Events {
     /// Works off what is settled, in order.
     fn work(&mut self, reader: &mut Reader, settled: Nanos) {
         let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_by_key(|(_, sample)| sample.time);
-        let now = pending.partition_point(|(_, sample)| sample.time <= settled);
+        pending.sort_by_key(|told| told.time);
+        let now = pending.partition_point(|told| told.time <= settled);
         let began = clock::monotonic();
-        for (role, sample) in pending.drain(..now) {
-            match role {
-                Role::Blocks => self.block(&sample),
-                Role::Wakes => self.wake(reader, &sample),
-                Role::Stacks if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
-                Role::Stacks => self.thinned = true,
+        for Told { time, by, what } in pending.drain(..now) {
+            match what {
+                What::Block(word, number) => self.block(reader, (by, time), word, number),
+                What::Wake(woken, arguments) => self.wake(reader, woken, Wake { by, arguments, time }),
+                What::Stack(sample) if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
+                What::Stack(_) => self.thinned = true,
             }
         }
         self.pending = pending;
@@ -189,36 +191,34 @@ impl Events {
         });
     }
 
-    fn block(&mut self, sample: &Sample) {
-        if sample.pid != self.pid {
+    fn block(
+        &mut self,
+        reader: &mut Reader,
+        ((pid, tid), time): ((Pid, Pid), Nanos),
+        word: Option<Word>,
+        number: Option<Pid>,
+    ) {
+        if pid != self.pid {
             self.strange += 1;
             return;
         }
         self.turn_blocks += 1;
         if self.filter.is_none()
-            && let Some(number) = self.points.switch.fields.get("prev_pid").and_then(|&(at, _)| sample.number(at))
+            && let Some(number) = number
         {
-            self.numbers.insert(number, sample.tid);
+            self.numbers.insert(number, tid);
         }
-        self.waits.blocked(sample.tid, self.word(sample), sample.time);
+        let (target, world) = (self.pid, &mut reader.world);
+        self.waits.blocked(tid, word, time, |own, there| world.same_word((target, own), there));
     }
 
-    /// The futex that a thread blocked for, if it is one.
-    fn word(&self, sample: &Sample) -> Option<Word> {
-        let arguments = sample.registers.as_ref()?.arguments();
-        Word::waited_for(arguments).filter(|_| self.code.is_wait(&sample.chain))
-    }
-
-    fn wake(&mut self, reader: &mut Reader, sample: &Sample) {
-        let Some(number) = self.points.waking.fields.get("pid").and_then(|&(at, _)| sample.number(at)) else { return };
+    fn wake(&mut self, reader: &mut Reader, number: Pid, wake: Wake) {
         let woken = if self.filter.is_some() {
             number
         } else {
             let Some(&woken) = self.numbers.get(&number) else { return };
             woken
         };
-        let arguments = sample.registers.as_ref().map(super::record::UserRegisters::arguments);
-        let wake = Wake { by: (sample.pid, sample.tid), arguments, time: sample.time };
         let target = self.pid;
         let own = self.waits.word_of(woken);
         let world = &mut reader.world;
@@ -231,7 +231,7 @@ impl Events {
         if sample.pid != self.pid {
             return;
         }
-        let Some(word) = self.word(sample) else { return };
+        let Some(word) = word(sample, &self.code) else { return };
         self.thinned |= sample.period > 1;
         let Some(way) = reader.look(sample) else { return };
         if let Some(tally) = self.waits.tally(word) {
@@ -251,7 +251,7 @@ impl Events {
         let moment = clock::monotonic();
         self.set.stop();
         self.read();
-        self.pending.retain(|(_, sample)| sample.time <= moment);
+        self.pending.retain(|told| told.time <= moment);
         self.before += self.set.lost().unwrap_or(0);
         (self.set, self.filter, self.since) = (set, filter, moment);
     }

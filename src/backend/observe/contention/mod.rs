@@ -6,6 +6,7 @@
 //!   set      the events that are opened          record  their samples, taken apart
 //!   filter   the target's threads only           kernel  which blocks are futex waits
 //!   waits    blocks and wake-ups as waits        refusal why there are none
+//!   told     what is kept of a sample
 //! sampling   readings of /proc, where there are no events
 //! reader     what is asked of the target: threads, memory, frames
 //!   names    what a futex word belongs to        stacks  by which calls it is reached
@@ -29,6 +30,7 @@ mod sampling;
 mod set;
 mod stacks;
 mod tally;
+mod told;
 mod waits;
 mod watch;
 

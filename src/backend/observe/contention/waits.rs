@@ -110,8 +110,16 @@ impl Waits {
         self.threads.entry(tid).or_default().open = Some(open);
     }
 
-    /// A thread has left its CPU, to wait for this word or something else.
-    pub(super) fn blocked(&mut self, tid: Pid, word: Option<Word>, time: Nanos) {
+    /// A thread has left its CPU, to wait for this word or something else. `same`
+    /// says whether the word of another process is the one at this address here: a
+    /// wake-up that was told before its block can be asked of only now.
+    pub(super) fn blocked(
+        &mut self,
+        tid: Pid,
+        word: Option<Word>,
+        time: Nanos,
+        mut same: impl FnMut(u64, (Pid, u64)) -> bool,
+    ) {
         let thread = self.threads.entry(tid).or_default();
         let early = thread.early.take();
         let before = thread.open.replace(Open { word, since: time, older: false, early });
@@ -120,7 +128,9 @@ impl Waits {
         }
         let Some(Open { word: Some(word), since, older, early: woken }) = before else { return };
         match woken {
-            Some(wake) => self.close(tid, word, (since, older), &wake, |_, _| false),
+            Some(wake) => {
+                self.close(tid, word, (since, older), &wake, |pid, address| same(word.address, (pid, address)));
+            }
             // Its end was not told. What was found at the beginning and is now blocked
             // anew had ended before anything was told of it.
             None if older => {}
@@ -220,13 +230,17 @@ mod tests {
         false
     }
 
+    fn nowhere(_: u64, _: (Pid, u64)) -> bool {
+        false
+    }
+
     #[test]
     fn a_wait_lasts_from_block_to_wake_up() {
         let mut waits = Waits::new(PID);
-        waits.blocked(7, Some(LOCK), Nanos(100));
+        waits.blocked(7, Some(LOCK), Nanos(100), nowhere);
         assert_eq!(waits.waiting()[&0x1000], (1, false));
         waits.woken(7, wake(8, 0x1000, 400), never);
-        waits.blocked(7, None, Nanos(500));
+        waits.blocked(7, None, Nanos(500), nowhere);
         waits.woken(7, wake(8, 0x1000, 600), never);
         assert!(waits.waiting().is_empty());
         let words = waits.take();
@@ -249,11 +263,11 @@ mod tests {
             Wake { by: (200, 201), ..wake(8, 0x1000, 200) },
         ];
         for other in others {
-            waits.blocked(7, Some(LOCK), Nanos(100));
+            waits.blocked(7, Some(LOCK), Nanos(100), nowhere);
             waits.woken(7, other, |_, _| true);
         }
         let requeue = Wake { arguments: Some([0x3000, 0x84, 1, 0, 0x1000]), ..wake(8, 0, 200) };
-        waits.blocked(7, Some(LOCK), Nanos(100));
+        waits.blocked(7, Some(LOCK), Nanos(100), nowhere);
         waits.woken(7, requeue, never);
         let words = waits.take();
         assert_eq!((words[&0x1000].waits, words[&0x1000].unproven, words[&0x1000].pairs.len()), (5, 4, 1));
@@ -265,7 +279,7 @@ mod tests {
         let word = Word { shared: true, ..LOCK };
         let from = |address| Wake { by: (200, 201), arguments: Some([address, 1, 1, 0, 0]), time: Nanos(300) };
         for address in [0x9000, 0x1000] {
-            waits.blocked(7, Some(word), Nanos(100));
+            waits.blocked(7, Some(word), Nanos(100), nowhere);
             waits.woken(7, from(address), |pid, address| (pid, address) == (200, 0x9000));
         }
         let words = waits.take();
@@ -276,16 +290,16 @@ mod tests {
     #[test]
     fn a_wake_up_that_overtakes_its_block_ends_it() {
         let mut waits = Waits::new(PID);
-        waits.blocked(7, Some(LOCK), Nanos(100));
+        waits.blocked(7, Some(LOCK), Nanos(100), nowhere);
         waits.woken(7, wake(8, 0x1000, 150), never);
         // Told before the block that it ends.
         waits.woken(7, wake(8, 0x1000, 199), never);
-        waits.blocked(7, Some(LOCK), Nanos(200));
-        waits.blocked(7, Some(LOCK), Nanos(300));
+        waits.blocked(7, Some(LOCK), Nanos(200), nowhere);
+        waits.blocked(7, Some(LOCK), Nanos(300), nowhere);
         // Of a block that did not come about: the next one is ended by its own.
         waits.woken(7, wake(9, 0x1000, 350), never);
         waits.woken(7, wake(9, 0x1000, 360), never);
-        waits.blocked(7, Some(LOCK), Nanos(400));
+        waits.blocked(7, Some(LOCK), Nanos(400), nowhere);
         waits.woken(7, wake(8, 0x1000, 450), never);
         let tally = &waits.take()[&0x1000];
         assert_eq!((tally.waits, tally.waited, tally.unproven), (4, Nanos(50 + 50 + 50), 0));
@@ -294,8 +308,8 @@ mod tests {
     #[test]
     fn a_wait_whose_end_was_lost_has_no_length() {
         let mut waits = Waits::new(PID);
-        waits.blocked(7, Some(LOCK), Nanos(100));
-        waits.blocked(7, None, Nanos(9_000));
+        waits.blocked(7, Some(LOCK), Nanos(100), nowhere);
+        waits.blocked(7, None, Nanos(9_000), nowhere);
         let tally = &waits.take()[&0x1000];
         assert_eq!((tally.waits, tally.waited, tally.unproven), (1, Nanos(0), 1));
         assert_eq!(tally.durations.distribution().quantiles.count, 0);
@@ -317,7 +331,7 @@ mod tests {
     fn of_too_many_words_the_further_ones_are_only_counted() {
         let mut waits = Waits::new(PID);
         for number in 0..WORDS as u64 + 10 {
-            waits.blocked(7, Some(Word { address: 0x1000 + number * 8, shared: false }), Nanos(100));
+            waits.blocked(7, Some(Word { address: 0x1000 + number * 8, shared: false }), Nanos(100), nowhere);
             waits.woken(7, wake(8, 0, 150), never);
         }
         assert_eq!((waits.crowded, waits.take().len()), (10, WORDS));
@@ -328,5 +342,22 @@ mod tests {
         assert_eq!(Word::waited_for([8, 0x189, 2, 0, 0]), Some(Word { address: 8, shared: false }));
         assert_eq!(Word::waited_for([8, 0, 2, 0, 0]), Some(Word { address: 8, shared: true }));
         assert_eq!(Word::waited_for([8, 0x81, 1, 0, 0]), None);
+    }
+
+    #[test]
+    fn a_wake_up_by_another_process_is_proven_even_where_it_is_told_before_the_block() {
+        let mut waits = Waits::new(PID);
+        let word = Word { address: 0x1000, shared: true };
+        let theirs = Wake { by: (900, 901), arguments: Some([0x5000, 1, 1, 0, 0]), time: Nanos(90) };
+        for here in [0x1000, 0x2000] {
+            waits.blocked(7, None, Nanos(10), nowhere);
+            waits.woken(7, theirs, never);
+            // It runs now, and is woken for the wait that it is about to begin.
+            waits.woken(7, theirs, never);
+            waits.blocked(7, Some(word), Nanos(100), nowhere);
+            waits.blocked(7, None, Nanos(200), |own, there| (own, there) == (here, (900, 0x5000)));
+        }
+        let tally = &waits.take()[&0x1000];
+        assert_eq!((tally.waits, tally.unproven), (2, 1));
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn handoffs(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let columns = usize::from(area.width.saturating_sub(LABEL + 4) / width).min(matrix.len());
     let rows = usize::from(area.height.saturating_sub(3) / height).min(matrix.len());
     let note = if columns.min(rows) < matrix.len() { format!("{columns} of {}", matrix.len()) } else { String::new() };
-    let inside = frame::draw(screen, area, "Hand-offs, ↓ to →", &note, theme);
+    let inside = frame::draw(screen, area, "Hand-offs ↓ to → %", &note, theme);
     let buffer = screen.buffer_mut();
     let dim = theme.style(Role::Dim);
     let every = if width < 3 { 5 } else { 1 };
@@ -66,7 +66,7 @@ pub(super) fn handoffs(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }
     let grid =
         Rect { x: inside.x + LABEL, y: inside.y + 1, width: columns as u16 * width, height: rows as u16 * height };
-    heat::matrix_of(buffer, grid.intersection(inside), matrix, (width, height), theme);
+    heat::rows(buffer, grid.intersection(inside), matrix, (width, height), theme);
 }
 
 /// Draws the waits, and below them the holds where there is room.

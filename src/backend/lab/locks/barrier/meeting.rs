@@ -115,7 +115,7 @@ impl<B: Barrier> Meeting<B> {
         if pen.me() == 0 && phase > 1 {
             // All have arrived at this one: they have said who led the last.
             let leaders = self.leaders[(phase - 1) as usize % KEPT].swap(0, Relaxed);
-            tally.check(ONE_LEADER, u32::from(leaders != 1));
+            tally.check(ONE_LEADER, if leaders == 1 { 0 } else { pen.me() + 1 });
         }
     }
 

@@ -106,12 +106,12 @@ fn is_deadlock(kind: &str, more: &[&str]) {
 /// A deadlock over descriptors. Who may not read those of all processes cannot
 /// rule out that one of them acts: there it is unknown, and none is claimed.
 fn is_deadlock_of_descriptors(kind: &str, more: &[&str]) {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let mut processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let refused = |path: std::path::PathBuf| {
         let read = std::fs::read_dir(path.join("fd"));
         read.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
-    if processes.map(refused).any(|refused| refused) {
+    if processes.any(refused) {
         eprintln!(
             "skipped: {kind}: the descriptors of other users' processes may not be read; only that none is claimed"
         );

@@ -94,7 +94,7 @@ pub fn lines(found: &Result<Finding, Fault>) -> Vec<String> {
         Some(true) => {}
         Some(false) => lines.push("⚑ this is not what the manual says".to_owned()),
         None => {
-            lines.push("? it hangs; what could not be seen of why, and what that would need, stands above".to_owned())
+            lines.push("? it hangs; what could not be seen of why, and what that would need, stands above".to_owned());
         }
     }
     lines.push(format!("⇒ {}", finding.statement));

@@ -11,6 +11,7 @@ const BAR: usize = 24;
 
 /// Which columns are shown, and how wide the bars are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each column is shown or not")]
 struct Columns {
     key: usize,
     bar: usize,

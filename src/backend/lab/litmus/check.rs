@@ -1,10 +1,10 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+pub use self::states::States;
 use super::ast::{Proposition, Test};
 use super::axiom::Violation;
 use super::candidates::{Ended, Search, Visitor, enumerate};
@@ -21,37 +21,6 @@ pub struct Judged {
     pub judgements: Vec<Judgement>,
     /// Each final state that one of them allows, and which do: a bit each.
     pub allowed: States,
-}
-
-/// Final states, with which models allow them: a bit each.
-pub type States = HashMap<Vec<i32>, u32, BuildHasherDefault<Mixer>>;
-
-/// Mixes the values of a state. There is one lookup or more for each candidate,
-/// and nobody gains by choosing values that collide: only the own test is slow.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn write(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..piece.len()].copy_from_slice(piece);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        // The table looks at the highest and the lowest bits.
-        self.0 ^ self.0 >> 32
-    }
 }
 
 impl Judged {
@@ -399,6 +368,8 @@ pub fn describe(test: &Test, x: &Execution, event: usize) -> String {
     };
     format!("P{thread}: {access}")
 }
+
+mod states;
 
 #[cfg(test)]
 mod cases;

@@ -11,7 +11,6 @@ const BAR: usize = 24;
 
 /// Which columns are shown, and how wide the bars are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each column is shown or not")]
 struct Columns {
     key: usize,
     bar: usize,

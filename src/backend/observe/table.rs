@@ -117,6 +117,7 @@ impl Table {
         self.drop_the_gone();
         publish(self.publish(began, true));
         if self.rounds % TIDY == TIDY_FIRST {
+            self.source.world.rest();
             heap::trim();
             code::give_back();
         }

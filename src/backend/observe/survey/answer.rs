@@ -95,6 +95,7 @@ impl Surveyor {
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
             threads.push(GraphThread { id: *id, process, thread, state: *state, wait, verdict });
         }
+        self.source.world.rest();
         sorting::by_key(&mut self.unreadable, |process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
         WaitGraph {

@@ -16,8 +16,10 @@ use crate::sys::procroot::ProcRoot;
 
 /// So many files are kept open between scans.
 const KEPT: usize = 48;
-/// So many names are kept of one file.
+/// So many names are kept of one file, and so many lines.
 const NAMES: usize = 2048;
+/// A call frame table above this is read anew for each survey.
+const LARGE: usize = 2 << 20;
 
 /// A C library whose memory layouts are known, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct Module {
     imports: Option<HashMap<u64, Arc<str>>>,
     /// `Err` until they are asked for.
     lines: Result<Option<Lines>, Unread>,
+    places: HashMap<u64, Vec<Line>>,
     path: Arc<str>,
     names: HashMap<u64, Option<Symbol>>,
     by_start: BTreeMap<u64, Symbol>,
@@ -87,11 +90,29 @@ impl Module {
     /// The lines of source at an address of the file's own numbering, innermost
     /// first.
     pub fn lines(&mut self, own: u64) -> Vec<Line> {
+        if let Some(known) = self.places.get(&own) {
+            return known.clone();
+        }
         if self.lines.is_err() {
             self.lines = Ok(self.elf.as_ref().and_then(Lines::of));
         }
-        let lines = self.lines.as_ref().ok().and_then(Option::as_ref);
-        lines.map(|lines| lines.at(own)).unwrap_or_default()
+        let Ok(Some(lines)) = &self.lines else { return Vec::new() };
+        let found = lines.at(own);
+        if self.places.len() >= NAMES {
+            self.places.clear();
+        }
+        self.places.insert(own, found.clone());
+        found
+    }
+
+    /// Lets go of what is large and can be read again.
+    fn rest(&mut self) {
+        if matches!(self.lines, Ok(Some(_))) {
+            self.lines = Err(Unread);
+        }
+        if self.frames.as_ref().is_ok_and(|table| table.as_ref().is_some_and(|table| table.size() > LARGE)) {
+            self.frames = Err(Unread);
+        }
     }
 
     /// The symbol whose address the linker puts into this place, by the file's own
@@ -166,10 +187,17 @@ impl Modules {
             frames: Err(Unread),
             imports: None,
             lines: Err(Unread),
+            places: HashMap::new(),
             path: mapping.name.clone(),
             names: HashMap::new(),
             by_start: BTreeMap::new(),
         }))
+    }
+
+    /// Lets go of what is large and can be read again: a program's debug
+    /// information may be larger than all else that a monitor keeps.
+    pub fn rest(&mut self) {
+        self.by_file.values_mut().for_each(Module::rest);
     }
 }
 

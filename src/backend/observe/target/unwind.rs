@@ -132,6 +132,11 @@ impl FrameTable {
         FrameTable { bytes, sorted: Vec::new(), bases: BaseAddresses::default().set_eh_frame(address) }
     }
 
+    /// How many bytes of the file it holds.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.sorted.len()
+    }
+
     /// With the content and the address of the section `.eh_frame_hdr`.
     #[must_use]
     pub fn sorted(mut self, bytes: Vec<u8>, address: u64) -> Self {

@@ -111,6 +111,10 @@ impl Source for Live {
         }
         in_mapping(mapping, address)
     }
+
+    fn rest(&mut self) {
+        self.modules.rest();
+    }
 }
 
 impl Live {

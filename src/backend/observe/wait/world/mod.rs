@@ -101,6 +101,9 @@ pub(super) trait Source: Debug + Send {
 
     /// Names the memory at an address: symbol, section and file.
     fn place(&mut self, root: &ProcRoot, pid: Pid, maps: &Maps, address: u64) -> String;
+
+    /// Lets go of what is large and can be read again.
+    fn rest(&mut self) {}
 }
 
 /// Where decoders look things up during one scan.
@@ -172,6 +175,11 @@ impl World {
             self.ends = None;
         }
         self.ends_outdated |= self.ends.as_ref().is_some_and(old);
+    }
+
+    /// Lets go of what is large and can be read again, until somebody asks again.
+    pub fn rest(&mut self) {
+        self.source.rest();
     }
 
     /// Whether every answer shall rest on readings of this scan, and name every

@@ -55,10 +55,7 @@ pub(super) fn thread_in(world: &mut World, pid: Pid, owner: Pid, identity: &Iden
     let near_maps_it = near.map(|holder| maps_it(world, holder.pid, identity));
     found.extend(near.filter(|_| near_maps_it == Some(Some(true))));
     let mut hidden = near_maps_it == Some(None);
-    for other in world.numbers_in(".") {
-        if !world.is_in_other_namespace(pid, other) {
-            continue;
-        }
+    for other in world.processes_elsewhere(pid) {
         let Some(tid) = world.thread_by_inner_number(other, owner) else { continue };
         match maps_it(world, other, identity) {
             Some(true) => found.push(Holder { pid: other, tid: Some(tid) }),

@@ -35,8 +35,8 @@ use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::procroot::ProcRoot;
 
-/// An index of descriptors is used so long for the process table; a precise
-/// answer never uses one of an earlier scan.
+/// An index of descriptors, or of processes in other pid namespaces, is used so
+/// long for the process table; a precise answer never uses one of an earlier scan.
 const ENDS_LAST: Nanos = Nanos(3_000_000_000);
 /// An index this young is not read anew for what it lacks.
 const ENDS_FRESH: Nanos = Nanos(500_000_000);
@@ -121,6 +121,9 @@ pub struct World {
     returns: HashMap<(Pid, u64), bool>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
+    /// All processes that live in a pid namespace below this program's own, and
+    /// when that was found out.
+    nested: Option<(Nanos, Arc<[Pid]>)>,
     /// Threads by which processes are reached whose main thread has ended.
     detours: HashMap<Pid, Pid>,
     /// Where the thread at hand is in its code: several decoders ask.
@@ -152,6 +155,7 @@ impl World {
             returns: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
+            nested: None,
             detours: HashMap::new(),
             site: None,
             ends: None,
@@ -172,8 +176,9 @@ impl World {
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;
         if self.is_precise() {
-            self.ends = None;
+            (self.ends, self.nested) = (None, None);
         }
+        self.nested.take_if(|(at, _)| now.since(*at) > ENDS_LAST);
         self.ends_outdated |= self.ends.as_ref().is_some_and(old);
     }
 
@@ -188,7 +193,7 @@ impl World {
     pub fn precise(&mut self, precise: bool) {
         self.effort = if precise { Effort::Precise } else { Effort::Cheap };
         if precise {
-            self.ends = None;
+            (self.ends, self.nested) = (None, None);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Threads and processes: who lives, under which number, whose child.
 
+use std::sync::Arc;
+
 use rustix::fs::{AtFlags, statat};
 
 use super::World;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
+use crate::sys::clock;
 
 impl World {
     /// Whether the thread is still in the very system call of the facts: same
@@ -81,6 +84,23 @@ impl World {
                 one.is_none() || one != other
             }
         }
+    }
+
+    /// The processes that do not certainly live in the pid namespace of `pid`.
+    pub(in crate::backend::observe::wait) fn processes_elsewhere(&mut self, pid: Pid) -> Vec<Pid> {
+        let others = if self.level(pid) == 0 { self.nested().to_vec() } else { self.numbers_in(".") };
+        others.into_iter().filter(|&other| self.is_in_other_namespace(pid, other)).collect()
+    }
+
+    /// The processes below this program's own pid namespace. To find them every
+    /// process is asked.
+    fn nested(&mut self) -> Arc<[Pid]> {
+        if let Some((_, nested)) = &self.nested {
+            return Arc::clone(nested);
+        }
+        let nested: Arc<[Pid]> = self.numbers_in(".").into_iter().filter(|&pid| self.level(pid) > 0).collect();
+        self.nested = Some((clock::monotonic(), Arc::clone(&nested)));
+        nested
     }
 
     /// Whether the process lives in another pid namespace than this program.

@@ -86,6 +86,13 @@ pub struct Hint {
     pub long: &'static str,
 }
 
+impl Hint {
+    /// One of keys that are in no table.
+    pub fn new(keys: &str, short: &'static str, long: &'static str) -> Self {
+        Hint { keys: keys.to_owned(), short, long }
+    }
+}
+
 /// A table's rows for showing.
 pub fn hints<A>(table: &[Binding<A>]) -> Vec<Hint> {
     let labels = |b: &Binding<A>| b.chords.iter().map(|c| c.label()).collect::<Vec<_>>().join(" ");

@@ -79,15 +79,17 @@ impl<T> SignalMenu<T> {
 
     /// What can be done next.
     pub fn hints(&self) -> Vec<Hint> {
-        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
         if self.asking {
-            return vec![hint("Enter y", "send it", "send the signal"), hint("Esc", "back", "back to the list")];
+            return vec![
+                Hint::new("Enter y", "send it", "send the signal"),
+                Hint::new("Esc", "back", "back to the list"),
+            ];
         }
         vec![
-            hint("Enter", "choose", "choose this signal; a question follows"),
-            hint("↓ j", "next", "next signal"),
-            hint("9", "SIGKILL", "go to SIGKILL"),
-            hint("Esc q", "close", "close without sending anything"),
+            Hint::new("Enter", "choose", "choose this signal; a question follows"),
+            Hint::new("↓ j", "next", "next signal"),
+            Hint::new("9", "SIGKILL", "go to SIGKILL"),
+            Hint::new("Esc q", "close", "close without sending anything"),
         ]
     }
 

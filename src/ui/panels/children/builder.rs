@@ -107,13 +107,12 @@ impl Builder {
 
     /// What can be done.
     pub(super) fn hints() -> Vec<Hint> {
-        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
         vec![
-            hint("Enter", "start it", "start it as the form says"),
-            hint("↓ ↑", "field", "next field, field before"),
-            hint("→ ←", "choose", "next choice, choice before"),
-            hint("^Y", "copy code", "copy the Rust code to the terminal's clipboard"),
-            hint("Esc", "back", "back without starting anything"),
+            Hint::new("Enter", "start it", "start it as the form says"),
+            Hint::new("↓ ↑", "field", "next field, field before"),
+            Hint::new("→ ←", "choose", "next choice, choice before"),
+            Hint::new("^Y", "copy code", "copy the Rust code to the terminal's clipboard"),
+            Hint::new("Esc", "back", "back without starting anything"),
         ]
     }
 

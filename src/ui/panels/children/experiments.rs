@@ -67,12 +67,11 @@ impl Experiments {
 
     /// What can be done.
     pub(super) fn hints() -> Vec<Hint> {
-        let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
         vec![
-            hint("Enter", "play", "play the experiment, in a process of its own"),
-            hint("↓ ↑", "choose", "next experiment, experiment before"),
-            hint("J K", "scroll", "scroll what it has shown"),
-            hint("Esc", "back", "back to the children"),
+            Hint::new("Enter", "play", "play the experiment, in a process of its own"),
+            Hint::new("↓ ↑", "choose", "next experiment, experiment before"),
+            Hint::new("J K", "scroll", "scroll what it has shown"),
+            Hint::new("Esc", "back", "back to the children"),
         ]
     }
 

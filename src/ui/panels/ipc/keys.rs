@@ -43,12 +43,11 @@ pub(super) const KEYS: &[Binding<Act>] = &[
 
 /// What can be done where the experiments are shown.
 pub(super) fn of_failures() -> Vec<Hint> {
-    let hint = |keys: &str, short, long| Hint { keys: keys.to_owned(), short, long };
     vec![
-        hint("s Enter", "do it", "do the selected experiment, with real processes"),
-        hint("↓ ↑ j k", "choose", "experiment below, experiment above"),
-        hint("f Esc", "close", "back to the measurements"),
-        hint("e", "explain", "what the selected transport is, promises and how it fails"),
+        Hint::new("s Enter", "do it", "do the selected experiment, with real processes"),
+        Hint::new("↓ ↑ j k", "choose", "experiment below, experiment above"),
+        Hint::new("f Esc", "close", "back to the measurements"),
+        Hint::new("e", "explain", "what the selected transport is, promises and how it fails"),
     ]
 }
 

@@ -4,12 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use etcetera::BaseStrategy;
-use serde::Deserialize;
 
 use super::Outcome;
 use super::values::{OnOff, duration};
+use crate::model::Fault;
+use crate::model::settings::Settings;
 use crate::ui::panels::PANELS;
 use crate::ui::theme::THEMES;
 
@@ -17,8 +19,7 @@ use crate::ui::theme::THEMES;
 pub const DEFAULT: &str = include_str!("../../assets/config.toml");
 
 /// What the file may say; what it leaves out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The panel to open.
     pub panel: Option<String>,
@@ -39,7 +40,7 @@ impl Config {
     /// Where it is no TOML (with line and column), or names what does not
     /// exist.
     pub fn parse(text: &str) -> color_eyre::Result<Self> {
-        let config: Config = toml::from_str(text)?;
+        let config = Settings::parse(text, Config::read)?;
         let panels: Vec<&str> = PANELS.iter().map(|p| p.name).collect();
         let themes: Vec<&str> = THEMES.iter().map(|(n, _)| *n).collect();
         one_of("panel", config.panel.as_deref(), &panels)?;
@@ -48,6 +49,19 @@ impl Config {
             duration(refresh).map_err(|e| eyre!("refresh = \"{refresh}\": {e}"))?;
         }
         Ok(config)
+    }
+
+    fn read(file: Settings) -> Result<Self, Fault> {
+        file.only(&["panel", "theme", "refresh", "labs", "ascii"])?;
+        let text = |field| Ok::<_, Fault>(file.text(field)?.map(str::to_owned));
+        let labs = |says| OnOff::from_str(says, false).map_err(|_| file.fault("labs", "must be \"on\" or \"off\""));
+        Ok(Config {
+            panel: text("panel")?,
+            theme: text("theme")?,
+            refresh: text("refresh")?,
+            labs: file.text("labs")?.map(labs).transpose()?,
+            ascii: file.switch("ascii")?,
+        })
     }
 
     /// The user's configuration; the default where there is no file.
@@ -157,7 +171,7 @@ mod tests {
             ("panel = \"proceses\"", "did you mean `processes`?"),
             ("refresh = \"1h\"", "is no unit"),
             ("colour = \"red\"", "unknown field `colour`"),
-            ("labs = \"maybe\"", "maybe"),
+            ("labs = \"maybe\"", "line 1, column 8: labs: must be \"on\" or \"off\""),
             ("panel = [", "line 1"),
         ] {
             let error = format!("{:#}", Config::parse(text).unwrap_err());

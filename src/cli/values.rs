@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde::Deserialize;
 
 /// A switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnOff {
     /// On.
     On,

@@ -19,6 +19,7 @@ pub mod life;
 pub mod litmus;
 pub mod lock;
 pub mod process;
+pub mod settings;
 pub mod signal;
 pub mod sorting;
 pub mod stamp;

@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 
 /// Sorts by comparisons; what is equal keeps its order.
 pub fn by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    let mut from = places(items.len(), &|a, b| compare(&items[a], &items[b]));
+    let mut from: Vec<usize> = (0..items.len()).collect();
+    places(&mut from, &|a, b| compare(&items[a], &items[b]));
     // Each cycle of the permutation, from place to place.
     for start in 0..from.len() {
         let mut at = start;
@@ -28,11 +29,9 @@ pub fn by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     by(items, |a, b| key(a).cmp(&key(b)));
 }
 
-/// For each place of the sorted whole, where its item stands.
-fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..count).collect();
+/// Sorts places by what stands there; what is equal keeps its order.
+pub fn places(places: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
     places.sort_by(|a, b| compare(*a, *b));
-    places
 }
 
 #[cfg(test)]

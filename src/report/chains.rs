@@ -108,7 +108,7 @@ fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
             None => counts.push((thread.verdict, 1)),
         }
     }
-    counts.sort_unstable();
+    sorting::by(&mut counts, Ord::cmp);
     let words: Vec<String> = counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.word())).collect();
     let plural = if threads.len() == 1 { "" } else { "s" };
     writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))?;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bytes 0..4   length n of the body, little-endian
-//! bytes 4..4+n JSON
+//! bytes 4..4+n the message, in postcard's encoding <https://postcard.jamesmunns.com>
 //! ```
 //!
 //! Descriptors are attached (`SCM_RIGHTS`, unix(7)) to the first byte of the
@@ -12,6 +12,7 @@
 //! cannot make the reader allocate without bound.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -51,9 +52,10 @@ impl FrameSocket {
     /// `BrokenPipe` where the other end is gone; `InvalidData` where the
     /// message cannot be serialised or is too long.
     pub fn send<T: Serialize>(&mut self, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&[0; 4]);
-        serde_json::to_writer(&mut self.buffer, message).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
+        let mut buffer = mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.extend_from_slice(&[0; 4]);
+        self.buffer = postcard::to_extend(message, buffer).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
         let body = self.buffer.len() - 4;
         if body > MAX_BODY || fds.len() > MAX_FDS {
             return Err(io::Error::new(
@@ -104,7 +106,7 @@ impl FrameSocket {
         }
         self.buffer.resize(length, 0);
         self.stream.read_exact(&mut self.buffer)?;
-        serde_json::from_slice(&self.buffer).map(Some).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))
+        postcard::from_bytes(&self.buffer).map(Some).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))
     }
 
     /// Whether a message or the end of the stream is there within `timeout`.

@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use serde_json::Value;
-
 use super::worker::{Assignment, Boss, Job, report_for_work};
 use super::{ipc, litmus, locks};
 use crate::backend::children::experiments;
@@ -12,11 +10,15 @@ use crate::backend::children::experiments;
 /// A row of the registry, its type erased.
 struct Kind {
     name: &'static str,
-    work: fn(Value, Boss, Vec<OwnedFd>) -> io::Result<()>,
+    work: fn(Boss, Vec<OwnedFd>) -> io::Result<()>,
 }
 
 const fn kind<J: Job>() -> Kind {
-    Kind { name: J::KIND, work: |job, boss, fds| serde_json::from_value::<J>(job)?.work(boss, fds) }
+    let work = |mut boss: Boss, fds| match boss.hear::<J>(None)? {
+        Some(job) => job.work(boss, fds),
+        None => Ok(()),
+    };
+    Kind { name: J::KIND, work }
 }
 
 const KINDS: &[Kind] = &[
@@ -34,11 +36,11 @@ const KINDS: &[Kind] = &[
 /// # Errors
 /// Whatever ended it early.
 pub fn serve() -> io::Result<()> {
-    let Some(Assignment { kind: name, job, boss, fds }) = report_for_work()? else { return Ok(()) };
+    let Some(Assignment { kind: name, boss, fds }) = report_for_work()? else { return Ok(()) };
     let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("no job is called {name}")));
     };
-    (kind.work)(job, boss, fds)
+    (kind.work)(boss, fds)
 }
 
 #[cfg(test)]

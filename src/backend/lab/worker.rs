@@ -2,8 +2,8 @@
 //! subcommand `worker` and a [framed socket](crate::sys::frame) as its
 //! standard input. Never a bare fork of the threaded parent.
 //!
-//! The first frame is the kind of a [`Job`] and the job itself, with the
-//! descriptors it needs; what follows in either direction is the lab's own
+//! The first frame is the kind of a [`Job`], with the descriptors it needs, the
+//! second the job itself; what follows in either direction is the lab's own
 //! protocol. A worker ends when its job is done or its socket closes.
 
 use std::io;
@@ -84,7 +84,8 @@ impl Worker {
     /// A fault that names the worker and what the kernel said.
     pub fn start<J: Job>(name: &str, job: &J, fds: &[BorrowedFd<'_>]) -> Result<Self, Fault> {
         let mut worker = Worker::idle(name)?;
-        worker.tell(&(J::KIND, job), fds)?;
+        worker.tell(&J::KIND, fds)?;
+        worker.tell(job, &[])?;
         Ok(worker)
     }
 
@@ -247,7 +248,6 @@ impl From<FrameSocket> for Boss {
 pub(super) struct Assignment {
     /// [`Job::KIND`] of the job.
     pub(super) kind: String,
-    pub(super) job: serde_json::Value,
     pub(super) boss: Boss,
     pub(super) fds: Vec<OwnedFd>,
 }
@@ -262,8 +262,8 @@ pub(super) fn report_for_work() -> io::Result<Option<Assignment>> {
     let _ = rustix::thread::set_name(c"syncscope");
     let mut socket = FrameSocket::from(std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?));
     let mut fds = Vec::new();
-    let Some((kind, job)) = socket.receive(None, &mut fds)? else { return Ok(None) };
-    Ok(Some(Assignment { kind, job, boss: Boss { socket }, fds }))
+    let Some(kind) = socket.receive(None, &mut fds)? else { return Ok(None) };
+    Ok(Some(Assignment { kind, boss: Boss { socket }, fds }))
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ impl Graph {
             }
         }
         let mut ids: Vec<ThreadId> = (0..nodes.len()).filter(|&at| reached[at]).map(|at| nodes[at].id).collect();
-        ids.sort_unstable();
+        sorting::by(&mut ids, Ord::cmp);
         ids
     }
 

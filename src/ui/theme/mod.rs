@@ -10,7 +10,6 @@ mod file;
 mod inks;
 
 use ratatui::style::Style;
-use serde::Deserialize;
 
 pub use self::depth::Depth;
 use self::file::File;
@@ -19,8 +18,7 @@ use crate::model::Fault;
 use crate::model::ink::Ink;
 
 /// What a piece of the screen means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Ordinary text.
     Text,
@@ -62,6 +60,30 @@ pub enum Role {
 
 const ROLES: usize = Role::Outside as usize + 1;
 
+impl Role {
+    /// What themes call them, in their order.
+    const NAMES: [&str; ROLES] = [
+        "text",
+        "strong",
+        "dim",
+        "faint",
+        "border",
+        "focus",
+        "title",
+        "accent",
+        "good",
+        "warn",
+        "danger",
+        "selection",
+        "marked",
+        "heading",
+        "key",
+        "wanting",
+        "holding",
+        "outside",
+    ];
+}
+
 /// The looks of one theme at one depth.
 #[derive(Clone, Debug)]
 pub struct Theme {
@@ -89,7 +111,7 @@ impl Theme {
         let Some((name, source)) = THEMES.iter().find(|(n, _)| *n == name) else {
             return Err(Fault::new("theme", format!("there is no theme `{name}`")));
         };
-        let file: File = toml::from_str(source).map_err(|e| Fault::new(format!("theme {name}"), e.to_string()))?;
+        let file = File::read(source).map_err(|fault| Fault::new(format!("theme {name}"), fault.to_string()))?;
         Ok(file.at(name, depth))
     }
 

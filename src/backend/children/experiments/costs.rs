@@ -5,6 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::Stage;
+use crate::model::sorting;
 use crate::sys::fork::{clone3, fork_and_execute, posix_spawn};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::reap;
@@ -51,7 +52,7 @@ pub(super) fn spawn_costs(stage: &mut Stage) -> io::Result<()> {
             }
         }
         let medians = times.map(|mut all| {
-            all.sort_unstable();
+            sorting::by(&mut all, Ord::cmp);
             all[all.len() / 2]
         });
         let of = |(way, median): (&Way, &u64)| {

@@ -15,7 +15,7 @@ use crate::backend::lab::worker::Worker;
 use crate::backend::lab::{Session, Wish};
 use crate::model::lab::{LabState, WorkerCost};
 use crate::model::litmus::{Counts, LitmusProgress, LitmusSpec, LitmusTest, Outcome, Strategy, ThreadView};
-use crate::model::{Fault, Nanos};
+use crate::model::{Fault, Nanos, sorting};
 use crate::sys::clock;
 
 /// How long the verdicts of a test may take before it runs without.
@@ -151,7 +151,7 @@ impl Run {
         states.retain(|state| self.test.condition.proposition.holds(state));
         states.truncate(MOST_STATES);
         let mut allowed: Vec<&Vec<i32>> = self.judged.allowed.keys().collect();
-        allowed.sort_unstable();
+        sorting::by(&mut allowed, Ord::cmp);
         states.extend(allowed.into_iter().take(MOST_STATES).cloned());
         for state in states {
             self.row(&state);

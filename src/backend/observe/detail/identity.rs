@@ -24,7 +24,7 @@ pub(super) fn process(
     users: &mut Users,
     main: Option<&Arc<Thread>>,
 ) -> Option<Arc<Process>> {
-    let stat = source.process.stat().ok()?;
+    let stat = source.stat().ok()?;
     let started = ticks(stat.starttime);
     match table.process(pid) {
         Some(row) if row.started == started => Some(row.clone()),

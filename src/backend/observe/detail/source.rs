@@ -10,8 +10,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use procfs::process::Process;
-use procfs::{ProcError, ProcResult};
+use procfs::process::{Process, Stat};
+use procfs::{FromRead, ProcError, ProcResult};
 use rustix::fs::{Dir, DirEntry};
 use rustix::io::Errno;
 
@@ -119,8 +119,13 @@ impl Source {
         self.fault(name, ProcError::NotFound(None))
     }
 
+    /// `stat`, by the reader of bytes that threads have too.
+    pub(super) fn stat(&self) -> ProcResult<Stat> {
+        Stat::from_read(&*self.read("stat")?)
+    }
+
     fn why_not_there(&self) -> &'static str {
-        match self.process.stat() {
+        match self.stat() {
             Err(_) => "the process has ended",
             Ok(stat) if stat.state == 'Z' => "none: a zombie has given everything back",
             Ok(stat) if stat.flags & KERNEL_THREAD != 0 => "none: this is a kernel thread",

@@ -122,8 +122,8 @@ fn explanation(judgement: &Judgement, width: usize, height: usize, look: &Look<'
     if let Some(broken) = &judgement.broken {
         let mut lines = wrapped(&format!("forbidden: {}", broken.meaning), width, Role::Strong, look);
         let room = height.saturating_sub(lines.len());
-        let drawn = [false, true].map(|brief| super::graph::cycle(&broken.cycle, brief).lines(width, room, look));
-        if let Some(drawn) = drawn.into_iter().flatten().next() {
+        let drawn = |brief| super::graph::cycle(&broken.cycle, brief).lines(width, room, look);
+        if let Some(drawn) = drawn(false).or_else(|| drawn(true)) {
             lines.extend(drawn);
             return lines;
         }

@@ -51,17 +51,20 @@ fn fault_lines(fault: &Fault, inside: Rect, most: usize, look: &Look<'_>) -> Vec
     words.into_iter().map(|line| Line::styled(line, look.style(Role::Warn))).collect()
 }
 
+/// The `count` busiest, the busiest first.
 fn top(table: &ProcessTable, count: usize) -> Vec<&Process> {
-    let mut all: Vec<&Process> = table.processes.iter().map(AsRef::as_ref).collect();
-    let order = |a: &&Process, b: &&Process| {
+    let order = |a: &Process, b: &Process| {
         b.cpu.unwrap_or(0.0).total_cmp(&a.cpu.unwrap_or(0.0)).then(b.cpu_time.cmp(&a.cpu_time)).then(a.pid.cmp(&b.pid))
     };
-    if count < all.len() {
-        all.select_nth_unstable_by(count, order);
-        all.truncate(count);
+    let mut top: Vec<&Process> = Vec::with_capacity(count + 1);
+    for process in &table.processes {
+        let place = top.partition_point(|other| order(other, process).is_lt());
+        if place < count {
+            top.truncate(count - 1);
+            top.insert(place, process);
+        }
     }
-    all.sort_unstable_by(order);
-    all
+    top
 }
 
 fn busy_line(process: &Process, width: usize, look: &Look<'_>) -> Line<'static> {

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::filter::Filter;
-use crate::model::Pid;
 use crate::model::process::{Process, ProcessTable, Thread};
+use crate::model::{Pid, sorting};
 
 /// What a row shows, as an index into the table it was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Maker<'_> {
         let table = self.table;
         let mut order: Vec<usize> =
             (0..table.processes.len()).filter(|i| self.how.filter.passes(&table.processes[*i])).collect();
-        order.sort_unstable_by(|a, b| self.order(*a, *b));
+        sorting::places(&mut order, &|a, b| self.order(a, b));
         for index in order {
             let row =
                 Row { item: Item::Process(index), depth: 0, guides: 0, more: false, folded: false, context: false };
@@ -153,14 +153,14 @@ impl Maker<'_> {
         let (wanted, direct) = self.wanted();
         // Children of each parent, grouped; a process whose parent is not in
         // the table (or which is its own) is a root.
-        let mut by_parent: Vec<(Pid, usize)> = Vec::with_capacity(table.processes.len());
-        for (index, process) in table.processes.iter().enumerate() {
-            if wanted[index] {
-                let orphan = process.ppid == process.pid || table.process(process.ppid).is_none();
-                by_parent.push((if orphan { 0 } else { process.ppid }, index));
-            }
-        }
-        by_parent.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.order(a.1, b.1)));
+        let parent = |process: &Process| {
+            let orphan = process.ppid == process.pid || table.process(process.ppid).is_none();
+            if orphan { 0 } else { process.ppid }
+        };
+        let parents: Vec<Pid> = table.processes.iter().map(|process| parent(process)).collect();
+        let mut order: Vec<usize> = (0..parents.len()).filter(|index| wanted[*index]).collect();
+        sorting::places(&mut order, &|a, b| parents[a].cmp(&parents[b]).then_with(|| self.order(a, b)));
+        let by_parent: Vec<(Pid, usize)> = order.into_iter().map(|index| (parents[index], index)).collect();
         self.branch(
             &by_parent,
             &direct,

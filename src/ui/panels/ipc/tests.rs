@@ -65,6 +65,8 @@ fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> S
         sides: None,
         core_to_core_ns: None,
         losses: Losses::default(),
+        sent: 100_000,
+        loses: false,
         flags: Vec::new(),
     }
 }

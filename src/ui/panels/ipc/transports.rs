@@ -166,7 +166,7 @@ fn row_of_figures(
     let Some(series) = series else { return };
     let note = match &series.state {
         LabState::Failed(fault) => Some((fault.what.to_string(), Role::Danger)),
-        _ if series.losses.any() => {
+        _ if series.losses.spoil(series.loses) => {
             let losses = series.losses;
             Some((format!("{} lost, {} corrupt: no figures", losses.lost, losses.corrupt), Role::Danger))
         }
@@ -200,7 +200,10 @@ fn second_row(buffer: &mut ratatui::buffer::Buffer, area: Rect, series: &Series,
         Line::from_iter(spans).render(area, buffer);
     }
     if let Some(point) = series.throughput.last() {
-        let note = format!("{} msg/s", si(point.messages_per_s));
+        let mut note = format!("{} msg/s", si(point.messages_per_s));
+        if series.losses.lost > 0 {
+            note = format!("{note}, {} lost", series.losses.share(series.sent));
+        }
         let width = note.chars().count() as u16;
         if width + 14 < area.width {
             let at = Rect { x: area.right() - width, width, ..area };

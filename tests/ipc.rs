@@ -220,6 +220,18 @@ fn a_rate_is_kept_and_measured_against_intended_times() {
     );
 }
 
+/// UDP loses what finds no room: the receiver's throughput stands beside the
+/// share that was lost.
+#[test]
+fn what_udp_loses_is_told_beside_what_it_delivers() {
+    let args = ["--transport", "udp4", "--mode", "throughput", "--size", "64", "--placement", "unpinned"];
+    let point = &measure(&[&args[..], &["--seconds", "0.2", "--repeat", "2"]].concat())[0];
+    let said = point["flags"].to_string();
+    assert_eq!(said.contains("messages lost: the figures are of those that came"), point["lost"] != 0, "{point}");
+    assert!(point["throughput"]["messages_per_s"]["median"].as_f64().unwrap() > 0.0, "{point}");
+    assert_eq!(point["corrupt"], 0);
+}
+
 #[test]
 fn an_earlier_run_is_compared_with_and_what_is_no_such_run_is_refused() {
     let directory = tempfile::tempdir().unwrap();

@@ -293,6 +293,21 @@ fn a_rate_changes_a_run() {
     assert_eq!(press(&mut state, KeyCode::Char('R')), [at(Some(1e5))]);
 }
 
+/// What came is shown, and beside it how much did not.
+#[test]
+fn a_transport_that_may_lose_shows_what_came_and_what_was_lost() {
+    let mut progress = running();
+    let losses = Losses { lost: 64_210, corrupt: 0 };
+    progress.series[1] = Series { loses: true, losses, ..progress.series[1].clone() };
+    for (width, height) in [(80, 24), (120, 40), (240, 67)] {
+        let text = screen(&mut seen([progress.clone()]), width, height).backend().to_string();
+        assert!(text.contains("64.21% lost") && !text.contains("no figures"), "{text}");
+    }
+    progress.series[1].loses = false;
+    let text = screen(&mut seen([progress]), 120, 40).backend().to_string();
+    assert!(text.contains("64210 lost, 0 corrupt: no figures"), "{text}");
+}
+
 #[test]
 fn the_overviews_bursts_are_not_taken_for_a_run() {
     let burst = IpcProgress { spec: Some(IpcSpec::overview()), ..running() };

@@ -183,6 +183,9 @@ fn row_of_figures(
     if wide && let Some(trip) = &series.round_trip {
         let _ = write!(figure, "  p50 {:>7}  p99 {:>7}", trip.quantiles.p50, trip.quantiles.p99);
     }
+    if series.losses.lost > 0 {
+        figure.insert_str(0, &format!("{} lost", series.losses.share(series.sent)));
+    }
     let figure_width = figure.chars().count() as u16;
     let bar_area = Rect { width: area.width.saturating_sub(figure_width + 1), ..area };
     let fill = colour.map_or(look.style(Role::Text), |colour| look.theme.series(colour));
@@ -200,10 +203,7 @@ fn second_row(buffer: &mut ratatui::buffer::Buffer, area: Rect, series: &Series,
         Line::from_iter(spans).render(area, buffer);
     }
     if let Some(point) = series.throughput.last() {
-        let mut note = format!("{} msg/s", si(point.messages_per_s));
-        if series.losses.lost > 0 {
-            note = format!("{note}, {} lost", series.losses.share(series.sent));
-        }
+        let note = format!("{} msg/s", si(point.messages_per_s));
         let width = note.chars().count() as u16;
         if width + 14 < area.width {
             let at = Rect { x: area.right() - width, width, ..area };

@@ -113,7 +113,7 @@ fn every_transport_is_measured_at_every_size() {
         assert_eq!(point["repeats"], 2);
         assert!(point["buffer"].as_u64().unwrap() > 0 && point["setup_ns"].as_u64().unwrap() > 0);
         if point["lost"] != 0 {
-            assert!(about(point).loses && point["throughput"].is_null(), "{point}");
+            assert!(about(point).loses, "{point}");
             assert!(point["flags"].to_string().contains("lost"), "{point}");
             continue;
         }

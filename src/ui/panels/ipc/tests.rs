@@ -303,6 +303,13 @@ fn a_transport_that_may_lose_shows_what_came_and_what_was_lost() {
         let text = screen(&mut seen([progress.clone()]), width, height).backend().to_string();
         assert!(text.contains("64.21% lost") && !text.contains("no figures"), "{text}");
     }
+    // In the list of a screen that is not high there is little room.
+    let mut list = String::new();
+    for height in 20..40 {
+        list += &screen(&mut seen([progress.clone()]), 120, height).backend().to_string();
+    }
+    assert!(list.lines().any(|line| line.contains("B/s −64%")), "{list}");
+    assert!(!list.lines().any(|line| line.contains("64.21% los ")), "{list}");
     progress.series[1].loses = false;
     let text = screen(&mut seen([progress]), 120, 40).backend().to_string();
     assert!(text.contains("64210 lost, 0 corrupt: no"), "{text}");

@@ -15,11 +15,11 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 use syncscope::backend::lab::ipc::placement::Seats;
 use syncscope::backend::lab::ipc::{End, Ends, Setup, transport};
-use syncscope::model::channel::{Mode, Placement};
+use syncscope::model::channel::Mode;
 use syncscope::sys::affinity;
 
 use super::Options;
-use super::lab::{Asked, lab, middle, ratio, show};
+use super::lab::{Asked, lab, middle, placement, ratio, show};
 use super::remote::{Memory, Remote};
 
 /// What is measured: each kind of call once.
@@ -86,7 +86,7 @@ fn compare(key: &str, mode: Mode, size: usize, options: &Options) {
 /// Messages a second at the receiver, or the median round trip in ns.
 pub(crate) fn minimal(asked: Asked<'_>, count: u64) -> f64 {
     let Asked { key, mode, size, buffer, .. } = asked;
-    let seats = Seats::take(Placement::CrossCpu).unwrap();
+    let seats = Seats::take(placement()).unwrap();
     let transport = transport(key).unwrap();
     let setup = Setup { buffer, wait: transport.about().waits[0], size };
     let ends = transport.create(&setup).unwrap();

@@ -9,7 +9,7 @@
 //! panel   the lab with the dashboard open beside the lab alone
 //!
 //! cargo bench --bench ipc [-- SECTION… [--seconds S] [--rounds R] [--only KEY,…]
-//!                          [--sizes BYTES,…]]
+//!                          [--sizes BYTES,…] [--same-cpu]]
 //! ```
 //!
 //! Everything compared takes turns within one run, and what is printed is the

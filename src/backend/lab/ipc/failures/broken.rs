@@ -38,23 +38,32 @@ fn streaming(transport: &'static dyn Transport, go_on: GoOn<'_>) -> Result<(Link
 
 /// Kills one side in the middle of a stream and returns what the other saw.
 fn kill(transport: &'static dyn Transport, victim: Side, go_on: GoOn<'_>) -> Result<String, Fault> {
-    let (mut link, task) = streaming(transport, go_on)?;
-    link.blind();
-    let target = link.pidfd(victim);
-    let mut struck = false;
-    let endless = Task { time: ENDLESS, ..task };
-    let done = link.slice(&endless, false, &mut || {
-        // Asked every 50 ms: by now the stream is under way.
-        if !struck {
-            struck = target.send(libc::SIGKILL).is_ok();
+    for _ in 0..TRIES {
+        let (mut link, task) = streaming(transport, go_on)?;
+        link.blind();
+        let target = link.pidfd(victim);
+        let mut struck = false;
+        let endless = Task { time: ENDLESS, ..task };
+        let done = loop {
+            let done = link.slice(&endless, false, &mut || {
+                // Asked every 50 ms: by now the stream is under way.
+                if !struck {
+                    struck = target.send(libc::SIGKILL).is_ok();
+                }
+                go_on()
+            });
+            // The next is longer: after a slow start the first has few messages.
+            if done.is_err() || struck {
+                break done;
+            }
+        };
+        match done {
+            Err(Ended::Failed(fault)) => return Ok(fault.what.to_string()),
+            Err(Ended::Stopped) => return Err(ended(Ended::Stopped)),
+            Ok(_) => {}
         }
-        go_on()
-    });
-    match done {
-        Err(Ended::Failed(fault)) => Ok(fault.what.to_string()),
-        Err(Ended::Stopped) => Err(ended(Ended::Stopped)),
-        Ok(_) => Err(Fault::new("experiment", "the stream ended before it could be cut off")),
     }
+    Err(Fault::new("experiment", "the stream ended before it could be cut off"))
 }
 
 pub(super) fn kill_reader(go_on: GoOn<'_>) -> Result<Finding, Fault> {

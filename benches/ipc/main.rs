@@ -8,7 +8,8 @@
 //! tuned   1 MiB messages with larger buffers beside the default ones
 //! panel   the lab with the dashboard open beside the lab alone
 //!
-//! cargo bench --bench ipc [-- SECTION… [--seconds S] [--rounds R] [--only KEY,…]]
+//! cargo bench --bench ipc [-- SECTION… [--seconds S] [--rounds R] [--only KEY,…]
+//!                          [--sizes BYTES,…] [--same-cpu]]
 //! ```
 //!
 //! Everything compared takes turns within one run, and what is printed is the
@@ -23,6 +24,7 @@ mod panel;
 #[path = "../pty/mod.rs"]
 #[expect(dead_code, reason = "other benches use more of it")]
 mod pty;
+mod remote;
 mod tuned;
 
 /// What the command line says.
@@ -32,6 +34,14 @@ pub(crate) struct Options {
     pub(crate) rounds: u32,
     /// These transports only, where not empty.
     pub(crate) only: Vec<String>,
+    /// These sizes only, where not empty.
+    pub(crate) sizes: Vec<usize>,
+}
+
+impl Options {
+    fn wants(&self, size: usize) -> bool {
+        self.sizes.is_empty() || self.sizes.contains(&size)
+    }
 }
 
 fn main() {
@@ -41,6 +51,7 @@ fn main() {
         seconds: value("--seconds").map_or(0.2, |text| text.parse().unwrap()),
         rounds: value("--rounds").map_or(9, |text| text.parse().unwrap()),
         only: value("--only").map_or(Vec::new(), |text| text.split(',').map(str::to_owned).collect()),
+        sizes: value("--sizes").map_or(Vec::new(), |text| text.split(',').map(|size| size.parse().unwrap()).collect()),
     };
     syncscope::backend::program::set(env!("CARGO_BIN_EXE_syncscope"));
     let sections = [

@@ -28,20 +28,34 @@ fn asked(key: &str, mode: Mode, size: usize, seconds: f64) -> Asked<'_> {
 /// Copies of all sizes, then round trips.
 pub(crate) fn ring(options: &Options) {
     let minimal = build();
-    println!("{:<10} {:>9} {:>9} {:>9}  {:<22} to rtrb", "copy", "lab", "C ring", "rtrb", "to the C ring");
-    for size in SIZES {
-        let mut figures = [Vec::new(), Vec::new(), Vec::new()];
+    println!(
+        "{:<8} {:>9} {:>9} {:>9} {:>9}  {:<20} {:<20} to rtrb",
+        "copy", "lab", "C ring", "numbered", "rtrb", "to the C ring", "to one that numbers"
+    );
+    for size in SIZES.into_iter().filter(|size| options.wants(*size)) {
+        let mut figures = [const { Vec::new() }; 4];
         for _ in 0..options.rounds {
             let ours = lab(asked("memfd_ring", Mode::Throughput, size, options.seconds));
+            let count = (ours * options.seconds) as u64;
             figures[0].push(ours);
-            figures[1].push(c_ring(&minimal, "one-way", size, (ours * options.seconds) as u64));
-            figures[2].push(lab(asked("rtrb", Mode::Throughput, size, options.seconds)));
+            figures[1].push(c_ring(&minimal, "one-way", size, count));
+            figures[2].push(c_ring(&minimal, "numbered", size, count));
+            figures[3].push(lab(asked("rtrb", Mode::Throughput, size, options.seconds)));
         }
-        let [ours, c, rtrb] = &figures;
+        let [ours, others @ ..] = &figures;
         let rate = |of: &[f64]| middle(&of.iter().map(|rate| rate * size as f64).collect::<Vec<_>>(), "B/s");
-        let (to_c, to_rtrb) = (show(ratio(ours, c)), show(ratio(ours, rtrb)));
-        let name = Bytes(size as u64).short();
-        println!("{name:<10} {:>9} {:>9} {:>9}  {to_c:<22} {to_rtrb}", rate(ours), rate(c), rate(rtrb));
+        let [c, numbered, rtrb] = others.each_ref().map(|other| (rate(other), show(ratio(ours, other))));
+        println!(
+            "{:<8} {:>9} {:>9} {:>9} {:>9}  {:<20} {:<20} {}",
+            Bytes(size as u64).short(),
+            rate(ours),
+            c.0,
+            numbered.0,
+            rtrb.0,
+            c.1,
+            numbered.1,
+            rtrb.1
+        );
     }
     let (mut ours, mut line, mut c) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {

@@ -87,8 +87,35 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Whether anything was lost: then there is no figure.
+    /// Whether anything did.
     pub fn any(self) -> bool {
         self.lost + self.corrupt > 0
+    }
+
+    /// Whether there is no figure then: what was lost spoils it unless the
+    /// transport `loses` messages by its nature, what was harmed always.
+    pub fn spoil(self, loses: bool) -> bool {
+        self.corrupt > 0 || (self.lost > 0 && !loses)
+    }
+
+    /// How much did not arrive as it was sent: `12.40% of 81920 messages lost`.
+    pub fn of(self, sent: u64) -> String {
+        match self {
+            Losses { lost, corrupt: 0 } => format!("{} of {sent} messages lost", percent(lost, sent)),
+            Losses { lost, corrupt } => format!("{lost} of {sent} messages lost, {corrupt} corrupt"),
+        }
+    }
+
+    /// The share that was lost: `12.40%`.
+    pub fn share(self, sent: u64) -> String {
+        percent(self.lost, sent)
+    }
+}
+
+/// A share that is there is never a zero.
+fn percent(part: u64, of: u64) -> String {
+    match part as f64 * 100.0 / of.max(1) as f64 {
+        percent if percent > 0.0 && percent < 0.01 => "less than 0.01%".to_owned(),
+        percent => format!("{percent:.2}%"),
     }
 }

@@ -34,7 +34,7 @@ pub struct Cell {
     /// Message size in bytes.
     pub size: usize,
     /// One-way throughput; none where it cannot carry such messages, or lost
-    /// some.
+    /// some that it must not lose.
     pub bytes_per_s: Option<f64>,
     /// Median of the round trips.
     pub round_trip_p50: Option<Nanos>,
@@ -76,6 +76,13 @@ pub struct Series {
     pub core_to_core_ns: Option<Spread>,
     /// What was lost on the way, since the settings last changed.
     pub losses: Losses,
+    /// Of so many messages that were sent.
+    #[serde(default)]
+    pub sent: u64,
+    /// Whether the transport may lose messages: then its figures are of those
+    /// that came.
+    #[serde(default)]
+    pub loses: bool,
     /// What to keep in mind when reading the latest figures.
     pub flags: Vec<String>,
 }

@@ -187,7 +187,8 @@ impl Link {
         let (Report::Done(asker), Report::Done(answerer)) = (asker, answerer) else {
             return Err(Fault::new(self.transport.about().key, "a worker answered out of turn").into());
         };
-        let slice = Slice { mode, count, size, asker, answerer, middle };
+        let loses = self.transport.about().loses;
+        let slice = Slice { mode, count, size, loses, asker, answerer, middle };
         if every.is_none() {
             self.pace(mode).learn(count, slice.time());
         }

@@ -43,7 +43,7 @@ fn cell(size: usize, series: &Series) -> Option<Cell> {
     let because = |why: String| Some(Cell { why: Some(why.into()), ..blank.clone() });
     match &series.state {
         LabState::Failed(fault) => because(fault.what.to_string()),
-        _ if series.losses.any() => {
+        _ if series.losses.spoil(series.loses) => {
             let Losses { lost, corrupt } = series.losses;
             because(format!("{lost} lost, {corrupt} corrupt"))
         }
@@ -59,7 +59,9 @@ fn cell(size: usize, series: &Series) -> Option<Cell> {
 /// while there is something still to be measured at this one.
 pub(super) fn next_size<'a>(spec: &IpcSpec, mut all: impl Iterator<Item = &'a Series>) -> Option<usize> {
     let over = |series: &Series| {
-        matches!(series.state, LabState::Failed(_)) || series.losses.any() || series.throughput.len() >= ENOUGH
+        matches!(series.state, LabState::Failed(_))
+            || series.losses.spoil(series.loses)
+            || series.throughput.len() >= ENOUGH
     };
     let done = spec.walk && all.all(over);
     done.then(|| SIZES.iter().copied().find(|size| *size > spec.size).unwrap_or(SIZES[0]))

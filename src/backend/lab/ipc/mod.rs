@@ -26,6 +26,7 @@ mod lossy;
 mod map;
 mod message;
 mod namespace;
+mod outbox;
 mod patience;
 pub mod payload;
 mod peer;

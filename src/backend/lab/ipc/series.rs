@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::slice::Slice;
+use super::transport;
 use crate::model::Nanos;
 use crate::model::channel::{HISTORY, Losses, Rate, RatePoint, Series};
 use crate::model::lab::LabState;
@@ -22,6 +23,8 @@ impl Series {
             sides: None,
             core_to_core_ns: None,
             losses: Losses::default(),
+            sent: 0,
+            loses: transport(key).is_some_and(|transport| transport.about().loses),
             flags: Vec::new(),
         }
     }
@@ -29,7 +32,13 @@ impl Series {
     /// Other messages: what was measured belongs to the old ones.
     pub(super) fn forget(&mut self) {
         let old = std::mem::replace(self, Series::new(""));
-        *self = Series { transport: old.transport, state: old.state, channel: old.channel, ..Series::new("") };
+        *self = Series {
+            transport: old.transport,
+            state: old.state,
+            channel: old.channel,
+            loses: old.loses,
+            ..Series::new("")
+        };
     }
 
     pub(super) fn take_stream(&mut self, slice: &Slice, at: Nanos) {
@@ -48,7 +57,7 @@ impl Series {
 
     pub(super) fn take_round_trips(&mut self, slice: &Slice) {
         self.lose(slice);
-        if self.losses.any() {
+        if self.losses.spoil(self.loses) {
             self.round_trip = None;
         } else if let Some(round_trips) = &slice.asker.round_trips {
             self.round_trip = Some(Arc::new(round_trips.all.clone()));
@@ -57,7 +66,7 @@ impl Series {
 
     pub(super) fn take_open(&mut self, slice: &Slice, intended: f64) {
         self.lose(slice);
-        if self.losses.any() {
+        if self.losses.spoil(self.loses) {
             (self.open_loop, self.open_loop_rate) = (None, None);
         } else if let Some(round_trips) = &slice.asker.round_trips {
             let reached = slice.rate_reached();
@@ -70,5 +79,6 @@ impl Series {
         let losses = slice.losses();
         self.losses.lost += losses.lost;
         self.losses.corrupt += losses.corrupt;
+        self.sent += slice.count;
     }
 }

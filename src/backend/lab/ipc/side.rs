@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use super::message::Message;
+use super::outbox::Outbox;
 use super::payload::{self, Checker};
 use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
 use super::usage::Usage;
@@ -188,6 +189,8 @@ pub(super) struct Books {
     pub(super) received: u64,
     pub(super) checker: Checker,
     pub(super) message: Message,
+    /// A stream's messages.
+    outbox: Outbox,
     /// What equal parts of a stream took.
     laps: Recorder,
     pub(super) these: Recorder,
@@ -215,13 +218,19 @@ impl<S: Sender, R: Receiver> Serve for End<S, R> {
 }
 
 impl<S: Sender, R: Receiver> End<S, R> {
-    /// Sends messages as fast as they go.
+    /// Sends messages as fast as they go, some written at a time.
     fn stream(&mut self, order: &Order) -> io::Result<Nanos> {
         let start = clock::monotonic();
-        for _ in 0..order.count {
-            payload::write(&mut self.books.message, self.books.sent, order.payload);
-            self.sender.send(&self.books.message)?;
-            self.books.sent += 1;
+        let last = self.books.sent + order.count;
+        while self.books.sent < last {
+            let until = last.min(self.books.sent + self.books.outbox.room());
+            for number in self.books.sent..until {
+                self.books.outbox.write(number, order.payload);
+            }
+            for number in self.books.sent..until {
+                self.sender.send(self.books.outbox.message(number))?;
+                self.books.sent += 1;
+            }
         }
         let elapsed = clock::monotonic() - start;
         self.sender.finish()?;
@@ -293,6 +302,7 @@ impl Books {
             received: 0,
             checker: Checker::new(0, Payload::default()),
             message: Message::default(),
+            outbox: Outbox::default(),
             laps: Recorder::new(),
             these: Recorder::new(),
             closed: Recorder::new(),
@@ -302,6 +312,9 @@ impl Books {
 
     fn begin(&mut self, order: &Order) {
         self.message.resize(order.size.max(1));
+        if order.mode == Mode::Throughput {
+            self.outbox.resize(order.size.max(1));
+        }
         self.checker.begin(order.payload);
         if order.fresh {
             let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };

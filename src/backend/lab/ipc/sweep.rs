@@ -226,7 +226,11 @@ impl<'a> Group<'a> {
                     skipped: failed.clone(),
                     baseline: None,
                 };
-                points.push(if failed.is_some() { blank } else { repeats.fill(blank, sweep.rate) });
+                points.push(if failed.is_some() {
+                    blank
+                } else {
+                    repeats.fill(blank, sweep.rate, lane.transport.about().loses)
+                });
             }
         }
         points
@@ -294,13 +298,18 @@ impl Repeats {
         self.reached.push(slice.rate_reached());
     }
 
-    /// Puts the figures into a point; none where anything was lost.
-    fn fill(self, blank: IpcPoint, rate: Option<f64>) -> IpcPoint {
+    /// Puts the figures into a point; none where anything came otherwise than
+    /// the transport promises.
+    fn fill(self, blank: IpcPoint, rate: Option<f64>, loses: bool) -> IpcPoint {
         let Losses { lost, corrupt } = self.losses;
         let mut point = IpcPoint { lost, corrupt, ..blank };
         point.flags.extend(self.disturbance.flags(point.placement, point.wait));
+        let spoilt = self.losses.spoil(loses);
         if self.losses.any() {
-            point.flags.push(loss_flag(self.losses, self.sent));
+            let said = if spoilt { "no figures" } else { "the figures are of those that came" };
+            point.flags.push(format!("{}: {said}", self.losses.of(self.sent)));
+        }
+        if spoilt {
             return point;
         }
         if point.mode == Mode::Latency {
@@ -340,17 +349,4 @@ pub(super) fn is_shared(transport: &dyn Transport) -> bool {
 fn middle(values: &[Sides]) -> Option<Sides> {
     let side = |of: fn(&Sides) -> f64| Spread::of(values.iter().map(of).collect()).map(|spread| spread.median);
     Some(Sides { sender: side(|s| s.sender)?, receiver: side(|s| s.receiver)? })
-}
-
-/// Says how much did not arrive as it was sent: `12.4% of 81920 messages lost:
-/// no figures`.
-fn loss_flag(losses: Losses, sent: u64) -> String {
-    let percent = |part: u64| match part as f64 * 100.0 / sent.max(1) as f64 {
-        percent if percent < 0.01 => "less than 0.01%".to_owned(),
-        percent => format!("{percent:.2}%"),
-    };
-    match losses {
-        Losses { lost, corrupt: 0 } => format!("{} of {sent} messages lost: no figures", percent(lost)),
-        Losses { lost, corrupt } => format!("{lost} of {sent} messages lost, {corrupt} corrupt: no figures"),
-    }
 }

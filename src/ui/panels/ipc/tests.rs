@@ -65,6 +65,8 @@ fn series(transport: &str, wait: Waiting, rate: f64, p50: u64, queued: u64) -> S
         sides: None,
         core_to_core_ns: None,
         losses: Losses::default(),
+        sent: 100_000,
+        loses: false,
         flags: Vec::new(),
     }
 }
@@ -289,6 +291,28 @@ fn a_rate_changes_a_run() {
     assert_eq!(press(&mut state, KeyCode::Char('r')), [at(Some(10.0))]);
     assert_eq!(press(&mut state, KeyCode::Char('R')), [at(None)]);
     assert_eq!(press(&mut state, KeyCode::Char('R')), [at(Some(1e5))]);
+}
+
+/// What came is shown, and beside it how much did not.
+#[test]
+fn a_transport_that_may_lose_shows_what_came_and_what_was_lost() {
+    let mut progress = running();
+    let losses = Losses { lost: 64_210, corrupt: 0 };
+    progress.series[1] = Series { loses: true, losses, ..progress.series[1].clone() };
+    for (width, height) in [(80, 24), (120, 40), (240, 67)] {
+        let text = screen(&mut seen([progress.clone()]), width, height).backend().to_string();
+        assert!(text.contains("64.21% lost") && !text.contains("no figures"), "{text}");
+    }
+    // In the list of a screen that is not high there is little room.
+    let mut list = String::new();
+    for height in 20..40 {
+        list += &screen(&mut seen([progress.clone()]), 120, height).backend().to_string();
+    }
+    assert!(list.lines().any(|line| line.contains("B/s −64%")), "{list}");
+    assert!(!list.lines().any(|line| line.contains("64.21% los ")), "{list}");
+    progress.series[1].loses = false;
+    let text = screen(&mut seen([progress]), 120, 40).backend().to_string();
+    assert!(text.contains("64210 lost, 0 corrupt: no"), "{text}");
 }
 
 #[test]

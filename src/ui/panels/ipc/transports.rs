@@ -86,7 +86,12 @@ fn draw_entry(screen: &mut Frame<'_>, area: Rect, index: usize, best: f64, view:
     if area.height == 1 {
         // One row holds all: title, bar, figure.
         let wide = area.width >= 60;
-        let column = if wide || !ticked { 30 } else { area.width.saturating_sub(10).min(24) };
+        let lost = series.is_some_and(|series| series.losses.lost > 0);
+        let column = match (wide || !ticked, lost) {
+            (true, _) => 30,
+            (false, true) => title.width() as u16 + 1,
+            (false, false) => area.width.saturating_sub(10).min(24),
+        };
         title.render(Rect { width: column.min(area.width), ..area }, buffer);
         let figures = Rect { x: area.x + column, width: area.width.saturating_sub(column), ..area };
         row_of_figures(buffer, figures.intersection(area), series, best, colour, wide, look);
@@ -166,7 +171,7 @@ fn row_of_figures(
     let Some(series) = series else { return };
     let note = match &series.state {
         LabState::Failed(fault) => Some((fault.what.to_string(), Role::Danger)),
-        _ if series.losses.any() => {
+        _ if series.losses.spoil(series.loses) => {
             let losses = series.losses;
             Some((format!("{} lost, {} corrupt: no figures", losses.lost, losses.corrupt), Role::Danger))
         }
@@ -183,6 +188,9 @@ fn row_of_figures(
     if wide && let Some(trip) = &series.round_trip {
         let _ = write!(figure, "  p50 {:>7}  p99 {:>7}", trip.quantiles.p50, trip.quantiles.p99);
     }
+    if series.losses.lost > 0 {
+        figure = with_loss(&figure, series, usize::from(area.width));
+    }
     let figure_width = figure.chars().count() as u16;
     let bar_area = Rect { width: area.width.saturating_sub(figure_width + 1), ..area };
     let fill = colour.map_or(look.style(Role::Text), |colour| look.theme.series(colour));
@@ -191,6 +199,19 @@ fn row_of_figures(
     }
     let at = Rect { x: area.right().saturating_sub(figure_width), width: figure_width, ..area };
     Line::styled(figure, look.style(Role::Strong)).render(at.intersection(area), buffer);
+}
+
+/// Puts the share that was lost before the figure, or behind it in few words
+/// where there is little room. A figure never stands without it.
+fn with_loss(figure: &str, series: &Series, room: usize) -> String {
+    let long = format!("{} lost{figure}", series.losses.share(series.sent));
+    if long.chars().count() <= room {
+        return long;
+    }
+    let percent = series.losses.lost as f64 * 100.0 / series.sent.max(1) as f64;
+    let share = if percent < 1.0 { "<1%".to_owned() } else { format!("{percent:.0}%") };
+    let short = format!("{} −{share}", figure.trim_start());
+    if short.chars().count() <= room { short } else { format!("{share} lost") }
 }
 
 fn second_row(buffer: &mut ratatui::buffer::Buffer, area: Rect, series: &Series, look: &Look<'_>) {

@@ -34,6 +34,13 @@ impl Way for Mapped {
     }
 }
 
+/// A large message is copied in quarters of the ring, in and out at the same
+/// time; smaller parts are slower.
+const PARTS: usize = 4;
+/// Space is given back in eighths of the ring: in larger parts small messages are
+/// slower.
+const RETURNS: u64 = 8;
+
 /// The writer's end.
 #[derive(Debug)]
 pub(in super::super) struct Writer<W, P, B = Mapped> {
@@ -51,7 +58,7 @@ pub(in super::super) struct Writer<W, P, B = Mapped> {
 
 impl<W: Strategy, P: Peer, B: Way> Writer<W, P, B> {
     pub(in super::super) fn new(ring: Ring, peer: P, way: B) -> Self {
-        let portion = (ring.capacity as usize / 8).max(1024);
+        let portion = (ring.capacity as usize / PARTS).max(1024);
         Writer { ring, peer, way, written: 0, read: 0, portion, strategy: PhantomData }
     }
 
@@ -110,13 +117,14 @@ pub(in super::super) struct Reader<W, P> {
     given_back: u64,
     /// The writer's index when last looked at.
     written: u64,
-    portion: u64,
+    /// The most that is copied at once.
+    portion: usize,
     strategy: PhantomData<W>,
 }
 
 impl<W: Strategy, P: Peer> Reader<W, P> {
     pub(in super::super) fn new(ring: Ring, peer: P) -> Self {
-        let portion = ring.capacity / 8;
+        let portion = ring.capacity as usize / PARTS;
         Reader { ring, peer, read: 0, given_back: 0, written: 0, portion, strategy: PhantomData }
     }
 
@@ -156,13 +164,13 @@ impl<W: Strategy, P: Peer> Receiver for Reader<W, P> {
             if self.written == self.read {
                 self.await_bytes()?;
             }
-            let there = ((self.written - self.read) as usize).min(message.len() - filled).min(self.portion as usize);
+            let there = ((self.written - self.read) as usize).min(message.len() - filled).min(self.portion);
             // SAFETY: we are the only reader, and the writer published these
             // bytes (Acquire in `await_bytes`).
             unsafe { self.ring.copy_out(self.read, &mut message[filled..filled + there]) };
             self.read += there as u64;
             filled += there;
-            if self.read - self.given_back >= self.portion {
+            if self.read - self.given_back >= self.ring.capacity / RETURNS {
                 self.give_back();
             }
         }

@@ -176,7 +176,7 @@ mod tests {
     fn messages_and_descriptors_arrive_in_order() {
         let (mut a, mut b) = FrameSocket::pair().unwrap();
         let (reader, mut writer) = io::pipe().unwrap();
-        a.send(&vec![1, 2, 3], &[reader.as_fd()]).unwrap();
+        a.send(&vec![1_u32, 2, 3], &[reader.as_fd()]).unwrap();
         a.send(&"x".repeat(50_000), &[]).unwrap();
         let mut fds = Vec::new();
         assert_eq!(b.receive::<Vec<u32>>(None, &mut fds).unwrap(), Some(vec![1, 2, 3]));

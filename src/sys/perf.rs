@@ -21,8 +21,6 @@ pub mod sample {
     pub const TIME: u64 = 1 << 2;
     /// Where in the kernel.
     pub const CALLCHAIN: u64 = 1 << 5;
-    /// For how many events it stands.
-    pub const PERIOD: u64 = 1 << 8;
     /// The tracepoint's own fields.
     pub const RAW: u64 = 1 << 10;
     /// The registers with which the thread entered the kernel.

@@ -47,6 +47,12 @@ impl Slot {
         self.got.store(at, Release);
     }
 
+    /// The thread has got the lock in the moment in which it wanted it.
+    #[inline]
+    pub(super) fn get_at_once(&self) {
+        self.got.store(self.wanted.load(Relaxed), Release);
+    }
+
     /// The thread lets the lock go. Written down before it does: a thread that
     /// is preempted just after must not look like a holder.
     #[inline]

@@ -12,6 +12,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::kernel::FutexCode;
+use super::lens::{FIRST_PERIOD, Lens};
 use super::reader::Reader;
 use super::record::{Record, Sample};
 use super::refusal;
@@ -29,16 +30,12 @@ const TURN_MS: u32 = 40;
 /// A record of this age has no older ones behind it: the kernel writes it within
 /// the switch itself.
 const SETTLED: Nanos = Nanos(2_000_000);
-/// So many stacks are looked at in a second.
-const STACKS: u64 = 100;
 /// So long, in one turn: the rings fill meanwhile.
 const LOOKING: Nanos = Nanos(15_000_000);
 /// Others' blocks in one turn that are worth a new filter, and how long that is
 /// good for.
 const STRANGE: u64 = 100;
 const FILTER_LASTS: Nanos = Nanos(250_000_000);
-/// At first one in so many, until it is known how often the program blocks.
-const FIRST_PERIOD: u64 = 16;
 
 /// The observation of one process.
 #[derive(Debug)]
@@ -55,13 +52,8 @@ pub(super) struct Events {
     filter: Option<(BTreeSet<Pid>, Pid)>,
     /// From a thread's number in events to its number here, where they differ.
     numbers: HashMap<Pid, Pid>,
-    period: u64,
-    /// Blocks per second, of late.
-    rate: f64,
-    turned: Nanos,
+    lens: Lens,
     turn_blocks: u64,
-    /// Whether in this second stacks stood for more than their own wait.
-    thinned: bool,
     told_lost: u64,
     before: u64,
     /// Others' blocks in this turn.
@@ -94,11 +86,8 @@ impl Events {
             ended: Vec::new(),
             filter,
             numbers: HashMap::new(),
-            period: FIRST_PERIOD,
-            rate: 0.0,
-            turned: clock::monotonic(),
+            lens: Lens::new(clock::monotonic()),
             turn_blocks: 0,
-            thinned: false,
             told_lost: 0,
             before: 0,
             strange: 0,
@@ -150,7 +139,7 @@ impl Events {
     }
 
     fn read(&mut self) {
-        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, thinned, .. } = self;
+        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, lens, .. } = self;
         let (points, code) = (&self.points, &self.code);
         set.drain(|role, record| match record {
             Record::Sample(sample) if sample.time <= *since => {}
@@ -160,7 +149,7 @@ impl Events {
                 let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
                 *uncovered |= !filter.as_ref().is_none_or(covered);
             }
-            Record::Lost(_) if role == Some(Role::Stacks) => *thinned = true,
+            Record::Lost(_) if role == Some(Role::Stacks) => lens.thinned = true,
             Record::Lost(count) => *told_lost += count,
             Record::Born { .. } | Record::Ended { .. } => {}
         });
@@ -177,7 +166,7 @@ impl Events {
                 What::Block(word, number) => self.block(reader, (by, time), word, number),
                 What::Wake(woken, arguments) => self.wake(reader, woken, Wake { by, arguments, time }),
                 What::Stack(sample) if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
-                What::Stack(_) => self.thinned = true,
+                What::Stack(_) => self.lens.thinned = true,
             }
         }
         self.pending = pending;
@@ -232,10 +221,13 @@ impl Events {
             return;
         }
         let Some(word) = word(sample, &self.code) else { return };
-        self.thinned |= sample.period > 1;
+        if !self.lens.wants(word.address) {
+            return;
+        }
         let Some(way) = reader.look(sample) else { return };
+        let weight = self.lens.weight(sample.time);
         if let Some(tally) = self.waits.tally(word) {
-            *tally.stacks.entry(way).or_default() += sample.period;
+            *tally.stacks.entry(way).or_default() += weight;
         }
     }
 
@@ -245,7 +237,7 @@ impl Events {
         let threads: BTreeSet<Pid> = reader.threads().into_iter().collect();
         let filter = Some((threads, newest));
         // Where it is refused now, the old ones go on.
-        let Ok(set) = open(&self.points, filter.as_ref(), self.period) else { return };
+        let Ok(set) = open(&self.points, filter.as_ref(), self.lens.period()) else { return };
         // Both are at work now. Up to this moment the old ones tell, from it on the new
         // ones: nothing is told twice or by neither.
         let moment = clock::monotonic();
@@ -267,34 +259,18 @@ impl Events {
             self.uncovered = true;
         }
         // Until then their stacks take the same room.
-        let rate = (own + strange) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
-        self.turned = now;
-        self.rate = rate.max(self.rate * 0.8);
-        let wanted = (self.rate / STACKS as f64).ceil().max(1.0) as u64;
-        if wanted > self.period || wanted * 2 <= self.period {
-            self.set_period(wanted);
+        if let Some(period) = self.lens.turn(now, own + strange) {
+            self.set.stack_period(period);
         }
-    }
-
-    fn set_period(&mut self, wanted: u64) {
-        // Never a fixed step: a program with a rhythm would show one beat of it.
-        let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
-        self.thinned |= self.period > 1 || wanted > 1;
-        self.period = wanted + spread;
-        self.set.stack_period(self.period);
     }
 
     /// Ends a second: what was counted in it.
     pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
         let mut words = self.waits.take();
-        if self.thinned {
+        if self.lens.close_second() {
             for tally in words.values_mut() {
                 tally.thinned = true;
             }
-        }
-        self.thinned = self.period > 1;
-        if self.period > 1 {
-            self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
         }
         words
     }
@@ -319,9 +295,9 @@ impl Events {
         self.waits.crowded
     }
 
-    /// One in how many stacks is looked at, and the memory of the rings.
+    /// One in how many blocks is told with its stack, and the memory of the rings.
     pub(super) fn scale(&self) -> (u64, usize) {
-        (self.period, self.set.room())
+        (self.lens.period(), self.set.room())
     }
 }
 

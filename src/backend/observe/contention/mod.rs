@@ -6,7 +6,7 @@
 //!   set      the events that are opened          record  their samples, taken apart
 //!   filter   the target's threads only           kernel  which blocks are futex waits
 //!   waits    blocks and wake-ups as waits        refusal why there are none
-//!   told     what is kept of a sample
+//!   told     what is kept of a sample        lens    which stacks are looked at
 //! sampling   readings of /proc, where there are no events
 //! reader     what is asked of the target: threads, memory, frames
 //!   names    what a futex word belongs to        stacks  by which calls it is reached
@@ -22,6 +22,7 @@ mod events;
 mod filter;
 mod kernel;
 mod ledger;
+mod lens;
 mod names;
 mod reader;
 mod record;
@@ -229,7 +230,7 @@ impl Observer {
                 crowded += events.crowded();
                 let (period, room) = events.scale();
                 if period > 1 {
-                    let what = format!("looked at for one block in about {period}, and shared out over all");
+                    let what = format!("told for one block in about {period}, and shared out over all");
                     notes.push(Fault::new("stacks", what));
                 }
                 if events.lost() > 0 {

@@ -1,7 +1,7 @@
 //! The records of the ring (`perf_event_open(2)`, "MMAP layout"), taken apart.
 //!
 //! ```text
-//! sample   identifier 8 | pid 4, tid 4 | time 8 | [period 8] | [n 8, n places of the kernel's call chain]
+//! sample   identifier 8 | pid 4, tid 4 | time 8 | [n 8, n places of the kernel's call chain]
 //!          | [size 4, the tracepoint's fields] | convention 8, registers | [size 8, stack, filled 8]
 //! birth    pid 4, parent's pid 4, tid 4, parent's tid 4, time 8; the same for an end
 //! lost     identifier 8, how many 8
@@ -119,8 +119,6 @@ pub(super) struct Sample {
     pub(super) pid: Pid,
     pub(super) tid: Pid,
     pub(super) time: Nanos,
-    /// For how many it stands.
-    pub(super) period: u64,
     /// Places in the kernel, innermost first.
     pub(super) chain: Few<u64, CHAIN>,
     /// The fields of the tracepoint.
@@ -180,10 +178,7 @@ fn parse_sample(mut rest: Rest<'_>, layout: impl Fn(u64) -> Option<(u64, u64)>) 
     let identifier = rest.long()?;
     let (holds, registers) = layout(identifier)?;
     let [pid, tid] = [rest.word()?, rest.word()?].map(u32::cast_signed);
-    let mut sample = Sample { identifier, pid, tid, time: Nanos(rest.long()?), period: 1, ..Sample::default() };
-    if holds & sample::PERIOD != 0 {
-        sample.period = rest.long()?;
-    }
+    let mut sample = Sample { identifier, pid, tid, time: Nanos(rest.long()?), ..Sample::default() };
     if holds & sample::CALLCHAIN != 0 {
         let count = rest.long()?;
         sample.chain = rest.longs(count)?;
@@ -242,7 +237,7 @@ impl<'b> Rest<'b> {
 mod tests {
     use super::*;
 
-    const HOLDS: u64 = ALWAYS | sample::CALLCHAIN | sample::RAW | sample::STACK_USER | sample::PERIOD;
+    const HOLDS: u64 = ALWAYS | sample::CALLCHAIN | sample::RAW | sample::STACK_USER;
 
     /// A sample as the kernel writes it.
     fn bytes() -> Vec<u8> {
@@ -251,7 +246,6 @@ mod tests {
         long(77);
         long(0x1019 | 0x1022 << 32);
         long(1_000_000);
-        long(5);
         long(2);
         long(0xffff_ffff_8144_ea56);
         long(0xffff_ffff_8144_f26a);
@@ -274,7 +268,7 @@ mod tests {
     fn a_sample_is_taken_apart() {
         let layout = |identifier| (identifier == 77).then_some((HOLDS, ARGUMENTS));
         let Some(Record::Sample(sample)) = parse(SAMPLE, &bytes(), layout) else { panic!("a sample") };
-        assert_eq!((sample.pid, sample.tid, sample.time, sample.period), (4_121, 4_130, Nanos(1_000_000), 5));
+        assert_eq!((sample.pid, sample.tid, sample.time), (4_121, 4_130, Nanos(1_000_000)));
         assert_eq!(*sample.chain, [0xffff_ffff_8144_ea56, 0xffff_ffff_8144_f26a]);
         assert_eq!((sample.number(0), sample.number(4), sample.number(12)), (Some(9), Some(4_130), None));
         let registers = sample.registers.unwrap();
@@ -293,7 +287,7 @@ mod tests {
         assert_eq!(parse(SAMPLE, &whole, |_| None), None);
         assert_eq!(parse(99, &whole, layout), None);
         let mut huge = whole.clone();
-        huge[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        huge[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
         assert_eq!(parse(SAMPLE, &huge, layout), None);
     }
 

@@ -50,7 +50,9 @@ impl Role {
         match self {
             Role::Blocks => (ALWAYS | sample::CALLCHAIN | sample::RAW, ARGUMENTS),
             Role::Wakes => (ALWAYS | sample::RAW, ARGUMENTS),
-            Role::Stacks => (ALWAYS | sample::PERIOD | sample::CALLCHAIN | sample::STACK_USER, ALL),
+            // Never `PERF_SAMPLE_PERIOD`: with it the kernel tells every event, whatever
+            // the period (`perf_swevent_event`, kernel/events/core.c).
+            Role::Stacks => (ALWAYS | sample::CALLCHAIN | sample::STACK_USER, ALL),
         }
     }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::kernel::FutexCode;
 use super::lens::{FIRST_PERIOD, Lens};
+use super::needs::{newest_number, own_numbers, requirements};
 use super::reader::Reader;
 use super::record::{Record, Sample};
 use super::refusal;
@@ -23,7 +24,6 @@ use super::waits::{Waits, Wake, Word};
 use crate::backend::observe::wait::Call;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
-use crate::sys::perf_tracefs::Tracefs;
 
 /// Between two looks at the rings.
 const TURN_MS: u32 = 40;
@@ -56,6 +56,11 @@ pub(super) struct Events {
     turn_blocks: u64,
     told_lost: u64,
     before: u64,
+    /// Whether the kernel has held events back, and how many.
+    holds_back: bool,
+    held_back: u64,
+    /// Samples of blocks and wake-ups that the present set has told.
+    told: u64,
     /// Others' blocks in this turn.
     strange: u64,
     uncovered: bool,
@@ -90,6 +95,9 @@ impl Events {
             turn_blocks: 0,
             told_lost: 0,
             before: 0,
+            holds_back: false,
+            held_back: 0,
+            told: 0,
             strange: 0,
             uncovered: false,
             since: Nanos::ZERO,
@@ -123,7 +131,9 @@ impl Events {
     pub(super) fn turn(&mut self, reader: &mut Reader) {
         self.set.wait(TURN_MS);
         let settled = clock::monotonic().since(SETTLED);
+        let happened = self.happened();
         self.read();
+        self.count_held_back(happened);
         self.work(reader, settled);
         self.pace();
         if std::mem::take(&mut self.uncovered) {
@@ -135,15 +145,49 @@ impl Events {
     pub(super) fn finish(&mut self, reader: &mut Reader) {
         self.set.stop();
         self.read();
+        self.count_held_back(self.happened());
         self.work(reader, Nanos(u64::MAX));
     }
 
+    /// How many blocks and wake-ups there were, told or not; asked only where some are
+    /// held back.
+    fn happened(&self) -> Option<u64> {
+        self.holds_back.then(|| self.set.happened()).flatten()
+    }
+
+    /// What had happened before the rings were read, and was neither told nor lost, was
+    /// held back.
+    fn count_held_back(&mut self, happened: Option<u64>) {
+        if let Some(missing) = happened.and_then(|all| all.checked_sub(self.told + self.set.lost()?)) {
+            self.held_back = self.held_back.max(missing);
+        }
+    }
+
     fn read(&mut self) {
-        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, lens, .. } = self;
+        let Events {
+            set,
+            pending,
+            ended,
+            told_lost,
+            filter,
+            pid: target,
+            uncovered,
+            since,
+            lens,
+            holds_back,
+            told,
+            ..
+        } = self;
         let (points, code) = (&self.points, &self.code);
         set.drain(|role, record| match record {
-            Record::Sample(sample) if sample.time <= *since => {}
-            Record::Sample(sample) => pending.extend(role.and_then(|role| Told::of(role, sample, points, code))),
+            Record::Sample(sample) => {
+                *told += u64::from(role != Some(Role::Stacks));
+                if sample.time > *since {
+                    pending.extend(role.and_then(|role| Told::of(role, sample, points, code)));
+                }
+            }
+            Record::HeldBack if role == Some(Role::Stacks) => lens.thinned = true,
+            Record::HeldBack => *holds_back = true,
             Record::Ended { pid, tid, time } if pid == *target => ended.push((time, tid)),
             Record::Born { pid, tid } if pid == *target => {
                 let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
@@ -244,8 +288,10 @@ impl Events {
         self.set.stop();
         self.read();
         self.pending.retain(|told| told.time <= moment);
-        self.before += self.set.lost().unwrap_or(0);
+        self.count_held_back(self.happened());
+        self.before += self.set.lost().unwrap_or(0) + std::mem::take(&mut self.held_back);
         (self.set, self.filter, self.since) = (set, filter, moment);
+        self.told = 0;
     }
 
     /// Sees to it that neither too many stacks are told nor too few: at once where
@@ -280,9 +326,14 @@ impl Events {
         self.waits.waiting()
     }
 
-    /// Samples that did not fit.
+    /// Samples that did not fit, or were held back.
     pub(super) fn lost(&self) -> u64 {
-        self.set.lost().map_or(self.told_lost, |lost| self.before + lost)
+        self.set.lost().map_or(self.told_lost, |lost| self.before + lost) + self.held_back
+    }
+
+    /// Whether the kernel has held events back.
+    pub(super) fn holds_back(&self) -> bool {
+        self.holds_back
     }
 
     /// Blocks for something else than a futex.
@@ -305,29 +356,4 @@ fn open(points: &Points, filter: Option<&(BTreeSet<Pid>, Pid)>, period: u64) -> 
     let threads: Option<(Vec<Pid>, Pid)> = filter.map(|(threads, newest)| (threads.iter().copied().collect(), *newest));
     Set::open(points, threads.as_ref().map(|(threads, newest)| (threads.as_slice(), *newest)), period)
         .map_err(refusal::perf)
-}
-
-/// The tracepoints, and where futex waits are in the kernel.
-fn requirements() -> Result<(Points, FutexCode), Fault> {
-    if !cfg!(target_arch = "x86_64") {
-        return Err(Fault::new("perf_event_open", "the registers of this architecture are not known to this program"));
-    }
-    let tracefs = Tracefs::open().map_err(refusal::tracefs)?;
-    let point = |name| tracefs.tracepoint("sched", name).map_err(|error| refusal::tracepoint(name, error));
-    let points = Points { switch: point("sched_switch")?, waking: point("sched_waking")? };
-    let symbols = std::fs::read("/proc/kallsyms").map_err(|error| refusal::kallsyms(Some(&error)))?;
-    let code = FutexCode::parse(&symbols).ok_or_else(|| refusal::kallsyms(None))?;
-    Ok((points, code))
-}
-
-/// Whether threads have the same numbers in the kernel's events as here: in the
-/// first pid namespace, whose inode the kernel fixes (`PROC_PID_INIT_INO`).
-fn own_numbers() -> bool {
-    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
-}
-
-/// The number that was given out last.
-fn newest_number() -> Pid {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_ascii_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

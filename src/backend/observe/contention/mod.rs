@@ -5,6 +5,7 @@
 //! events     every block and wake-up, by the scheduler's tracepoints
 //!   set      the events that are opened          record  their samples, taken apart
 //!   filter   the target's threads only           kernel  which blocks are futex waits
+//!   needs    what events need of the system
 //!   waits    blocks and wake-ups as waits        refusal why there are none
 //!   told     what is kept of a sample        lens    which stacks are looked at
 //! sampling   readings of /proc, where there are no events
@@ -24,6 +25,7 @@ mod kernel;
 mod ledger;
 mod lens;
 mod names;
+mod needs;
 mod reader;
 mod record;
 mod refusal;
@@ -233,9 +235,14 @@ impl Observer {
                     let what = format!("told for one block in about {period}, and shared out over all");
                     notes.push(Fault::new("stacks", what));
                 }
+                if events.holds_back() {
+                    let what =
+                        "the kernel held some back, so many a second are there on one CPU: they are among the lost";
+                    notes.push(Fault::new("events", what).hint("raise kernel.perf_event_max_sample_rate"));
+                }
                 if events.lost() > 0 {
                     let what =
-                        format!("{} did not fit into rings of {} in all", events.lost(), Bytes(room as u64).short());
+                        format!("{} were not told, by rings of {} in all", events.lost(), Bytes(room as u64).short());
                     notes.push(Fault::new("events", what).hint("figures are too low by as much"));
                 }
             }

@@ -15,9 +15,10 @@ use std::ops::Deref;
 use crate::model::{Nanos, Pid};
 use crate::sys::perf::sample;
 
-/// `PERF_RECORD_LOST`, `_EXIT`, `_FORK`, `_SAMPLE`, `_LOST_SAMPLES`.
+/// `PERF_RECORD_LOST`, `_EXIT`, `_THROTTLE`, `_FORK`, `_SAMPLE`, `_LOST_SAMPLES`.
 const LOST: u32 = 2;
 const EXIT: u32 = 4;
+const THROTTLE: u32 = 5;
 const FORK: u32 = 7;
 const SAMPLE: u32 = 9;
 const LOST_SAMPLES: u32 = 13;
@@ -155,6 +156,9 @@ pub(super) enum Record {
     },
     /// So many did not fit.
     Lost(u64),
+    /// From here to its next tick the kernel tells nothing more on this CPU: there were
+    /// more events than `kernel.perf_event_max_sample_rate` allows.
+    HeldBack,
 }
 
 /// Takes a record apart; `layout` says for an identifier what its samples hold
@@ -164,6 +168,7 @@ pub(super) fn parse(kind: u32, body: &[u8], layout: impl Fn(u64) -> Option<(u64,
     match kind {
         LOST => Some(Record::Lost(rest.skip(8)?.long()?)),
         LOST_SAMPLES => Some(Record::Lost(rest.long()?)),
+        THROTTLE => Some(Record::HeldBack),
         FORK | EXIT => {
             let [pid, _, tid, _] = [rest.word()?, rest.word()?, rest.word()?, rest.word()?].map(u32::cast_signed);
             let time = Nanos(rest.long()?);
@@ -311,6 +316,7 @@ mod tests {
         assert_eq!(parse(FORK, &task, |_| None), Some(Record::Born { pid: 10, tid: 12 }));
         assert_eq!(parse(EXIT, &task, |_| None), Some(Record::Ended { pid: 10, tid: 12, time: Nanos(500) }));
         assert_eq!(parse(LOST, &words(&[7, 0, 9, 0]), |_| None), Some(Record::Lost(9)));
+        assert_eq!(parse(THROTTLE, &words(&[0; 6]), |_| None), Some(Record::HeldBack));
         assert_eq!(parse(LOST_SAMPLES, &words(&[3, 0]), |_| None), Some(Record::Lost(3)));
     }
 }

@@ -197,6 +197,13 @@ impl Set {
         events.map(Event::lost).sum()
     }
 
+    /// How many blocks and wake-ups there were; `None` where they are not counted with
+    /// those that did not fit.
+    pub(super) fn happened(&self) -> Option<u64> {
+        let events = self.cpus.iter().flat_map(|cpu| [&cpu.blocks, &cpu.wakes]);
+        events.map(|event| event.counts().map(|(all, _)| all)).sum()
+    }
+
     /// The memory of all rings.
     pub(super) fn room(&self) -> usize {
         self.cpus.iter().map(|cpu| cpu.ring.size() + cpu.stacks_ring.size()).sum()

@@ -146,6 +146,14 @@ mod tests {
     }
 
     #[test]
+    fn a_row_without_acquisitions_says_so() {
+        let mut idle = measured(1, &[], 0);
+        assert!(!table(&[idle.clone()], None).contains("nothing was got"));
+        idle.figures.per_thread = vec![0];
+        assert!(table(&[idle], None).contains("std_mutex, 1 threads: nothing was got"));
+    }
+
+    #[test]
     fn the_table_is_no_wider_than_the_terminal() {
         let mut long = measured(256, &[40e6], 3);
         if let Some(subject) = &mut long.subject {

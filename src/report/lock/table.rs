@@ -129,6 +129,10 @@ fn notes(out: &mut String, progress: &LockProgress, width: usize) {
         out.push('\n');
         fold(out, &format!("{whose}: {text}"), (0, 2), width);
     };
+    let deadlocked = progress.order.as_ref().is_some_and(|order| order.deadlock.is_some());
+    if progress.figures.acquisitions() == 0 && !deadlocked {
+        head("nothing was got, or nothing was let go again, while it was measured");
+    }
     for Diagnosis { name, seen } in diagnose(&progress.figures) {
         head(&format!("{name}: {seen}"));
     }

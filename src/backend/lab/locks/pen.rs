@@ -32,7 +32,8 @@ impl<'a> Pen<'a> {
     }
 
     /// Whether anything is written down.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn writes(&self) -> bool {
         self.plan.recorder != Recorder::Off
     }
@@ -47,7 +48,8 @@ impl<'a> Pen<'a> {
     }
 
     /// As [`Pen::wants`] in a row of laps, where the moment may be known.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn wants_again(&self, shared: bool, streak: Streak) -> &'a Slot {
         let Some(at) = streak.wanted().filter(|_| self.writes()) else { return self.wants(shared) };
         let slot = self.seat.ring.next();
@@ -56,13 +58,15 @@ impl<'a> Pen<'a> {
     }
 
     /// Whether the moment of getting need not be read where nobody else had the lock.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn may_skip(&self, streak: Streak) -> bool {
         streak.is_quiet() && matches!(self.plan.recorder, Recorder::Plain(_))
     }
 
     /// It has got what it asked for, and `alone` says whether without waiting.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got_after(&self, slot: &Slot, alone: bool) {
         if alone { slot.get_at_once() } else { self.got(slot) }
     }
@@ -74,13 +78,15 @@ impl<'a> Pen<'a> {
     }
 
     /// It has got what it asked for.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got(&self, slot: &Slot) {
         slot.get(self.plan.recorder.got());
     }
 
     /// It is about to let it go.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn releases(&self, slot: &Slot) {
         slot.release(self.plan.recorder.now());
     }
@@ -139,7 +145,8 @@ impl<'a> Pen<'a> {
     }
 
     /// Does the work inside; says whether it was done.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn holds(&self, hold: Work) -> bool {
         hold.is_none() || hold.perform(self.go_on)
     }

@@ -57,20 +57,23 @@ impl Kept {
 
 impl Streak {
     /// Whether laps can be stamped in the short way.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn is_quiet(self) -> bool {
         self.alone >= QUIET
     }
 
     /// When the thread has wanted the lock, where that need not be read.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn wanted(self) -> Option<u64> {
         (self.is_quiet() && self.released != 0).then_some(self.released)
     }
 
     /// One more lap, which ended at `released`; `alone` says whether nobody else had
     /// the lock since the lap before, `at_once` whether the next begins at once.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn lap(&mut self, alone: bool, released: u64, at_once: bool) {
         self.alone = if alone { self.alone.saturating_add(1) } else { 0 };
         self.released = if at_once { released } else { 0 };

@@ -23,7 +23,7 @@ use super::told::{Told, What, word};
 use super::waits::{Waits, Wake, Word};
 use crate::backend::observe::wait::Call;
 use crate::model::{Fault, Nanos, Pid};
-use crate::sys::clock;
+use crate::sys::{clock, priority};
 
 /// Between two looks at the rings.
 const TURN_MS: u32 = 40;
@@ -105,6 +105,8 @@ impl Events {
         events.find_waiting(reader);
         // From here on decoders are asked of moments that have passed.
         reader.world.vouch();
+        // Whom it observes goes first. Where that is refused it goes as others do.
+        let _ = priority::give_way();
         Ok(events)
     }
 

@@ -2,13 +2,15 @@
 //! anything is lost.
 //!
 //! ```text
-//! cargo bench --bench contention [-- --program FILE]
+//! cargo bench --bench contention [-- --program FILE] [--only WORD]
 //! ```
 //!
 //! Two threads hand a lock to and fro, with work between, as often as the row
-//! says; the figure is how many rounds they do in a second, observed and not
-//! observed in turns. Every program runs by itself and is compared with itself:
-//! the ratio is the median of the pairs'.
+//! says: anywhere, or both on the first CPU, where nothing but what the kernel does
+//! for each event stands in their way. The figure is how many rounds they do in a
+//! second, observed and not observed in turns. Every program runs by itself and is
+//! compared with itself: an observed second with the mean of the two beside it. The
+//! ratio is the median of these, in brackets the least and the most.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -16,52 +18,69 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// Pairs of an observed second and one that is not.
-const PAIRS: usize = 9;
+/// Observed seconds, with one that is not before and behind each.
+const TURNS: usize = 9;
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let given = words.iter().position(|word| word == "--program").and_then(|at| words.get(at + 1));
+    let only =
+        words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
     let program = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncscope")), PathBuf::from);
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/contention/handoff.c");
     let binary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("handoff");
     let built = Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&binary).arg(source).status().unwrap();
     assert!(built.success());
     println!(
-        "{:<26} {:>10} {:>10} {:>8} {:>10} {:>8} {:>10}",
+        "{:<28} {:>10} {:>10} {:>20} {:>10} {:>6} {:>8}",
         "", "rounds/s", "blocks/s", "ratio", "events/s", "lost", "own CPU"
     );
     // How much work a round has: the more, the fewer blocks.
-    for (name, mode, work) in [
-        ("seldom blocks", "free", "200"),
-        ("some 5,000 blocks/s", "hand", "150000"),
-        ("some 20,000 blocks/s", "hand", "30000"),
-        ("as many as it can", "hand", "0"),
+    for (name, words) in [
+        ("seldom blocks", ["free", "200", "any"]),
+        ("some 5,000 blocks/s", ["hand", "150000", "any"]),
+        ("some 20,000 blocks/s", ["hand", "30000", "any"]),
+        ("the same on one CPU", ["hand", "30000", "one"]),
+        ("some 50,000 blocks/s", ["hand", "6000", "any"]),
+        ("as many as it can", ["hand", "0", "any"]),
+        ("the same on one CPU", ["hand", "0", "one"]),
     ] {
-        let mut target = Target::start(&binary, mode, work);
-        let mut ratios = Vec::new();
-        let mut last = (0.0, 0.0);
-        let mut seen = (0.0, 0, 0.0);
-        for _ in 0..PAIRS {
-            let (plain, blocks) = target.second();
-            let mut observer = Observer::start(&program, target.pid);
-            let (observed, _) = target.second();
-            let (events, lost, cpu) = observer.end();
-            ratios.push(observed / plain);
-            last = (plain, blocks);
-            seen = (events, seen.1 + lost, cpu);
+        if !only.is_empty() && !name.contains(only) {
+            continue;
         }
-        ratios.sort_by(f64::total_cmp);
-        println!(
-            "{name:<26} {:>10.0} {:>10.0} {:>8.3} {:>10.0} {:>8} {:>9.1}%",
-            last.0,
-            last.1,
-            ratios[PAIRS / 2],
-            seen.0,
-            seen.1,
-            seen.2 * 100.0
-        );
+        row(name, &mut Target::start(&binary, words), &program);
     }
+}
+
+fn row(name: &str, target: &mut Target, program: &PathBuf) {
+    let (mut ratios, mut blocks, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lost, mut cpus) = (0, Vec::new());
+    let mut before = target.second();
+    for _ in 0..TURNS {
+        let mut observer = Observer::start(program, target.pid);
+        let (observed, observed_blocks) = target.second();
+        let end = observer.end();
+        let after = target.second();
+        ratios.push(observed / f64::midpoint(before.0, after.0));
+        blocks.push(observed_blocks);
+        events.push(end.0);
+        lost += end.1;
+        cpus.push(end.2);
+        before = after;
+    }
+    let median = |mut figures: Vec<f64>| {
+        figures.sort_by(f64::total_cmp);
+        (figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
+    };
+    let (ratio, least, most) = median(ratios);
+    println!(
+        "{name:<28} {:>10.0} {:>10.0} {:>20} {:>10.0} {lost:>6} {:>7.1}%",
+        before.0,
+        median(blocks).0,
+        format!("{ratio:.3} ({least:.3} … {most:.3})"),
+        median(events).0,
+        median(cpus).0 * 100.0
+    );
 }
 
 /// The program that is observed: it tells rounds and blocks so far when asked.
@@ -73,9 +92,8 @@ struct Target {
 }
 
 impl Target {
-    fn start(binary: &PathBuf, mode: &str, work: &str) -> Self {
-        let mut child =
-            Command::new(binary).args([mode, work]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(binary: &PathBuf, words: [&str; 3]) -> Self {
+        let mut child = Command::new(binary).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let pid = child.id();
         std::thread::sleep(Duration::from_millis(200));

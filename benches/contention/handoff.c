@@ -1,8 +1,9 @@
 /* Two threads that hand over to each other, or that take a lock which is mostly
- * free. handoff hand|free WORK: WORK is so many turns of a loop in each round.
- * For each line that it reads it tells its rounds, its blocks and the time. */
+ * free. handoff hand|free WORK any|one: WORK is so many turns of a loop in each round;
+ * with "one" both threads are on the first CPU. For each line that it reads it tells its rounds, its blocks and the time. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,14 @@ static void *run(void *mine) {
 }
 
 int main(int count, char **words) {
-    if (count < 3)
+    if (count < 4)
         return 2;
+    if (!strcmp(words[3], "one")) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(0, &one);
+        sched_setaffinity(0, sizeof one, &one);
+    }
     hand = !strcmp(words[1], "hand");
     work = atol(words[2]);
     pthread_t threads[2];

@@ -4,9 +4,11 @@
 //!    loop of the same lock: both count under the lock, as often, taken in turn,
 //!    and the fastest rounds are compared: whatever else runs on the machine
 //!    only ever adds. The bare loops know their lock's type.
-//! 2. What recording adds to an uncontended acquisition, plain and ordered, beside
-//!    what three readings of the counter add to the same loop where nothing is
-//!    written down: alone they take less than between two locked instructions.
+//! 2. What recording adds to an uncontended acquisition, plain and ordered: to one
+//!    that follows the one before at once, and to one after work outside. Beside it
+//!    what as many readings of the counter add to the same loop where nothing is
+//!    written down: alone they take less than between two locked instructions. And
+//!    what recording leaves of the throughput where the lock is held for 1 µs.
 //! 3. The lab in its worker: how soon a broken lock is caught, how soon a run
 //!    stops, what a burst each second costs.
 //!
@@ -23,11 +25,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use syncscope::backend::Update;
-use syncscope::backend::lab::locks::{Contend, LockLab, Plan, Recorder, Seat, find, recording_cost};
+use syncscope::backend::lab::locks::{
+    A_LITTLE, Contend, LockLab, Pace, Plan, Recorder, Seat, Work, find, recording_cost,
+};
 use syncscope::backend::lab::run_headless;
 use syncscope::model::Nanos;
 use syncscope::model::lab::{Burst, LabCommand};
-use syncscope::model::lock::{LockProgress, LockSetting, LockSpec};
+use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Spread};
 use syncscope::sys::tsc::Tsc;
 
 const LAPS: u64 = 100_000;
@@ -98,26 +102,54 @@ fn time(run: impl FnOnce()) -> f64 {
 fn recording() {
     println!("ns that recording adds to an uncontended acquisition");
     let Some(tsc) = Tsc::invariant() else { return println!("  no invariant TSC here") };
-    let (plain, ordered) = (|| tsc.plain(), || tsc.ordered());
-    println!(
-        "  three readings of the counter alone: plain {:.0}, one ordered {:.0}",
-        fastest(|| three_readings(plain, plain)),
-        fastest(|| three_readings(plain, ordered))
-    );
+    let (none, plain, ordered) = (|| 0, || tsc.plain(), || tsc.ordered());
     let without = fastest(|| bare_std(LAPS));
+    println!("  readings of the counter in the bare loop of std_mutex, nothing written down:");
     println!(
-        "  the same in the bare loop of std_mutex: plain {:.0}, one ordered {:.0}",
-        fastest(|| stamped_std(plain, plain)) - without,
-        fastest(|| stamped_std(plain, ordered)) - without
+        "    one plain {:.1}   one plain, one ordered {:.1}   two plain {:.1}   two plain, one ordered {:.1}",
+        fastest(|| stamped_std(none, none, plain)) - without,
+        fastest(|| stamped_std(none, ordered, plain)) - without,
+        fastest(|| stamped_std(plain, none, plain)) - without,
+        fastest(|| stamped_std(plain, ordered, plain)) - without
     );
-    for key in ["std_mutex", "parking_lot", "ttas_spin"] {
+    for key in ["std_mutex", "parking_lot", "ttas_spin", "std_rwlock"] {
         let Some(primitive) = find(key) else { continue };
-        let cost = |recorder| recording_cost(primitive, recorder).0;
+        let cost = |recorder, outside| recording_cost(primitive, recorder, outside).0;
+        for (name, outside) in [("at once", Work::default()), ("after work outside", A_LITTLE)] {
+            println!(
+                "  {key:<12} {name:<20} plain {:3}   ordered {:3}   CLOCK_MONOTONIC {:3}",
+                cost(Recorder::Plain(tsc), outside),
+                cost(Recorder::Ordered(tsc), outside),
+                cost(Recorder::Kernel, outside)
+            );
+        }
+    }
+    held(tsc);
+}
+
+/// The share of the throughput that recording leaves where the lock is held for
+/// 1 µs: the fastest rounds of each.
+fn held(tsc: Tsc) {
+    const SHORT: u64 = 2_000;
+    let hold = Pace::calibrate().work(Nanos(1_000), Spread::Fixed);
+    for key in ["std_mutex", "parking_lot"] {
+        let Some(primitive) = find(key) else { continue };
+        let recorders = [Recorder::Off, Recorder::Plain(tsc), Recorder::Ordered(tsc)];
+        let subjects = recorders.map(|recorder| {
+            (primitive.contend(1), Seat::new(0, 1), Plan { recorder, hold, ..Plan::default() }, f64::INFINITY)
+        });
+        let mut rows = subjects;
+        let go_on = AtomicBool::new(true);
+        for _ in 0..ROUNDS {
+            for (subject, seat, plan, fastest) in &mut rows {
+                *fastest = fastest.min(time(|| subject.laps(seat, plan, &go_on, SHORT)) * LAPS as f64 / SHORT as f64);
+            }
+        }
+        let [off, plain, ordered] = rows.map(|(.., fastest)| fastest);
         println!(
-            "  {key:<12} plain {:3}   ordered {:3}   CLOCK_MONOTONIC {:3}",
-            cost(Recorder::Plain(tsc)),
-            cost(Recorder::Ordered(tsc)),
-            cost(Recorder::Kernel)
+            "  {key:<12} held for 1 µs: {off:.0} ns a lap, throughput plain {:.3}   ordered {:.3}",
+            off / plain,
+            off / ordered
         );
     }
 }
@@ -126,23 +158,16 @@ fn fastest(run: impl Fn()) -> f64 {
     (0..ROUNDS).map(|_| time(&run)).fold(f64::INFINITY, f64::min)
 }
 
-/// What no recorder can do without: a reading where the lock is asked for, one
-/// where it is got, one where it is let go.
-fn three_readings(now: impl Fn() -> u64, got: impl Fn() -> u64) {
-    for _ in 0..LAPS {
-        black_box((now(), got(), now()));
-    }
-}
-
-/// The bare loop with these readings, which nobody keeps.
-fn stamped_std(now: impl Fn() -> u64, got: impl Fn() -> u64) {
+/// The bare loop with these readings, which nobody keeps: where the lock is asked
+/// for, where it is got, where it is let go.
+fn stamped_std(wanted: impl Fn() -> u64, got: impl Fn() -> u64, released: impl Fn() -> u64) {
     let lock = black_box(std::sync::Mutex::new(0_u64));
     for _ in 0..LAPS {
-        black_box(now());
+        black_box(wanted());
         let mut held = lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         black_box(got());
         *held += 1;
-        black_box(now());
+        black_box(released());
     }
     black_box(lock);
 }

@@ -55,7 +55,9 @@ pub(super) fn run(request: Request) -> color_eyre::Result<Outcome> {
         let printed = match (request.json, live) {
             (true, _) => print(&report::json(&observation.second)),
             // Home, and nothing below.
-            (_, true) => print(&format!("\x1b[H\x1b[J{}", report::text(&observation.total).trim_end())),
+            (_, true) => {
+                print(&format!("\x1b[H\x1b[J{}", report::text(&observation.total, output::width()).trim_end()))
+            }
             _ => Ok(()),
         };
         if printed.is_err() {
@@ -76,7 +78,7 @@ pub(super) fn run(request: Request) -> color_eyre::Result<Outcome> {
             return print(&report::json(&last));
         }
         let clear = if live { "\x1b[H\x1b[J" } else { "" };
-        print(&format!("{clear}{}", report::text(&last).trim_end()))
+        print(&format!("{clear}{}", report::text(&last, output::width()).trim_end()))
     });
     let outcome = if interrupted.load(Relaxed) { Outcome::Interrupted } else { Outcome::Done };
     output::unless_broken_pipe(printed, outcome)

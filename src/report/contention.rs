@@ -21,6 +21,7 @@ use crate::model::histogram::Quantiles;
 use crate::model::units::{grouped, si};
 use crate::model::wait::{Certainty, WaitKind};
 use crate::model::{Nanos, Pid};
+use crate::report::fold::fold;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -115,88 +116,118 @@ const ROWS: usize = 3;
 const FRAMES: usize = 8;
 const INDENT: &str = "                ";
 
-/// Text for people.
-pub fn text(contention: &Contention) -> String {
+/// Which columns the table has.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    /// Waits a second, and how many threads waited.
+    all: bool,
+    width: usize,
+}
+
+impl Columns {
+    fn of(width: Option<usize>) -> Self {
+        let width = width.unwrap_or(usize::MAX);
+        Columns { all: width >= WIDE, width }
+    }
+
+    fn line(self, out: &mut String, [address, kind, waits, rate, waited, p50, p99, max, threads]: [&str; 9]) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{address:<14}  {kind:<13} {waits:>10}");
+        if self.all {
+            let _ = write!(out, " {rate:>8}");
+        }
+        let _ = write!(out, " {waited:>9} {p50:>9} {p99:>9} {max:>9}");
+        if self.all {
+            let _ = write!(out, " {threads:>8}");
+        }
+        out.push('\n');
+    }
+}
+
+/// The table with all columns.
+const WIDE: usize = 98;
+
+/// Text for people, in lines of at most `width` columns where that is known.
+pub fn text(contention: &Contention, width: Option<usize>) -> String {
     let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = head(&mut out, contention);
+    let columns = Columns::of(width);
+    head(&mut out, contention, columns);
     if contention.locks.is_empty() {
-        let _ = writeln!(out, "\nnone of its threads waited for a futex");
+        out.push_str("\nnone of its threads waited for a futex\n");
     } else {
-        let _ = writeln!(
-            out,
-            "\n{:<14}  {:<13} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9} {:>8}",
-            "address", "kind", "waits", "per s", "waited", "p50", "p99", "max", "threads"
-        );
+        out.push('\n');
+        columns.line(&mut out, ["address", "kind", "waits", "per s", "waited", "p50", "p99", "max", "threads"]);
     }
     for lock in contention.locks.iter().take(LOCKS) {
-        let _ = row(&mut out, lock, contention.observed);
+        row(&mut out, lock, contention.observed, columns);
     }
     if contention.locks.len() > LOCKS {
         let _ = writeln!(out, "{INDENT}… and {} more", contention.locks.len() - LOCKS);
     }
     for note in &contention.notes {
-        let _ = writeln!(out, "note: {note}");
+        fold(&mut out, &format!("note: {note}"), (0, 6), columns.width);
     }
     out
 }
 
-fn head(out: &mut String, contention: &Contention) -> std::fmt::Result {
+fn head(out: &mut String, contention: &Contention, columns: Columns) {
     let Contention { pid, process, observed, source, waits, lost, .. } = contention;
-    write!(out, "{process} {pid}: {} ", observed.precise())?;
-    match source {
+    let seen = match source {
         Source::SchedEvents => {
-            write!(out, "of every block and wake-up, {} waits, {} events lost", grouped(*waits), grouped(*lost))?;
+            format!("of every block and wake-up, {} waits, {} events lost", grouped(*waits), grouped(*lost))
         }
-        Source::Sampling => write!(out, "by sampling, {} waits seen", grouped(*waits))?,
-    }
-    writeln!(out, "{}", if contention.ended { "; it has ended" } else { "" })
+        Source::Sampling => format!("by sampling, {} waits seen", grouped(*waits)),
+    };
+    let ended = if contention.ended { "; it has ended" } else { "" };
+    fold(out, &format!("{process} {pid}: {} {seen}{ended}", observed.precise()), (0, 2), columns.width);
 }
 
-fn row(out: &mut String, lock: &ContendedLock, observed: Nanos) -> std::fmt::Result {
+fn row(out: &mut String, lock: &ContendedLock, observed: Nanos, columns: Columns) {
     let quantiles = lock.wait.as_ref().map(|wait| &wait.quantiles).filter(|quantiles| quantiles.count > 0);
     let of = |pick: fn(&Quantiles) -> Nanos| quantiles.map_or_else(|| "–".to_owned(), |q| pick(q).precise());
-    writeln!(
-        out,
-        "{:<14}  {:<13} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9} {:>8}",
+    let cells = [
         format!("{:#x}", lock.address),
-        lock.kind.words(),
+        lock.kind.words().to_owned(),
         grouped(lock.waits),
         si(lock.waits as f64 / observed.as_secs_f64().max(0.001)),
         lock.waited.precise(),
         of(|q| q.p50),
         of(|q| q.p99),
         of(|q| q.max),
-        lock.waiters.len()
-    )?;
+        lock.waiters.len().to_string(),
+    ];
+    columns.line(out, cells.each_ref().map(String::as_str));
+    let mut below = |text: &str, hanging| fold(out, text, (INDENT.len(), hanging), columns.width);
     let shared = if lock.shared { ", shared between processes" } else { "" };
-    writeln!(out, "{INDENT}{}{shared}", lock.resource)?;
+    below(&format!("{}{shared}", lock.resource), 2);
+    let mut labelled = |label: &str, text: &str| below(&format!("{label:<9} {text}"), 10);
     if lock.waiting > 0 {
         let word = if lock.waiting == 1 { "thread waits" } else { "threads wait" };
-        writeln!(out, "{INDENT}{:<9} {} {word} for it", "now", lock.waiting)?;
+        labelled("now", &format!("{} {word} for it", lock.waiting));
     }
     let waiter = |w: &crate::model::contention::Waiter| format!("{} {}  {}", w.name, w.tid, w.waited.precise());
-    list(out, "waited", &lock.waiters.iter().map(waiter).collect::<Vec<_>>())?;
     let waker = |w: &crate::model::contention::Waker| format!("{} {}  {}", w.name, w.tid, grouped(w.wakes));
-    list(out, "woken by", &lock.wakers.iter().map(waker).collect::<Vec<_>>())?;
+    let waiters = list(&lock.waiters.iter().map(waiter).collect::<Vec<_>>());
+    let wakers = list(&lock.wakers.iter().map(waker).collect::<Vec<_>>());
+    for (label, told) in [("waited", waiters), ("woken by", wakers)] {
+        if let Some(told) = told {
+            labelled(label, &told);
+        }
+    }
     if lock.unproven > 0 {
-        writeln!(out, "{INDENT}{:<9} {} ended by time-out, signal or unseen", "", grouped(lock.unproven))?;
+        labelled("", &format!("{} ended by time-out, signal or unseen", grouped(lock.unproven)));
     }
     for (index, stack) in lock.stacks.iter().take(ROWS).enumerate() {
         let frames: Vec<&str> = stack.frames.iter().take(FRAMES).map(AsRef::as_ref).collect();
         let label = if index == 0 { "from" } else { "" };
-        writeln!(out, "{INDENT}{label:<9} {:>7}  {}", grouped(stack.waits), frames.join(" ← "))?;
+        labelled(label, &format!("{:>7}  {}", grouped(stack.waits), frames.join(" ← ")));
     }
-    Ok(())
 }
 
-fn list(out: &mut String, label: &str, all: &[String]) -> std::fmt::Result {
-    if all.is_empty() {
-        return Ok(());
-    }
+fn list(all: &[String]) -> Option<String> {
     let more = if all.len() > ROWS { format!(", and {} more", all.len() - ROWS) } else { String::new() };
     let told: Vec<&str> = all.iter().take(ROWS).map(String::as_str).collect();
-    writeln!(out, "{INDENT}{label:<9} {}{more}", told.join(", "))
+    (!all.is_empty()).then(|| format!("{}{more}", told.join(", ")))
 }
 
 #[cfg(test)]
@@ -262,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_text_says_who_waited_for_what_and_where() {
-        let text = text(&observed(Source::SchedEvents));
+        let text = text(&observed(Source::SchedEvents), None);
         for part in [
             "payments 5: 2.00 s of every block and wake-up, 10 waits, 0 events lost",
             "mutex in HOT (.bss of /srv/payments +0x40)",
@@ -275,6 +306,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}:\n{text}");
         }
-        assert!(super::text(&Contention::default()).contains("none of its threads waited"));
+        assert!(super::text(&Contention::default(), None).contains("none of its threads waited"));
+    }
+
+    #[test]
+    fn the_text_is_no_wider_than_the_terminal() {
+        let mut observed = observed(Source::SchedEvents);
+        observed.locks[0].stacks[0].frames = vec!["a_function_with_a_long_name (its_file.c:30)".into(); 6];
+        for (width, all) in [(80, false), (97, false), (98, true), (200, true)] {
+            let text = text(&observed, Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert_eq!(text.contains("per s"), all, "{width}\n{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod contention;
 pub mod csv;
 pub mod experiments;
 pub mod failures;
+mod fold;
 pub mod ipc;
 pub mod ipc_table;
 pub mod litmus;

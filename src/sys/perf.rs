@@ -21,8 +21,6 @@ pub mod sample {
     pub const TIME: u64 = 1 << 2;
     /// Where in the kernel.
     pub const CALLCHAIN: u64 = 1 << 5;
-    /// For how many events it stands.
-    pub const PERIOD: u64 = 1 << 8;
     /// The tracepoint's own fields.
     pub const RAW: u64 = 1 << 10;
     /// The registers with which the thread entered the kernel.
@@ -192,13 +190,19 @@ impl Event {
     /// How many of its samples did not fit in the ring; `None` on a kernel that
     /// does not count them.
     pub fn lost(&self) -> Option<u64> {
+        self.counts().map(|(_, lost)| lost)
+    }
+
+    /// How many events there were that pass the filter, told or not, and how many did
+    /// not fit in the ring; `None` on a kernel that does not count the latter.
+    pub fn counts(&self) -> Option<(u64, u64)> {
         if !self.counts_lost {
             return None;
         }
         let mut counted = [0; 16];
+        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         match rustix::io::read(&self.fd, &mut counted) {
-            // The count of events, and of those lost.
-            Ok(16) => Some(counted[8..].iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte))),
+            Ok(16) => Some((number(&counted[..8]), number(&counted[8..]))),
             _ => None,
         }
     }

@@ -89,7 +89,7 @@ pub struct Args {
 pub(super) enum Recording {
     /// Ordered stamps, checked for overlaps
     On,
-    /// Plain stamps: cheaper, durations only
+    /// Plain stamps: cheaper, durations only; alone with a lock, a hold begins when it is asked for
     Plain,
     /// Nothing
     Off,

@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
         }
     }
     if !args.json && !args.csv && !done.is_empty() {
-        output::line(report::table(&done).trim_end())?;
+        output::line(report::table(&done, output::width()).trim_end())?;
     }
     let deadlocked = |progress: &LockProgress| progress.order.as_ref().is_some_and(|order| order.deadlock.is_some());
     let found = done.iter().any(|progress| report::checks(progress).1 > 0 || deadlocked(progress));

@@ -97,8 +97,10 @@ impl PerMille {
 pub enum Trace {
     /// Nothing but its count.
     Off,
-    /// Three plain stamps: enough for durations; the processor may move them
-    /// by a few nanoseconds, so that exclusion cannot be checked from them.
+    /// Plain stamps: enough for durations; the processor may move them by a few
+    /// nanoseconds, so that exclusion cannot be checked from them. In a long row of
+    /// acquisitions between which nobody else had the lock, a wait is nothing and a
+    /// hold begins when the lock was asked for.
     Plain,
     /// The stamp of getting the lock waits until the lock is got, so that
     /// recorded intervals of two holders overlap only if they truly did.

@@ -59,7 +59,7 @@ mod tests {
     use crate::model::histogram::Distribution;
     use crate::model::histogram::Quantiles;
     use crate::model::lock::{Figures, Invariant, LockSpec, Subject};
-    use crate::report::lock::table::{BAR, NAME};
+    use crate::report::lock::table::BAR;
 
     fn measured(threads: usize, repeats: &[f64], violations: u64) -> LockProgress {
         let quantiles =
@@ -135,13 +135,36 @@ mod tests {
 
     #[test]
     fn the_table_names_a_lock_once_and_its_violations_below() {
-        let text = table(&[measured(1, &[40e6], 0), measured(2, &[10e6], 3)]);
+        let text = table(&[measured(1, &[40e6], 0), measured(2, &[10e6], 3)], None);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("std_mutex ") && lines[1].contains(&"█".repeat(BAR)), "{text}");
-        assert!(lines[2].starts_with(&" ".repeat(NAME)) && lines[2].contains(" ████  "), "{text}");
+        assert!(lines[2].starts_with("          ") && lines[2].contains(" ████  "), "{text}");
         assert!(text.contains("std_mutex, 2 threads: mutual exclusion violated 3 times in 20 checks"), "{text}");
         assert!(text.contains("t0 held it from 0 to 110 ns, t3 from 30 to 205 ns"), "{text}");
         let width = lines[0].chars().count();
         assert!(lines[..3].iter().all(|line| line.chars().count() == width), "{text}");
+    }
+
+    #[test]
+    fn a_row_without_acquisitions_says_so() {
+        let mut idle = measured(1, &[], 0);
+        assert!(!table(&[idle.clone()], None).contains("nothing was got"));
+        idle.figures.per_thread = vec![0];
+        assert!(table(&[idle], None).contains("std_mutex, 1 threads: nothing was got"));
+    }
+
+    #[test]
+    fn the_table_is_no_wider_than_the_terminal() {
+        let mut long = measured(256, &[40e6], 3);
+        if let Some(subject) = &mut long.subject {
+            subject.spec.lock = "pthread_rwlock_writer".to_owned();
+        }
+        let all = [measured(1, &[40e6], 0), long];
+        for width in [80, 90, 100, 110, 120, 130, 200] {
+            let text = table(&all, Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert!(text.contains("max") && text.contains("violated"), "{width}\n{text}");
+            assert_eq!(text.contains("switches/aq"), width >= 100, "{width}\n{text}");
+        }
     }
 }

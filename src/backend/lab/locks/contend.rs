@@ -4,6 +4,7 @@ use super::Sentence;
 use super::dice::Dice;
 use super::gate::{Gate, Plan};
 use super::ring::Ring;
+use super::streak::{Kept, Streak};
 use super::taking::Taking;
 use super::tally::Tally;
 use crate::model::lock::{OwnCount, WaitSteps};
@@ -23,6 +24,7 @@ pub struct Seat {
     pub(super) ring: Ring,
     pub(super) tally: Tally,
     pub(super) dice: Dice,
+    pub(super) streak: Kept,
 }
 
 impl Seat {
@@ -33,6 +35,7 @@ impl Seat {
             ring: Ring::for_one_of(threads),
             tally: Tally::for_one_of(threads),
             dice: Dice::numbered(index),
+            streak: Kept::default(),
         }
     }
 
@@ -135,6 +138,8 @@ impl dyn Contend {
     pub fn run(&self, seat: &Seat, gate: &Gate) {
         let (open, mut passed) = (gate.flag(), 0);
         while let Some(plan) = gate.pass(&mut passed) {
+            // It has waited for the gate, not for the lock.
+            seat.streak.keep(Streak::default());
             if self.meets() {
                 self.laps(seat, &plan, open, u64::MAX);
                 continue;

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use super::Primitive;
 use super::contend::Seat;
 use super::gate::Plan;
-use super::pace::Pace;
+use super::pace::{Pace, Work};
 use super::stamps::{Recorder, RunClock};
 use crate::model::Nanos;
-use crate::model::lock::{LockSetting, Trace};
+use crate::model::lock::{LockSetting, Spread, Trace};
 use crate::sys::clock;
 
 /// Clock, pace, and what recording costs.
@@ -16,8 +16,16 @@ use crate::sys::clock;
 pub(super) struct Instruments {
     pub(super) clock: RunClock,
     pace: Pace,
-    plain: Nanos,
-    ordered: Nanos,
+    plain: Costs,
+    ordered: Costs,
+}
+
+/// What recording costs an uncontended acquisition: that which follows the one
+/// before at once, and that which comes after work outside.
+#[derive(Clone, Copy, Debug)]
+struct Costs {
+    at_once: Nanos,
+    after_work: Nanos,
 }
 
 impl Instruments {
@@ -26,7 +34,10 @@ impl Instruments {
         let mut pace = None;
         let clock = RunClock::choose(|| pace = Some(Pace::calibrate()));
         let pace = pace.unwrap_or_else(Pace::calibrate);
-        let cost = |trace| recording_cost(primitive, clock.recorder(trace));
+        let cost = |trace| {
+            let cost = |outside| recording_cost(primitive, clock.recorder(trace), outside);
+            Costs { at_once: cost(Work::default()), after_work: cost(A_LITTLE) }
+        };
         Instruments { clock, pace, plain: cost(Trace::Plain), ordered: cost(Trace::Ordered) }
     }
 
@@ -42,18 +53,22 @@ impl Instruments {
     }
 
     /// What recording costs each uncontended acquisition.
-    pub(super) fn cost(&self, trace: Trace) -> Option<Nanos> {
-        match trace {
-            Trace::Off => None,
-            Trace::Plain => Some(self.plain),
-            Trace::Ordered => Some(self.ordered),
-        }
+    pub(super) fn cost(&self, setting: LockSetting) -> Option<Nanos> {
+        let costs = match setting.trace {
+            Trace::Off => return None,
+            Trace::Plain => self.plain,
+            Trace::Ordered => self.ordered,
+        };
+        Some(if setting.think == Nanos::ZERO { costs.at_once } else { costs.after_work })
     }
 }
 
-/// What a recorder adds to an uncontended acquisition with nothing inside: the
-/// fastest round with it less the fastest without.
-pub fn recording_cost(primitive: &dyn Primitive, recorder: Recorder) -> Nanos {
+/// Work outside that takes hardly any time.
+pub const A_LITTLE: Work = Work { steps: 1, spread: Spread::Fixed };
+
+/// What a recorder adds to an uncontended acquisition with nothing inside and this
+/// work outside: the fastest round with it less the fastest without.
+pub fn recording_cost(primitive: &dyn Primitive, recorder: Recorder, outside: Work) -> Nanos {
     const ROUNDS: usize = 8;
     const LAPS: u64 = 2_000;
     let subject = primitive.contend(1);
@@ -62,7 +77,7 @@ pub fn recording_cost(primitive: &dyn Primitive, recorder: Recorder) -> Nanos {
     let mut fastest = [u64::MAX; 2];
     for _ in 0..ROUNDS {
         for (fastest, recorder) in fastest.iter_mut().zip([Recorder::Off, recorder]) {
-            let plan = Plan { recorder, ..Plan::default() };
+            let plan = Plan { recorder, think: outside, ..Plan::default() };
             let begin = clock::monotonic();
             subject.laps(&seat, &plan, &go_on, LAPS);
             *fastest = (*fastest).min(clock::monotonic().since(begin).0);

@@ -13,6 +13,7 @@
 //!            a folder a family: its primitives, and the measured loops, of which
 //!            there are two instantiations a primitive: bare, and recorded
 //! pen        what is in every recorded loop, whatever the primitive
+//! streak     which readings of the clock it can do without
 //! inversion  priority inversion, looked for while they run
 //! seating    where the threads run and how urgent they are
 //! taking     several locks: who holds and wants which, inversions, deadlocks
@@ -55,6 +56,7 @@ mod seating;
 mod section;
 mod stage;
 mod stamps;
+mod streak;
 mod sweep;
 mod taking;
 mod tally;
@@ -68,7 +70,7 @@ use crate::model::lock::Several;
 pub use self::conductor::Job;
 pub use self::contend::{Contend, Seat};
 pub use self::gate::{Gate, Plan};
-pub use self::instruments::recording_cost;
+pub use self::instruments::{A_LITTLE, recording_cost};
 pub use self::lab::LockLab;
 pub use self::pace::{Pace, Work};
 pub use self::request::{MAX_LOCKS, MAX_TAKE, MAX_THREADS, MAX_WORK, check};

@@ -4,8 +4,8 @@
 //! at the clock: work that is preempted still has to be done afterwards.
 
 use std::hint::black_box;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::dice::Dice;
 use crate::model::Nanos;
@@ -98,13 +98,19 @@ impl Work {
 
 #[inline(never)]
 fn multiply(steps: u64) {
-    let mut x = black_box(steps);
+    // A processor works ahead: it would begin before the lock is taken, and go on with
+    // it after it was let go. What begins with a load and ends with a store stays
+    // between the locked instructions.
+    let word = AtomicU64::new(steps);
+    let word = black_box(&word);
+    let mut x = word.load(Relaxed);
     for _ in 0..steps {
         // The multiplier of Knuth's MMIX; any chain would do that the compiler
         // cannot shorten.
         x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     }
-    black_box(x);
+    word.store(x, Relaxed);
+    black_box(word);
 }
 
 #[cfg(test)]

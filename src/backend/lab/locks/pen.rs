@@ -14,6 +14,7 @@ use super::gate::Plan;
 use super::pace::Work;
 use super::ring::Slot;
 use super::stamps::Recorder;
+use super::streak::Streak;
 
 /// A thread's pen: where it writes, what it is to do, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,8 @@ impl<'a> Pen<'a> {
     }
 
     /// Whether anything is written down.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn writes(&self) -> bool {
         self.plan.recorder != Recorder::Off
     }
@@ -45,28 +47,63 @@ impl<'a> Pen<'a> {
         slot
     }
 
-    /// It has got what it asked for.
+    /// As [`Pen::wants`] in a row of laps, where the moment may be known.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn wants_again(&self, shared: bool, streak: Streak) -> &'a Slot {
+        let Some(at) = streak.wanted().filter(|_| self.writes()) else { return self.wants(shared) };
+        let slot = self.seat.ring.next();
+        slot.want(at, shared);
+        slot
+    }
+
+    /// Whether the moment of getting need not be read where nobody else had the lock.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn may_skip(&self, streak: Streak) -> bool {
+        streak.is_quiet() && matches!(self.plan.recorder, Recorder::Plain(_))
+    }
+
+    /// It has got what it asked for, and `alone` says whether without waiting.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn got_after(&self, slot: &Slot, alone: bool) {
+        if alone { slot.get_at_once() } else { self.got(slot) }
+    }
+
+    /// Whether the next lap begins at once.
     #[inline]
+    pub(super) fn at_once(&self) -> bool {
+        self.plan.think.is_none()
+    }
+
+    /// It has got what it asked for.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got(&self, slot: &Slot) {
         slot.get(self.plan.recorder.got());
     }
 
     /// It is about to let it go.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn releases(&self, slot: &Slot) {
         slot.release(self.plan.recorder.now());
     }
 
-    /// It has let it go; `previous` is who had it before, plus 1, or 0.
+    /// It has let it go; `previous` is who had it before, plus 1, or 0. Returns when
+    /// it did; 0 where nothing is written down.
     #[inline(never)]
-    pub(super) fn done(&self, slot: &Slot, previous: u32) {
+    pub(super) fn done(&self, slot: &Slot, previous: u32) -> u64 {
         if self.writes() {
             let record = slot.load();
             self.seat.ring.complete();
             // Plain stamps may be reordered by a few ticks.
             let (waited, held) = (record.got.saturating_sub(record.wanted), record.released.saturating_sub(record.got));
             self.seat.tally.record(waited, held, previous);
+            return record.released;
         }
+        0
     }
 
     /// As [`Pen::done`] where nothing is held: the lap is over with what it got.
@@ -108,7 +145,8 @@ impl<'a> Pen<'a> {
     }
 
     /// Does the work inside; says whether it was done.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn holds(&self, hold: Work) -> bool {
         hold.is_none() || hold.perform(self.go_on)
     }

@@ -47,7 +47,8 @@ impl Section {
     }
 
     /// Thread `me` comes in: nobody may be inside.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn enter(&self, me: u32) -> Entered {
         let intruder = self.inside.load(Relaxed);
         self.inside.store(me + 1, Relaxed);
@@ -57,7 +58,8 @@ impl Section {
     /// Thread `me` goes out: it must still be the one inside, and nobody may
     /// have counted meanwhile. Returns 0 if so, else the other thread plus 1
     /// (its own where only the lost count tells).
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn leave(&self, me: u32, entered: Entered) -> u32 {
         let inside = self.inside.load(Relaxed);
         let count = self.count.load(Relaxed);

@@ -158,7 +158,7 @@ impl Stage {
             subject: Some(self.subject.clone()),
             recording: Recording {
                 clock: clock.name().into(),
-                cost: self.instruments.cost(setting.trace),
+                cost: self.instruments.cost(setting),
                 recorded: snapshot.recorded_since(&self.course.base),
                 dropped: self.reader.dropped,
                 memory: Bytes(self.crew.memory() as u64),

@@ -33,7 +33,8 @@ pub enum Recorder {
 impl Recorder {
     /// A reading before a lock is asked for, or before it is let go; 0 where
     /// nothing is recorded.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn now(self) -> u64 {
         match self {
             Recorder::Plain(tsc) | Recorder::Ordered(tsc) => tsc.plain(),
@@ -42,7 +43,8 @@ impl Recorder {
     }
 
     /// A reading after a lock was got.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got(self) -> u64 {
         if let Recorder::Ordered(tsc) = self {
             tsc.wait_for_all();

@@ -12,6 +12,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::kernel::FutexCode;
+use super::lens::{FIRST_PERIOD, Lens};
+use super::needs::{newest_number, own_numbers, requirements};
 use super::reader::Reader;
 use super::record::{Record, Sample};
 use super::refusal;
@@ -21,24 +23,19 @@ use super::told::{Told, What, word};
 use super::waits::{Waits, Wake, Word};
 use crate::backend::observe::wait::Call;
 use crate::model::{Fault, Nanos, Pid};
-use crate::sys::clock;
-use crate::sys::perf_tracefs::Tracefs;
+use crate::sys::{clock, priority};
 
 /// Between two looks at the rings.
 const TURN_MS: u32 = 40;
 /// A record of this age has no older ones behind it: the kernel writes it within
 /// the switch itself.
 const SETTLED: Nanos = Nanos(2_000_000);
-/// So many stacks are looked at in a second.
-const STACKS: u64 = 100;
 /// So long, in one turn: the rings fill meanwhile.
 const LOOKING: Nanos = Nanos(15_000_000);
 /// Others' blocks in one turn that are worth a new filter, and how long that is
 /// good for.
 const STRANGE: u64 = 100;
 const FILTER_LASTS: Nanos = Nanos(250_000_000);
-/// At first one in so many, until it is known how often the program blocks.
-const FIRST_PERIOD: u64 = 16;
 
 /// The observation of one process.
 #[derive(Debug)]
@@ -55,15 +52,15 @@ pub(super) struct Events {
     filter: Option<(BTreeSet<Pid>, Pid)>,
     /// From a thread's number in events to its number here, where they differ.
     numbers: HashMap<Pid, Pid>,
-    period: u64,
-    /// Blocks per second, of late.
-    rate: f64,
-    turned: Nanos,
+    lens: Lens,
     turn_blocks: u64,
-    /// Whether in this second stacks stood for more than their own wait.
-    thinned: bool,
     told_lost: u64,
     before: u64,
+    /// Whether the kernel has held events back, and how many.
+    holds_back: bool,
+    held_back: u64,
+    /// Samples of blocks and wake-ups that the present set has told.
+    told: u64,
     /// Others' blocks in this turn.
     strange: u64,
     uncovered: bool,
@@ -94,13 +91,13 @@ impl Events {
             ended: Vec::new(),
             filter,
             numbers: HashMap::new(),
-            period: FIRST_PERIOD,
-            rate: 0.0,
-            turned: clock::monotonic(),
+            lens: Lens::new(clock::monotonic()),
             turn_blocks: 0,
-            thinned: false,
             told_lost: 0,
             before: 0,
+            holds_back: false,
+            held_back: 0,
+            told: 0,
             strange: 0,
             uncovered: false,
             since: Nanos::ZERO,
@@ -108,6 +105,8 @@ impl Events {
         events.find_waiting(reader);
         // From here on decoders are asked of moments that have passed.
         reader.world.vouch();
+        // Whom it observes goes first. Where that is refused it goes as others do.
+        let _ = priority::give_way();
         Ok(events)
     }
 
@@ -134,7 +133,9 @@ impl Events {
     pub(super) fn turn(&mut self, reader: &mut Reader) {
         self.set.wait(TURN_MS);
         let settled = clock::monotonic().since(SETTLED);
+        let happened = self.happened();
         self.read();
+        self.count_held_back(happened);
         self.work(reader, settled);
         self.pace();
         if std::mem::take(&mut self.uncovered) {
@@ -146,21 +147,55 @@ impl Events {
     pub(super) fn finish(&mut self, reader: &mut Reader) {
         self.set.stop();
         self.read();
+        self.count_held_back(self.happened());
         self.work(reader, Nanos(u64::MAX));
     }
 
+    /// How many blocks and wake-ups there were, told or not; asked only where some are
+    /// held back.
+    fn happened(&self) -> Option<u64> {
+        self.holds_back.then(|| self.set.happened()).flatten()
+    }
+
+    /// What had happened before the rings were read, and was neither told nor lost, was
+    /// held back.
+    fn count_held_back(&mut self, happened: Option<u64>) {
+        if let Some(missing) = happened.and_then(|all| all.checked_sub(self.told + self.set.lost()?)) {
+            self.held_back = self.held_back.max(missing);
+        }
+    }
+
     fn read(&mut self) {
-        let Events { set, pending, ended, told_lost, filter, pid: target, uncovered, since, thinned, .. } = self;
+        let Events {
+            set,
+            pending,
+            ended,
+            told_lost,
+            filter,
+            pid: target,
+            uncovered,
+            since,
+            lens,
+            holds_back,
+            told,
+            ..
+        } = self;
         let (points, code) = (&self.points, &self.code);
         set.drain(|role, record| match record {
-            Record::Sample(sample) if sample.time <= *since => {}
-            Record::Sample(sample) => pending.extend(role.and_then(|role| Told::of(role, sample, points, code))),
+            Record::Sample(sample) => {
+                *told += u64::from(role != Some(Role::Stacks));
+                if sample.time > *since {
+                    pending.extend(role.and_then(|role| Told::of(role, sample, points, code)));
+                }
+            }
+            Record::HeldBack if role == Some(Role::Stacks) => lens.thinned = true,
+            Record::HeldBack => *holds_back = true,
             Record::Ended { pid, tid, time } if pid == *target => ended.push((time, tid)),
             Record::Born { pid, tid } if pid == *target => {
                 let covered = |(known, newest): &(BTreeSet<Pid>, Pid)| tid > *newest || known.contains(&tid);
                 *uncovered |= !filter.as_ref().is_none_or(covered);
             }
-            Record::Lost(_) if role == Some(Role::Stacks) => *thinned = true,
+            Record::Lost(_) if role == Some(Role::Stacks) => lens.thinned = true,
             Record::Lost(count) => *told_lost += count,
             Record::Born { .. } | Record::Ended { .. } => {}
         });
@@ -177,7 +212,7 @@ impl Events {
                 What::Block(word, number) => self.block(reader, (by, time), word, number),
                 What::Wake(woken, arguments) => self.wake(reader, woken, Wake { by, arguments, time }),
                 What::Stack(sample) if clock::monotonic().since(began) < LOOKING => self.stack(reader, &sample),
-                What::Stack(_) => self.thinned = true,
+                What::Stack(_) => self.lens.thinned = true,
             }
         }
         self.pending = pending;
@@ -232,10 +267,13 @@ impl Events {
             return;
         }
         let Some(word) = word(sample, &self.code) else { return };
-        self.thinned |= sample.period > 1;
+        if !self.lens.wants(word.address) {
+            return;
+        }
         let Some(way) = reader.look(sample) else { return };
+        let weight = self.lens.weight(sample.time);
         if let Some(tally) = self.waits.tally(word) {
-            *tally.stacks.entry(way).or_default() += sample.period;
+            *tally.stacks.entry(way).or_default() += weight;
         }
     }
 
@@ -245,15 +283,17 @@ impl Events {
         let threads: BTreeSet<Pid> = reader.threads().into_iter().collect();
         let filter = Some((threads, newest));
         // Where it is refused now, the old ones go on.
-        let Ok(set) = open(&self.points, filter.as_ref(), self.period) else { return };
+        let Ok(set) = open(&self.points, filter.as_ref(), self.lens.period()) else { return };
         // Both are at work now. Up to this moment the old ones tell, from it on the new
         // ones: nothing is told twice or by neither.
         let moment = clock::monotonic();
         self.set.stop();
         self.read();
         self.pending.retain(|told| told.time <= moment);
-        self.before += self.set.lost().unwrap_or(0);
+        self.count_held_back(self.happened());
+        self.before += self.set.lost().unwrap_or(0) + std::mem::take(&mut self.held_back);
         (self.set, self.filter, self.since) = (set, filter, moment);
+        self.told = 0;
     }
 
     /// Sees to it that neither too many stacks are told nor too few: at once where
@@ -267,34 +307,18 @@ impl Events {
             self.uncovered = true;
         }
         // Until then their stacks take the same room.
-        let rate = (own + strange) as f64 / now.since(self.turned).as_secs_f64().max(0.001);
-        self.turned = now;
-        self.rate = rate.max(self.rate * 0.8);
-        let wanted = (self.rate / STACKS as f64).ceil().max(1.0) as u64;
-        if wanted > self.period || wanted * 2 <= self.period {
-            self.set_period(wanted);
+        if let Some(period) = self.lens.turn(now, own + strange) {
+            self.set.stack_period(period);
         }
-    }
-
-    fn set_period(&mut self, wanted: u64) {
-        // Never a fixed step: a program with a rhythm would show one beat of it.
-        let spread = if wanted > 1 { clock::monotonic().0 % (wanted / 2 + 1) } else { 0 };
-        self.thinned |= self.period > 1 || wanted > 1;
-        self.period = wanted + spread;
-        self.set.stack_period(self.period);
     }
 
     /// Ends a second: what was counted in it.
     pub(super) fn close_second(&mut self) -> HashMap<u64, Tally> {
         let mut words = self.waits.take();
-        if self.thinned {
+        if self.lens.close_second() {
             for tally in words.values_mut() {
                 tally.thinned = true;
             }
-        }
-        self.thinned = self.period > 1;
-        if self.period > 1 {
-            self.set_period((self.rate / STACKS as f64).ceil().max(1.0) as u64);
         }
         words
     }
@@ -304,9 +328,14 @@ impl Events {
         self.waits.waiting()
     }
 
-    /// Samples that did not fit.
+    /// Samples that did not fit, or were held back.
     pub(super) fn lost(&self) -> u64 {
-        self.set.lost().map_or(self.told_lost, |lost| self.before + lost)
+        self.set.lost().map_or(self.told_lost, |lost| self.before + lost) + self.held_back
+    }
+
+    /// Whether the kernel has held events back.
+    pub(super) fn holds_back(&self) -> bool {
+        self.holds_back
     }
 
     /// Blocks for something else than a futex.
@@ -319,9 +348,9 @@ impl Events {
         self.waits.crowded
     }
 
-    /// One in how many stacks is looked at, and the memory of the rings.
+    /// One in how many blocks is told with its stack, and the memory of the rings.
     pub(super) fn scale(&self) -> (u64, usize) {
-        (self.period, self.set.room())
+        (self.lens.period(), self.set.room())
     }
 }
 
@@ -329,29 +358,4 @@ fn open(points: &Points, filter: Option<&(BTreeSet<Pid>, Pid)>, period: u64) -> 
     let threads: Option<(Vec<Pid>, Pid)> = filter.map(|(threads, newest)| (threads.iter().copied().collect(), *newest));
     Set::open(points, threads.as_ref().map(|(threads, newest)| (threads.as_slice(), *newest)), period)
         .map_err(refusal::perf)
-}
-
-/// The tracepoints, and where futex waits are in the kernel.
-fn requirements() -> Result<(Points, FutexCode), Fault> {
-    if !cfg!(target_arch = "x86_64") {
-        return Err(Fault::new("perf_event_open", "the registers of this architecture are not known to this program"));
-    }
-    let tracefs = Tracefs::open().map_err(refusal::tracefs)?;
-    let point = |name| tracefs.tracepoint("sched", name).map_err(|error| refusal::tracepoint(name, error));
-    let points = Points { switch: point("sched_switch")?, waking: point("sched_waking")? };
-    let symbols = std::fs::read("/proc/kallsyms").map_err(|error| refusal::kallsyms(Some(&error)))?;
-    let code = FutexCode::parse(&symbols).ok_or_else(|| refusal::kallsyms(None))?;
-    Ok((points, code))
-}
-
-/// Whether threads have the same numbers in the kernel's events as here: in the
-/// first pid namespace, whose inode the kernel fixes (`PROC_PID_INIT_INO`).
-fn own_numbers() -> bool {
-    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
-}
-
-/// The number that was given out last.
-fn newest_number() -> Pid {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_ascii_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

@@ -5,8 +5,9 @@
 //! events     every block and wake-up, by the scheduler's tracepoints
 //!   set      the events that are opened          record  their samples, taken apart
 //!   filter   the target's threads only           kernel  which blocks are futex waits
+//!   needs    what events need of the system
 //!   waits    blocks and wake-ups as waits        refusal why there are none
-//!   told     what is kept of a sample
+//!   told     what is kept of a sample        lens    which stacks are looked at
 //! sampling   readings of /proc, where there are no events
 //! reader     what is asked of the target: threads, memory, frames
 //!   names    what a futex word belongs to        stacks  by which calls it is reached
@@ -22,7 +23,9 @@ mod events;
 mod filter;
 mod kernel;
 mod ledger;
+mod lens;
 mod names;
+mod needs;
 mod reader;
 mod record;
 mod refusal;
@@ -229,12 +232,17 @@ impl Observer {
                 crowded += events.crowded();
                 let (period, room) = events.scale();
                 if period > 1 {
-                    let what = format!("looked at for one block in about {period}, and shared out over all");
+                    let what = format!("told for one block in about {period}, and shared out over all");
                     notes.push(Fault::new("stacks", what));
+                }
+                if events.holds_back() {
+                    let what =
+                        "the kernel held some back, so many a second are there on one CPU: they are among the lost";
+                    notes.push(Fault::new("events", what).hint("raise kernel.perf_event_max_sample_rate"));
                 }
                 if events.lost() > 0 {
                     let what =
-                        format!("{} did not fit into rings of {} in all", events.lost(), Bytes(room as u64).short());
+                        format!("{} were not told, by rings of {} in all", events.lost(), Bytes(room as u64).short());
                     notes.push(Fault::new("events", what).hint("figures are too low by as much"));
                 }
             }

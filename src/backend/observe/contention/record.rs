@@ -1,7 +1,7 @@
 //! The records of the ring (`perf_event_open(2)`, "MMAP layout"), taken apart.
 //!
 //! ```text
-//! sample   identifier 8 | pid 4, tid 4 | time 8 | [period 8] | [n 8, n places of the kernel's call chain]
+//! sample   identifier 8 | pid 4, tid 4 | time 8 | [n 8, n places of the kernel's call chain]
 //!          | [size 4, the tracepoint's fields] | convention 8, registers | [size 8, stack, filled 8]
 //! birth    pid 4, parent's pid 4, tid 4, parent's tid 4, time 8; the same for an end
 //! lost     identifier 8, how many 8
@@ -15,9 +15,10 @@ use std::ops::Deref;
 use crate::model::{Nanos, Pid};
 use crate::sys::perf::sample;
 
-/// `PERF_RECORD_LOST`, `_EXIT`, `_FORK`, `_SAMPLE`, `_LOST_SAMPLES`.
+/// `PERF_RECORD_LOST`, `_EXIT`, `_THROTTLE`, `_FORK`, `_SAMPLE`, `_LOST_SAMPLES`.
 const LOST: u32 = 2;
 const EXIT: u32 = 4;
+const THROTTLE: u32 = 5;
 const FORK: u32 = 7;
 const SAMPLE: u32 = 9;
 const LOST_SAMPLES: u32 = 13;
@@ -119,8 +120,6 @@ pub(super) struct Sample {
     pub(super) pid: Pid,
     pub(super) tid: Pid,
     pub(super) time: Nanos,
-    /// For how many it stands.
-    pub(super) period: u64,
     /// Places in the kernel, innermost first.
     pub(super) chain: Few<u64, CHAIN>,
     /// The fields of the tracepoint.
@@ -157,6 +156,9 @@ pub(super) enum Record {
     },
     /// So many did not fit.
     Lost(u64),
+    /// From here to its next tick the kernel tells nothing more on this CPU: there were
+    /// more events than `kernel.perf_event_max_sample_rate` allows.
+    HeldBack,
 }
 
 /// Takes a record apart; `layout` says for an identifier what its samples hold
@@ -166,6 +168,7 @@ pub(super) fn parse(kind: u32, body: &[u8], layout: impl Fn(u64) -> Option<(u64,
     match kind {
         LOST => Some(Record::Lost(rest.skip(8)?.long()?)),
         LOST_SAMPLES => Some(Record::Lost(rest.long()?)),
+        THROTTLE => Some(Record::HeldBack),
         FORK | EXIT => {
             let [pid, _, tid, _] = [rest.word()?, rest.word()?, rest.word()?, rest.word()?].map(u32::cast_signed);
             let time = Nanos(rest.long()?);
@@ -180,10 +183,7 @@ fn parse_sample(mut rest: Rest<'_>, layout: impl Fn(u64) -> Option<(u64, u64)>) 
     let identifier = rest.long()?;
     let (holds, registers) = layout(identifier)?;
     let [pid, tid] = [rest.word()?, rest.word()?].map(u32::cast_signed);
-    let mut sample = Sample { identifier, pid, tid, time: Nanos(rest.long()?), period: 1, ..Sample::default() };
-    if holds & sample::PERIOD != 0 {
-        sample.period = rest.long()?;
-    }
+    let mut sample = Sample { identifier, pid, tid, time: Nanos(rest.long()?), ..Sample::default() };
     if holds & sample::CALLCHAIN != 0 {
         let count = rest.long()?;
         sample.chain = rest.longs(count)?;
@@ -242,7 +242,7 @@ impl<'b> Rest<'b> {
 mod tests {
     use super::*;
 
-    const HOLDS: u64 = ALWAYS | sample::CALLCHAIN | sample::RAW | sample::STACK_USER | sample::PERIOD;
+    const HOLDS: u64 = ALWAYS | sample::CALLCHAIN | sample::RAW | sample::STACK_USER;
 
     /// A sample as the kernel writes it.
     fn bytes() -> Vec<u8> {
@@ -251,7 +251,6 @@ mod tests {
         long(77);
         long(0x1019 | 0x1022 << 32);
         long(1_000_000);
-        long(5);
         long(2);
         long(0xffff_ffff_8144_ea56);
         long(0xffff_ffff_8144_f26a);
@@ -274,7 +273,7 @@ mod tests {
     fn a_sample_is_taken_apart() {
         let layout = |identifier| (identifier == 77).then_some((HOLDS, ARGUMENTS));
         let Some(Record::Sample(sample)) = parse(SAMPLE, &bytes(), layout) else { panic!("a sample") };
-        assert_eq!((sample.pid, sample.tid, sample.time, sample.period), (4_121, 4_130, Nanos(1_000_000), 5));
+        assert_eq!((sample.pid, sample.tid, sample.time), (4_121, 4_130, Nanos(1_000_000)));
         assert_eq!(*sample.chain, [0xffff_ffff_8144_ea56, 0xffff_ffff_8144_f26a]);
         assert_eq!((sample.number(0), sample.number(4), sample.number(12)), (Some(9), Some(4_130), None));
         let registers = sample.registers.unwrap();
@@ -293,7 +292,7 @@ mod tests {
         assert_eq!(parse(SAMPLE, &whole, |_| None), None);
         assert_eq!(parse(99, &whole, layout), None);
         let mut huge = whole.clone();
-        huge[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        huge[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
         assert_eq!(parse(SAMPLE, &huge, layout), None);
     }
 
@@ -317,6 +316,7 @@ mod tests {
         assert_eq!(parse(FORK, &task, |_| None), Some(Record::Born { pid: 10, tid: 12 }));
         assert_eq!(parse(EXIT, &task, |_| None), Some(Record::Ended { pid: 10, tid: 12, time: Nanos(500) }));
         assert_eq!(parse(LOST, &words(&[7, 0, 9, 0]), |_| None), Some(Record::Lost(9)));
+        assert_eq!(parse(THROTTLE, &words(&[0; 6]), |_| None), Some(Record::HeldBack));
         assert_eq!(parse(LOST_SAMPLES, &words(&[3, 0]), |_| None), Some(Record::Lost(3)));
     }
 }

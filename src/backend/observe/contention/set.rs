@@ -50,7 +50,9 @@ impl Role {
         match self {
             Role::Blocks => (ALWAYS | sample::CALLCHAIN | sample::RAW, ARGUMENTS),
             Role::Wakes => (ALWAYS | sample::RAW, ARGUMENTS),
-            Role::Stacks => (ALWAYS | sample::PERIOD | sample::CALLCHAIN | sample::STACK_USER, ALL),
+            // Never `PERF_SAMPLE_PERIOD`: with it the kernel tells every event, whatever
+            // the period (`perf_swevent_event`, kernel/events/core.c).
+            Role::Stacks => (ALWAYS | sample::CALLCHAIN | sample::STACK_USER, ALL),
         }
     }
 
@@ -193,6 +195,13 @@ impl Set {
     pub(super) fn lost(&self) -> Option<u64> {
         let events = self.cpus.iter().flat_map(|cpu| [&cpu.blocks, &cpu.wakes]);
         events.map(Event::lost).sum()
+    }
+
+    /// How many blocks and wake-ups there were; `None` where they are not counted with
+    /// those that did not fit.
+    pub(super) fn happened(&self) -> Option<u64> {
+        let events = self.cpus.iter().flat_map(|cpu| [&cpu.blocks, &cpu.wakes]);
+        events.map(|event| event.counts().map(|(all, _)| all)).sum()
     }
 
     /// The memory of all rings.

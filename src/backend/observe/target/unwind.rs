@@ -154,22 +154,18 @@ impl FrameTable {
         section.fde_for_address(&self.bases, own, EhFrame::cie_from_offset).ok()
     }
 
-    /// From the frame with these registers to its caller. `moved` is the
-    /// distance from the file's own numbering to the process's; `inner` says
-    /// whether the program counter is a return address.
+    /// From the frame with these registers to its caller, by the entry `fde` for the
+    /// place `own` of the file. `moved` is the distance from the file's own numbering
+    /// to the process's; `room` is what the entry is worked out in.
     fn step(
         &self,
-        moved: u64,
+        (fde, own, moved): (&FrameDescriptionEntry<Bytes<'_>>, u64, u64),
         registers: &Registers,
-        inner: bool,
         read: &impl Fn(u64, &mut [u8]) -> bool,
+        room: &mut UnwindContext<usize>,
     ) -> Option<Step> {
         let section = EhFrame::new(&self.bytes, LittleEndian);
-        // A return address may be the first byte of the next function.
-        let own = registers.pc.wrapping_sub(moved).wrapping_sub(u64::from(inner));
-        let fde = self.entry(own)?;
-        let mut context = UnwindContext::new();
-        let row = fde.unwind_info_for_address(&section, &self.bases, &mut context, own).ok()?;
+        let row = fde.unwind_info_for_address(&section, &self.bases, room, own).ok()?;
         let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else { return None };
         let base = match registers.get(register.0) {
             Some(value) => value,
@@ -277,15 +273,22 @@ pub fn walk<T: Deref<Target = FrameTable>>(
 ) -> Walk {
     let mut walk = Walk::default();
     let mut next = Some(registers);
+    // Some 12 kB, taken once.
+    let mut room = UnwindContext::new();
     while let Some(registers) = next.take() {
         let inner = !walk.frames.is_empty();
         if walk.frames.len() == FRAMES {
             return walk;
         }
+        // A return address may be the first byte of the next function.
         let at = registers.pc.wrapping_sub(u64::from(inner));
-        let found = table(at).filter(|(table, moved)| table.entry(at.wrapping_sub(*moved)).is_some());
-        let step = match found {
-            Some((table, moved)) => table.step(moved, &registers, inner, &read),
+        let found = table(at);
+        let entry = found.as_ref().and_then(|(table, moved)| {
+            let own = at.wrapping_sub(*moved);
+            table.entry(own).map(|fde| (table, fde, own, *moved))
+        });
+        let step = match entry {
+            Some((table, fde, own, moved)) => table.step((&fde, own, moved), &registers, &read, &mut room),
             None => bare(&registers).map(|caller| Step::bare(registers, caller)),
         };
         let Some(step) = step else { return walk };

@@ -146,6 +146,10 @@ fn draw_violation(screen: &mut Frame<'_>, area: Rect, violation: &Violation, loo
         let label = text::left(&format!("t{thread}"), 5);
         screen.buffer_mut().set_string(row.x, row.y, label, look.style(Role::Dim));
         let lane = Rect { x: row.x + 5, width: row.width.saturating_sub(5), ..row };
+        // However short it was beside the other, it is seen.
+        let least = (span.0 + span.0 / 2) / u64::from(lane.width.max(1)) + 1;
+        let got = got.min(span.0.saturating_sub(least));
+        let released = released.max(got + least);
         lanes::draw(screen.buffer_mut(), lane, &[[got, got, released].into()], span, look.theme);
     }
 }

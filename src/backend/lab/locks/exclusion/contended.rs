@@ -87,13 +87,15 @@ impl<L: Exclusion> Contended<L> {
     /// Laps that are recorded and checked. Who only tries, and does not get the
     /// lock at once, goes on without it, and thinks before trying again.
     fn recorded(&self, pen: &Pen<'_>, laps: u64) {
-        let (me, tries) = (pen.me(), pen.plan.tries);
+        let (me, tries, at_once) = (pen.me(), pen.plan.tries, pen.at_once());
+        let mut streak = pen.seat.streak.take_up();
         let mut done = 0;
         while done < laps {
             let hold = pen.hold();
-            let slot = pen.wants(false);
+            let slot = pen.wants_again(false, streak);
             let held = if tries {
                 let Some(held) = self.lock.try_lock() else {
+                    streak.end();
                     if pen.failed(FAILURES) {
                         continue;
                     }
@@ -103,18 +105,26 @@ impl<L: Exclusion> Contended<L> {
             } else {
                 self.lock.lock()
             };
-            pen.got(slot);
+            let skip = pen.may_skip(streak);
+            if !skip {
+                pen.got(slot);
+            }
             let entered = self.section.enter(me);
+            let alone = entered.previous() == me + 1;
+            if skip {
+                pen.got_after(slot, alone);
+            }
             if !pen.holds(hold) {
                 self.section.abandon();
                 pen.abandon();
+                streak.end();
                 self.lock.unlock(held);
                 break;
             }
             let intruder = self.section.leave(me, entered);
             pen.releases(slot);
             self.lock.unlock(held);
-            pen.done(slot, entered.previous());
+            streak.lap(alone, pen.done(slot, entered.previous()), at_once);
             if intruder != 0 {
                 pen.seat.tally.violated(intruder);
             }
@@ -123,6 +133,7 @@ impl<L: Exclusion> Contended<L> {
                 break;
             }
         }
+        pen.seat.streak.keep(streak);
         pen.seat.tally.count(done, done);
     }
 }

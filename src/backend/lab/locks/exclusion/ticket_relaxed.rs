@@ -9,6 +9,9 @@ use crate::backend::lab::locks::{Family, Info};
 
 /// One unlock in so many takes effect early.
 const EARLY: u32 = 64;
+/// So many pauses, about a microsecond, until the stores of the critical section
+/// follow: longer than a line takes from one CPU to another.
+const UNDER_WAY: u32 = 24;
 
 /// The [ticket lock](Ticket) with `Relaxed` where its unlock needs `Release`.
 /// The processor this runs on may keep the stores in order anyway, so the lock
@@ -59,6 +62,7 @@ impl TicketRelaxed {
         let early = self.count.fetch_add(1, Relaxed) % EARLY == EARLY - 1;
         if early {
             self.ticket.unlock(());
+            (0..UNDER_WAY).for_each(|_| std::hint::spin_loop());
         }
         early
     }

@@ -15,6 +15,7 @@ use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
 use crate::backend::lab::locks::pen::Pen;
 use crate::backend::lab::locks::section::Section;
+use crate::backend::lab::locks::streak::Streak;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 
 /// What is checked of every readers-writer lock.
@@ -100,36 +101,53 @@ impl<L: ReadersWriter> Contended<L> {
 
     fn recorded(&self, pen: &Pen<'_>, laps: u64) {
         let (mut done, mut reads) = (0, 0);
+        let mut streak = pen.seat.streak.take_up();
         while done < laps {
             let reading = pen.reads();
-            match if reading { self.read(pen) } else { self.write(pen) } {
+            let lap = if reading { self.read(pen, &mut streak) } else { self.write(pen, &mut streak) };
+            match lap {
                 Lap::Done => {
                     done += 1;
                     reads += u64::from(reading);
                 }
-                Lap::Failed if pen.failed(FAILURES) => continue,
-                Lap::Failed | Lap::Cut => break,
+                Lap::Failed | Lap::Cut => {
+                    streak.end();
+                    if lap == Lap::Failed && pen.failed(FAILURES) {
+                        continue;
+                    }
+                    break;
+                }
             }
             if !pen.thinks() {
                 break;
             }
         }
+        pen.seat.streak.keep(streak);
         pen.seat.tally.count(done, done);
         pen.seat.tally.add_own(READS, reads);
     }
 
+    /// A reader has not waited where nobody wrote since it had the lock last.
     #[inline]
-    fn read(&self, pen: &Pen<'_>) -> Lap {
+    fn read(&self, pen: &Pen<'_>, streak: &mut Streak) -> Lap {
         let hold = pen.hold();
-        let slot = pen.wants(true);
+        let slot = pen.wants_again(true, *streak);
         let held = if pen.plan.tries {
             let Some(held) = self.lock.try_read() else { return Lap::Failed };
             held
         } else {
             self.lock.read()
         };
-        pen.got(slot);
+        let skip = pen.may_skip(*streak);
+        if !skip {
+            pen.got(slot);
+        }
         let (count, writer) = self.section.look();
+        let last = self.section.last();
+        let alone = last == 0 || last == pen.me() + 1;
+        if skip {
+            pen.got_after(slot, alone);
+        }
         if !pen.holds(hold) {
             pen.abandon();
             self.lock.end_read(held);
@@ -138,7 +156,7 @@ impl<L: ReadersWriter> Contended<L> {
         let (counted, written) = self.section.look();
         pen.releases(slot);
         self.lock.end_read(held);
-        pen.done(slot, 0);
+        streak.lap(alone, pen.done(slot, 0), pen.at_once());
         if (count, 0, 0) != (counted, writer, written) {
             self.disturbed(pen, writer, written);
         }
@@ -152,19 +170,28 @@ impl<L: ReadersWriter> Contended<L> {
         pen.seat.tally.violated(others.into_iter().find(|who| *who != 0).unwrap_or(pen.me() + 1));
     }
 
+    /// A writer may have waited for readers, who leave no trace; and it may wake them
+    /// when it lets go. Only where nobody reads is its row a quiet one.
     #[inline]
-    fn write(&self, pen: &Pen<'_>) -> Lap {
-        let me = pen.me();
+    fn write(&self, pen: &Pen<'_>, streak: &mut Streak) -> Lap {
+        let (me, only_writers) = (pen.me(), pen.plan.reads == 0);
         let hold = pen.hold();
-        let slot = pen.wants(false);
+        let slot = pen.wants_again(false, *streak);
         let held = if pen.plan.tries {
             let Some(held) = self.lock.try_write() else { return Lap::Failed };
             held
         } else {
             self.lock.write()
         };
-        pen.got(slot);
+        let skip = only_writers && pen.may_skip(*streak);
+        if !skip {
+            pen.got(slot);
+        }
         let entered = self.section.enter(me);
+        let alone = entered.previous() == me + 1;
+        if skip {
+            pen.got_after(slot, alone);
+        }
         if !pen.holds(hold) {
             self.section.abandon();
             pen.abandon();
@@ -174,7 +201,8 @@ impl<L: ReadersWriter> Contended<L> {
         let intruder = self.section.leave(me, entered);
         pen.releases(slot);
         self.lock.end_write(held);
-        pen.done(slot, entered.previous());
+        let released = pen.done(slot, entered.previous());
+        streak.lap(alone, released, only_writers && pen.at_once());
         if intruder != 0 {
             pen.seat.tally.violated(intruder);
         }

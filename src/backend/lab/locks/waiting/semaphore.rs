@@ -120,7 +120,7 @@ impl Semaphore for Unchecked {
     fn acquire(&self) {
         // Below zero is none, too.
         spin_while(|| self.0.load(Acquire).cast_signed() <= 0);
-        (0..8).for_each(|_| std::hint::spin_loop());
+        (0..32).for_each(|_| std::hint::spin_loop());
         self.0.fetch_sub(1, Acquire);
     }
 

@@ -188,5 +188,36 @@ pub fn onward(
     rehearse(machine, registers, Some(until), place, steps)
 }
 
+/// As [`onward`], if a system call that a frame is in returned 0 while the memory held
+/// what is supposed, until it has come twice to all these addresses.
+pub fn supposed(
+    registers: &Registers,
+    before: Written,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+    until: &[u64],
+) -> Outcome {
+    let mut machine = Machine::at(registers.pc);
+    machine.remember(before);
+    machine.set_register(Register::RAX, Value::ZERO);
+    rehearse(machine, registers, Some(until), place, steps)
+}
+
+/// What a function does first of all, if it is called with this first argument by a frame
+/// with these registers: on each way up to its first event.
+pub fn entered(
+    function: u64,
+    argument: u64,
+    registers: &Registers,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+) -> Outcome {
+    let mut machine = Machine::at(function);
+    machine.set_register(Register::RDI, Value::of(argument));
+    let mut called = registers.clone();
+    called.sp = called.sp.wrapping_sub(8);
+    rehearse(machine, &called, Some(&[]), place, steps)
+}
+
 #[cfg(test)]
 mod tests;

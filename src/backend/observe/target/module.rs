@@ -51,6 +51,7 @@ struct Unread;
 pub struct Module {
     elf: Option<Elf>,
     runtime: Option<Runtime>,
+    rust: Option<bool>,
     /// `Err` until it is asked for.
     frames: Result<Option<Arc<FrameTable>>, Unread>,
     imports: Option<HashMap<u64, Arc<str>>>,
@@ -77,6 +78,16 @@ impl Module {
     /// Whether the program was made by the Go compiler, which leaves a section.
     pub fn is_go(&self) -> bool {
         self.elf.as_ref().is_some_and(|elf| elf.section(".go.buildinfo").is_some())
+    }
+
+    /// Whether Rust's standard library is a part of it: whatever else is stripped, the
+    /// places of its panics are named by the paths of its own source.
+    pub fn is_rust(&mut self) -> bool {
+        let Module { elf, rust, .. } = self;
+        *rust.get_or_insert_with(|| {
+            let content = |elf: &Elf| elf.content(elf.section(".rodata")?);
+            elf.as_ref().and_then(content).is_some_and(|text| find(&text, b"library/std/src/").is_some())
+        })
     }
 
     /// Its call frame table, if it has one; read at the first question.
@@ -184,6 +195,7 @@ impl Modules {
         Some(self.by_file.entry(id).or_insert_with(|| Module {
             elf: open(root, pid, mapping).and_then(Elf::open),
             runtime: None,
+            rust: None,
             frames: Err(Unread),
             imports: None,
             lines: Err(Unread),
@@ -254,8 +266,29 @@ fn detect(elf: &Elf, path: &str) -> Runtime {
     // debugger's thread library looks for.
     match elf.data("__nptl_version").or_else(|| elf.data("nptl_version")).as_ref().and_then(|v| minor_version(v)) {
         Some(minor) => Runtime::Glibc(minor),
-        None => Runtime::Unknown,
+        None => static_version(&text).map_or(Runtime::Unknown, Runtime::Glibc),
     }
+}
+
+/// The version of a glibc that was linked statically, without symbols: what the
+/// debugger's thread library looks for has no name any more, but stands beside the
+/// texts of the same object (`nptl/pthread_create.c`), in a program that also has those
+/// of its futexes.
+fn static_version(text: &[u8]) -> Option<u32> {
+    const NEAR: usize = 128;
+    find(text, b"The futex facility returned an unexpected error code.")?;
+    let beside = [&b"pd->stopped_start\0"[..], b"Fatal glibc error: rseq registration failed"];
+    let near = |marker: &[u8]| {
+        let at = find(text, marker)?;
+        let around = &text[at.saturating_sub(NEAR)..text.len().min(at + NEAR)];
+        let starts = (0..around.len()).filter(|&at| at == 0 || around[at - 1] == 0);
+        let mut versions = starts.filter_map(|at| {
+            let end = around[at..].iter().position(|&byte| byte == 0)?;
+            minor_version(&around[at..=at + end]).filter(|minor| end == 2 + minor.to_string().len())
+        });
+        versions.next().filter(|_| versions.next().is_none())
+    };
+    beside.iter().find_map(|marker| near(marker))
 }
 
 /// Finds `GNU C Library (…) stable release version 2.36.`
@@ -296,6 +329,13 @@ mod tests {
         assert_eq!(banner_version(trunk), Some(43));
         assert_eq!(banner_version(b"about the GNU C Library (glibc), release version unknown."), None);
         assert_eq!(minor_version(b"2.36\0\0"), Some(36));
+        let fixed = |nearby: &str| {
+            let futex = "\0The futex facility returned an unexpected error code.\n\0";
+            static_version(format!("2.31\0{futex}{:300}\0mem != NULL\0pd->stopped_start\0{nearby}", "").as_bytes())
+        };
+        assert_eq!(fixed("2.36\0\0Fatal glibc error: rseq registration failed\n\0"), Some(36));
+        assert_eq!((fixed("2.36\x002.35\0"), fixed("2.36beta\0"), fixed("version 2.36\0")), (None, None, None));
+        assert_eq!(static_version(b"\0pd->stopped_start\x002.36\0"), None);
         assert_eq!(minor_version(b"3.1\0"), None);
         assert!(Runtime::Glibc(36).known_glibc() && !Runtime::Glibc(31).known_glibc());
         assert!(!Runtime::Musl.known_glibc() && !Runtime::Unknown.known_glibc());

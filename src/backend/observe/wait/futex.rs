@@ -6,6 +6,7 @@
 //!            | 0x80 private to the process   | 0x100 time-out on the real-time clock
 //! ```
 
+use super::glibc_nameless::is_library;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::stack::CallSite;
@@ -100,13 +101,27 @@ impl Decoder for Futex {
             Ok([now]) => wait.evidence.push(format!("the word holds {now} ({now:#x})")),
             Err(error) => wait.evidence.push(format!("the word cannot be read: {error}")),
         }
-        if let Some(site) = world.call_site(facts) {
-            wait.evidence.push(route(&site));
-        }
-        wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
-        wait.evidence.push("no layout of a known lock fits: the holder cannot be named".to_owned());
+        let site = world.call_site(facts);
+        wait.evidence.extend(site.as_deref().map(route));
+        let managed = world.managed_runtime(facts.pid);
+        wait.evidence.extend(managed.map(|runtime| format!("in {runtime}")));
+        let nameless = site.as_deref().and_then(nameless).filter(|_| managed.is_none());
+        let unnamed = "no layout of a known lock fits: the holder cannot be named";
+        wait.evidence.push(nameless.unwrap_or_else(|| unnamed.to_owned()));
         Some(wait)
     }
+}
+
+/// What is missing where the program's own code has no names.
+fn nameless(site: &CallSite) -> Option<String> {
+    let own = std::iter::once(&site.at).chain(&site.callers).find(|code| !is_library(&code.file))?;
+    let file = own.file.rsplit('/').next().unwrap_or("");
+    let whose = match file {
+        "" => "the code that waits belongs to no file".to_owned(),
+        file if file.starts_with('[') => format!("the code that waits is in {file}"),
+        file => format!("{file} has no symbols there (stripped)"),
+    };
+    own.function.is_none().then(|| format!("{whose}: which lock it is, and who holds it, cannot be told"))
 }
 
 /// `in syscall (libc.so.6), called from std::sync::…, main`.

@@ -18,7 +18,7 @@
 
 use super::futex::{FutexCall, Operation, route};
 use super::owner::{Dead, name};
-use super::{Decoder, Facts, World};
+use super::{Decoder, Facts, World, glibc_nameless};
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::Pid;
 use crate::model::wait::{Wait, WaitKind};
@@ -100,6 +100,11 @@ impl Decoder for PthreadMutex {
         if !waits_in_mutex_code(&site, timed) {
             // What calls have left on the stack may stand in between.
             site = world.live_call_site(facts).filter(|site| waits_in_mutex_code(site, timed))?.into();
+        }
+        // Where the program's own code is in the same file as glibc's, and neither has names.
+        let nameless = site.at.name().is_empty() && site.caller().is_some_and(|code| code.name().is_empty());
+        if nameless && !glibc_nameless::is_library(&site.at.file) && !glibc_nameless::takes_mutex(facts, world, &call) {
+            return None;
         }
         let mut wait = call.wait(WaitKind::PthreadMutex, resource(facts, world, &call));
         wait.evidence.push(format!("owner word = {} at {:#x}", fields.owner, call.address + 8));

@@ -1,27 +1,36 @@
-//! The code of a process as it is asked: where it goes on if a call unwinds, and
-//! from where a blocked thread goes on if its system call returns.
+//! The frames of a blocked thread, and what their code says of the registers in them
+//! that nobody tells.
+//!
+//! ```text
+//! complete   from the outermost frame inwards: what a function has put into a register before it calls
+//! tell       from the system call outwards: its arguments are known, and so is what they were copied from
+//! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backend::observe::rehearsal::flow::{Calls, KEPT, Origins, REGISTERS, RSP, at_call};
+use iced_x86::Mnemonic;
+
+use super::stage::OnStage;
+use crate::backend::observe::rehearsal::flow::{Calls, KEPT, Origin, Origins, REGISTERS, RSP, at_call};
 use crate::backend::observe::rehearsal::{Function, Kind, Memory, Stage, kind_of};
 use crate::backend::observe::target::lsda::landing_pad;
 use crate::backend::observe::target::stack::{Callee, LONGEST_CALL, callee, stub_slot};
 use crate::backend::observe::target::unwind::{Frame, Walk};
-use crate::backend::observe::wait::OnStage;
 
-/// So many frames a function of the C library has in it.
-const LIBRARY: usize = 4;
-/// And so many a function of Rust that takes a lock.
-const PARKING: usize = 12;
+/// The accumulator, as [`Origins`] counts the registers.
+const RAX: usize = 0;
+/// The arguments of a system call: rdi, rsi, rdx, r10, r8, r9.
+const ARGUMENTS: [usize; 6] = [7, 6, 2, 10, 8, 9];
+/// Of so many frames it is told what their registers hold.
+const TOLD: usize = 8;
 /// A table of call sites is read so far.
 const TABLE: usize = 64 << 10;
 
 /// The code and the memory of a process, as far as they have been read.
-pub(super) struct CodeOf<'c> {
-    pub(super) stage: &'c OnStage<'c>,
-    pub(super) memory: &'c Memory<'c>,
+pub(in crate::backend::observe) struct CodeOf<'c> {
+    pub(in crate::backend::observe) stage: &'c OnStage<'c>,
+    pub(in crate::backend::observe) memory: &'c Memory<'c>,
     /// Where a call goes on if it unwinds, by the address it returns to.
     pads: HashMap<u64, Option<u64>>,
     /// Tables of what to do about exceptions.
@@ -31,7 +40,7 @@ pub(super) struct CodeOf<'c> {
 }
 
 impl<'c> CodeOf<'c> {
-    pub(super) fn new(stage: &'c OnStage<'c>, memory: &'c Memory<'c>) -> Self {
+    pub(in crate::backend::observe) fn new(stage: &'c OnStage<'c>, memory: &'c Memory<'c>) -> Self {
         let (pads, tables, origins) = (HashMap::new(), HashMap::new(), HashMap::new());
         CodeOf { stage, memory, pads, tables, origins }
     }
@@ -39,7 +48,7 @@ impl<'c> CodeOf<'c> {
 
 impl CodeOf<'_> {
     /// Where a frame goes on if the call it is in unwinds.
-    pub(super) fn pad(&mut self, frame: &Frame) -> Option<u64> {
+    pub(in crate::backend::observe) fn pad(&mut self, frame: &Frame) -> Option<u64> {
         if is_outermost(&self.stage.function(frame.function)) {
             return None;
         }
@@ -68,7 +77,7 @@ impl CodeOf<'_> {
 
     /// Adds what the code of each frame says of the registers that its caller cannot
     /// have saved, from the outermost frame inwards.
-    pub(super) fn complete(&mut self, walk: &mut Walk) {
+    pub(in crate::backend::observe) fn complete(&mut self, walk: &mut Walk) {
         let mut entry = [None; REGISTERS];
         let mut called = None;
         for at in (0..walk.frames.len()).rev() {
@@ -97,6 +106,88 @@ impl CodeOf<'_> {
         }
     }
 
+    /// Adds what the arguments of a system call tell of the registers in the frames
+    /// around it, from the innermost frame outwards.
+    pub(in crate::backend::observe) fn tell(&mut self, walk: &mut Walk, number: u64, arguments: &[u64; 6]) {
+        let mut known = [None; REGISTERS];
+        known[RAX] = Some(number);
+        for (register, argument) in ARGUMENTS.into_iter().zip(arguments) {
+            known[register] = Some(*argument);
+        }
+        for at in 0..walk.frames.len().min(TOLD) {
+            let frame = walk.frames[at].clone();
+            let Some(origins) = self.origins(&frame) else { return };
+            let (mut entry, mut made) = ([None; REGISTERS], HashMap::new());
+            for (origin, value) in origins.iter().zip(known) {
+                match (origin, value) {
+                    (Some(Origin::Entry(register, more)), Some(value)) => {
+                        entry[*register] = Some(value.wrapping_sub(*more));
+                    }
+                    (Some(Origin::Made(by, more)), Some(value)) => drop(made.insert(*by, value.wrapping_sub(*more))),
+                    _ => {}
+                }
+            }
+            entry[RSP] = frame.cfa.checked_sub(8);
+            // It must have come to the same place on the stack.
+            if origins[RSP].and_then(|origin| origin.value(&entry)) != Some(frame.registers.sp) {
+                return;
+            }
+            for (register, number) in KEPT {
+                let value = match origins[register] {
+                    Some(Origin::Made(by, more)) => {
+                        let value = made.get(&by).copied().or_else(|| self.constant(by));
+                        value.map(|value| value.wrapping_add(more))
+                    }
+                    origin => origin.and_then(|origin| origin.value(&entry)),
+                };
+                let own = &mut walk.frames[at].registers;
+                let value = own.get(number).or(value);
+                own.set(number, value);
+            }
+            let Some(caller) = walk.frames.get(at + 1).cloned() else { return };
+            known = [None; REGISTERS];
+            if self.enters(&caller, frame.function) {
+                known = entry;
+            }
+            for (register, _) in KEPT {
+                known[register] = entry[register];
+            }
+        }
+    }
+
+    /// Whether the call that a frame is in enters this function.
+    fn enters(&mut self, frame: &Frame, function: u64) -> bool {
+        let behind = frame.registers.pc;
+        if let Some(target) = self.target(behind) {
+            return target == function;
+        }
+        // Through a register: call *%rax, call *%r8.
+        let mut code = [0; 3];
+        let read = behind.checked_sub(3).is_some_and(|at| self.memory.fill(at, &mut code) == code.len());
+        let register = match code {
+            [0x41, 0xff, modrm] if modrm & 0xf8 == 0xd0 => usize::from(modrm & 7) + 8,
+            [_, 0xff, modrm] if modrm & 0xf8 == 0xd0 => usize::from(modrm & 7),
+            _ => return false,
+        };
+        let origin = self.origins(frame).filter(|_| read).and_then(|origins| origins[register]);
+        match origin {
+            Some(Origin::Number(number)) => number == function,
+            Some(Origin::Made(by, 0)) => self.constant(by) == Some(function),
+            _ => false,
+        }
+    }
+
+    /// What an instruction loads that takes it from where nothing is ever changed, as a
+    /// linkage table.
+    fn constant(&self, by: u64) -> Option<u64> {
+        let instruction = self.memory.instruction(by)?;
+        let loads = instruction.mnemonic() == Mnemonic::Mov && instruction.op0_register().is_gpr64();
+        let from = instruction.is_ip_rel_memory_operand().then(|| instruction.ip_rel_memory_address())?;
+        let mut word = [0; 8];
+        let read = loads && self.stage.is_constant(from) && self.memory.fill(from, &mut word) == word.len();
+        read.then(|| u64::from_le_bytes(word))
+    }
+
     /// Where the registers of a frame come from at the call that it is in.
     fn origins(&mut self, frame: &Frame) -> Option<Origins> {
         let pc = frame.registers.pc;
@@ -107,7 +198,7 @@ impl CodeOf<'_> {
             return *known;
         }
         let memory = self.memory;
-        let found = at_call(memory, frame.function, pc, &mut CallsOf { code: self, frame });
+        let found = at_call(memory, (frame.function, frame.length), pc, &mut CallsOf { code: self, frame });
         self.origins.insert(pc, found);
         found
     }
@@ -174,57 +265,4 @@ fn never_returns(name: &str) -> bool {
 fn is_outermost(function: &Function) -> bool {
     const OF_RUST: [&str; 3] = ["12thread_start", "10lang_start", "19lang_start_internal"];
     function.name.as_ref().is_some_and(|name| OF_RUST.iter().any(|part| name.contains(part)))
-}
-
-/// From where a thread goes on, and with which result: behind the function of the
-/// C library that it is in, and behind that of its runtime which takes the lock it
-/// waits for. These return nothing that they could have found; what they keep in
-/// registers is not told.
-pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
-    const RUST: [&str; 8] = [
-        "14lock_contended",
-        "14read_contended",
-        "15write_contended",
-        "9lock_slow",
-        "16lock_shared_slow",
-        "19lock_exclusive_slow",
-        "20lock_upgradable_slow",
-        "12upgrade_slow",
-    ];
-    // In musl those without a limit jump to those with one.
-    const PTHREAD: [&str; 6] = [
-        "pthread_mutex_lock",
-        "pthread_rwlock_rdlock",
-        "pthread_rwlock_wrlock",
-        "pthread_mutex_timedlock",
-        "pthread_rwlock_timedrdlock",
-        "pthread_rwlock_timedwrlock",
-    ];
-    let mut result = None;
-    let mut frames = walk.frames.iter().map(|frame| (frame, stage.function(frame.registers.pc - 1))).peekable();
-    // A function without a table is musl's, linked statically.
-    while let Some((_, function)) = frames.next_if(|(frame, function)| function.library || frame.bare) {
-        let name = function.name.as_deref().unwrap_or("");
-        let locks = PTHREAD.iter().any(|function| name.ends_with(function));
-        result = (locks && !timed).then_some(0);
-    }
-    // Linked statically, the library is a part of the program.
-    let takes = |(_, function): (&Frame, Function)| {
-        function.name.is_some_and(|name| PTHREAD.contains(&name.trim_start_matches('_')))
-    };
-    if let Some(depth) = frames.clone().take(LIBRARY).position(takes) {
-        frames.nth(depth);
-        result = (!timed).then_some(0);
-    }
-    // One of them may have put another into itself, or not; without optimisation each
-    // step of parking is a frame.
-    let takes = |depth: usize, (_, function): (&Frame, Function)| {
-        let name = function.name.unwrap_or_default();
-        (depth < 3 || name.contains("11parking_lot")) && RUST.iter().any(|part| name.contains(part))
-    };
-    let inside = (0..PARKING).rev().find(|&depth| frames.clone().nth(depth).is_some_and(|frame| takes(depth, frame)));
-    match inside {
-        None => frames.next().map(|(frame, _)| (frame, result)),
-        Some(depth) => frames.nth(depth + 1).map(|(frame, _)| (frame, Some(1))),
-    }
 }

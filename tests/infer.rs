@@ -199,10 +199,12 @@ fn nobody_is_named_wrongly_in_a_program_optimised_as_a_whole() {
 #[test]
 fn nobody_is_named_wrongly_in_a_stripped_program() {
     let options = ["-Copt-level=2", "-Cstrip=symbols"];
-    let cases = program("guards.rs", &options, HELD);
+    // Of that one the code does not tell what it waits for.
+    let kinds: Vec<&str> = HELD.iter().copied().filter(|kind| *kind != "itself_initialising").collect();
+    let cases = program("guards.rs", &options, &kinds);
     let waits = named(&cases, |_, _| true);
     let found = cases.iter().zip(&waits).filter(|(case, wait)| case.is_found(wait)).count();
-    assert!(found >= HELD.len() / 2, "{found} of {}", HELD.len());
+    assert!(found >= kinds.len() / 2, "{found} of {}", kinds.len());
     never_wrong(&options, HIDDEN);
 }
 

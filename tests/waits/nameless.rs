@@ -123,3 +123,21 @@ fn what_cxx_waits_for_by_itself_is_told_by_its_functions() {
         assert_eq!(settled(target.pid(), waiter as i32, "futex").kind, expected, "{kind}");
     }
 }
+
+#[test]
+fn a_lock_that_a_function_jumps_to_is_found() {
+    for (kind, expected) in [("rwlock", WaitKind::PthreadRwlockWrite), ("refused", WaitKind::PthreadMutexPi)] {
+        for options in [&["-pthread", "-O2"][..], &["-pthread", "-O2", "-s"]] {
+            let mut target = Target::program("tail_call.c", options, &[kind]);
+            let [main, waiter, address] = target.numbers();
+            // Which of the two is refused is a matter of order: only that has a known holder.
+            let wait = target.wait_until(waiter as i32, |wait| wait.kind == expected && !wait.holders.is_empty());
+            assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{wait:#?}");
+            assert_eq!(wait.address, Some(address), "{kind}: {wait:#?}");
+        }
+    }
+    let mut target = Target::program("tail_call.c", &["-pthread", "-O2", "-s"], &["semaphore"]);
+    let [_, waiter, _] = target.numbers();
+    let wait = settled(target.pid(), waiter as i32, "futex");
+    assert!(matches!(wait.kind, WaitKind::Semaphore | WaitKind::Futex), "{wait:#?}");
+}

@@ -103,7 +103,8 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         // Where the function that takes the lock ends has no name: it is gone through as
         // if the lock were free, and what it takes is left out.
         let before = Written::supposing(code.memory, &[free]);
-        let mut outcome = supposed(&walk.frames.first()?.registers, before, place, NAMELESS_STEPS, &[u64::MAX]);
+        let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
+        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, &[u64::MAX]);
         for way in &mut outcome.ways {
             let taken = way.iter().position(|event| event.address == free.0)?;
             way.remove(taken);

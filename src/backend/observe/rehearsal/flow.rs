@@ -106,7 +106,8 @@ pub fn at_call(
                     // What is there at the last time that it is looked at counts.
                     found = Some(before);
                 }
-                if !calls.never_returns(next) {
+                // Nothing comes back behind the end of the function.
+                if next < function + length && !calls.never_returns(next) {
                     ways.push(next);
                 }
                 ways.extend(calls.pad(next));
@@ -116,8 +117,14 @@ pub fn at_call(
             FlowControl::Return | FlowControl::Exception | FlowControl::Interrupt => {}
             FlowControl::IndirectBranch if leaves(&instruction) => {}
             FlowControl::IndirectBranch => {
-                let table = table_of_cases(memory, &known, &instruction)?;
-                ways.extend(cases(memory, table, function..function + length));
+                let within = function..function + length;
+                ways = match absolute_table(&instruction) {
+                    Some(table) => cases(within, |at| word(memory, table + 8 * at)),
+                    None => {
+                        let table = table_of_cases(memory, &known, &instruction)?;
+                        cases(within, |at| Some(table.wrapping_add_signed(distance(memory, table + 4 * at)?)))
+                    }
+                };
                 if ways.is_empty() {
                     return None;
                 }
@@ -168,14 +175,26 @@ fn table_of_cases(memory: &Memory<'_>, known: &HashMap<u64, Origins>, jump: &Ins
     (begins && plain && load.memory_index() != Register::None).then_some(table)
 }
 
+/// Where the table of cases is that a jump goes by, with the addresses of the cases:
+/// `jmp *table(,%index,8)`.
+fn absolute_table(jump: &Instruction) -> Option<u64> {
+    let indexed = jump.op0_kind() == OpKind::Memory && jump.memory_base() == Register::None;
+    (indexed && jump.memory_index_scale() == 8).then(|| jump.memory_displacement64())
+}
+
+fn word(memory: &Memory<'_>, at: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (memory.fill(at, &mut bytes) == bytes.len()).then(|| u64::from_le_bytes(bytes))
+}
+
+fn distance(memory: &Memory<'_>, at: u64) -> Option<i64> {
+    let mut bytes = [0; 4];
+    (memory.fill(at, &mut bytes) == bytes.len()).then(|| i64::from(i32::from_le_bytes(bytes)))
+}
+
 /// The cases of a table: its entries as long as they lie in the function. What stands
 /// behind its end may pass for more of them, and only makes less certain.
-fn cases(memory: &Memory<'_>, table: u64, function: Range<u64>) -> Vec<u64> {
-    let entry = |at: u64| {
-        let mut bytes = [0; 4];
-        let read = memory.fill(table + 4 * at, &mut bytes) == bytes.len();
-        read.then(|| table.wrapping_add_signed(i64::from(i32::from_le_bytes(bytes))))
-    };
+fn cases(function: Range<u64>, entry: impl Fn(u64) -> Option<u64>) -> Vec<u64> {
     let mut found: Vec<u64> = (0..CASES).map_while(entry).take_while(|case| function.contains(case)).collect();
     found.sort_unstable();
     found.dedup();

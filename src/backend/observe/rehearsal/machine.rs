@@ -12,7 +12,7 @@ use super::value::Value;
 
 /// Where the machine's own thread-local storage lies: its true place is not told,
 /// and nothing of it is known.
-pub(super) const THREAD: u64 = 0xffee_0000_0000_0000;
+pub const THREAD: u64 = 0xffee_0000_0000_0000;
 /// Where memory lies that the machine allocates.
 const NEW: u64 = 0xffdd_0000_0000_0000;
 /// One piece of it begins so far behind the other.

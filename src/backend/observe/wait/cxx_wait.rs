@@ -13,17 +13,19 @@
 
 use super::futex::{FutexCall, Operation, route};
 use super::{Decoder, Facts, World};
+use crate::backend::observe::target::demangle::readable;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 /// So many of the innermost functions are looked at.
 const DEPTH: usize = 12;
-/// By how their names begin, the plainest first: each of them waits by the last.
+/// What has a part of these in the mangled names of its functions, or of those made for
+/// it, the plainest last: each of the others waits by that.
 const THINGS: &[(&[&str], &str)] = &[
-    (&["std::latch::"], "std::latch"),
-    (&["std::barrier<", "std::barrier::", "std::__tree_barrier"], "std::barrier"),
-    (&["std::counting_semaphore", "std::__atomic_semaphore", "std::__platform_semaphore"], "std::counting_semaphore"),
-    (&["std::__atomic_futex_unsigned", "std::__future_base"], "std::future"),
-    (&["std::__detail::__platform_wait", "std::__atomic_wait", "std::__libcpp_atomic_wait"], "std::atomic"),
+    (&["St5latch4wait", "St5latch15arrive_and_wait"], "std::latch"),
+    (&["St7barrierI", "St14__tree_barrierI"], "std::barrier"),
+    (&["St18counting_semaphoreI", "St18__atomic_semaphore", "St20__platform_semaphore"], "std::counting_semaphore"),
+    (&["St28__atomic_futex_unsigned_base", "St13__future_base"], "std::future"),
+    (&["15__platform_wait", "21__platform_wait_until", "__atomic_wait"], "std::atomic"),
 ];
 
 /// A thread that waits in the standard library of C++.
@@ -60,7 +62,7 @@ impl Decoder for CxxWait {
         let mut wait = call.wait(WaitKind::CxxWait, format!("{what} in {}", world.place(facts.pid, call.address)));
         wait.partial = true;
         wait.certainty = Certainty::Derived;
-        wait.evidence.push(format!("in {function}, futex value {:#x}", call.value));
+        wait.evidence.push(format!("in {}, futex value {:#x}", readable(function), call.value));
         wait.evidence.push(route(&site));
         wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());
         Some(wait)
@@ -69,12 +71,14 @@ impl Decoder for CxxWait {
 
 /// What is waited for by one of these functions, innermost first, and by which.
 fn thing(functions: &[String]) -> Option<(&'static str, &str)> {
-    let plain: Vec<String> = functions.iter().map(|name| name.replace("std::__1::", "std::")).collect();
+    let plain: Vec<String> = functions.iter().map(|name| name.replace("St3__1", "St")).collect();
+    let is_own = |name: &&String| {
+        ["_ZSt", "_ZNSt", "_ZNKSt"].iter().any(|beginning| name.starts_with(beginning)) || *name == "syscall"
+    };
     // What it waits by stands at the inner end: an outer function of that name is another's.
-    let inner = plain.iter().take_while(|name| name.starts_with("std::") || *name == "syscall").count();
-    THINGS.iter().find_map(|(beginnings, what)| {
-        let is = |name: &String| beginnings.iter().any(|beginning| name.starts_with(beginning));
-        let at = plain[..inner].iter().position(is)?;
+    let inner = plain.iter().take_while(is_own).count();
+    THINGS.iter().find_map(|(parts, what)| {
+        let at = plain[..inner].iter().position(|name| parts.iter().any(|part| name.contains(part)))?;
         Some((*what, functions[at].as_str()))
     })
 }
@@ -88,21 +92,25 @@ mod tests {
         thing(&functions).map(|(what, _)| what)
     }
 
+    const PLATFORM: &str = "_ZNSt8__detail15__platform_waitIiEEvPKT_i";
+
     #[test]
     fn the_outermost_thing_of_the_library_is_what_is_waited_for() {
-        let platform = "std::__detail::__platform_wait<int>";
-        assert_eq!(what(&["syscall", platform, "std::latch::wait", "main"]), Some("std::latch"));
-        assert_eq!(what(&["syscall", platform, "std::__atomic_wait_address", "main"]), Some("std::atomic"));
-        assert_eq!(what(&["syscall", platform, "std::__1::barrier<>::wait"]), Some("std::barrier"));
-        let future = "std::__atomic_futex_unsigned_base::_M_futex_wait_until";
-        assert_eq!(what(&["syscall", future, "std::__future_base::_State_baseV2::wait"]), Some("std::future"));
+        // What waits for a latch is put into its caller always, but for what is made for it.
+        let made = "_ZSt21__atomic_wait_addressIiZNKSt5latch4waitEvEUlvE_EvPKiT0_";
+        assert_eq!(what(&["syscall", PLATFORM, made, "main"]), Some("std::latch"));
+        let plain = "_ZSt23__atomic_wait_address_vIiZNSt13__atomic_base4waitEvEUlvE_EvPKiT0_";
+        assert_eq!(what(&["syscall", PLATFORM, plain, "main"]), Some("std::atomic"));
+        assert_eq!(what(&["syscall", PLATFORM, "_ZNKSt3__17barrierINS_7nothingEE4waitEv"]), Some("std::barrier"));
+        let future = "_ZNSt28__atomic_futex_unsigned_base19_M_futex_wait_untilEPjjbNSt6chronoE";
+        assert_eq!(what(&["syscall", future, "_ZNSt13__future_base13_State_baseV24waitEv"]), Some("std::future"));
     }
 
     #[test]
     fn another_function_in_between_waits_for_something_else() {
-        assert_eq!(what(&["syscall", "my::park", "std::latch::wait"]), None);
-        assert_eq!(what(&["syscall", "std::thread::join"]), None);
-        assert_eq!(what(&["std::latchkey::wait", "mystd::latch::wait"]), None);
+        assert_eq!(what(&["syscall", "_ZN2my4parkEv", "_ZNKSt5latch4waitEv"]), None);
+        assert_eq!(what(&["syscall", "_ZNSt6thread4joinEv"]), None);
+        assert_eq!(what(&["_Z4workIZNKSt5latch4waitEvEUlvE_Evv", PLATFORM]), None);
         assert_eq!(what(&[]), None);
     }
 }

@@ -92,6 +92,9 @@ impl Decoder for Futex {
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        if facts.call_in(&[libc::SYS_restart_syscall]).is_some() && facts.wchan.contains("futex") {
+            return Some(resumed(facts));
+        }
         let call = FutexCall::of(facts)?;
         let resource = format!("futex in {}", world.place(facts.pid, call.address));
         let mut wait = call.wait(WaitKind::Futex, resource);
@@ -110,6 +113,18 @@ impl Decoder for Futex {
         wait.evidence.push(nameless.unwrap_or_else(|| unnamed.to_owned()));
         Some(wait)
     }
+}
+
+/// A wait that was interrupted by a stop and goes on: only those with a time-out do so by
+/// a call of their own, which has no arguments.
+fn resumed(facts: &Facts<'_>) -> Wait {
+    let mut wait = Wait::new(WaitKind::Futex, "a futex, continued after a stop");
+    wait.timed = true;
+    wait.partial = true;
+    wait.certainty = Certainty::Derived;
+    wait.evidence.push(format!("restart_syscall(2), sleeps in {}", facts.wchan));
+    wait.evidence.push("which futex it is is not told any more".to_owned());
+    wait
 }
 
 /// What is missing where the program's own code has no names.
@@ -144,6 +159,14 @@ pub(super) fn route(site: &CallSite) -> String {
 mod tests {
     use crate::backend::observe::wait::fixture::{DATA, Machine};
     use crate::model::wait::WaitKind;
+
+    #[test]
+    fn a_wait_that_goes_on_after_a_stop_ends_by_itself() {
+        let resumed = |wchan| Machine::new("219 0x0 0x0 0x0 0x0 0x0 0x0", wchan).decode().unwrap();
+        let wait = resumed("futex_do_wait");
+        assert_eq!((wait.kind, wait.timed, wait.address), (WaitKind::Futex, true, None));
+        assert_eq!(resumed("do_syscall_64").kind, WaitKind::Other);
+    }
 
     #[test]
     fn a_runtime_with_threads_of_its_own_is_named_and_not_followed() {

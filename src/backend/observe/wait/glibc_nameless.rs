@@ -17,7 +17,7 @@
 use super::futex::{FutexCall, Operation, route};
 use super::world::Supposed;
 use super::{Decoder, Facts, World};
-use crate::backend::observe::rehearsal::{Act, Outcome};
+use crate::backend::observe::rehearsal::{Act, Outcome, THREAD};
 use crate::backend::observe::target::module::Runtime;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
@@ -30,7 +30,7 @@ pub(super) fn is_library(file: &str) -> bool {
 pub(super) fn takes_mutex(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> bool {
     let word = call.address;
     let takes = |thread: &Supposed<'_>| {
-        let outcome = thread.with(&[(word, 0, 4)], word);
+        let outcome = ask(thread, (word, 0, 4), word);
         let (event, _) = outcome.first(word)?;
         (event.size == 4 && event.act == Act::Exchange(Some(2))).then_some(())
     };
@@ -67,10 +67,19 @@ impl Decoder for GlibcNameless {
             return None;
         }
         let known_condition = matches!(site.at.runtime, Runtime::Glibc(minor) if minor < 41);
-        let (kind, what, start, next) = semaphore(facts, world, &call)
-            .or_else(|| known_condition.then(|| condition(facts, world, &call)).flatten())
-            .or_else(|| barrier(facts, world, &call))
-            .or_else(|| once(facts, world, &call))?;
+        let candidates: Vec<Candidate> = [
+            semaphore(facts, world, &call),
+            condition(&call).filter(|_| known_condition),
+            barrier(facts, world, &call),
+            once(facts, world, &call),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let proved = |thread: &Supposed<'_>| {
+            candidates.iter().find(|candidate| (candidate.proof)(thread).is_some()).map(|candidate| candidate.told)
+        };
+        let (kind, what, start, next) = world.suppose(facts, false, proved)?;
         if !world.still_there(facts) {
             return None;
         }
@@ -90,10 +99,26 @@ impl Decoder for GlibcNameless {
     }
 }
 
+/// What the thread would do if the memory held this number. Its descriptor points to
+/// itself as well (`header.self` of `tcbhead_t`), and says that it may be cancelled where
+/// it is, as while it waits (`cancelhandling` of `struct pthread`).
+fn ask(thread: &Supposed<'_>, number: (u64, u64, usize), word: u64) -> Outcome {
+    const CANCELLED_ANYWHERE: u64 = 2;
+    thread.with(&[number, (THREAD + 0x10, THREAD, 8), (THREAD + 0x308, CANCELLED_ANYWHERE, 4)], word)
+}
+
 /// Kind, name, beginning, and what the thread would do.
 type Told = (WaitKind, &'static str, u64, &'static str);
+/// Whether the thread would do that.
+type Proof = Box<dyn Fn(&Supposed<'_>) -> Option<()>>;
 
-fn semaphore(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Told> {
+/// What it may be, by the fields.
+struct Candidate {
+    told: Told,
+    proof: Proof,
+}
+
+fn semaphore(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Candidate> {
     const WAITER: u64 = 1 << 32;
     let start = call.address;
     let [value, waiters, private] = world.words(facts.pid, start).ok()?;
@@ -102,73 +127,68 @@ fn semaphore(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<T
         return None;
     }
     let before = u64::from(waiters) << 32 | 1;
-    let takes = |thread: &Supposed<'_>| {
-        let outcome = thread.with(&[(start, before, 8)], start);
+    let proof: Proof = Box::new(move |thread| {
+        let outcome = ask(thread, (start, before, 8), start);
         let (event, _) = outcome.first(start)?;
         let act = Act::CompareExchange { expected: Some(before), new: Some(before - 1 - WAITER) };
         (event.size == 8 && event.act == act).then_some(())
-    };
-    world.suppose(facts, false, takes)?;
-    Some((WaitKind::Semaphore, "semaphore", start, "it takes 1 from the value and itself from the waiters at once"))
+    });
+    let next = "it takes 1 from the value and itself from the waiters at once";
+    Some(Candidate { told: (WaitKind::Semaphore, "semaphore", start, next), proof })
 }
 
-fn condition(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Told> {
+fn condition(call: &FutexCall) -> Option<Candidate> {
     let word = call.address;
     let start = word.checked_sub(if word.is_multiple_of(8) { 40 } else { 44 })?;
     if call.value != 0 || !start.is_multiple_of(8) {
         return None;
     }
     let references = word - 24;
-    let takes = |thread: &Supposed<'_>| {
-        let outcome = thread.with(&[(word, 2, 4)], word);
+    let proof: Proof = Box::new(move |thread| {
+        let outcome = ask(thread, (word, 2, 4), word);
         let (event, _) = outcome.first(word)?;
         let act = Act::CompareExchange { expected: Some(2), new: Some(0) };
         let leaves = outcome.first(references)?.0.act == Act::Add(Some(0xffff_fffe));
         (leaves && event.size == 4 && event.act == act).then_some(())
-    };
-    world.suppose(facts, false, takes)?;
-    Some((WaitKind::PthreadCond, "condition variable", start, "it drops its reference and takes a signal"))
+    });
+    let next = "it drops its reference and takes a signal";
+    Some(Candidate { told: (WaitKind::PthreadCond, "condition variable", start, next), proof })
 }
 
-fn barrier(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Told> {
+fn barrier(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Candidate> {
     let start = call.address.checked_sub(4)?;
     let [_, round, count] = world.words(facts.pid, start).ok()?;
     if round != call.value || !(1..0x1_0000).contains(&count) {
         return None;
     }
     let out = start + 16;
-    let leaves = |thread: &Supposed<'_>| {
+    let round_word = call.address;
+    let proof: Proof = Box::new(move |thread| {
         let next = u64::from(round.wrapping_add(count));
-        let outcome = thread.with(&[(call.address, next, 4)], out);
+        let outcome = ask(thread, (round_word, next, 4), out);
         let (event, _) = outcome.first(out)?;
         let first = outcome.first_of_all().is_some_and(|event| event.address == out);
         (first && event.size == 4 && event.act == Act::Add(Some(1))).then_some(())
-    };
-    world.suppose(facts, false, leaves)?;
-    Some((WaitKind::PthreadBarrier, "barrier", start, "it counts itself out of the round"))
+    });
+    Some(Candidate { told: (WaitKind::PthreadBarrier, "barrier", start, "it counts itself out of the round"), proof })
 }
 
-fn once(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Told> {
+fn once(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Candidate> {
     let word = call.address;
     let [now] = world.words(facts.pid, word).ok()?;
     if call.value & 3 != 1 || now != call.value || !call.private {
         return None;
     }
-    let begins = |outcome: &Outcome| {
+    let begins = move |outcome: &Outcome| {
         outcome.first(word).is_some_and(|(event, _)| match event.act {
             Act::CompareExchange { expected: Some(0), new: Some(new) } => event.size == 4 && new & 3 == 1,
             _ => false,
         })
     };
-    let runs = |thread: &Supposed<'_>| {
-        let done = thread.with(&[(word, 2, 4)], word);
-        (begins(&thread.with(&[(word, 0, 4)], word)) && !done.touches(word)).then_some(())
-    };
-    world.suppose(facts, false, runs)?;
-    Some((
-        WaitKind::PthreadOnce,
-        "once",
-        word,
-        "it begins the initialisation if it has not begun, and nothing if it is done",
-    ))
+    let proof: Proof = Box::new(move |thread| {
+        let done = ask(thread, (word, 2, 4), word);
+        (begins(&ask(thread, (word, 0, 4), word)) && !done.touches(word)).then_some(())
+    });
+    let next = "it begins the initialisation if it has not begun, and does nothing if it is done";
+    Some(Candidate { told: (WaitKind::PthreadOnce, "once", word, next), proof })
 }

@@ -71,7 +71,7 @@ impl Decoder for RefusedMutex {
             (function.to_owned(), world.first_argument(facts.pid, caller))
         } else {
             // A function of the program's own whose last call is that, and no call any more.
-            let (function, argument) = world.first_call(facts.pid, caller)?;
+            let (function, argument) = world.last_call(facts.pid, caller)?;
             LOCKS.contains(&&*function).then_some((function, Some(argument)))?
         };
         let function = function.as_str();

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! waits on            in the word            it would
-//! Mutex        2      0                      exchange it for 2
+//! Mutex        2      0 or 1; 2              exchange it for 2; nothing
 //! Once         5      3, not begun           change 3 to 1 (before 1.85: waits on 3, changes 0 to 2)
 //! park         -1     1, a token             change 1 to 0, or with a time-out exchange it for 0
 //! RwLock       state  5 readers              change 5 to 6
@@ -159,7 +159,9 @@ fn identify(call: &FutexCall, thread: &Supposed<'_>) -> Option<Told> {
     let told = |kind, what, before, next| Some(Told { kind, what, before, next });
     let word = call.address;
     let asked = |number: u64| thread.with(&[(word, number, 4)], word);
-    if call.value == 2 && !call.timed && acts(&asked(0), word, &Act::Exchange(Some(2))) {
+    // Taken or not, it marks it as waited for; if that is marked already, it waits again.
+    let marks = |number| acts(&asked(number), word, &Act::Exchange(Some(2)));
+    if call.value == 2 && !call.timed && marks(0) && marks(1) && !asked(2).touches(word) {
         return told(WaitKind::RustMutex, "Mutex", 0, "it takes the mutex by exchanging a 0 for 2");
     }
     for (value, open, running, done) in [(5, 3, 1, 0), (3, 0, 2, 4)] {

@@ -113,4 +113,13 @@ fn the_cases_of_a_table_are_followed() {
     assert_eq!(with(&[0x16, 0x1000]).unwrap()[RBX], Some(Origin::Number(1)));
     assert_eq!(with(&[0x10, 0x16, 0x1000]).unwrap()[RBX], None);
     assert_eq!(with(&[0x1000]), None);
+    // jmp *0x1040(,%rdx,8), with addresses; the rest as before.
+    code.splice(..16, [0xff, 0x24, 0xd5, 0x40, 0x10, 0, 0, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90]);
+    let with = |cases: &[u64]| {
+        let code: Vec<u8> = code.iter().copied().chain(cases.iter().flat_map(|case| case.to_le_bytes())).collect();
+        flow(&code, 0x15, None)
+    };
+    assert_eq!(with(&[CODE + 0x16]).unwrap()[RBX], Some(Origin::Number(1)));
+    assert_eq!(with(&[CODE + 0x10, CODE + 0x16]).unwrap()[RBX], None);
+    assert_eq!(with(&[7]), None);
 }

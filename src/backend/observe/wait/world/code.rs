@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::World;
-use crate::backend::observe::rehearsal::{Act, Event, Memory, Stage, entered, first_argument};
+use crate::backend::observe::rehearsal::{Memory, Stage, first_argument, last_call};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
@@ -12,7 +12,7 @@ use crate::backend::observe::target::unwind::Frame;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
-/// So many instructions of a function are followed to its first call.
+/// So many instructions of a function are followed to its last call.
 const STEPS: usize = 500;
 /// So many frames are looked through for a line of the program's own.
 const LINES: usize = 48;
@@ -151,17 +151,14 @@ impl World {
     }
 
     /// The function of the C library, with its first argument, that the function which a
-    /// frame calls does first of all; `None` where its code does not tell.
-    pub(in crate::backend::observe::wait) fn first_call(&mut self, pid: Pid, frame: &Frame) -> Option<(String, u64)> {
-        let argument = self.first_argument(pid, frame)?;
+    /// frame calls jumps to at its end; `None` where its code does not tell.
+    pub(in crate::backend::observe::wait) fn last_call(&mut self, pid: Pid, frame: &Frame) -> Option<(String, u64)> {
+        let argument = self.first_argument(pid, frame);
         let called = self.target_of(pid, frame.registers.pc)?;
         let stage = self.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let outcome = entered(called, argument, &frame.registers, (&Memory::new(&read), &stage), STEPS);
-        match outcome.first_of_all()? {
-            Event { address, act: Act::Call(name), .. } => Some((name.to_string(), *address)),
-            _ => None,
-        }
+        let (name, address) = last_call(called, argument, &frame.registers, (&Memory::new(&read), &stage), STEPS)?;
+        Some((name.to_string(), address))
     }
 
     /// Where the live frames of a blocked thread are in its code, innermost first.
@@ -189,8 +186,8 @@ impl World {
         walk.frames.iter().filter_map(|frame| stage.function(frame.registers.pc - 1).name).collect()
     }
 
-    /// The functions that a blocked thread is in, as their authors wrote them, innermost
-    /// first, so many at most; with those that the compiler has put into others, where
+    /// The functions that a blocked thread is in, mangled, innermost first, so many at
+    /// most; with those that the compiler has put into others, where
     /// debug information tells.
     pub(in crate::backend::observe::wait) fn functions(&mut self, facts: &Facts<'_>, most: usize) -> Vec<String> {
         let code = self.frame_code(facts);
@@ -202,10 +199,10 @@ impl World {
                 break;
             }
             let lines = self.source.lines(&self.root, through, &maps, place.address);
-            let within: Vec<String> = lines.into_iter().filter_map(|line| line.function).collect();
+            let within: Vec<String> = lines.into_iter().filter_map(|line| line.symbol).collect();
             // Line tables alone name no functions.
             if within.is_empty() {
-                names.extend(place.function.as_deref().map(readable));
+                names.extend(place.function.as_deref().map(str::to_owned));
             }
             names.extend(within);
         }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use iced_x86::Mnemonic;
+use iced_x86::{FlowControl, InstructionInfoFactory, Mnemonic, OpAccess};
 
 use super::stage::OnStage;
 use crate::backend::observe::rehearsal::flow::{Calls, KEPT, Origin, Origins, REGISTERS, RSP, at_call};
@@ -22,6 +22,8 @@ use crate::backend::observe::target::unwind::{Frame, Walk};
 const RAX: usize = 0;
 /// The arguments of a system call: rdi, rsi, rdx, r10, r8, r9.
 const ARGUMENTS: [usize; 6] = [7, 6, 2, 10, 8, 9];
+/// A function that only jumps to another has no more instructions.
+const THUNK: usize = 12;
 /// Of so many frames it is told what their registers hold.
 const TOLD: usize = 8;
 /// A table of call sites is read so far.
@@ -145,35 +147,56 @@ impl CodeOf<'_> {
                 own.set(number, value);
             }
             let Some(caller) = walk.frames.get(at + 1).cloned() else { return };
-            known = [None; REGISTERS];
-            if self.enters(&caller, frame.function) {
-                known = entry;
-            }
-            for (register, _) in KEPT {
-                known[register] = entry[register];
-            }
+            let changed = self.enters(&caller, frame.function);
+            known = std::array::from_fn(|register| {
+                let kept = KEPT.iter().any(|(kept, _)| *kept == register);
+                let same = changed.is_some_and(|changed| changed & 1 << register == 0);
+                entry[register].filter(|_| kept || same)
+            });
         }
     }
 
-    /// Whether the call that a frame is in enters this function.
-    fn enters(&mut self, frame: &Frame, function: u64) -> bool {
-        let behind = frame.registers.pc;
-        if let Some(target) = self.target(behind) {
-            return target == function;
+    /// Which registers are changed on the way from the call that a frame is in to this
+    /// function, as bits: none where it is called, a few where what is called jumps there
+    /// at once. `None` where it is not known to come there so.
+    fn enters(&mut self, frame: &Frame, function: u64) -> Option<u32> {
+        let target = self.target(frame.registers.pc).or_else(|| self.through_register(frame))?;
+        let (mut at, mut changed, mut info) = (target, 0, InstructionInfoFactory::new());
+        for _ in 0..THUNK {
+            if at == function {
+                return Some(changed);
+            }
+            let instruction = self.memory.instruction(at)?;
+            for used in info.info(&instruction).used_registers() {
+                use OpAccess::{CondWrite, ReadCondWrite, ReadWrite, Write};
+                let full = used.register().full_register();
+                if full.is_gpr64() && matches!(used.access(), Write | CondWrite | ReadWrite | ReadCondWrite) {
+                    changed |= 1 << full.number();
+                }
+            }
+            at = match instruction.flow_control() {
+                FlowControl::Next => instruction.next_ip(),
+                FlowControl::UnconditionalBranch => instruction.near_branch_target(),
+                _ => return None,
+            };
         }
-        // Through a register: call *%rax, call *%r8.
+        None
+    }
+
+    /// Where the call that a frame is in goes through a register: `call *%rax`, `call *%r8`.
+    fn through_register(&mut self, frame: &Frame) -> Option<u64> {
+        let behind = frame.registers.pc;
         let mut code = [0; 3];
-        let read = behind.checked_sub(3).is_some_and(|at| self.memory.fill(at, &mut code) == code.len());
+        let read = self.memory.fill(behind.checked_sub(3)?, &mut code) == code.len();
         let register = match code {
             [0x41, 0xff, modrm] if modrm & 0xf8 == 0xd0 => usize::from(modrm & 7) + 8,
             [_, 0xff, modrm] if modrm & 0xf8 == 0xd0 => usize::from(modrm & 7),
-            _ => return false,
+            _ => return None,
         };
-        let origin = self.origins(frame).filter(|_| read).and_then(|origins| origins[register]);
-        match origin {
-            Some(Origin::Number(number)) => number == function,
-            Some(Origin::Made(by, 0)) => self.constant(by) == Some(function),
-            _ => false,
+        match self.origins(frame).filter(|_| read)?[register]? {
+            Origin::Number(number) => Some(number),
+            Origin::Made(by, 0) => self.constant(by),
+            _ => None,
         }
     }
 

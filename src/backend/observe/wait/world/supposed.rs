@@ -9,6 +9,9 @@ use crate::backend::observe::wait::{Call, Facts};
 /// So many instructions are followed for one question.
 const STEPS: usize = 2_000;
 
+/// And so many frames are looked at.
+const FRAMES: usize = 8;
+
 /// A blocked thread that can be asked.
 pub(in crate::backend::observe::wait) struct Supposed<'s> {
     ask: &'s dyn Fn(&[(u64, u64, usize)], u64) -> Outcome,
@@ -40,13 +43,15 @@ impl World {
         if rust && !stage.is_rust(own.registers.pc) {
             return None;
         }
+        // What it does next is done in its innermost frames.
+        walk.frames.truncate(FRAMES);
         let mut code = CodeOf::new(&stage, &memory);
         code.tell(&mut walk, call.number.cast_unsigned(), &call.args);
         code.complete(&mut walk);
         let first = walk.frames.first()?;
         let ask = |numbers: &[(u64, u64, usize)], word: u64| {
             let before = Written::supposing(&memory, numbers);
-            supposed(&first.registers, before, (&memory, &stage), STEPS, &[word])
+            supposed(&first.registers, &call.args, before, (&memory, &stage), STEPS, &[word])
         };
         look(&Supposed { ask: &ask })
     }

@@ -6,7 +6,6 @@
 //! waits on                          in the words                it would
 //! mutex    2 at +0                  0                           exchange it for 2 (the fields say the rest)
 //! sem_t    0 at +0, waiters at +4   1 and the waiters           take 1 and one waiter off, all at once
-//! cond     0 at +40 or +44          2, a signal                 drop its reference, 24 before, and change 2 to 0
 //! barrier  round at +4, count +8    the round + count           count itself out, at +16
 //! once     1 | generation << 2      0, not begun; 2, done       change 0 to 1 | generation << 2; nothing
 //! ```
@@ -18,7 +17,6 @@ use super::futex::{FutexCall, Operation, route};
 use super::world::Supposed;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Outcome, THREAD};
-use crate::backend::observe::target::module::Runtime;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 /// Whether a file is a C library of its own.
@@ -47,14 +45,14 @@ impl Decoder for GlibcNameless {
     }
 
     fn kinds(&self) -> &'static [WaitKind] {
-        &[WaitKind::PthreadCond, WaitKind::Semaphore, WaitKind::PthreadBarrier, WaitKind::PthreadOnce]
+        &[WaitKind::Semaphore, WaitKind::PthreadBarrier, WaitKind::PthreadOnce]
     }
 
     fn explain(&self) -> &'static str {
-        "The thread waits for a condition variable, a semaphore, a barrier or a one-time initialisation of a glibc that \
-         was linked into the program and stripped. It is recognised by glibc's own texts in the program, by the fields, \
-         and by what the thread's own code would do next with them if they held other numbers. Only why, deadlocks and \
-         the Waits panel ask that; elsewhere it stays a futex."
+        "The thread waits for a semaphore, a barrier or a one-time initialisation of a glibc that was linked into the \
+         program and stripped. It is recognised by glibc's own texts in the program, by the fields, and by what the \
+         thread's own code would do next with them if they held other numbers. Only why, deadlocks and the Waits panel \
+         ask that; elsewhere it stays a futex."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -66,16 +64,11 @@ impl Decoder for GlibcNameless {
         if !site.at.runtime.known_glibc() || !site.at.name().is_empty() || is_library(&site.at.file) {
             return None;
         }
-        let known_condition = matches!(site.at.runtime, Runtime::Glibc(minor) if minor < 41);
-        let candidates: Vec<Candidate> = [
-            semaphore(facts, world, &call),
-            condition(&call).filter(|_| known_condition),
-            barrier(facts, world, &call),
-            once(facts, world, &call),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let candidates: Vec<Candidate> =
+            [semaphore(facts, world, &call), barrier(facts, world, &call), once(facts, world, &call)]
+                .into_iter()
+                .flatten()
+                .collect();
         let proved = |thread: &Supposed<'_>| {
             candidates.iter().find(|candidate| (candidate.proof)(thread).is_some()).map(|candidate| candidate.told)
         };
@@ -135,24 +128,6 @@ fn semaphore(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<C
     });
     let next = "it takes 1 from the value and itself from the waiters at once";
     Some(Candidate { told: (WaitKind::Semaphore, "semaphore", start, next), proof })
-}
-
-fn condition(call: &FutexCall) -> Option<Candidate> {
-    let word = call.address;
-    let start = word.checked_sub(if word.is_multiple_of(8) { 40 } else { 44 })?;
-    if call.value != 0 || !start.is_multiple_of(8) {
-        return None;
-    }
-    let references = word - 24;
-    let proof: Proof = Box::new(move |thread| {
-        let outcome = ask(thread, (word, 2, 4), word);
-        let (event, _) = outcome.first(word)?;
-        let act = Act::CompareExchange { expected: Some(2), new: Some(0) };
-        let leaves = outcome.first(references)?.0.act == Act::Add(Some(0xffff_fffe));
-        (leaves && event.size == 4 && event.act == act).then_some(())
-    });
-    let next = "it drops its reference and takes a signal";
-    Some(Candidate { told: (WaitKind::PthreadCond, "condition variable", start, next), proof })
 }
 
 fn barrier(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> Option<Candidate> {

@@ -199,11 +199,11 @@ pub fn supposed(
     steps: usize,
     until: &[u64],
 ) -> Outcome {
+    use Register::{R8, R9, R10, RAX, RDI, RDX, RSI};
     let mut machine = Machine::at(registers.pc);
     machine.remember(before);
-    machine.set_register(Register::RAX, Value::ZERO);
+    machine.set_register(RAX, Value::ZERO);
     // The kernel leaves them as they are.
-    use Register::{R8, R9, R10, RDI, RDX, RSI};
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }

@@ -197,11 +197,26 @@ fn nobody_is_named_wrongly_in_a_program_optimised_as_a_whole() {
 }
 
 #[test]
+fn nobody_is_named_wrongly_in_a_stripped_program() {
+    let options = ["-Copt-level=2", "-Cstrip=symbols"];
+    // Of that one the code does not tell what it waits for; of the others half are enough.
+    let kinds: Vec<&str> = HELD.iter().copied().filter(|kind| *kind != "itself_initialising").step_by(2).collect();
+    let cases = program("guards.rs", &options, &kinds);
+    let waits = named(&cases, |_, _| true);
+    let found = cases.iter().zip(&waits).filter(|(case, wait)| case.is_found(wait)).count();
+    assert!(found >= kinds.len() / 2, "{found} of {}", kinds.len());
+    never_wrong(&options, HIDDEN);
+}
+
+#[test]
 fn two_mutexes_taken_crosswise_are_a_deadlock_in_every_build() {
     let levels = ["0", "1", "2", "3"].map(|level| vec![format!("-Copt-level={level}")]);
     let others =
         [["-Copt-level=3", "-Cpanic=abort"], ["-Copt-level=0", "-Cpanic=abort"], ["-Copt-level=3", "-Clto=fat"]];
-    for options in levels.into_iter().chain(others.map(|options| options.map(str::to_owned).to_vec())) {
+    let stripped = ["-Cpanic=unwind", "-Cpanic=abort"].map(|panic| ["-Copt-level=3", "-Cstrip=symbols", panic]);
+    let others = others.map(|options| options.to_vec()).into_iter().chain(stripped.map(|options| options.to_vec()));
+    let others = others.map(|options| options.into_iter().map(str::to_owned).collect());
+    for options in levels.into_iter().chain(others) {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         crosswise("guards.rs", &options, "abba");
     }

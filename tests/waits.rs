@@ -12,6 +12,8 @@ mod locks;
 mod lookalikes;
 #[path = "waits/musl.rs"]
 mod musl;
+#[path = "waits/nameless.rs"]
+mod nameless;
 #[path = "waits/parking.rs"]
 mod parking;
 #[path = "waits/target.rs"]

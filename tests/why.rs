@@ -214,6 +214,49 @@ fn what_cannot_be_answered_is_said_in_a_sentence() {
 }
 
 #[test]
+fn a_process_of_which_nothing_may_be_read_is_no_answer() {
+    use std::os::unix::process::CommandExt;
+    let asks = |pids: &[String]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+        command.arg("why").args(pids).arg("--json");
+        if nix::unistd::geteuid().is_root() {
+            command.uid(65_534).gid(65_534);
+        }
+        command.output()
+    };
+    // One that sleeps: of what runs it is at least known that it does.
+    let init = std::fs::read_to_string("/proc/1/stat").unwrap();
+    let sleeps = init.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'));
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/1").unwrap());
+    let own = nix::unistd::geteuid().as_raw();
+    let output = match asks(&["1".to_owned()]) {
+        Ok(output) if sleeps && (own == 0 || owner != own) => output,
+        Ok(_) => return eprintln!("skipped: process 1 may be read here, or does not sleep"),
+        Err(error) => return eprintln!("skipped: another user may not run this program here ({error})"),
+    };
+    let told = String::from_utf8(output.stderr).unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wait = &answer["threads"][0]["wait"];
+    if wait["certainty"] != "unknown" {
+        return eprintln!("skipped: this kernel tells everybody where process 1 sleeps");
+    }
+    assert_eq!(output.status.code(), Some(2), "{answer:#}");
+    assert!(told.contains("1: what its threads wait for cannot be read") && told.lines().count() == 1, "{told}");
+    assert_eq!(answer["unreadable"][0]["pid"], 1, "{answer:#}");
+    // One of two that can be read is an answer.
+    let mut readable = Command::new("sleep");
+    readable.arg("1000");
+    if own == 0 {
+        readable.uid(65_534).gid(65_534);
+    }
+    let mut readable = readable.spawn().unwrap();
+    let output = asks(&["1".to_owned(), readable.id().to_string()]).unwrap();
+    readable.kill().unwrap();
+    readable.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
 fn a_zombie_is_told_as_what_it_is() {
     let mut child = Command::new("true").spawn().unwrap();
     let (answer, _) = until(child.id() as i32, |answer| answer["threads"][0]["state"] == "Z");

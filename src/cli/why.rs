@@ -47,18 +47,24 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
     let clears = args.watch && !args.json && io::stdout().is_terminal();
     let mut outcome = Outcome::Done;
     for round in 0_u64.. {
-        let graph = surveyor.why(&args.pids);
-        if graph.threads.is_empty() {
-            if round > 0 {
-                // They have ended: what was seen last stands.
-                return Ok(outcome);
-            }
+        let mut graph = surveyor.why(&args.pids);
+        if graph.threads.is_empty() && round > 0 {
+            // They have ended: what was seen last stands.
+            return Ok(outcome);
+        }
+        let asked = asked(&args.pids, &graph);
+        if !asked.iter().any(|pid| graph.tells_of(*pid)) {
             let reasons: Vec<String> =
                 graph.unreadable.iter().map(|process| format!("{}: {}", process.pid, process.why)).collect();
+            if !asked.is_empty() {
+                // That they are there, and no more. A person is told the reasons once.
+                graph.unreadable.retain(|_| args.json);
+                output::written(print(&mut stdout, &graph, &asked, args, clears))?;
+            }
             bail!("{}", reasons.join("; "));
         }
         outcome = if graph.has_stuck() { Outcome::Found } else { Outcome::Done };
-        let printed = print(&mut stdout, &graph, args, clears);
+        let printed = print(&mut stdout, &graph, &asked, args, clears);
         if !args.watch || output::is_broken_pipe(&printed) {
             return output::unless_broken_pipe(printed, outcome);
         }
@@ -93,7 +99,17 @@ pub(super) fn open(root: &std::path::Path) -> color_eyre::Result<Surveyor> {
     }
 }
 
-fn print(out: &mut impl Write, graph: &WaitGraph, args: &Args, clears: bool) -> io::Result<()> {
+/// The processes that were asked for, as far as they are there; each once.
+fn asked(pids: &[Pid], graph: &WaitGraph) -> Vec<Pid> {
+    let mut asked: Vec<Pid> = Vec::new();
+    for &pid in pids {
+        let process = graph.threads.iter().find(|thread| thread.id.pid == pid || thread.id.tid == pid);
+        asked.extend(process.map(|thread| thread.id.pid).filter(|pid| !asked.contains(pid)));
+    }
+    asked
+}
+
+fn print(out: &mut impl Write, graph: &WaitGraph, asked: &[Pid], args: &Args, clears: bool) -> io::Result<()> {
     let at = clock::monotonic();
     if args.json {
         return why::json(out, graph, at, false);
@@ -102,10 +118,5 @@ fn print(out: &mut impl Write, graph: &WaitGraph, args: &Args, clears: bool) -> 
         // Home, and nothing below.
         out.write_all(b"\x1b[H\x1b[J")?;
     }
-    let mut asked: Vec<Pid> = Vec::new();
-    for &pid in &args.pids {
-        let process = graph.threads.iter().find(|thread| thread.id.pid == pid || thread.id.tid == pid);
-        asked.extend(process.map(|thread| thread.id.pid).filter(|pid| !asked.contains(pid)));
-    }
-    chains::explain(out, graph, &asked, at)
+    chains::explain(out, graph, asked, at)
 }

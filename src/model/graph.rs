@@ -133,6 +133,16 @@ impl WaitGraph {
         self.deadlocks.iter().find(|deadlock| deadlock.stuck.binary_search(&id).is_ok())
     }
 
+    /// Whether anything could be told of a process: not of one that may not be read,
+    /// of all whose threads it is only known that they sleep.
+    pub fn tells_of(&self, pid: Pid) -> bool {
+        let may_be_read = self.unreadable.iter().all(|process| process.pid != pid);
+        let told = |thread: &GraphThread| {
+            thread.wait.as_ref().is_none_or(|wait| may_be_read || wait.certainty != Certainty::Unknown)
+        };
+        self.threads.iter().any(|thread| thread.id.pid == pid && told(thread))
+    }
+
     /// Whether any thread can never go on.
     pub fn has_stuck(&self) -> bool {
         self.threads.iter().any(|thread| thread.verdict.is_for_ever())

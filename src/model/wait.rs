@@ -21,6 +21,8 @@ pub enum WaitKind {
     PthreadBarrier,
     PthreadOnce,
     CxaGuard,
+    /// The standard library of C++: a latch, barrier, semaphore, future or atomic.
+    CxxWait,
     StdioLock,
     Semaphore,
     ThreadJoin,
@@ -79,6 +81,7 @@ impl WaitKind {
             WaitKind::PthreadBarrier => "barrier",
             WaitKind::PthreadOnce => "once",
             WaitKind::CxaGuard => "static init",
+            WaitKind::CxxWait => "C++ wait",
             WaitKind::StdioLock => "stdio lock",
             WaitKind::Semaphore => "semaphore",
             WaitKind::ThreadJoin => "join",

@@ -46,8 +46,3 @@ fn a_condition_variable_whose_counter_is_two_is_no_mutex() {
         assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
     }
 }
-
-#[test]
-fn a_rust_mutex_of_a_stripped_program_is_not_guessed() {
-    is_plain_futex(Target::program("std_locks.rs", &["-Copt-level=3", "-Cstrip=symbols"], &["mutex"]));
-}

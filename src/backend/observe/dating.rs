@@ -48,11 +48,25 @@ pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option
     last_ran_by(started, source, |source| source.once(&directory.file("sched")).ok().and_then(exec_start))
 }
 
+/// What is told of a task at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    /// As [`last_ran`].
+    pub at: Option<Nanos>,
+    /// How often it gave a CPU up or lost it. Of one that sleeps that is never less
+    /// than how often it got one (`schedstat`), which is counted at fewer occasions.
+    pub switches: Option<u64>,
+}
+
 /// The same of a thread of the process whose directory of threads is open: the
-/// way to it is shorter.
-pub fn last_ran_in(tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Source) -> Option<Nanos> {
-    let own = Path::process(tid).file("sched");
-    last_ran_by(started, source, |source| source.once_in(tasks, &own).ok().and_then(exec_start))
+/// way to it is shorter. `None` where it is too young for that.
+pub fn last_run_in(tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Source) -> Option<LastRun> {
+    if clock::boottime().since(started) <= least_distance(clock::monotonic()) {
+        return None;
+    }
+    let content = source.once_in(tasks, &Path::process(tid).file("sched")).ok()?;
+    let (start, switches) = (exec_start(content), parse::all_switches(content));
+    Some(LastRun { at: last_ran_by(started, source, |_| start), switches })
 }
 
 fn last_ran_by(started: Nanos, source: &mut Source, read: impl FnOnce(&mut Source) -> Option<Nanos>) -> Option<Nanos> {
@@ -110,6 +124,15 @@ mod tests {
         }
         let young = clock::boottime() - Nanos::from_secs(1);
         assert_eq!(last_ran(&Path::process(6), young, &mut source), None, "before it was born");
+    }
+
+    #[test]
+    fn a_name_does_not_pass_for_a_count() {
+        let rule = "-".repeat(67);
+        let content =
+            format!("a\nnr_switches:5 (1, #threads: 1)\n{rule}\nse.exec_start  :  1.000000\nnr_switches  :  7\n");
+        assert_eq!(parse::all_switches(content.as_bytes()), Some(7));
+        assert_eq!(parse::all_switches(b"nr_switches  :  7\n"), None);
     }
 
     #[test]

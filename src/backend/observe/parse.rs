@@ -178,6 +178,14 @@ pub fn exec_start(content: &[u8]) -> Option<Nanos> {
     Some(Nanos(millis.checked_mul(1_000_000)?.checked_add(unsigned(fraction)?)?))
 }
 
+/// `nr_switches` of a `sched` file: how often the task gave a CPU up or lost it.
+pub fn all_switches(content: &[u8]) -> Option<u64> {
+    // Above the rule stands the task's name as it is, line feeds and all.
+    let below = memchr::memmem::find(content, b"\n--------------------")?;
+    let text = after_label(&content[below..], b"nr_switches")?.trim_ascii_start().strip_prefix(b":")?;
+    unsigned(text.trim_ascii())
+}
+
 /// The number behind `label` at the beginning of a line.
 fn labelled(content: &[u8], label: &[u8]) -> Option<u64> {
     unsigned(after_label(content, label)?.trim_ascii())

@@ -10,10 +10,10 @@
 //! else; or where one of the guards alive is of a mutex that the thread does not
 //! hold: because nobody does, or because another thread holds it.
 
-use super::code::CodeOf;
 use super::held::Held;
 use super::release::{Release, Unclear, takes};
 use super::{Asked, Sleeper};
+use crate::backend::observe::wait::CodeOf;
 use crate::backend::observe::wait::parking_lot::{self, Primitive};
 use crate::model::wait::WaitKind;
 

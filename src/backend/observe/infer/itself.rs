@@ -17,10 +17,10 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
 
-use super::code::CodeOf;
 use crate::backend::observe::rehearsal::Stage;
 use crate::backend::observe::target::stack::stub_slot;
 use crate::backend::observe::target::unwind::{Frame, Walk};
+use crate::backend::observe::wait::CodeOf;
 use crate::model::wait::WaitKind;
 
 /// A longer function is not looked through.

@@ -17,7 +17,7 @@
 //! who waits in one counts only where it is clear which lock that is
 //! ([`condvar`]). Of who waits in a way unknown only `onward` counts.
 
-mod code;
+mod beginning;
 mod condvar;
 mod held;
 mod itself;
@@ -26,19 +26,23 @@ mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::code::{CodeOf, beginning};
+use self::beginning::beginning;
 use self::condvar::Manner;
 pub(super) use self::held::is_open;
 use self::held::{Held, held};
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
-use super::rehearsal::{Memory, Outcome, Written, onward, unwound};
-use super::wait::World;
+use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};
+use super::target::unwind::Walk;
+use super::wait::{CodeOf, World, rust_nameless};
 use crate::model::Pid;
+use crate::model::process::BlockedCall;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 
 /// So many instructions are rehearsed at one time.
 const STEPS: usize = 10_000;
+/// Where nobody knows where to end.
+const NAMELESS_STEPS: usize = 3_000;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -51,6 +55,8 @@ pub(super) struct Sleeper<'t> {
     pub sp: u64,
     /// The program counter.
     pub pc: u64,
+    /// The system call that it is in.
+    pub call: &'t BlockedCall,
     /// What it waits for.
     pub wait: Option<&'t Wait>,
 }
@@ -88,6 +94,26 @@ impl Asked {
         let outcomes = self.unwound.iter().map(|cleanup| &cleanup.outcome).chain([&self.onward]);
         outcomes.flat_map(|outcome| outcome.ways.iter().flatten()).map(|event| event.address)
     }
+}
+
+/// What a thread does behind its system call, if that returns.
+fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
+    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
+    if let Some(free) = sleeper.wait.and_then(rust_nameless::free) {
+        // Where the function that takes the lock ends has no name: it is gone through as
+        // if the lock were free, and what it takes is left out.
+        let before = Written::supposing(code.memory, &[free]);
+        let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
+        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, &[u64::MAX]);
+        for way in &mut outcome.ways {
+            let taken = way.iter().position(|event| event.address == free.0)?;
+            way.remove(taken);
+        }
+        return Some(outcome);
+    }
+    let timed = sleeper.wait.is_some_and(|wait| wait.timed);
+    let (first, result) = beginning(walk, timed, code.stage)?;
+    Some(onward(&first.registers, result, place, STEPS, locks))
 }
 
 /// What the threads of one process would do next.
@@ -136,10 +162,9 @@ impl Inference {
             return None;
         }
         let mut walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
+        code.tell(&mut walk, sleeper.call.number.cast_unsigned(), &sleeper.call.args);
         code.complete(&mut walk);
-        let timed = sleeper.wait.is_some_and(|wait| wait.timed);
-        let (first, result) = beginning(&walk, timed, code.stage)?;
-        let onward = onward(&first.registers, result, (code.memory, code.stage), STEPS, locks);
+        let onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for (depth, frame) in walk.frames.iter().enumerate().skip(1) {

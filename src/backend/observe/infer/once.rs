@@ -17,9 +17,9 @@
 use std::collections::HashMap;
 
 use super::Sleeper;
-use super::code::CodeOf;
 use crate::backend::observe::rehearsal::Stage;
 use crate::backend::observe::target::unwind::{Frame, Walk};
+use crate::backend::observe::wait::CodeOf;
 use crate::model::Pid;
 use crate::model::wait::WaitKind;
 

@@ -9,11 +9,13 @@
 //!         call nanosleep                 rbx, r12 as they were: a call keeps them
 //! ```
 //!
+//! What an instruction has made has no number, but whatever it was copied to is the same.
 //! Every way from the beginning to the call is followed, those of exceptions among
 //! them, and all must agree. Memory is not followed. A jump to where nobody can tell
 //! ends it: another way may lead to the call from there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
@@ -21,6 +23,8 @@ use super::machine::Memory;
 
 /// So many instructions are looked at, some more than once.
 const MOST: usize = 6_000;
+/// So many cases of one table are followed.
+const CASES: u64 = 256;
 /// How many general registers there are.
 pub const REGISTERS: usize = 16;
 /// What a call keeps, as they are numbered here: rbx, rbp, r12 to r15; each with its
@@ -37,6 +41,8 @@ pub enum Origin {
     Number(u64),
     /// It is what this register was when the function was called, and so much more.
     Entry(usize, u64),
+    /// It is what the instruction at this address has put there last, and so much more.
+    Made(u64, u64),
 }
 
 impl Origin {
@@ -44,6 +50,7 @@ impl Origin {
         match self {
             Origin::Number(number) => Origin::Number(number.wrapping_add(more)),
             Origin::Entry(register, offset) => Origin::Entry(register, offset.wrapping_add(more)),
+            Origin::Made(at, offset) => Origin::Made(at, offset.wrapping_add(more)),
         }
     }
 
@@ -52,6 +59,7 @@ impl Origin {
         match self {
             Origin::Number(number) => Some(number),
             Origin::Entry(register, offset) => entry[register].map(|value| value.wrapping_add(offset)),
+            Origin::Made(..) => None,
         }
     }
 }
@@ -70,7 +78,12 @@ pub trait Calls {
 
 /// What the registers hold at the call that returns to `behind`, in the function that
 /// begins at `function`.
-pub fn at_call(memory: &Memory<'_>, function: u64, behind: u64, calls: &mut dyn Calls) -> Option<Origins> {
+pub fn at_call(
+    memory: &Memory<'_>,
+    (function, length): (u64, u64),
+    behind: u64,
+    calls: &mut dyn Calls,
+) -> Option<Origins> {
     let mut info = InstructionInfoFactory::new();
     let beginning: Origins = std::array::from_fn(|register| Some(Origin::Entry(register, 0)));
     let mut known: HashMap<u64, Origins> = HashMap::from([(function, beginning)]);
@@ -93,7 +106,8 @@ pub fn at_call(memory: &Memory<'_>, function: u64, behind: u64, calls: &mut dyn 
                     // What is there at the last time that it is looked at counts.
                     found = Some(before);
                 }
-                if !calls.never_returns(next) {
+                // Nothing comes back behind the end of the function.
+                if next < function + length && !calls.never_returns(next) {
                     ways.push(next);
                 }
                 ways.extend(calls.pad(next));
@@ -102,6 +116,19 @@ pub fn at_call(memory: &Memory<'_>, function: u64, behind: u64, calls: &mut dyn 
             FlowControl::UnconditionalBranch => ways.push(instruction.near_branch_target()),
             FlowControl::Return | FlowControl::Exception | FlowControl::Interrupt => {}
             FlowControl::IndirectBranch if leaves(&instruction) => {}
+            FlowControl::IndirectBranch => {
+                let within = function..function + length;
+                ways = match absolute_table(&instruction) {
+                    Some(table) => cases(within, |at| word(memory, table + 8 * at)),
+                    None => {
+                        let table = table_of_cases(memory, &known, &instruction)?;
+                        cases(within, |at| Some(table.wrapping_add_signed(distance(memory, table + 4 * at)?)))
+                    }
+                };
+                if ways.is_empty() {
+                    return None;
+                }
+            }
             _ => return None,
         }
         for way in ways {
@@ -123,14 +150,73 @@ fn leaves(instruction: &Instruction) -> bool {
     instruction.op0_kind() == OpKind::Memory && instruction.memory_index() == Register::None
 }
 
+/// Where the table of cases is that a jump through a register goes by, with entries that
+/// say how far behind its beginning each case is:
+///
+/// ```text
+/// lea table(%rip),%a      movslq (%a,%index,4),%b      add %a,%b      jmp *%b
+/// ```
+fn table_of_cases(memory: &Memory<'_>, known: &HashMap<u64, Origins>, jump: &Instruction) -> Option<u64> {
+    let register = |of: u64, register: Register| {
+        let origins = known.get(&of)?;
+        register.is_gpr64().then(|| origins[register.number()]).flatten()
+    };
+    let Some(Origin::Made(sum, 0)) = register(jump.ip(), jump.op0_register()) else { return None };
+    let sum = memory.instruction(sum).filter(|sum| sum.mnemonic() == Mnemonic::Add)?;
+    let parts = [sum.op0_register(), sum.op1_register()].map(|part| register(sum.ip(), part));
+    let (table, load) = match parts {
+        [Some(Origin::Number(table)), Some(Origin::Made(load, 0))]
+        | [Some(Origin::Made(load, 0)), Some(Origin::Number(table))] => (table, load),
+        _ => return None,
+    };
+    let load = memory.instruction(load).filter(|load| load.mnemonic() == Mnemonic::Movsxd)?;
+    let begins = register(load.ip(), load.memory_base()) == Some(Origin::Number(table));
+    let plain = load.memory_index_scale() == 4 && load.memory_displacement64() == 0;
+    (begins && plain && load.memory_index() != Register::None).then_some(table)
+}
+
+/// Where the table of cases is that a jump goes by, with the addresses of the cases:
+/// `jmp *table(,%index,8)`.
+fn absolute_table(jump: &Instruction) -> Option<u64> {
+    let indexed = jump.op0_kind() == OpKind::Memory && jump.memory_base() == Register::None;
+    (indexed && jump.memory_index_scale() == 8).then(|| jump.memory_displacement64())
+}
+
+fn word(memory: &Memory<'_>, at: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (memory.fill(at, &mut bytes) == bytes.len()).then(|| u64::from_le_bytes(bytes))
+}
+
+fn distance(memory: &Memory<'_>, at: u64) -> Option<i64> {
+    let mut bytes = [0; 4];
+    (memory.fill(at, &mut bytes) == bytes.len()).then(|| i64::from(i32::from_le_bytes(bytes)))
+}
+
+/// The cases of a table: its entries as long as they lie in the function. What stands
+/// behind its end may pass for more of them, and only makes less certain.
+fn cases(function: Range<u64>, entry: impl Fn(u64) -> Option<u64>) -> Vec<u64> {
+    let mut found: Vec<u64> = (0..CASES).map_while(entry).take_while(|case| function.contains(case)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 fn follow(info: &mut InstructionInfoFactory, instruction: &Instruction, registers: &mut Origins) {
     let (first, second) = (instruction.op0_register(), instruction.op1_register());
     let whole = |register: Register| register.is_gpr64().then(|| register.number());
     let is_number = !matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory);
     let moved = i64::from(instruction.stack_pointer_increment());
+    let own = instruction.ip();
+    // What it has put anywhere before is no more what it has put there last.
+    for origin in registers.iter_mut() {
+        origin.take_if(|origin| matches!(origin, Origin::Made(at, _) if *at == own));
+    }
     match (instruction.mnemonic(), whole(first)) {
         (Mnemonic::Syscall, _) => forget(registers, &[0, 1, 11]),
-        (Mnemonic::Call, _) => forget(registers, &[0, 1, 2, 6, 7, 8, 9, 10, 11]),
+        (Mnemonic::Call, _) => {
+            forget(registers, &[0, 1, 2, 6, 7, 8, 9, 10, 11]);
+            registers[0] = Some(Origin::Made(own, 0));
+        }
         (Mnemonic::Push, _) => add(registers, RSP, moved),
         (Mnemonic::Pop, Some(to)) if to != RSP => {
             registers[to] = None;
@@ -140,7 +226,11 @@ fn follow(info: &mut InstructionInfoFactory, instruction: &Instruction, register
             registers[RSP] = registers[RBP].map(|origin| origin.plus(8));
             registers[RBP] = None;
         }
-        (Mnemonic::Mov, Some(to)) if whole(second).is_some() => registers[to] = registers[second.number()],
+        (Mnemonic::Mov, Some(to)) if whole(second).is_some() => {
+            // Whatever it is, from here on both are the same.
+            let origin = registers[second.number()].or(Some(Origin::Made(own, 0)));
+            (registers[to], registers[second.number()]) = (origin, origin);
+        }
         (Mnemonic::Mov, Some(to)) if is_number => registers[to] = Some(Origin::Number(instruction.immediate(1))),
         // The upper half becomes zero.
         (Mnemonic::Mov, None) if first.is_gpr32() && is_number => {
@@ -153,14 +243,21 @@ fn follow(info: &mut InstructionInfoFactory, instruction: &Instruction, register
         (Mnemonic::Sub, Some(to)) if is_number => {
             add(registers, to, instruction.immediate(1).cast_signed().wrapping_neg());
         }
-        (Mnemonic::Lea, Some(to)) => registers[to] = pointed_to(instruction, registers),
+        (Mnemonic::Lea, Some(to)) => {
+            registers[to] = pointed_to(instruction, registers).or(Some(Origin::Made(own, 0)));
+        }
         _ => {
+            let mut written = BTreeSet::new();
             for used in info.info(instruction).used_registers() {
                 use OpAccess::{CondWrite, ReadCondWrite, ReadWrite, Write};
                 let full = used.register().full_register();
                 if full.is_gpr64() && matches!(used.access(), Write | CondWrite | ReadWrite | ReadCondWrite) {
-                    registers[full.number()] = None;
+                    written.insert(full.number());
                 }
+            }
+            let made = (written.len() == 1).then_some(Origin::Made(own, 0));
+            for register in written {
+                registers[register] = made;
             }
         }
     }
@@ -190,90 +287,4 @@ fn pointed_to(instruction: &Instruction, registers: &Origins) -> Option<Origin> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CODE: u64 = 0x1000;
-    const RDI: usize = 7;
-    const RBX: usize = 3;
-
-    /// The only landing pad, behind a call that returns there; one that returns behind
-    /// the end does not.
-    struct Pad(Option<(u64, u64)>);
-
-    impl Calls for Pad {
-        fn never_returns(&mut self, behind: u64) -> bool {
-            behind == CODE + 0x100
-        }
-
-        fn pad(&mut self, behind: u64) -> Option<u64> {
-            self.0.filter(|(call, _)| CODE + call == behind).map(|(_, pad)| CODE + pad)
-        }
-    }
-
-    /// What is in the registers at the call that returns to the offset `behind`.
-    fn flow(code: &[u8], behind: u64, pad: Option<(u64, u64)>) -> Option<Origins> {
-        let mut page = vec![0xcc; 4096];
-        page[..code.len()].copy_from_slice(code);
-        let read = |address: u64, buffer: &mut [u8]| {
-            let is_there = address == CODE && buffer.len() == page.len();
-            if is_there {
-                buffer.copy_from_slice(&page);
-            }
-            is_there
-        };
-        let memory = Memory::new(&read);
-        at_call(&memory, CODE, CODE + behind, &mut Pad(pad))
-    }
-
-    #[test]
-    fn what_is_put_into_registers_is_there_at_the_call() {
-        // push %rbx; mov %rdi,%rbx; lea 8(%rdi),%rdi; call; ret
-        let code = [0x53, 0x48, 0x89, 0xfb, 0x48, 0x8d, 0x7f, 8, 0xe8, 0, 0, 0, 0, 0x5b, 0xc3];
-        let found = flow(&code, 13, None).unwrap();
-        assert_eq!((found[RBX], found[RDI]), (Some(Origin::Entry(RDI, 0)), Some(Origin::Entry(RDI, 8))));
-        assert_eq!(found[RSP], Some(Origin::Entry(RSP, 8_u64.wrapping_neg())));
-        let mut entry = [None; REGISTERS];
-        assert_eq!(found[RDI].unwrap().value(&entry), None);
-        entry[RDI] = Some(0x4000);
-        assert_eq!(found[RDI].unwrap().value(&entry), Some(0x4008));
-        // lea 0x10(%rip),%rbx; xor %edi,%edi; call; call: the second keeps rbx, and rdi
-        // is not known any more
-        let code = [0x48, 0x8d, 0x1d, 0x10, 0, 0, 0, 0x31, 0xff, 0xe8, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xc3];
-        assert_eq!(flow(&code, 14, None).unwrap()[RDI], Some(Origin::Number(0)));
-        let found = flow(&code, 19, None).unwrap();
-        assert_eq!((found[RBX], found[RDI]), (Some(Origin::Number(CODE + 0x17)), None));
-    }
-
-    #[test]
-    fn all_ways_must_agree() {
-        // mov $1,%ebx; je +5; mov $2,%ebx; call; ret
-        let code = [0xbb, 1, 0, 0, 0, 0x74, 5, 0xbb, 2, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xc3];
-        assert_eq!(flow(&code, 17, None).unwrap()[RBX], None);
-        let mut same = code;
-        same[8] = 1;
-        assert_eq!(flow(&same, 17, None).unwrap()[RBX], Some(Origin::Number(1)));
-        // A loop that changes it: mov $1,%ebx; call; mov $2,%ebx; jmp to the call
-        let code = [0xbb, 1, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xbb, 2, 0, 0, 0, 0xeb, 0xf4];
-        assert_eq!(flow(&code, 10, None).unwrap()[RBX], None);
-        // An exception that comes back: mov $1,%ebx; call; call; ret; pad: mov $2,%ebx; jmp to the second
-        let code = [0xbb, 1, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xc3, 0xbb, 2, 0, 0, 0, 0xeb, 0xf3];
-        assert_eq!(flow(&code, 15, None).unwrap()[RBX], Some(Origin::Number(1)));
-        assert_eq!(flow(&code, 15, Some((10, 16))).unwrap()[RBX], None);
-    }
-
-    #[test]
-    fn what_cannot_be_followed_has_no_answer() {
-        // call; jmp *%rax: perhaps back to the call
-        assert_eq!(flow(&[0xe8, 0, 0, 0, 0, 0xff, 0xe0], 5, None), None);
-        // call; jmp *0(,%rax,8): a table of cases
-        assert_eq!(flow(&[0xe8, 0, 0, 0, 0, 0xff, 0x24, 0xc5, 0, 0, 0, 0], 5, None), None);
-        // call; jmp *8(%rax): another function's turn
-        assert!(flow(&[0xe8, 0, 0, 0, 0, 0xff, 0x60, 8], 5, None).is_some());
-        // ret: no way leads to the call
-        assert_eq!(flow(&[0xc3, 0xe8, 0, 0, 0, 0], 6, None), None);
-        // mov %bl,%al; movzbl %bl,%ebx; call
-        let found = flow(&[0x88, 0xd8, 0x0f, 0xb6, 0xdb, 0xe8, 0, 0, 0, 0, 0xc3], 10, None).unwrap();
-        assert_eq!(found[RBX], None);
-    }
-}
+mod tests;

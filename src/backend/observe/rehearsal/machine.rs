@@ -12,7 +12,7 @@ use super::value::Value;
 
 /// Where the machine's own thread-local storage lies: its true place is not told,
 /// and nothing of it is known.
-pub(super) const THREAD: u64 = 0xffee_0000_0000_0000;
+pub const THREAD: u64 = 0xffee_0000_0000_0000;
 /// Where memory lies that the machine allocates.
 const NEW: u64 = 0xffdd_0000_0000_0000;
 /// One piece of it begins so far behind the other.
@@ -103,7 +103,7 @@ impl<'r> Memory<'r> {
     }
 
     /// The instruction at an address; `None` where there is none.
-    pub(super) fn instruction(&self, address: u64) -> Option<Instruction> {
+    pub fn instruction(&self, address: u64) -> Option<Instruction> {
         if let Some(known) = self.code.borrow().get(&address) {
             return *known;
         }
@@ -136,6 +136,15 @@ pub(super) struct Flags {
 pub struct Written(ByAddress<Value>);
 
 impl Written {
+    /// Memory as it is, but for these numbers: an address, and so many bytes there.
+    pub fn supposing(memory: &Memory<'_>, numbers: &[(u64, u64, usize)]) -> Self {
+        let mut machine = Machine::at(0);
+        for &(address, number, size) in numbers {
+            machine.store(memory, address, Value::of(number), size);
+        }
+        machine.written
+    }
+
     /// What two agree on; of the rest nothing is known.
     pub(super) fn agreed(mut self, other: &Written) -> Written {
         for (address, value) in &mut self.0 {

@@ -31,12 +31,12 @@ mod ways;
 
 use std::sync::Arc;
 
-use iced_x86::Register;
+use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
 pub use self::calls::{Kind, kind_of};
 use self::machine::Machine;
-pub use self::machine::{Memory, Written};
+pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
 use self::ways::rehearse;
 use super::target::unwind::Registers;
@@ -186,6 +186,55 @@ pub fn onward(
     let mut machine = Machine::at(registers.pc);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
     rehearse(machine, registers, Some(until), place, steps)
+}
+
+/// As [`onward`], if the system call with these arguments that a frame is in returned 0
+/// while the memory held what is supposed, until it has come twice to all these
+/// addresses.
+pub fn supposed(
+    registers: &Registers,
+    arguments: &[u64; 6],
+    before: Written,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+    until: &[u64],
+) -> Outcome {
+    use Register::{R8, R9, R10, RAX, RDI, RDX, RSI};
+    let mut machine = Machine::at(registers.pc);
+    machine.remember(before);
+    machine.set_register(RAX, Value::ZERO);
+    // The kernel leaves them as they are.
+    for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
+        machine.set_register(register, Value::of(*argument));
+    }
+    rehearse(machine, registers, Some(until), place, steps)
+}
+
+/// The only call of the C library's locks that a function makes, if it is called with
+/// this first argument, if that is known, by a frame with these registers: if it makes no
+/// other, and this is a jump, behind which the library returns for it.
+pub fn last_call(
+    function: u64,
+    argument: Option<u64>,
+    registers: &Registers,
+    place: (&Memory<'_>, &dyn Stage),
+    steps: usize,
+) -> Option<(Arc<str>, u64)> {
+    let mut machine = Machine::at(function);
+    machine.set_register(Register::RDI, argument.map_or(Value::UNKNOWN, Value::of));
+    let mut called = registers.clone();
+    called.sp = called.sp.wrapping_sub(8);
+    let outcome = rehearse(machine, &called, None, place, steps);
+    let is_jump = |event: &Event| {
+        use FlowControl::{IndirectBranch, UnconditionalBranch};
+        let instruction = place.0.instruction(event.pc);
+        instruction.is_some_and(|jump| matches!(jump.flow_control(), IndirectBranch | UnconditionalBranch))
+    };
+    let alone = |way: &Vec<Event>| way.len() == 1 && is_jump(&way[0]);
+    match outcome.first_of_all()? {
+        Event { address, act: Act::Call(name), .. } if outcome.ways.iter().all(alone) => Some((name.clone(), *address)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
-use crate::backend::observe::dating::last_ran_in;
+use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
 use crate::backend::observe::wait::Call;
@@ -89,7 +89,10 @@ impl Surveyor {
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
                 && let Some(directory) = tasks.of(&self.source, id.pid)
             {
-                Arc::make_mut(wait).since = last_ran_in(directory, id.tid, seen.started, &mut self.source);
+                let ran = seen.ran.unwrap_or_else(|| {
+                    last_run_in(directory, id.tid, seen.started, &mut self.source).and_then(|run| run.at)
+                });
+                Arc::make_mut(wait).since = ran;
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
+use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
@@ -77,11 +78,29 @@ impl Surveyor {
         }
         let tasks = self.tasks(pid);
         for id in ids {
-            let turns = tasks.as_ref().ok().and_then(|tasks| turns(tasks, id.tid));
+            let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
-                seen.settled &= turns.is_some() && turns == seen.turns;
+                seen.settled &= still;
             }
         }
+    }
+
+    /// Whether a thread has not run since it was read. Where it also has to be told since
+    /// when it sleeps, one file mostly tells both.
+    fn is_still(&mut self, tasks: &OwnedFd, id: ThreadId) -> bool {
+        let Some(seen) = self.threads.get_mut(&id) else { return false };
+        let (Some(before), undated) = (seen.turns, seen.wait.as_ref().is_some_and(|wait| wait.since.is_none())) else {
+            return false;
+        };
+        if undated && !seen.kernel {
+            let run = last_run_in(tasks, id.tid, seen.started, &mut self.source);
+            seen.ran = run.map(|run| run.at);
+            // It was blocked then, and had given a CPU up at least as often as it got one.
+            if run.and_then(|run| run.switches) == Some(before) {
+                return true;
+            }
+        }
+        turns(tasks, id.tid) == Some(before)
     }
 
     fn is_same_lock(&self, id: ThreadId) -> bool {

@@ -35,8 +35,8 @@ impl Surveyor {
         let mut sleepers = Vec::new();
         for (id, seen) in self.threads.range(range.clone()) {
             match seen.call {
-                Call::Blocked { sp, pc, .. } => {
-                    sleepers.push(Sleeper { tid: id.tid, sp, pc, wait: seen.wait.as_deref() });
+                Call::Blocked { ref call, sp, pc } => {
+                    sleepers.push(Sleeper { tid: id.tid, sp, pc, call, wait: seen.wait.as_deref() });
                 }
                 _ if seen.ended() => {}
                 _ => running += 1,

@@ -34,6 +34,8 @@ pub(super) struct Seen {
     pub(super) lock: Option<Around>,
     pub(super) wait: Option<Arc<Wait>>,
     pub(super) settled: bool,
+    /// When it ran last, if it is known whether that is told.
+    pub(super) ran: Option<Option<Nanos>>,
 }
 
 impl Seen {
@@ -117,8 +119,8 @@ impl Surveyor {
                 wchan = content.and_then(|content| self.source.symbols.get(content));
             }
         }
-        let (process, settled) = (Arc::from(""), true);
-        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled })
+        let (process, settled, ran) = (Arc::from(""), true, None);
+        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled, ran })
     }
 
     /// What these threads of one process wait for.

@@ -20,6 +20,8 @@ type Bytes = EndianArcSlice<LittleEndian>;
 pub struct Line {
     /// The function, as its author wrote it.
     pub function: Option<String>,
+    /// Its mangled name.
+    pub symbol: Option<String>,
     /// The file, as the compiler was given it.
     pub file: String,
     /// Counted from 1.
@@ -77,8 +79,9 @@ impl Lines {
             let Some(place) = frame.location else { continue };
             let (Some(file), Some(line)) = (place.file, place.line) else { continue };
             let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
-            let function = name.map(|name| readable(&text::visible(name.as_bytes())));
-            found.push(Line { function, file: text::visible(file.as_bytes()), line });
+            let symbol = name.map(|name| text::visible(name.as_bytes()));
+            let function = symbol.as_deref().map(readable);
+            found.push(Line { function, symbol, file: text::visible(file.as_bytes()), line });
         }
         found
     }
@@ -117,7 +120,7 @@ mod tests {
 
     #[test]
     fn libraries_are_known_by_their_files() {
-        let line = |file: &str| Line { function: None, file: file.to_owned(), line: 1 };
+        let line = |file: &str| Line { function: None, symbol: None, file: file.to_owned(), line: 1 };
         for file in [
             "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/sync/poison/mutex.rs",
             "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/lock_api-0.4.14/src/mutex.rs",

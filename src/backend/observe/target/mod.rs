@@ -5,7 +5,8 @@
 //! maps     /proc/PID/maps: which file or memory an address belongs to
 //! demangle names as their author wrote them
 //! elf      an ELF file: sections and symbols, read in passing, nothing kept
-//! module   a mapped file: which C library it is, names of its functions
+//! module   a mapped file: names of its functions
+//! runtime  which C library it is
 //! stack    the return addresses above a blocked thread's stack pointer
 //! lines    the lines of source that code comes from, by debug information
 //! lsda     where a frame goes on when an exception passes through it
@@ -22,5 +23,6 @@ pub mod lines;
 pub mod lsda;
 pub mod maps;
 pub mod module;
+pub mod runtime;
 pub mod stack;
 pub mod unwind;

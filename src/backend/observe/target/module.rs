@@ -1,4 +1,4 @@
-//! The files a process maps: which C library one is, and the names in it.
+//! The files a process maps, and the names in them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -10,6 +10,8 @@ use rustix::fs::{Mode, OFlags, fstat, openat};
 use super::elf::{Elf, Symbol};
 use super::lines::{Line, Lines};
 use super::maps::{FileId, Mapping, Maps};
+pub use super::runtime::Runtime;
+use super::runtime::{detect, find};
 use super::unwind::FrameTable;
 use crate::model::Pid;
 use crate::sys::procroot::ProcRoot;
@@ -21,27 +23,6 @@ const NAMES: usize = 2048;
 /// A call frame table above this is read anew for each survey.
 const LARGE: usize = 2 << 20;
 
-/// A C library whose memory layouts are known, or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runtime {
-    /// The GNU C library, 2 and this minor version, as it says itself.
-    Glibc(u32),
-    /// musl.
-    Musl,
-    /// Something else, or a library that does not say what it is.
-    Unknown,
-}
-
-impl Runtime {
-    /// Whether this is a glibc whose lock layouts on this architecture are
-    /// known. From 2.34 on the thread library is part of libc.so.6, and
-    /// `struct pthread`, `pthread_mutex_t` and their kin have kept their shape
-    /// (`sysdeps/nptl/bits/struct_mutex.h`, `nptl/descr.h`).
-    pub fn known_glibc(self) -> bool {
-        cfg!(target_arch = "x86_64") && matches!(self, Runtime::Glibc(minor) if minor >= 34)
-    }
-}
-
 /// Of what has not been asked for yet.
 #[derive(Clone, Copy, Debug)]
 struct Unread;
@@ -51,6 +32,7 @@ struct Unread;
 pub struct Module {
     elf: Option<Elf>,
     runtime: Option<Runtime>,
+    rust: Option<bool>,
     /// `Err` until it is asked for.
     frames: Result<Option<Arc<FrameTable>>, Unread>,
     imports: Option<HashMap<u64, Arc<str>>>,
@@ -77,6 +59,16 @@ impl Module {
     /// Whether the program was made by the Go compiler, which leaves a section.
     pub fn is_go(&self) -> bool {
         self.elf.as_ref().is_some_and(|elf| elf.section(".go.buildinfo").is_some())
+    }
+
+    /// Whether Rust's standard library is a part of it: whatever else is stripped, the
+    /// places of its panics are named by the paths of its own source.
+    pub fn is_rust(&mut self) -> bool {
+        let Module { elf, rust, .. } = self;
+        *rust.get_or_insert_with(|| {
+            let content = |elf: &Elf| elf.content(elf.section(".rodata")?);
+            elf.as_ref().and_then(content).is_some_and(|text| find(&text, b"library/std/src/").is_some())
+        })
     }
 
     /// Its call frame table, if it has one; read at the first question.
@@ -184,6 +176,7 @@ impl Modules {
         Some(self.by_file.entry(id).or_insert_with(|| Module {
             elf: open(root, pid, mapping).and_then(Elf::open),
             runtime: None,
+            rust: None,
             frames: Err(Unread),
             imports: None,
             lines: Err(Unread),
@@ -229,77 +222,9 @@ fn call_frames(elf: &Elf) -> Option<FrameTable> {
     })
 }
 
-/// What only musl's own objects define (`src/thread/pthread_create.c`,
-/// `src/internal/libc.h`): they are all there in a program with threads that is
-/// linked to it statically and not stripped.
-const MUSL: &[&str] = &["__thread_list_lock", "__tl_lock", "__libc", "__wait"];
-
-fn detect(elf: &Elf, path: &str) -> Runtime {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name.starts_with("ld-musl-") || name.starts_with("libc.musl-") {
-        return Runtime::Musl;
-    }
-    let text = elf.section(".rodata").and_then(|section| elf.content(section)).unwrap_or_default();
-    if let Some(minor) = banner_version(&text) {
-        return Runtime::Glibc(minor);
-    }
-    // What it says if it is started by itself (`ldso/dynlink.c`).
-    if name.starts_with("libc.") && find(&text, b"musl libc (").is_some() {
-        return Runtime::Musl;
-    }
-    if elf.defines(MUSL) {
-        return Runtime::Musl;
-    }
-    // Linked statically, the banner is left out, but not the version that the
-    // debugger's thread library looks for.
-    match elf.data("__nptl_version").or_else(|| elf.data("nptl_version")).as_ref().and_then(|v| minor_version(v)) {
-        Some(minor) => Runtime::Glibc(minor),
-        None => Runtime::Unknown,
-    }
-}
-
-/// Finds `GNU C Library (…) stable release version 2.36.`
-fn banner_version(text: &[u8]) -> Option<u32> {
-    let banner = find(text, b"GNU C Library (")?;
-    let line = &text[banner..text.len().min(banner + 200)];
-    let at = find(line, b" release version ")?;
-    minor_version(&line[at + b" release version ".len()..])
-}
-
-fn minor_version(text: &[u8]) -> Option<u32> {
-    let digits = text.strip_prefix(b"2.")?;
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    str::from_utf8(&digits[..end]).ok()?.parse().ok()
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    let first = *what.first()?;
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|&byte| byte == first) {
-        if text[from + at..].starts_with(what) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_from_what_the_library_says() {
-        let debian = b"\0xGNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.\nCopyright";
-        let trunk = b"GNU C Library (GNU libc) development release version 2.43.9000.\n";
-        assert_eq!(banner_version(debian), Some(36));
-        assert_eq!(banner_version(trunk), Some(43));
-        assert_eq!(banner_version(b"about the GNU C Library (glibc), release version unknown."), None);
-        assert_eq!(minor_version(b"2.36\0\0"), Some(36));
-        assert_eq!(minor_version(b"3.1\0"), None);
-        assert!(Runtime::Glibc(36).known_glibc() && !Runtime::Glibc(31).known_glibc());
-        assert!(!Runtime::Musl.known_glibc() && !Runtime::Unknown.known_glibc());
-    }
 
     #[test]
     fn this_process_maps_a_c_library_that_is_recognised() {

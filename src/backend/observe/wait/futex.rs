@@ -6,6 +6,7 @@
 //!            | 0x80 private to the process   | 0x100 time-out on the real-time clock
 //! ```
 
+use super::glibc_nameless::is_library;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::stack::CallSite;
@@ -91,6 +92,9 @@ impl Decoder for Futex {
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
+        if facts.call_in(&[libc::SYS_restart_syscall]).is_some() && facts.wchan.contains("futex") {
+            return Some(resumed(facts));
+        }
         let call = FutexCall::of(facts)?;
         let resource = format!("futex in {}", world.place(facts.pid, call.address));
         let mut wait = call.wait(WaitKind::Futex, resource);
@@ -100,13 +104,39 @@ impl Decoder for Futex {
             Ok([now]) => wait.evidence.push(format!("the word holds {now} ({now:#x})")),
             Err(error) => wait.evidence.push(format!("the word cannot be read: {error}")),
         }
-        if let Some(site) = world.call_site(facts) {
-            wait.evidence.push(route(&site));
-        }
-        wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
-        wait.evidence.push("no layout of a known lock fits: the holder cannot be named".to_owned());
+        let site = world.call_site(facts);
+        wait.evidence.extend(site.as_deref().map(route));
+        let managed = world.managed_runtime(facts.pid);
+        wait.evidence.extend(managed.map(|runtime| format!("in {runtime}")));
+        let nameless = site.as_deref().and_then(nameless).filter(|_| managed.is_none());
+        let unnamed = "no layout of a known lock fits: the holder cannot be named";
+        wait.evidence.push(nameless.unwrap_or_else(|| unnamed.to_owned()));
         Some(wait)
     }
+}
+
+/// A wait that was interrupted by a stop and goes on: only those with a time-out do so by
+/// a call of their own, which has no arguments.
+fn resumed(facts: &Facts<'_>) -> Wait {
+    let mut wait = Wait::new(WaitKind::Futex, "a futex, continued after a stop");
+    wait.timed = true;
+    wait.partial = true;
+    wait.certainty = Certainty::Derived;
+    wait.evidence.push(format!("restart_syscall(2), sleeps in {}", facts.wchan));
+    wait.evidence.push("which futex it is is not told any more".to_owned());
+    wait
+}
+
+/// What is missing where the program's own code has no names.
+fn nameless(site: &CallSite) -> Option<String> {
+    let own = std::iter::once(&site.at).chain(&site.callers).find(|code| !is_library(&code.file))?;
+    let file = own.file.rsplit('/').next().unwrap_or("");
+    let whose = match file {
+        "" => "the code that waits belongs to no file".to_owned(),
+        file if file.starts_with('[') => format!("the code that waits is in {file}"),
+        file => format!("{file} has no symbols there (stripped)"),
+    };
+    own.function.is_none().then(|| format!("{whose}: which lock it is, and who holds it, cannot be told"))
 }
 
 /// `in syscall (libc.so.6), called from std::sync::…, main`.
@@ -129,6 +159,14 @@ pub(super) fn route(site: &CallSite) -> String {
 mod tests {
     use crate::backend::observe::wait::fixture::{DATA, Machine};
     use crate::model::wait::WaitKind;
+
+    #[test]
+    fn a_wait_that_goes_on_after_a_stop_ends_by_itself() {
+        let resumed = |wchan| Machine::new("219 0x0 0x0 0x0 0x0 0x0 0x0", wchan).decode().unwrap();
+        let wait = resumed("futex_do_wait");
+        assert_eq!((wait.kind, wait.timed, wait.address), (WaitKind::Futex, true, None));
+        assert_eq!(resumed("do_syscall_64").kind, WaitKind::Other);
+    }
 
     #[test]
     fn a_runtime_with_threads_of_its_own_is_named_and_not_followed() {

@@ -6,7 +6,23 @@ use crate::backend::observe::target::stack::CallSite;
 
 /// Beginnings of the names of glibc's waiting functions, and those of its own
 /// that the public ones do their work in.
-const PUBLIC: &[&str] = &["pthread_", "sem_", "mtx_", "cnd_", "thrd_join", "call_once", "flockfile"];
+const PUBLIC: &[&str] = &[
+    "pthread_mutex_",
+    "pthread_rwlock_",
+    "pthread_cond_",
+    "pthread_barrier_wait",
+    "pthread_once",
+    "pthread_join",
+    "pthread_timedjoin",
+    "pthread_clockjoin",
+    "pthread_tryjoin",
+    "sem_",
+    "mtx_",
+    "cnd_",
+    "thrd_join",
+    "call_once",
+    "flockfile",
+];
 
 /// The public function of glibc in which the thread waits, without leading
 /// underscores: the innermost that has a name or, where libc's symbols are
@@ -35,6 +51,12 @@ fn named(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> Option<String
         return Some(name.to_owned());
     }
     let outer = site.callers.iter().take(4).find(|code| code.file != site.at.file)?;
-    let entered = world.called_from(facts.pid, outer.address).filter(|code| code.file == site.at.file)?;
-    Some(entered.name().trim_start_matches('_').to_owned())
+    let entered = world.called_from(facts.pid, outer.address)?;
+    if entered.file == site.at.file {
+        return Some(entered.name().trim_start_matches('_').to_owned());
+    }
+    // A function of the program's own whose last call is that, and no call any more.
+    let frames = world.frames(facts);
+    let frame = frames.iter().find(|frame| frame.registers.pc == outer.address)?;
+    world.last_call(facts.pid, frame).map(|(function, _)| function)
 }

@@ -57,6 +57,10 @@ impl Source for Live {
         self.modules.of(root, pid, mapping).is_some_and(|module| module.is_go())
     }
 
+    fn is_rust(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
+        self.modules.of(root, pid, mapping).is_some_and(Module::is_rust)
+    }
+
     fn memory_each(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
         if self.real { memory::read_each(pid, ranges, buffer) } else { vec![false; ranges.len()] }
     }

@@ -16,6 +16,7 @@ mod any_of;
 mod calls;
 mod caught;
 mod cxa_guard;
+mod cxx_wait;
 mod descriptor;
 mod epoll;
 mod facts;
@@ -24,6 +25,7 @@ mod flock;
 mod futex;
 mod futex_waitv;
 mod glibc;
+mod glibc_nameless;
 mod kernel_mutex;
 mod kernel_object;
 mod lease;
@@ -44,6 +46,7 @@ mod record_lock;
 mod refused_mutex;
 mod rust;
 mod rust_mutex;
+pub(super) mod rust_nameless;
 mod rust_sync;
 mod select;
 mod shared;
@@ -66,7 +69,7 @@ mod fixture;
 
 pub use facts::{Call, Facts};
 pub use task::read_task;
-pub(super) use world::OnStage;
+pub(super) use world::CodeOf;
 pub use world::{Around, World};
 
 use crate::model::process::State;
@@ -98,11 +101,13 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &thread_join::ThreadJoin,
     &pthread_rwlock::PthreadRwlock,
     &pthread_sync::PthreadSync,
+    &glibc_nameless::GlibcNameless,
     &stdio_lock::StdioLock,
     &cxa_guard::CxaGuard,
     &musl::Musl,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
+    &rust_nameless::RustNameless,
     &parking_lot::ParkingLot,
     &flock::Flock,
     &record_lock::RecordLock,
@@ -126,6 +131,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &lease::Lease,
     &anonymous::AnonymousRead,
     &anonymous::IoUring,
+    &cxx_wait::CxxWait,
     &futex::Futex,
     &futex_waitv::FutexWaitv,
     &other::Other,

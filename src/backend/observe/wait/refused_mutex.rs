@@ -67,10 +67,15 @@ impl Decoder for RefusedMutex {
         // Its own name is not exported; that by which it is called is.
         let called = world.called_from(facts.pid, caller.registers.pc)?;
         let function = called.name().trim_start_matches('_');
-        if !called.runtime.known_glibc() || !LOCKS.contains(&function) {
-            return None;
-        }
-        let mutex = world.first_argument(facts.pid, caller).and_then(|address| mutex(facts, world, address));
+        let (function, argument) = if called.runtime.known_glibc() && LOCKS.contains(&function) {
+            (function.to_owned(), world.first_argument(facts.pid, caller))
+        } else {
+            // A function of the program's own whose last call is that, and no call any more.
+            let (function, argument) = world.last_call(facts.pid, caller)?;
+            LOCKS.contains(&&*function).then_some((function, Some(argument)))?
+        };
+        let function = function.as_str();
+        let mutex = argument.and_then(|address| mutex(facts, world, address));
         let Some((address, fields, kind)) = mutex else { return Some(unnamed(&call, function)) };
         let call = FutexCall { address, ..call };
         let mut wait = call.wait(kind, format!("mutex in {}", world.place(facts.pid, address)));

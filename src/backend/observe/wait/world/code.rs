@@ -1,29 +1,22 @@
 //! Where in their code threads are, and how they came there.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::World;
-use crate::backend::observe::rehearsal::{Function, Memory, Stage, first_argument};
+use crate::backend::observe::rehearsal::{Memory, Stage, first_argument, last_call};
 use crate::backend::observe::target::demangle::readable;
-use crate::backend::observe::target::epilogue::leave;
-use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
-use crate::backend::observe::target::unwind::{Frame, FrameTable, Registers, Walk, walk};
+use crate::backend::observe::target::unwind::Frame;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
+/// So many instructions of a function are followed to its last call.
+const STEPS: usize = 500;
 /// So many frames are looked through for a line of the program's own.
 const LINES: usize = 48;
 
-/// A call frame table, and how far its file was moved.
-type Moved = (Arc<FrameTable>, u64);
-
-/// Functions of the C library that do not return, whose callers' code ends there.
-const FINAL: &[&str] = &["__stack_chk_fail", "pthread_exit", "__pthread_exit", "abort", "exit", "_exit", "_Exit"];
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -82,9 +75,17 @@ impl World {
     /// The function that the call before a return address enters, through the
     /// linkage table if need be; `None` where that cannot be followed.
     pub(in crate::backend::observe::wait) fn called_from(&mut self, pid: Pid, behind: u64) -> Option<Code> {
+        let target = self.target_of(pid, behind)?;
+        let maps = self.maps(pid)?;
+        // The code that ends directly before the function's second byte.
+        self.source.code(&self.root, self.through(pid), &maps, &[target.checked_add(1)?]).pop()
+    }
+
+    /// Where the call before a return address goes, through the linkage table if need be.
+    fn target_of(&self, pid: Pid, behind: u64) -> Option<u64> {
         let mut code = [0; LONGEST_CALL];
         self.memory(pid, behind.checked_sub(LONGEST_CALL as u64)?, &mut code).ok()?;
-        let target = match callee(code, behind)? {
+        Some(match callee(code, behind)? {
             Callee::Behind(slot) => self.longs::<1>(pid, slot).ok()?[0],
             Callee::At(to) => {
                 let mut stub = [0; 11];
@@ -94,10 +95,7 @@ impl World {
                     None => to,
                 }
             }
-        };
-        let maps = self.maps(pid)?;
-        // The code that ends directly before the function's second byte.
-        self.source.code(&self.root, self.through(pid), &maps, &[target.checked_add(1)?]).pop()
+        })
     }
 
     /// The function that made a call which goes on as `restart_syscall(2)` after
@@ -152,6 +150,17 @@ impl World {
         first_argument(frame, &Memory::new(&read))
     }
 
+    /// The function of the C library, with its first argument, that the function which a
+    /// frame calls jumps to at its end; `None` where its code does not tell.
+    pub(in crate::backend::observe::wait) fn last_call(&mut self, pid: Pid, frame: &Frame) -> Option<(String, u64)> {
+        let argument = self.first_argument(pid, frame);
+        let called = self.target_of(pid, frame.registers.pc)?;
+        let stage = self.stage(pid);
+        let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
+        let (name, address) = last_call(called, argument, &frame.registers, (&Memory::new(&read), &stage), STEPS)?;
+        Some((name.to_string(), address))
+    }
+
     /// Where the live frames of a blocked thread are in its code, innermost first.
     pub(in crate::backend::observe::wait) fn frame_code(&mut self, facts: &Facts<'_>) -> Vec<Code> {
         let addresses: Vec<u64> = self.frames(facts).iter().map(|frame| frame.registers.pc).collect();
@@ -175,6 +184,29 @@ impl World {
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         let walk = stage.frames(&Memory::new(&read), sp, pc);
         walk.frames.iter().filter_map(|frame| stage.function(frame.registers.pc - 1).name).collect()
+    }
+
+    /// The functions that a blocked thread is in, mangled, innermost first, so many at
+    /// most; with those that the compiler has put into others, where
+    /// debug information tells.
+    pub(in crate::backend::observe::wait) fn functions(&mut self, facts: &Facts<'_>, most: usize) -> Vec<String> {
+        let code = self.frame_code(facts);
+        let Some(maps) = self.maps(facts.pid) else { return Vec::new() };
+        let through = self.through(facts.pid);
+        let mut names = Vec::new();
+        for place in code {
+            if names.len() >= most {
+                break;
+            }
+            let lines = self.source.lines(&self.root, through, &maps, place.address);
+            let within: Vec<String> = lines.into_iter().filter_map(|line| line.symbol).collect();
+            // Line tables alone name no functions.
+            if within.is_empty() {
+                names.extend(place.function.as_deref().map(str::to_owned));
+            }
+            names.extend(within);
+        }
+        names
     }
 
     /// The function that the call before a return address stands in, as its
@@ -202,101 +234,4 @@ impl World {
         let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
         Some(format!("{}:{}{function}", line.file, line.line))
     }
-
-    /// The code of a process, to rehearse it.
-    pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
-        let through = self.through(pid);
-        OnStage { world: RefCell::new(self), pid, through, tables: RefCell::default(), functions: RefCell::default() }
-    }
-}
-
-/// A process whose code is rehearsed.
-#[derive(Debug)]
-pub(in crate::backend::observe) struct OnStage<'w> {
-    world: RefCell<&'w mut World>,
-    pid: Pid,
-    /// The number to reach its files by.
-    through: Pid,
-    /// By the beginning of the mapping.
-    tables: RefCell<HashMap<u64, Option<Moved>>>,
-    functions: RefCell<HashMap<u64, Function>>,
-}
-
-impl OnStage<'_> {
-    /// Fills the buffer with the process's memory, all or nothing.
-    pub(in crate::backend::observe) fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
-        self.world.borrow().memory(self.pid, address, buffer).is_ok()
-    }
-
-    /// The function that the call before a return address enters.
-    pub(in crate::backend::observe) fn called_from(&self, behind: u64) -> Option<Arc<str>> {
-        self.world.borrow_mut().called_from(self.pid, behind)?.function
-    }
-
-    /// Whether code lies at an address.
-    pub(in crate::backend::observe) fn is_code(&self, address: u64) -> bool {
-        self.world.borrow_mut().maps(self.pid).is_some_and(|maps| maps.is_code(address))
-    }
-
-    /// The live frames of a blocked thread, innermost first.
-    pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
-        self.frames_from(memory, Registers::new(sp, pc))
-    }
-
-    /// The live frames of a thread with these registers, innermost first.
-    pub(in crate::backend::observe) fn frames_from(&self, memory: &Memory<'_>, registers: Registers) -> Walk {
-        let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
-        let table = |address: u64| {
-            let look = || {
-                let World { source, root, .. } = &mut **self.world.borrow_mut();
-                source.frames(root, self.through, &maps, address)
-            };
-            let key = maps.find(address)?.range.start;
-            self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
-        };
-        let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();
-        // musl's functions have no tables, and are compiled plainly enough to be left
-        // by their code; of others that is not known.
-        let bare = |registers: &Registers| {
-            let runtime = {
-                let World { source, root, .. } = &mut **self.world.borrow_mut();
-                source.code(root, self.through, &maps, &[registers.pc]).pop()?.runtime
-            };
-            (runtime == Runtime::Musl).then_some(())?;
-            leave(registers, read, |target| self.function(target).name.is_some_and(|name| FINAL.contains(&&*name)))
-        };
-        walk(registers, table, read, bare)
-    }
-}
-
-impl Stage for OnStage<'_> {
-    fn function(&self, address: u64) -> Function {
-        let look = || {
-            let mut world = self.world.borrow_mut();
-            let Some(maps) = world.maps(self.pid) else { return Function { name: None, library: false } };
-            let World { source, root, .. } = &mut **world;
-            // The code that ends directly before the function's second byte.
-            let code = source.code(root, self.through, &maps, &[address.wrapping_add(1)]).pop();
-            let library = code.as_ref().is_some_and(|code| is_library(&code.file));
-            Function { name: code.and_then(|code| code.function), library }
-        };
-        self.functions.borrow_mut().entry(address).or_insert_with(look).clone()
-    }
-
-    fn import(&self, slot: u64) -> Option<Arc<str>> {
-        let mut world = self.world.borrow_mut();
-        let maps = world.maps(self.pid)?;
-        let World { source, root, .. } = &mut **world;
-        source.import(root, self.through, &maps, slot)
-    }
-}
-
-/// Whether a file is part of the C library, or of the compiler's own.
-fn is_library(file: &str) -> bool {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    let is = |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['.', '-']));
-    ["libc", "libm", "libpthread", "libdl", "librt", "libgcc_s", "ld-linux", "ld-linux-x86-64", "ld-musl", "ld"]
-        .into_iter()
-        .any(is)
-        || name == "[vdso]"
 }

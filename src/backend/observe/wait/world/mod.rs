@@ -3,18 +3,25 @@
 //! ```text
 //! memory    of processes, and what their maps say of it
 //! code      where in it threads are, and how they came there
+//! frames    the frames of a thread, and what is in their registers
+//! stage     a process as a rehearsal sees it
+//! supposed  what a thread would do next, if memory held something else
 //! tasks     who lives, under which number, whose child
 //! indexes   of the whole machine: pipe and socket ends, file locks
 //! sampled   a thread as it was at a moment that has passed
 //! ```
 
 mod code;
+mod frames;
 mod indexes;
 mod memory;
 mod sampled;
+mod stage;
+mod supposed;
 mod tasks;
 
-pub(in crate::backend::observe) use self::code::OnStage;
+pub(in crate::backend::observe) use self::frames::CodeOf;
+pub(in crate::backend::observe::wait) use self::supposed::Supposed;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -24,6 +31,7 @@ use rustix::io::Errno;
 
 use super::ahead::Ahead;
 use super::live::Live;
+use super::rust_nameless::{Place, Told};
 use crate::backend::observe::endpoints::Ends;
 use crate::backend::observe::file_locks::FileLocks;
 use crate::backend::observe::inet::InetSockets;
@@ -79,6 +87,11 @@ pub(super) trait Source: Debug + Send {
     /// Whether the file behind a mapping is a program of Go.
     fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool;
 
+    /// Whether the file behind a mapping has Rust's standard library in it.
+    fn is_rust(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        false
+    }
+
     /// Fills `buffer` with those of these ranges that can be read, and says
     /// which.
     fn memory_each(&self, _pid: Pid, ranges: &[(u64, usize)], _buffer: &mut [u8]) -> Vec<bool> {
@@ -119,6 +132,8 @@ pub struct World {
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
     returns: HashMap<(Pid, u64), bool>,
+    /// What code without names has told.
+    pub(super) nameless: HashMap<Place, Option<Told>>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     /// All processes that live in a pid namespace below this program's own, and
@@ -153,6 +168,7 @@ impl World {
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
+            nameless: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
             nested: None,
@@ -170,6 +186,7 @@ impl World {
         self.maps.clear();
         self.levels.clear();
         self.returns.clear();
+        self.nameless.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;
         self.inet.clear();

@@ -41,6 +41,7 @@ fn child(id: u64, command: &str, state: ChildState) -> ChildView {
         stdout_bytes: 0,
         stderr_bytes: 0,
         dropped_lines: 0,
+        log_limit: Bytes(1 << 20),
         log: Vec::new(),
     }
 }

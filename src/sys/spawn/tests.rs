@@ -187,7 +187,7 @@ fn the_child_announces_itself_with_its_pidfd() {
     let (ours, theirs) = PacketSocket::pair().unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let stdio = [Stdio::Fd(reader.as_fd()), Stdio::Null, Stdio::Null];
-    let register = Some(Register { socket: theirs.as_fd(), message: b'u' });
+    let register = Some(Register { socket: theirs.as_fd(), message: b"u" });
     let spawned = spawn(&Spawn { program: b"cat", stdio, register, ..Spawn::default() }).unwrap();
     drop(theirs);
     let mut body = [0; 8];

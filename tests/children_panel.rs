@@ -328,6 +328,22 @@ fn the_builder_says_what_to_start_and_how_in_rust() {
     assert_eq!((spec.attributes.nice, spec.args.len()), (Some(4), 1));
 }
 
+/// Code that is cut on the screen would be wrong where it is read.
+#[test]
+fn no_character_of_the_builder_s_code_is_lost() {
+    for size in [(120, 40), (99, 45), (141, 50)] {
+        let mut app = app(Vec::new());
+        let words: Vec<String> = (100..160).map(|number| format!("w{number}")).collect();
+        type_text(&mut app, &format!("becho {}", words.join(" ")));
+        let text = text(&mut app, size);
+        let code = text.split("The same in Rust").nth(1).unwrap();
+        let rows = code.lines().map(|row| row.trim_end().trim_end_matches('│').rsplit('│').next().unwrap().trim());
+        let code: String = rows.collect::<Vec<_>>().concat().replace(' ', "");
+        let args: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        assert!(code.contains(&args.join(",")), "{size:?}:\n{text}");
+    }
+}
+
 #[test]
 fn signals_go_to_whom_they_are_meant_for() {
     let mut app = app(busy());

@@ -47,7 +47,7 @@ fn lines(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>>
     lines.extend(plans(child, look));
     lines.push(row("wrote", output(child), look));
     if child.dropped_lines > 0 {
-        let bound = format!("the last {}; all logs together 48M", child.log_limit);
+        let bound = format!("the last {}; 48M for all logs", child.log_limit);
         lines.push(row("log", bound, look));
     }
     let stdin = match child.stdin {

@@ -45,7 +45,9 @@ pub fn rust(spec: &ChildSpec) -> String {
     if attributes.grouping == Grouping::Group {
         line("command.process_group(0);");
     }
-    identity.iter().for_each(|text| line(text));
+    for text in &identity {
+        line(text);
+    }
     if !steps.is_empty() {
         line("// Costs: std forks here instead of posix_spawn,");
         line("// dearer the more memory this program has.");

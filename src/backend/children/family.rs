@@ -53,8 +53,8 @@ impl Kinship {
         self.by_pid.get(&pid).map(|index| &self.all[*index])
     }
 
-    fn list<'a, K: Eq + Hash>(&'a self, map: &'a HashMap<K, Vec<usize>>, key: K) -> impl Iterator<Item = &'a Kin> {
-        map.get(&key).into_iter().flatten().map(|index| &self.all[*index])
+    fn list<'a, K: Eq + Hash>(&'a self, map: &'a HashMap<K, Vec<usize>>, key: &K) -> impl Iterator<Item = &'a Kin> {
+        map.get(key).into_iter().flatten().map(|index| &self.all[*index])
     }
 }
 
@@ -91,7 +91,7 @@ impl Family {
             queue.push(self.root);
         }
         if self.leads {
-            let tied = now.list(&now.sessions, self.root).chain(now.list(&now.groups, self.root));
+            let tied = now.list(&now.sessions, &self.root).chain(now.list(&now.groups, &self.root));
             let ours = tied.filter(|kin| self.reaped.is_none_or(|reaped| kin.started < reaped));
             for kin in ours.filter(|kin| kin.pid != self.root) {
                 if self.known.insert(kin.pid, kin.started).is_none() {
@@ -99,14 +99,14 @@ impl Family {
                 }
             }
         }
-        for kin in self.brand.into_iter().flat_map(|brand| now.list(&now.brands, brand)) {
+        for kin in self.brand.iter().flat_map(|brand| now.list(&now.brands, brand)) {
             let is_child = kin.pid == self.root && self.reaped.is_none();
             if !is_child && self.known.insert(kin.pid, kin.started).is_none() {
                 queue.push(kin.pid);
             }
         }
         while let Some(pid) = queue.pop() {
-            for kin in now.list(&now.children, pid) {
+            for kin in now.list(&now.children, &pid) {
                 if self.known.insert(kin.pid, kin.started).is_none() {
                     queue.push(kin.pid);
                 }
@@ -130,7 +130,7 @@ impl Family {
     }
 
     fn descend(&self, pid: Pid, depth: u16, now: &Kinship, out: &mut Vec<Relative>) {
-        let mut children: Vec<Pid> = now.list(&now.children, pid).map(|kin| kin.pid).collect();
+        let mut children: Vec<Pid> = now.list(&now.children, &pid).map(|kin| kin.pid).collect();
         children.sort_unstable();
         for child in children.into_iter().filter(|child| self.known.contains_key(child)) {
             self.add(child, depth, false, now, out);

@@ -383,7 +383,7 @@ fn a_daemon_shares_the_fate_of_whom_it_descends_from() {
     let lives = format!("{daemon}; exec sleep 1000");
     for (fate, script) in [(Fate::End, lives.as_str()), (Fate::Keep, &lives), (Fate::End, daemon)] {
         let streams = [Redirect::Null, Redirect::Null, Redirect::Null];
-        bench.send(ChildCommand::Spawn(Box::new(ChildSpec { fate, streams, ..spec(&["sh", "-c", script]) })));
+        bench.send(ChildCommand::Spawn(Box::new(ChildSpec { streams, fate, ..spec(&["sh", "-c", script]) })));
     }
     bench.ended(3);
     let daemon_of = |bench: &Bench, id| {

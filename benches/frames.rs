@@ -84,6 +84,7 @@ fn gather() -> Vec<Update> {
         io: true,
         detail: Some(own),
         contention: None,
+        child: None,
     };
     let spec = ChildSpec { program: "seq".into(), args: vec!["500".into()], ..ChildSpec::default() };
     for command in [

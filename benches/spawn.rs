@@ -4,12 +4,16 @@
 //!
 //! Then what reading costs: bytes for each second of the supervisor's thread.
 //! And a crowd: 1,000 children that write 100 KB/s each, while one talks to
-//! another; how long an answer takes, and what memory grows by.
+//! another; how long an answer takes, and what memory grows by. The same in the
+//! dashboard, where keys move the selection.
 //!
-//! `cargo bench --bench spawn`, or with `costs`, `reading` or `crowd` behind
-//! `--` for one of them
+//! `cargo bench --bench spawn`, or with `costs`, `reading`, `crowd` or `panel`
+//! behind `--` for one of them
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
+#[expect(dead_code, reason = "other benches use more of it")]
+mod pty;
 
 use std::cell::Cell;
 use std::os::unix::process::CommandExt;
@@ -18,13 +22,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pty::Pty;
 use syncscope::backend::children::Supervisor;
 use syncscope::backend::outlet::{Inlet, outlet};
 use syncscope::backend::{ChildCommand, Update, janitor, program};
 use syncscope::model::Stamped;
 use syncscope::model::child::{ChildSpec, ChildState, ChildView, Children};
-use syncscope::sys::reap;
 use syncscope::sys::spawn::{self, Spawn};
+use syncscope::sys::{heap, reap};
+use vt100::{Color, Screen};
 
 const ROUNDS: usize = 400;
 /// So many times for what is far dearer.
@@ -41,6 +47,8 @@ fn main() {
     if std::env::args().any(|arg| arg == WRITER) {
         return write_portions();
     }
+    // As the dashboard does.
+    heap::keep_small();
     program::set(env!("CARGO_BIN_EXE_syncscope"));
     let wanted = |name: &str| {
         let named: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
@@ -54,6 +62,9 @@ fn main() {
     }
     if wanted("crowd") {
         crowd();
+    }
+    if wanted("panel") {
+        panel();
     }
 }
 
@@ -134,15 +145,16 @@ fn reading() {
     }
 }
 
-fn resident() -> f64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+fn resident(process: &str) -> f64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
     statm.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / 1e6
 }
 
 fn crowd() {
     let mut watch = Watch::new();
-    let before = resident();
+    let before = resident("self");
     watch.spawn("cat", &[]);
+    watch.supervisor.send(ChildCommand::Read(Some(1)));
     let own = std::env::current_exe().unwrap();
     (0..CROWD).for_each(|_| watch.spawn(own.to_str().unwrap(), &[WRITER]));
     watch.until(|all| all.children.len() > CROWD && all.children[1..].iter().all(|c| c.stdout_bytes > 0));
@@ -156,7 +168,7 @@ fn crowd() {
         let asked = Instant::now();
         said += 2;
         watch.supervisor.send(ChildCommand::Write { id: 1, bytes: b"?\n".to_vec() });
-        watch.until(|all| all.children[0].stdout_bytes >= said);
+        watch.until(|all| all.children[0].log.iter().map(|block| block.len() as u64).sum::<u64>() >= said / 2);
         answers.push(asked.elapsed().as_secs_f64() * 1e3);
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -170,9 +182,90 @@ fn crowd() {
         at(0.5),
         at(0.99),
         answers.len(),
-        resident() - before,
+        resident("self") - before,
         (supervisor_cpu() - cpu) / wall * 100.0
     );
+}
+
+/// Keys that move the selection among the crowd, in the dashboard.
+fn panel() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.args(["run", "--labs", "off", "--"]).arg(std::env::current_exe().unwrap()).arg(WRITER);
+    let terminal = Pty::start(&mut command, COLUMNS, ROWS).unwrap();
+    let mut eye = Eye { parser: vt100::Parser::new(cells(ROWS), cells(COLUMNS), 0), pieces: 0 };
+    eye.until(&terminal, |screen| screen.contents().contains("1 of 1 alive"));
+    std::thread::sleep(Duration::from_secs(2));
+    let process = terminal.child.id().to_string();
+    let before = resident(&process);
+    for gathered in (10..=CROWD).step_by(10) {
+        terminal.send(&"R".repeat(if gathered == 10 { 9 } else { 10 })).unwrap();
+        eye.until(&terminal, |screen| screen.contents().contains(&format!("{gathered} of {gathered} alive")));
+    }
+    std::thread::sleep(Duration::from_secs(5));
+    let (mut waits, mut most): (Vec<f64>, f64) = (Vec::new(), 0.0);
+    for n in 0..300 {
+        std::thread::sleep(Duration::from_millis(20 + (n * 7) % 30));
+        eye.look(&terminal);
+        let row = selected(eye.parser.screen());
+        let asked = Instant::now();
+        terminal.send(if n % 2 == 0 { "\x1b[B" } else { "\x1b[A" }).unwrap();
+        let seen = eye.until(&terminal, |screen| selected(screen).is_some_and(|now| Some(now) != row));
+        waits.push(seen.saturating_duration_since(asked).as_secs_f64() * 1e3);
+        most = most.max(resident(&process) - before);
+    }
+    waits.sort_by(f64::total_cmp);
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    println!(
+        "panel: {CROWD} children; key to paint {:.1} ms (p50), {:.1} ms (p95), {:.1} ms (p99), {:.1} ms at most; \
+         {most:.0} MB more resident",
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0)
+    );
+    terminal.send("q").unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+}
+
+const COLUMNS: u16 = 120;
+const ROWS: u16 = 40;
+
+fn cells(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).unwrap()
+}
+
+/// Reads the screen piece by piece.
+struct Eye {
+    parser: vt100::Parser,
+    pieces: usize,
+}
+
+impl Eye {
+    fn look(&mut self, terminal: &Pty) {
+        while self.next(terminal, Duration::ZERO).is_some() {}
+    }
+
+    /// When the screen was as `is` wants it.
+    fn until(&mut self, terminal: &Pty, is: impl Fn(&Screen) -> bool) -> Instant {
+        let mut at = Instant::now();
+        while !is(self.parser.screen()) {
+            at = self.next(terminal, Duration::from_secs(20)).unwrap();
+        }
+        at
+    }
+
+    fn next(&mut self, terminal: &Pty, limit: Duration) -> Option<Instant> {
+        let (at, bytes) = terminal.piece(self.pieces, limit)?;
+        self.pieces += 1;
+        self.parser.process(&bytes);
+        Some(at)
+    }
+}
+
+/// The row of the list that has a background of its own.
+fn selected(screen: &Screen) -> Option<u16> {
+    let coloured = |row: u16, column| screen.cell(row, column).is_some_and(|c| c.bgcolor() != Color::Default);
+    (2..ROWS - 1).find(|row| coloured(*row, 3) && coloured(*row, 20))
 }
 
 fn costs() {

@@ -132,3 +132,40 @@ fn being_killed_ends_those_that_are_to_end_and_no_others() {
         terminal.mark.assert_gone_within(Duration::from_secs(1));
     }
 }
+
+/// A daemon has left its parent, its group and its session; the command it
+/// descends from was told to end with us.
+#[test]
+fn what_made_itself_a_daemon_ends_with_its_command() {
+    for way in ["q", "hang up", "SIGKILL"] {
+        let script = "(setsid sleep 1003 </dev/null >/dev/null 2>&1 &); echo ready; exec sleep 1000";
+        let mut terminal = run(&["sh", "-c", script]);
+        terminal.wait_for("1 orphan");
+        match way {
+            "q" => terminal.send_keys("q"),
+            "hang up" => terminal.close(),
+            _ => {
+                let pid = rustix::process::Pid::from_raw(terminal.pid()).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+        }
+        terminal.exit_code();
+        terminal.mark.assert_gone_within(Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn what_an_ended_command_left_running_is_named_and_stays() {
+    let mut terminal = run(&["sh", "-c", "setsid sleep 1004 </dev/null >/dev/null 2>&1 & echo ready"]);
+    terminal.wait_for("exit 0");
+    terminal.wait_for("1 orphan");
+    terminal.send_keys("q");
+    assert_eq!(terminal.exit_code(), 0);
+    let left = terminal.mark.carriers();
+    assert!(left.len() == 1 && left[0].ends_with("sleep 1004 "), "{left:?}");
+    let pid: i32 = left[0].split(' ').next().unwrap().parse().unwrap();
+    let told = format!("left running by children that had ended: {pid} sleep");
+    terminal.wait_for(&told);
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}

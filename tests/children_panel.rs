@@ -41,6 +41,7 @@ fn child(id: u64, command: &str, state: ChildState) -> ChildView {
         stdout_bytes: 0,
         stderr_bytes: 0,
         dropped_lines: 0,
+        log_limit: Bytes(1 << 20),
         log: Vec::new(),
     }
 }
@@ -325,6 +326,22 @@ fn the_builder_says_what_to_start_and_how_in_rust() {
     let [ChildCommand::Spawn(spec)] = commands.as_slice() else { unreachable!("{commands:?}") };
     assert_eq!(spec.streams, [Redirect::Pipe, Redirect::Null, Redirect::Pipe]);
     assert_eq!((spec.attributes.nice, spec.args.len()), (Some(4), 1));
+}
+
+/// Code that is cut on the screen would be wrong where it is read.
+#[test]
+fn no_character_of_the_builder_s_code_is_lost() {
+    for size in [(120, 40), (99, 45), (141, 50)] {
+        let mut app = app(Vec::new());
+        let words: Vec<String> = (100..160).map(|number| format!("w{number}")).collect();
+        type_text(&mut app, &format!("becho {}", words.join(" ")));
+        let text = text(&mut app, size);
+        let code = text.split("The same in Rust").nth(1).unwrap();
+        let rows = code.lines().map(|row| row.trim_end().trim_end_matches('│').rsplit('│').next().unwrap().trim());
+        let code: String = rows.collect::<Vec<_>>().concat().replace(' ', "");
+        let args: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        assert!(code.contains(&args.join(",")), "{size:?}:\n{text}");
+    }
 }
 
 #[test]

@@ -191,6 +191,7 @@ fn children() -> Update {
             stdout_bytes: 1_234,
             stderr_bytes: 0,
             dropped_lines: 0,
+            log_limit: Bytes(1 << 20),
             log: Vec::new(),
         })
     };

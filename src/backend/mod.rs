@@ -25,6 +25,7 @@ use crossbeam_channel::Receiver;
 
 use self::outlet::{Inlet, Outlet, outlet};
 pub use self::update::{ChildCommand, Command, Experimented, Topics, Update};
+use crate::model::child::ChildId;
 
 /// How to start the backend.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Backend {
     outlet: Outlet,
     observer: observe::Observer,
     supervisor: Option<children::Supervisor>,
+    /// The child whose log the face reads.
+    read: Option<ChildId>,
     ipc: Option<lab::Handle<lab::ipc::IpcLab>>,
     failures: Option<lab::Handle<lab::ipc::failures::FailureLab>>,
     locks: Option<lab::Handle<lab::locks::LockLab>>,
@@ -68,6 +71,7 @@ impl Backend {
             outlet,
             observer,
             supervisor: None,
+            read: None,
             ipc: None,
             failures: None,
             locks: None,
@@ -97,8 +101,12 @@ impl Backend {
                     self.contention = None;
                     self.contention = topics.contention.map(|pid| observe::contention::Watch::start(pid, outlet));
                 }
+                if self.read != topics.child {
+                    self.read = topics.child;
+                    self.supervisor.iter().for_each(|supervisor| supervisor.send(ChildCommand::Read(topics.child)));
+                }
                 // What the observer has no part in is nothing to wake it for.
-                self.observer.send(Command::Watch(Topics { contention: None, ..topics }));
+                self.observer.send(Command::Watch(Topics { contention: None, child: None, ..topics }));
             }
             command @ (Command::Refresh(_) | Command::SampleNow | Command::Signal { .. }) => {
                 self.observer.send(command);

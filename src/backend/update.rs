@@ -41,6 +41,8 @@ pub struct Topics {
     pub detail: Option<Pid>,
     /// The contention of one process.
     pub contention: Option<Pid>,
+    /// The child whose log is read.
+    pub child: Option<ChildId>,
 }
 
 /// What a face asks for.
@@ -115,6 +117,9 @@ pub enum ChildCommand {
     Again(ChildId),
     /// Forget one that has ended.
     Forget(ChildId),
+    /// Whose log is read: it comes with each picture, those of others when there
+    /// is time.
+    Read(Option<ChildId>),
 }
 
 /// What an experiment has shown, or why it could not be done.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use color_eyre::eyre::{WrapErr, bail, eyre};
 
-use super::Outcome;
 use super::config::Config;
 use super::values::{OnOff, duration};
+use super::{Outcome, output};
 use crate::backend::{self, Backend, ChildCommand, Command, Update};
-use crate::model::child::ChildSpec;
+use crate::model::child::{ChildSpec, Children};
+use crate::model::launch::Fate;
 use crate::sys::heap;
 use crate::ui::app::{App, Clock, Settings};
 use crate::ui::ascii;
@@ -88,6 +89,9 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
             children = Some(last);
         }
     });
+    if let Some(sentence) = children.as_ref().and_then(|last| left_behind(&last.value)) {
+        output::complain(&sentence);
+    }
     // Ours was the first command, and so its child the first.
     let first = children.as_ref().and_then(|last| last.value.children.iter().find(|child| child.id == 1));
     if let (true, Some(code)) = (supervises, first.and_then(|child| child.code)) {
@@ -98,6 +102,21 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
         End::Signal(signal) => Outcome::Code(128 + signal as u8),
     })
 }
+
+/// Which processes go on that descend from children which had ended before we did.
+fn left_behind(children: &Children) -> Option<String> {
+    let left = children.children.iter().filter(|child| child.spec.fate == Fate::End).flat_map(|child| {
+        let alive = child.course.family.iter().filter(|relative| !relative.is_zombie());
+        alive.map(|relative| format!("{} {}", relative.pid, relative.name))
+    });
+    let left: Vec<String> = left.collect();
+    let named = left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if left.len() > NAMED { format!(" and {} more", left.len() - NAMED) } else { String::new() };
+    (!left.is_empty()).then(|| format!("syncscope: left running by children that had ended: {named}{more}"))
+}
+
+/// So many of them are named.
+const NAMED: usize = 10;
 
 /// What the command line says, else the configuration, else the default.
 fn settings(args: &Args, opening: &Opening, config: &Config) -> color_eyre::Result<Settings> {

@@ -47,7 +47,7 @@ pub struct Args {
     /// How the dashboard opens
     #[command(flatten)]
     dashboard: dashboard::Args,
-    /// The command and its arguments
+    /// The command and its arguments; when we end, it ends with all that descends from it
     #[arg(
         value_name = "CMD",
         required_unless_present = "experiment",

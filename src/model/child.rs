@@ -174,6 +174,9 @@ pub struct ChildView {
     pub stderr_bytes: u64,
     /// Lines dropped from the beginning of the log to bound its memory.
     pub dropped_lines: u64,
+    /// What the lines of its log may take; as much again what is no line yet.
+    #[serde(default)]
+    pub log_limit: Bytes,
     /// The log, oldest first. Shared with the supervisor: blocks that are full
     /// never change.
     pub log: Vec<Arc<[OutputLine]>>,

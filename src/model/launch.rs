@@ -103,11 +103,13 @@ pub struct ResourceLimit {
     pub hard: Option<u64>,
 }
 
-/// What becomes of a child when the dashboard ends, however that ends.
+/// What becomes of a child that lives when the dashboard ends, however that ends.
+/// It is the fate of all that descends from it, daemons included. What a child
+/// leaves behind that has ended before stays, as it does with a shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It ends too.
+    /// It ends too: SIGTERM, and SIGKILL half a second later.
     #[default]
     End,
     /// It goes on.

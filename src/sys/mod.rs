@@ -5,6 +5,7 @@
 //! floors above turn into sentences.
 
 pub mod affinity;
+pub mod brand;
 pub mod clock;
 mod clone3;
 pub mod code;

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::brand::Brand;
 use super::pidfd::Pidfd;
 use crate::model::Pid;
 
@@ -23,6 +24,8 @@ pub struct Kin {
     pub started: u64,
     /// Its name, as the kernel has it.
     pub name: Vec<u8>,
+    /// The brand it bears, where it bears one and we may ask.
+    pub brand: Option<Brand>,
 }
 
 /// All processes that can be seen. One that ends meanwhile is left out.
@@ -55,7 +58,7 @@ pub fn pid_of(pidfd: &impl AsFd) -> Option<Pid> {
 fn read(pid: Pid, buffer: &mut Vec<u8>) -> Option<Kin> {
     buffer.clear();
     std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read_to_end(buffer).ok()?;
-    parse(pid, buffer)
+    parse(pid, buffer).map(|kin| Kin { brand: Brand::of(pid), ..kin })
 }
 
 /// The name stands in parentheses and may hold any byte, parentheses among
@@ -69,7 +72,7 @@ fn parse(pid: Pid, stat: &[u8]) -> Option<Kin> {
     let (parent, group, session) = (number()? as Pid, number()? as Pid, number()? as Pid);
     // Fields 7 to 21 lie between.
     let started = (7..=22).map(|_| number()).last()?? as u64;
-    Some(Kin { pid, parent, group, session, state, started, name })
+    Some(Kin { pid, parent, group, session, state, started, name, brand: None })
 }
 
 #[cfg(test)]

@@ -177,6 +177,7 @@ pub const PROCESSES: Topics = Topics {
     io: false,
     detail: None,
     contention: None,
+    child: None,
 };
 
 /// A refresh that never comes: the test samples itself.

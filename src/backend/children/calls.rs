@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::backend::janitor::Trail;
 use crate::model::text;
+use crate::sys::brand;
 use crate::sys::limits::RESOURCES;
 use crate::sys::spawn::reason;
 use crate::sys::spawn::trace::Call;
@@ -23,7 +24,9 @@ fn line(call: &Call, trail: &Trail) -> String {
         "setpgid" => "setpgid(0, 0)".to_owned(),
         "prlimit64" => {
             let known = RESOURCES.iter().find(|(_, number)| *number as usize == b);
-            format!("prlimit64(RLIMIT_{})", known.map_or("…".to_owned(), |(name, _)| name.to_uppercase()))
+            // Linux has no other use for it.
+            let why = if b == brand::RESOURCE as usize { ": a brand, for its descendants to be known" } else { "" };
+            format!("prlimit64(RLIMIT_{}){why}", known.map_or("…".to_owned(), |(name, _)| name.to_uppercase()))
         }
         "setpriority" => format!("setpriority(PRIO_PROCESS, 0, {})", call.args[2].cast_signed()),
         "umask" => format!("umask({a:03o})"),

@@ -24,6 +24,7 @@ use crate::model::launch::Fate;
 use crate::model::life::{Happening, Relative, Target};
 use crate::model::text::visible;
 use crate::model::{Bytes, Fault, Nanos};
+use crate::sys::brand::Brand;
 use crate::sys::clock;
 use crate::sys::reap::{self, Change};
 
@@ -38,6 +39,8 @@ pub(super) struct Child {
     pub(super) id: ChildId,
     pub(super) spec: Arc<ChildSpec>,
     pub(super) process: Option<janitor::Child>,
+    /// What its descendants are known by.
+    brand: Option<Brand>,
     command: Arc<str>,
     pub(super) life: Life,
     /// Who was asked to end, where somebody was.
@@ -51,6 +54,8 @@ pub(super) struct Child {
     live: Option<LiveUsage>,
     live_at: Nanos,
     history: VecDeque<LiveUsage>,
+    /// The same, as it is told: it changes once a second, the log far oftener.
+    told_history: Arc<[LiveUsage]>,
     pub(super) stdin: Option<File>,
     queue: VecDeque<u8>,
     /// To be closed once the queue is empty.
@@ -165,6 +170,7 @@ impl Child {
         let at = clock::monotonic();
         let unknown = (Exit { code: None, signal: None, core: false }, Usage::default());
         let (exit, mut usage) = reap::try_wait(&*process.pidfd).unwrap_or(Some(unknown))?;
+        self.told_of_its_end();
         usage.wall = at.since(self.life.started);
         self.life.note_at(at, Happening::Ended { exit });
         self.life.note(Happening::Reaped);
@@ -232,7 +238,17 @@ impl Child {
             self.history.pop_front();
         }
         self.history.push_back(live);
+        self.told_history = self.history.iter().copied().collect();
         self.touch();
+    }
+
+    /// Makes lines of what was read; returns of how many bytes.
+    pub(super) fn make_lines(&mut self) -> usize {
+        let bytes = self.output.make_lines();
+        if bytes > 0 {
+            self.touch();
+        }
+        bytes
     }
 
     /// What a face is shown; the same as before where nothing changed.
@@ -257,13 +273,14 @@ impl Child {
             state: self.state.clone(),
             code: self.code,
             live: self.live,
-            history: self.history.iter().copied().collect(),
+            history: self.told_history.clone(),
             course: Course { family: self.relatives.clone(), calls, ..self.life.course() },
             spec: self.spec.clone(),
             stdin,
             stdout_bytes: self.output.bytes(Stream::Stdout),
             stderr_bytes: self.output.bytes(Stream::Stderr),
             dropped_lines: self.output.dropped(),
+            log_limit: Bytes(self.output.limit() as u64),
             log,
         });
         self.view.insert(view).clone()

@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::fmt::Write;
 
-use crate::model::launch::{ChildSpec, Fate, Grouping, Redirect, ResourceLimit};
+use super::request::credentials;
+use crate::model::launch::{Attributes, ChildSpec, Fate, Grouping, Redirect, ResourceLimit};
 
 /// The code, ready to be copied; what std has no method for is in a `pre_exec`
 /// with the crate libc, and says what that costs.
@@ -15,7 +16,8 @@ pub fn rust(spec: &ChildSpec) -> String {
     };
     let attributes = &spec.attributes;
     let steps = before_exec(spec);
-    if attributes.grouping == Grouping::Group || attributes.user.is_some() || !steps.is_empty() {
+    let identity = identity(attributes);
+    if attributes.grouping == Grouping::Group || !identity.is_empty() || !steps.is_empty() {
         line("use std::os::unix::process::CommandExt; // Unix only");
     }
     line("use std::process::{Command, Stdio};");
@@ -43,8 +45,8 @@ pub fn rust(spec: &ChildSpec) -> String {
     if attributes.grouping == Grouping::Group {
         line("command.process_group(0);");
     }
-    if let Some(user) = &attributes.user {
-        line(&format!("command.uid({}).gid({});", id(user), id(attributes.group.as_ref().unwrap_or(user))));
+    for text in &identity {
+        line(text);
     }
     if !steps.is_empty() {
         line("// Costs: std forks here instead of posix_spawn,");
@@ -124,9 +126,24 @@ fn limit(limit: &ResourceLimit) -> String {
     )
 }
 
-/// A number stays one; a name has to be looked up.
-fn id(user: &str) -> String {
-    if user.parse::<u32>().is_ok() { user.to_owned() } else { format!("/* the number of {user} */ 0") }
+/// As whom it runs, by numbers: std takes no names. Who is not there must not
+/// become somebody else.
+fn identity(attributes: &Attributes) -> Vec<String> {
+    let (user, group) = (attributes.user.as_deref(), attributes.group.as_deref());
+    if user.is_none() && group.is_none() {
+        return Vec::new();
+    }
+    match credentials(user, group) {
+        Ok((_, gid, _)) if user.is_none() => vec![format!("command.gid({gid});")],
+        Ok((uid, gid, groups)) => {
+            let mut lines = vec![format!("command.uid({uid}).gid({gid});")];
+            if groups.is_some_and(|groups| groups.iter().any(|other| *other != gid)) {
+                lines.push("// Without the user's other groups: std has no stable method for them.".to_owned());
+            }
+            lines
+        }
+        Err(fault) => vec![format!("compile_error!({:?});", fault.what)],
+    }
 }
 
 /// As a literal of Rust's.
@@ -138,7 +155,7 @@ fn quoted(text: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::launch::{Attributes, Environment};
+    use crate::model::launch::Environment;
 
     #[test]
     fn the_simplest_is_what_one_would_write() {
@@ -161,6 +178,22 @@ mod tests {
             drop(child.stdin.take());\n\
             let output = child.wait_with_output()?;\n";
         assert_eq!(rust(&spec), expected);
+    }
+
+    /// A name that is put off for later would be root's number until then.
+    #[test]
+    fn names_become_the_numbers_that_we_use_ourselves() {
+        let of = |user: Option<&str>, group: Option<&str>| {
+            let (user, group) = (user.map(str::to_owned), group.map(str::to_owned));
+            let attributes = Attributes { user, group, ..Attributes::default() };
+            rust(&ChildSpec { program: "id".into(), attributes, ..ChildSpec::default() })
+        };
+        assert!(of(Some("root"), None).contains("command.uid(0).gid(0);"));
+        assert!(of(Some("12345"), Some("root")).contains("command.uid(12345).gid(0);"));
+        let group = of(None, Some("12345"));
+        assert!(group.contains("command.gid(12345);") && !group.contains("uid("), "{group}");
+        let nobody = of(Some("no such user"), None);
+        assert!(nobody.contains("compile_error!(") && !nobody.contains("uid("), "{nobody}");
     }
 
     /// The compiler judges what is generated: everything that std can do. What

@@ -1,16 +1,19 @@
 //! Who descends from a child: its tree, the orphans of it, its zombies.
 //!
-//! A process belongs where its parent does, or where its session or process
-//! group is the child's. Of processes that were seen to belong the start time
+//! A process belongs where its parent does, where its session or process group
+//! is the child's, or where it bears the child's brand, which a daemon keeps
+//! that has left all of these. Of processes that were seen to belong the start time
 //! is kept, so that a number used again means nobody. After the child was
 //! reaped its number may be another's; who has it for a session or group and
 //! was started before that belongs nevertheless: a number is not given away
 //! while it is anybody's session or group.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use crate::model::life::Relative;
 use crate::model::{Pid, text};
+use crate::sys::brand::Brand;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::proc_tree::{self, Kin};
 
@@ -22,6 +25,7 @@ pub(super) struct Kinship {
     children: HashMap<Pid, Vec<usize>>,
     groups: HashMap<Pid, Vec<usize>>,
     sessions: HashMap<Pid, Vec<usize>>,
+    brands: HashMap<Brand, Vec<usize>>,
 }
 
 impl Kinship {
@@ -37,6 +41,9 @@ impl Kinship {
             kinship.children.entry(kin.parent).or_default().push(index);
             kinship.groups.entry(kin.group).or_default().push(index);
             kinship.sessions.entry(kin.session).or_default().push(index);
+            if let Some(brand) = kin.brand {
+                kinship.brands.entry(brand).or_default().push(index);
+            }
         }
         kinship.all = all;
         kinship
@@ -46,8 +53,8 @@ impl Kinship {
         self.by_pid.get(&pid).map(|index| &self.all[*index])
     }
 
-    fn list<'a>(&'a self, map: &'a HashMap<Pid, Vec<usize>>, pid: Pid) -> impl Iterator<Item = &'a Kin> {
-        map.get(&pid).into_iter().flatten().map(|index| &self.all[*index])
+    fn list<'a, K: Eq + Hash>(&'a self, map: &'a HashMap<K, Vec<usize>>, key: &K) -> impl Iterator<Item = &'a Kin> {
+        map.get(key).into_iter().flatten().map(|index| &self.all[*index])
     }
 }
 
@@ -57,6 +64,8 @@ pub(super) struct Family {
     root: Pid,
     /// Whether the child leads a session or a group that bears its number.
     leads: bool,
+    /// What all that descends from it bears.
+    brand: Option<Brand>,
     /// When the child was reaped, in clock ticks since boot.
     reaped: Option<u64>,
     /// Who belongs, with their start times; without the child itself.
@@ -65,8 +74,8 @@ pub(super) struct Family {
 
 impl Family {
     /// Of a child that runs.
-    pub(super) fn new(root: Pid, leads: bool) -> Self {
-        Family { root, leads, reaped: None, known: BTreeMap::new() }
+    pub(super) fn new(root: Pid, leads: bool, brand: Option<Brand>) -> Self {
+        Family { root, leads, brand, reaped: None, known: BTreeMap::new() }
     }
 
     /// The child was reaped at this time, in clock ticks since boot.
@@ -82,7 +91,7 @@ impl Family {
             queue.push(self.root);
         }
         if self.leads {
-            let tied = now.list(&now.sessions, self.root).chain(now.list(&now.groups, self.root));
+            let tied = now.list(&now.sessions, &self.root).chain(now.list(&now.groups, &self.root));
             let ours = tied.filter(|kin| self.reaped.is_none_or(|reaped| kin.started < reaped));
             for kin in ours.filter(|kin| kin.pid != self.root) {
                 if self.known.insert(kin.pid, kin.started).is_none() {
@@ -90,8 +99,14 @@ impl Family {
                 }
             }
         }
+        for kin in self.brand.iter().flat_map(|brand| now.list(&now.brands, brand)) {
+            let is_child = kin.pid == self.root && self.reaped.is_none();
+            if !is_child && self.known.insert(kin.pid, kin.started).is_none() {
+                queue.push(kin.pid);
+            }
+        }
         while let Some(pid) = queue.pop() {
-            for kin in now.list(&now.children, pid) {
+            for kin in now.list(&now.children, &pid) {
                 if self.known.insert(kin.pid, kin.started).is_none() {
                     queue.push(kin.pid);
                 }
@@ -115,7 +130,7 @@ impl Family {
     }
 
     fn descend(&self, pid: Pid, depth: u16, now: &Kinship, out: &mut Vec<Relative>) {
-        let mut children: Vec<Pid> = now.list(&now.children, pid).map(|kin| kin.pid).collect();
+        let mut children: Vec<Pid> = now.list(&now.children, &pid).map(|kin| kin.pid).collect();
         children.sort_unstable();
         for child in children.into_iter().filter(|child| self.known.contains_key(child)) {
             self.add(child, depth, false, now, out);
@@ -143,7 +158,8 @@ mod tests {
     use super::*;
 
     fn kin(pid: Pid, parent: Pid, session: Pid, started: u64) -> Kin {
-        Kin { pid, parent, group: session, session, state: b'S', started, name: format!("p{pid}").into_bytes() }
+        let name = format!("p{pid}").into_bytes();
+        Kin { pid, parent, group: session, session, state: b'S', started, name, brand: None }
     }
 
     fn tree(family: &Family, now: &Kinship) -> Vec<(Pid, u16, bool)> {
@@ -152,7 +168,7 @@ mod tests {
 
     #[test]
     fn descendants_orphans_and_daemons_are_told_apart() {
-        let mut family = Family::new(10, true);
+        let mut family = Family::new(10, true, None);
         let before = Kinship::of(vec![
             kin(1, 0, 1, 0),
             kin(10, 5, 10, 100),
@@ -172,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_number_used_again_is_nobody_s_relative() {
-        let mut family = Family::new(10, true);
+        let mut family = Family::new(10, true, None);
         family.look(&Kinship::of(vec![kin(10, 5, 10, 100), kin(11, 10, 10, 101), kin(12, 10, 10, 101)]));
         family.lost_root(200);
         // Another process has the number 10 and a session of that name; 12 is
@@ -192,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_child_in_our_own_group_has_nobody_but_its_descendants() {
-        let mut family = Family::new(10, false);
+        let mut family = Family::new(10, false, None);
         family.look(&Kinship::of(vec![kin(10, 5, 5, 100), kin(11, 10, 5, 101), kin(6, 5, 10, 90)]));
         assert_eq!(family.known.keys().collect::<Vec<_>>(), [&11]);
     }

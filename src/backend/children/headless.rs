@@ -14,7 +14,8 @@
 //! prctl(2)). A process that makes itself a daemon so has us for its parent,
 //! not init, until we end: the price for naming, at the end, everything that
 //! the command left running, without guessing from groups and sessions. What
-//! is left is not ended.
+//! is left is not ended. Where somebody kills us, the janitor ends the command
+//! and all that descends from it.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -31,6 +32,7 @@ use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildSpec, Exit, Usage};
 use crate::model::sorting;
 use crate::model::{Fault, Nanos, Pid, text};
+use crate::sys::brand::Brand;
 use crate::sys::proc_tree::{self, Kin};
 use crate::sys::signals::Signals;
 use crate::sys::spawn::{Group, Spawn, SpawnError, Stdio};
@@ -98,6 +100,7 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
     rustix::process::set_child_subreaper(Some(me)).map_err(|error| own("cannot reap orphans", &error))?;
     let janitor = janitor::ensure().map_err(Failure::Own)?;
     let routes = routes().map_err(|error| own("cannot connect its output", &error))?;
+    let brand = Brand::new();
     let shares_terminal = File::open("/dev/tty").is_ok();
     let request = Spawn {
         program: spec.program.as_encoded_bytes(),
@@ -106,6 +109,7 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
         cwd: spec.cwd.as_deref(),
         stdio: [Stdio::Inherit, stdio(routes[0].as_ref()), stdio(routes[1].as_ref())],
         group: if shares_terminal { Group::Inherit } else { Group::Own },
+        brand,
         ..Spawn::default()
     };
     let started = clock::monotonic();
@@ -113,6 +117,7 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
     let [out, err] = routes;
     let pumps = [start(out, false), start(err, true)];
     let (exit, mut usage) = wait(&child, &signals, shares_terminal);
+    janitor.ended(brand);
     usage.wall = clock::monotonic().since(started);
     let descendants = descendants();
     // What is still to be passed on may wait for a reader: Ctrl-C ends us.

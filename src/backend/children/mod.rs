@@ -3,12 +3,15 @@
 //! A face sends [`ChildCommand`]s and is told [`Update::Children`]: all
 //! children with their state, what they use, and a bounded log of what they
 //! wrote. A child has a session of its own and pipes for its three standard
-//! streams, unless its [`ChildSpec`] says otherwise. A child's log holds at most 1 MiB (256 KiB and less each where
-//! there are many: 48 MiB for all, 48 KiB at least), oldest lines dropped and
-//! counted; lines of more than 4 KiB are split; 1 MiB may wait for a child
-//! that does not read. When the program ends the children get SIGTERM and,
-//! half a second later, SIGKILL, each with its whole tree; those whose fate is
-//! to go on are left alone. Of the moments of a child's life the last 200 are
+//! streams, unless its [`ChildSpec`] says otherwise. A child's log takes at most
+//! 1 MiB as lines and as much as bytes that are no lines yet; where there are
+//! many children both together take 48 MiB for all, but 48 KiB at least for
+//! each; the oldest lines are dropped and counted. Lines of more than 4 KiB are
+//! split; 1 MiB may wait for a child that does not read. Beside its log a child
+//! takes some 20 KiB. When the program ends the children get SIGTERM and,
+//! half a second later, SIGKILL, each with its whole tree, daemons that it made
+//! included; those whose fate is to go on are left alone, and what a child left
+//! behind that had ended before. Of the moments of a child's life the last 200 are
 //! kept, and of what it used the last two minutes.
 //!
 //! [`ChildSpec`]: crate::model::launch::ChildSpec

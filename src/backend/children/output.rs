@@ -3,7 +3,8 @@
 //! Bytes are kept as they are until somebody is to see them: a child that
 //! writes faster than a screen can show costs a copy and a count of its line
 //! ends, not a string for each line. What is kept raw is never less than the
-//! log can hold, so nothing is dropped that would have stayed.
+//! log can hold, so nothing is dropped that would have stayed. Lines are made
+//! where somebody asks for them.
 
 mod unfinished;
 
@@ -22,14 +23,18 @@ pub const LONGEST_LINE: usize = 4 << 10;
 /// The most one child's log takes: the text of its lines, their strokes, and
 /// [`PER_LINE`] for each; as much again may wait as raw bytes.
 pub const PER_CHILD: usize = 1 << 20;
-/// What a line costs beside its text and its strokes.
-pub const PER_LINE: usize = size_of::<OutputLine>() + 2 * size_of::<usize>();
+/// What a line costs beside its text and its strokes: itself, the two counters
+/// of its text, and what the allocator keeps and rounds up to.
+pub const PER_LINE: usize = size_of::<OutputLine>() + 4 * size_of::<usize>();
 /// Lines in a block of the log; blocks are shared with the face.
 const BLOCK_LINES: usize = 256;
 /// A block of long lines ends earlier.
 const BLOCK_COST: usize = 32 << 10;
 /// Bytes of one stream in one piece.
 const CHUNK: usize = 64 << 10;
+/// Pieces and blocks are this part of the limit at most: what goes when there is
+/// too much goes by whole ones.
+const PARTS: usize = 4;
 /// Reads this close together share their stamp.
 const SAME_TIME: Nanos = Nanos(1_000_000);
 
@@ -51,12 +56,21 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
+impl Chunk {
+    /// What it takes, the allocator's part included.
+    fn cost(&self) -> usize {
+        self.bytes.capacity() + size_of::<Self>() + 2 * size_of::<usize>()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Log {
     blocks: VecDeque<Arc<[OutputLine]>>,
     costs: VecDeque<usize>,
     tail: Vec<OutputLine>,
     tail_cost: usize,
+    /// A block that costs so much is full.
+    block_cost: usize,
     cost: usize,
     dropped: u64,
 }
@@ -65,32 +79,56 @@ impl Output {
     /// An empty log of at most `limit` bytes, see [`PER_CHILD`].
     pub fn new(limit: usize) -> Self {
         let lines = Default::default();
-        Output { limit, raw: VecDeque::new(), raw_bytes: 0, lines, log: Log::default(), bytes: [0; 2] }
+        let log = Log { block_cost: BLOCK_COST.min(limit / PARTS), ..Log::default() };
+        Output { limit, raw: VecDeque::new(), raw_bytes: 0, lines, log, bytes: [0; 2] }
     }
 
     /// Changes the limit; what is too much goes now.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        if self.raw_bytes > limit {
+            // Its pieces may be too large for what is left.
+            self.make_lines();
+        }
+        self.log.block_cost = BLOCK_COST.min(limit / PARTS);
         self.trim();
+    }
+
+    /// What its lines may take.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Takes what was read from a stream.
     pub fn take(&mut self, stream: Stream, at: Nanos, bytes: &[u8]) {
         self.bytes[stream as usize] += bytes.len() as u64;
-        self.raw_bytes += bytes.len();
-        match self.raw.back_mut() {
-            Some(last)
-                if last.stream == stream
-                    && at.since(last.at) < SAME_TIME
-                    && last.bytes.len() + bytes.len() <= CHUNK =>
-            {
-                last.bytes.extend_from_slice(bytes);
+        let chunk = CHUNK.min(self.limit / PARTS).max(1);
+        for bytes in bytes.chunks(chunk) {
+            match self.raw.back_mut() {
+                Some(last)
+                    if last.stream == stream
+                        && at.since(last.at) < SAME_TIME
+                        && last.bytes.len() + bytes.len() <= chunk =>
+                {
+                    let before = last.bytes.capacity();
+                    last.bytes.extend_from_slice(bytes);
+                    self.raw_bytes += last.bytes.capacity() - before;
+                }
+                _ => {
+                    let next = Chunk { stream, at, bytes: bytes.to_vec() };
+                    self.raw_bytes += next.cost();
+                    self.raw.push_back(next);
+                }
             }
-            _ => self.raw.push_back(Chunk { stream, at, bytes: bytes.to_vec() }),
+            while self.raw_bytes > self.limit && self.raw.len() > 1 {
+                self.drop_chunk();
+            }
         }
-        while self.raw_bytes > self.limit && self.raw.len() > 1 {
-            self.drop_chunk();
-        }
+    }
+
+    /// Whether bytes wait to become lines.
+    pub fn waits(&self) -> bool {
+        !self.raw.is_empty()
     }
 
     /// Bytes read from a stream so far.
@@ -103,10 +141,9 @@ impl Output {
         self.log.dropped
     }
 
-    /// The log as it is now, unfinished lines at its end. Blocks that are full
-    /// are the same ones every time.
-    pub fn log(&mut self) -> Vec<Arc<[OutputLine]>> {
-        self.finish_lines();
+    /// The lines that were made so far, unfinished ones at their end. Blocks that
+    /// are full are the same ones every time.
+    pub fn log(&self) -> Vec<Arc<[OutputLine]>> {
         let mut all: Vec<_> = self.log.blocks.iter().cloned().collect();
         let mut tail = self.log.tail.clone();
         for stream in [Stream::Stdout, Stream::Stderr] {
@@ -120,15 +157,17 @@ impl Output {
 
     /// A stream has come to its end: so has its last line.
     pub fn end(&mut self, stream: Stream) {
-        self.finish_lines();
+        self.make_lines();
         if let Some((at, painted)) = self.lines[stream as usize].end() {
             self.log.push(line(at, stream, painted));
             self.trim();
         }
     }
 
-    /// Makes lines of the raw bytes, the newest that fit.
-    fn finish_lines(&mut self) {
+    /// Makes lines of the raw bytes, the newest that fit; returns how many bytes
+    /// waited.
+    pub fn make_lines(&mut self) -> usize {
+        let waited = self.raw_bytes;
         let mut room = self.limit / PER_LINE;
         let fitting = self.raw.iter().rev().take_while(|chunk| {
             let fits = room > 0;
@@ -139,10 +178,11 @@ impl Output {
             self.drop_chunk();
         }
         while let Some(chunk) = self.raw.pop_front() {
-            self.raw_bytes -= chunk.bytes.len();
+            self.raw_bytes -= chunk.cost();
             self.split(&chunk);
         }
         self.trim();
+        waited
     }
 
     fn split(&mut self, chunk: &Chunk) {
@@ -159,7 +199,7 @@ impl Output {
     /// with them.
     fn drop_chunk(&mut self) {
         let Some(chunk) = self.raw.pop_front() else { return };
-        self.raw_bytes -= chunk.bytes.len();
+        self.raw_bytes -= chunk.cost();
         self.log.dropped += newlines(&chunk.bytes);
         self.lines[chunk.stream as usize].drop_beginning(chunk.bytes.last() == Some(&b'\n'));
     }
@@ -179,7 +219,7 @@ impl Log {
         self.cost += cost;
         self.tail_cost += cost;
         self.tail.push(line);
-        if self.tail.len() >= BLOCK_LINES || self.tail_cost >= BLOCK_COST {
+        if self.tail.len() >= BLOCK_LINES || self.tail_cost >= self.block_cost {
             self.blocks.push_back(std::mem::take(&mut self.tail).into());
             self.costs.push_back(std::mem::take(&mut self.tail_cost));
         }

@@ -60,7 +60,7 @@ pub(super) fn grouping(wanted: Grouping) -> spawn::Group {
 }
 
 /// User, group, and the supplementary groups where we may set them.
-fn credentials(user: Option<&str>, group: Option<&str>) -> Result<(u32, u32, Option<Vec<u32>>), Fault> {
+pub(super) fn credentials(user: Option<&str>, group: Option<&str>) -> Result<(u32, u32, Option<Vec<u32>>), Fault> {
     let (mut uid, mut gid, mut name) = (Uid::current().as_raw(), Gid::current().as_raw(), None);
     if let Some(wanted) = user {
         let found = match wanted.parse() {

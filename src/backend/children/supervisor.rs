@@ -7,13 +7,16 @@
 //! by waitid(2) through its pidfd. Nothing is polled by the clock save what
 //! the living use, once a second.
 
+mod commands;
+mod ending;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::Receiver;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
@@ -21,19 +24,19 @@ use super::child::Child;
 use super::exit;
 use super::family::Kinship;
 use super::output::PER_CHILD;
-use super::signals::ROUNDS;
 use crate::backend::outlet::Outlet;
 use crate::backend::{ChildCommand, Update};
-use crate::model::child::{ChildId, ChildSpec, ChildState, Children, Stream};
-use crate::model::life::Target;
-use crate::model::{Fault, Nanos, Stamped, signal};
+use crate::model::child::{ChildId, ChildState, Children, Stream};
+use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
 
-/// All logs together take at most this, beside [`LEAST`] for each child, and
-/// as much again as raw bytes.
+/// All logs together take at most this: half of it as lines, half of it as bytes
+/// that are no lines yet.
 const ALL_LOGS: usize = 48 << 20;
-/// What each child's log may take however many there are.
-const LEAST: usize = 48 << 10;
+/// What each half of a child's log may take however many children there are.
+const LEAST: usize = 24 << 10;
+/// So many bytes of logs that nobody reads become lines for one picture.
+const UNREAD: usize = 512 << 10;
 /// At most about thirty pictures a second.
 const PICTURE: Nanos = Nanos::from_millis(33);
 /// The same where pictures take long to make.
@@ -41,8 +44,6 @@ const LONGEST_PAUSE: Nanos = Nanos::from_millis(150);
 /// Between two looks for stops, and at what the living use.
 const STOPS: Nanos = Nanos::from_millis(10);
 const USAGE: Nanos = Nanos::from_secs(1);
-/// How long children may take after SIGTERM when the program ends.
-const GRACE: Nanos = Nanos::from_millis(500);
 
 const WAKE: u64 = 0;
 const SIGCHLD: u64 = 1;
@@ -64,6 +65,10 @@ pub(super) struct Loop {
     seq: u64,
     buffer: Vec<u8>,
     dirty: bool,
+    /// Whose log is read.
+    read: Option<ChildId>,
+    /// Whose turn it is among the others.
+    turn: ChildId,
     published: Nanos,
     /// Until the next picture.
     pause: Nanos,
@@ -98,6 +103,8 @@ impl Loop {
             seq: 0,
             buffer: vec![0; 64 << 10],
             dirty: true,
+            read: None,
+            turn: 0,
             published: Nanos::ZERO,
             pause: PICTURE,
             stops_due: None,
@@ -184,85 +191,6 @@ impl Loop {
         }
     }
 
-    /// Does what there is to do; `false` once nobody can ask any more.
-    fn commands(&mut self) -> bool {
-        loop {
-            match self.inbox.try_recv() {
-                Ok(command) => {
-                    self.dirty = true;
-                    if let Err(fault) = self.obey(command) {
-                        self.outlet.fault(fault);
-                    }
-                }
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
-            }
-        }
-    }
-
-    fn obey(&mut self, command: ChildCommand) -> Result<(), Fault> {
-        match command {
-            ChildCommand::Spawn(spec) => self.spawn(&spec),
-            ChildCommand::Signal { id, signal, target } => self.signal(id, signal, target),
-            ChildCommand::End { id, target, grace } => self.end(id, target, grace),
-            ChildCommand::Write { id, bytes } => {
-                self.child(id)?.write(&bytes)?;
-                self.flush(id);
-                Ok(())
-            }
-            ChildCommand::CloseStdin(id) => {
-                self.child(id)?.close_stdin();
-                self.flush(id);
-                Ok(())
-            }
-            ChildCommand::Again(id) => {
-                let child = self.child(id)?;
-                if child.life.next_start.is_some() {
-                    // It waits to be started again anyway.
-                    child.life.wanted_again();
-                    self.start_again(id);
-                    return Ok(());
-                }
-                let spec = child.spec.clone();
-                self.spawn(&spec)
-            }
-            ChildCommand::Forget(id) => {
-                let child = self.child(id)?;
-                if child.lives() {
-                    return Err(child.fault("it still runs; end it first"));
-                }
-                // Its descriptors go with it.
-                self.children.remove(&id);
-                self.share_memory();
-                Ok(())
-            }
-        }
-    }
-
-    fn child(&mut self, id: ChildId) -> Result<&mut Child, Fault> {
-        self.children
-            .get_mut(&id)
-            .ok_or_else(|| Fault::new("children", format!("there is no child number {id} any more")))
-    }
-
-    fn spawn(&mut self, spec: &ChildSpec) -> Result<(), Fault> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let child = Child::start(id, spec, PER_CHILD);
-        let watched = self.watch(&child);
-        let outcome = match &child.state {
-            ChildState::NotStarted(fault) => Err(fault.clone()),
-            _ => watched.map_err(|error| child.fault(&format!("cannot be watched: {error}"))),
-        };
-        if outcome.is_ok() {
-            self.outlet.publish(Update::Done(format!("started {}", child.short_name()).into()));
-        }
-        self.children.insert(id, child);
-        self.share_memory();
-        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
-        outcome
-    }
-
     fn watch(&self, child: &Child) -> io::Result<()> {
         let token = |what: u64| EventData::new_u64(child.id << BITS | what);
         let Some(process) = &child.process else { return Ok(()) };
@@ -280,27 +208,6 @@ impl Loop {
             // Nothing to write yet; ERR is always told.
             epoll::add(&self.epoll, stdin, token(STDIN), EventFlags::empty())?;
         }
-        Ok(())
-    }
-
-    fn signal(&mut self, id: ChildId, number: i32, target: Target) -> Result<(), Fault> {
-        let child = self.child(id)?;
-        let reached = child.signal(number, target)?;
-        let whom = match (target, reached) {
-            (Target::Child, _) => child.name(),
-            (_, Some(count)) => format!("{} of {}: {count} processes", target.words(), child.name()),
-            (_, None) => format!("{} of {}", target.words(), child.name()),
-        };
-        let done = format!("{} sent to {whom}", signal::name(number));
-        self.outlet.publish(Update::Done(done.into()));
-        Ok(())
-    }
-
-    fn end(&mut self, id: ChildId, target: Target, grace: Nanos) -> Result<(), Fault> {
-        let child = self.child(id)?;
-        child.end(target, grace)?;
-        let done = format!("asked {} of {} to end", target.words(), child.name());
-        self.outlet.publish(Update::Done(done.into()));
         Ok(())
     }
 
@@ -333,7 +240,7 @@ impl Loop {
     }
 
     fn share_memory(&mut self) {
-        let limit = (ALL_LOGS / self.children.len().max(1)).clamp(LEAST, PER_CHILD);
+        let limit = (ALL_LOGS / 2 / self.children.len().max(1)).clamp(LEAST, PER_CHILD);
         self.children.values_mut().for_each(|child| child.output.set_limit(limit));
     }
 
@@ -374,50 +281,37 @@ impl Loop {
         }
     }
 
+    /// Makes lines of what was read: of the log that somebody reads all, of the
+    /// others in turn, for somebody who talks to one of a thousand children must
+    /// not wait for the lines of all.
+    fn make_lines(&mut self) {
+        if let Some(child) = self.read.and_then(|id| self.children.get_mut(&id)) {
+            child.make_lines();
+        }
+        let mut made = 0;
+        let later: Vec<ChildId> = self.children.range(self.turn..).map(|(id, _)| *id).collect();
+        let earlier: Vec<ChildId> = self.children.range(..self.turn).map(|(id, _)| *id).collect();
+        for id in later.into_iter().chain(earlier) {
+            self.turn = id;
+            if made >= UNREAD {
+                return;
+            }
+            made += self.children.get_mut(&id).map_or(0, Child::make_lines);
+        }
+    }
+
     fn publish(&mut self, now: Nanos) {
         let cpu = clock::thread_cpu();
+        self.make_lines();
         let children = self.children.values_mut().map(Child::view).collect();
         self.seq += 1;
         let took = clock::thread_cpu().since(cpu);
         let value = Children { children };
         self.outlet.publish(Update::Children(Arc::new(Stamped { at: now, took, seq: self.seq, value })));
-        (self.dirty, self.published) = (false, now);
+        self.published = now;
+        // Those that had no turn come with the next one.
+        self.dirty = self.children.values().any(|child| child.output.waits());
         // Making a picture of floods must leave time for reading them.
         self.pause = Nanos(3 * took.0).min(LONGEST_PAUSE).max(PICTURE);
-    }
-
-    /// SIGTERM to each living child's tree, SIGKILL after the grace; those that
-    /// are to go on are left alone.
-    fn end_all(&mut self) {
-        let mut living: Vec<&mut Child> =
-            self.children.values_mut().filter(|child| child.lives() && child.ends_with_us()).collect();
-        if !living.is_empty() {
-            let now = Kinship::read();
-            for child in &mut living {
-                child.strike(&[libc::SIGTERM, libc::SIGCONT], &now);
-            }
-            let deadline = clock::monotonic() + GRACE;
-            for process in living.iter().filter_map(|child| child.process.as_ref()) {
-                let _ = process.pidfd.ended(Some(deadline.since(clock::monotonic()).into()));
-            }
-            // Whoever is left of the trees, and whoever they started meanwhile.
-            for _ in 0..ROUNDS {
-                let now = Kinship::read();
-                let reached: usize = living.iter_mut().map(|child| child.strike(&[libc::SIGKILL], &now)).sum();
-                if reached == 0 {
-                    break;
-                }
-            }
-        }
-        for child in living {
-            if let Some(process) = &child.process {
-                let _ = process.pidfd.ended(None);
-            }
-            child.reap();
-        }
-        self.publish(clock::monotonic());
-        if let Some(handler) = self.sigchld_handler.take() {
-            signal_hook::low_level::unregister(handler);
-        }
     }
 }

@@ -373,3 +373,31 @@ fn one_that_shall_go_on_does() {
     assert!(!kept.ended(Some(Duration::from_millis(700))).unwrap());
     crate::sys::reap::kill_and_wait(&kept);
 }
+
+/// Each makes a daemon: orphaned, in a session of its own, without its
+/// environment. One is to end with us, one is not, and one has ended by itself.
+#[test]
+fn a_daemon_shares_the_fate_of_whom_it_descends_from() {
+    let mut bench = Bench::new();
+    let daemon = "(setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &)";
+    let lives = format!("{daemon}; exec sleep 1000");
+    for (fate, script) in [(Fate::End, lives.as_str()), (Fate::Keep, &lives), (Fate::End, daemon)] {
+        let streams = [Redirect::Null, Redirect::Null, Redirect::Null];
+        bench.send(ChildCommand::Spawn(Box::new(ChildSpec { streams, fate, ..spec(&["sh", "-c", script]) })));
+    }
+    bench.ended(3);
+    let daemon_of = |bench: &Bench, id| {
+        let child: &ChildView = bench.child(id)?;
+        let is = |relative: &&Relative| relative.orphan && &*relative.name == "sleep";
+        crate::sys::pidfd::Pidfd::open(child.course.family.iter().find(is)?.pid).ok()
+    };
+    let daemons = [1, 2, 3].map(|id| bench.until("its daemon is known", |bench| daemon_of(bench, id)));
+    let kept = crate::sys::pidfd::Pidfd::open(bench.child(2).unwrap().pid.unwrap()).unwrap();
+    drop(bench.supervisor.take());
+    let lives = [&daemons[0], &daemons[1], &daemons[2]].map(|daemon| !daemon.ended(Some(Duration::ZERO)).unwrap());
+    for stays in [&daemons[1], &daemons[2]] {
+        let _ = stays.send(libc::SIGKILL);
+    }
+    crate::sys::reap::kill_and_wait(&kept);
+    assert_eq!(lives, [false, true, true]);
+}

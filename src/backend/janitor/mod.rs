@@ -10,14 +10,18 @@
 //!
 //! ```text
 //! u  + pidfd   a user's child: SIGTERM, after a grace SIGKILL, with its tree
+//! u  + brand   the same, and how its descendants are known
 //! w  + pidfd   a worker: SIGKILL
+//! e  + brand   the child of this brand ended while the program looked on
 //! n  + name    this name must not outlive us (see `Name::to_bytes`)
 //! g  + name    this name is gone
 //! ```
 //!
-//! A child that ends is forgotten, its pidfd says so. What it leaves running
-//! then was its own affair, as with a shell. Messages are heard when the
-//! program nudges, once for a few dozen of them, or is gone.
+//! A child that ends while the program runs is forgotten: what it leaves
+//! running then was its own affair, as with a shell. One with a brand is
+//! forgotten when the program says so, since it may also have ended because
+//! the program did: its input closed, its terminal hung up. Messages are heard
+//! when the program nudges, once for a few dozen of them, or is gone.
 
 mod serve;
 mod sweep;
@@ -34,6 +38,7 @@ use self::serve::message;
 pub use self::serve::serve;
 use super::program;
 use crate::model::{Fault, Pid};
+use crate::sys::brand::Brand;
 pub use crate::sys::names::Name;
 use crate::sys::packet::PacketSocket;
 use crate::sys::pidfd::Pidfd;
@@ -91,10 +96,18 @@ struct State {
     unheard: u32,
     process: Spawned,
     /// What a successor would have to know.
-    children: Vec<(Role, Weak<Pidfd>)>,
+    children: Vec<Told>,
     names: Vec<Name>,
     /// When `children` is to be swept of those that ended.
     sweep_at: usize,
+}
+
+/// A child that the janitor was told of.
+#[derive(Debug)]
+struct Told {
+    role: Role,
+    brand: Option<Brand>,
+    pidfd: Weak<Pidfd>,
 }
 
 /// How many messages may wait unheard.
@@ -174,26 +187,40 @@ impl Drop for NameGuard {
 }
 
 impl Janitor {
-    /// Starts a child that the janitor knows of before it runs.
+    /// Starts a child that the janitor knows of before it runs. Where it is
+    /// given a brand, [`Janitor::ended`] must be told of its end.
     ///
     /// # Errors
     /// Which step failed, and the kernel's reason.
     pub fn spawn(&self, request: &Spawn<'_>, role: Role) -> Result<Child, SpawnError> {
+        let message = message(role, request.brand);
         let attempt = || {
             let socket = self.state.lock().socket.clone();
-            let register = Some(Register { socket: socket.as_fd(), message: message(role) });
+            let register = Some(Register { socket: socket.as_fd(), message: &message });
             spawn(&Spawn { register, ..*request })
         };
         let spawned = match attempt() {
             Err(error) if error.step == Step::Register && self.revive() => attempt(),
             other => other,
-        }?;
+        };
+        // One that could not become its program had announced itself before.
+        let spawned = spawned.inspect_err(|_| self.ended(request.brand))?;
         let child = Child::from(spawned);
         let mut state = self.state.lock();
-        state.remember(role, &child.pidfd);
+        state.remember(role, request.brand, &child.pidfd);
         state.sent_one();
         drop(state);
         Ok(child)
+    }
+
+    /// A child with a brand has ended while the program runs: what it leaves
+    /// behind stays.
+    pub fn ended(&self, brand: Option<Brand>) {
+        let Some(brand) = brand else { return };
+        let mut state = self.state.lock();
+        state.children.retain(|told| told.brand != Some(brand));
+        // A successor would not hear of it at all.
+        let _ = state.send(&[b"e", brand.to_bytes().as_slice()].concat(), None);
     }
 
     fn register_name(&self, name: Name) -> Result<NameGuard, Fault> {
@@ -226,10 +253,10 @@ impl Janitor {
         }
         let Ok(mut next) = start() else { return false };
         let mut told = true;
-        for (role, pidfd) in std::mem::take(&mut state.children) {
-            if let Some(alive) = pidfd.upgrade() {
-                told &= next.send(&[message(role)], Some(alive.as_fd())).is_ok();
-                next.children.push((role, pidfd));
+        for child in std::mem::take(&mut state.children) {
+            if let Some(alive) = child.pidfd.upgrade() {
+                told &= next.send(&message(child.role, child.brand), Some(alive.as_fd())).is_ok();
+                next.children.push(child);
             }
         }
         for name in std::mem::take(&mut state.names) {
@@ -260,12 +287,12 @@ impl State {
         }
     }
 
-    fn remember(&mut self, role: Role, pidfd: &Arc<Pidfd>) {
+    fn remember(&mut self, role: Role, brand: Option<Brand>, pidfd: &Arc<Pidfd>) {
         if self.children.len() >= self.sweep_at {
-            self.children.retain(|(_, pidfd)| pidfd.strong_count() > 0);
+            self.children.retain(|told| told.pidfd.strong_count() > 0);
             self.sweep_at = 2 * self.children.len().max(32);
         }
-        self.children.push((role, Arc::downgrade(pidfd)));
+        self.children.push(Told { role, brand, pidfd: Arc::downgrade(pidfd) });
     }
 }
 

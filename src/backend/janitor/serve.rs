@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::sweep::{self, Root};
 use super::{Name, Role};
+use crate::sys::brand::Brand;
 use crate::sys::limits;
 use crate::sys::packet::{Packet, PacketSocket};
 use crate::sys::pidfd::Pidfd;
@@ -15,11 +16,13 @@ use crate::sys::pidfd::Pidfd;
 /// Longer than any path.
 const LONGEST: usize = 8 << 10;
 
-pub(super) fn message(role: Role) -> u8 {
-    match role {
+/// What a child announces itself with.
+pub(super) fn message(role: Role, brand: Option<Brand>) -> Vec<u8> {
+    let kind = match role {
         Role::User => b'u',
         Role::Worker => b'w',
-    }
+    };
+    std::iter::once(kind).chain(brand.into_iter().flat_map(Brand::to_bytes)).collect()
 }
 
 /// The janitor's whole life. Its standard input is its socket.
@@ -34,7 +37,6 @@ pub fn serve() -> io::Result<()> {
     let socket = PacketSocket::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut charge = Charge::default();
     let listened = charge.listen(&socket);
-    charge.forget_the_ended();
     sweep::end_all(charge.children);
     // What was made last goes first: a socket, then its directory.
     for name in charge.names.iter().rev() {
@@ -88,7 +90,12 @@ impl Charge {
         match (body[0], packet.fd) {
             (kind @ (b'u' | b'w'), Some(fd)) => {
                 let role = if kind == b'u' { Role::User } else { Role::Worker };
-                self.children.push(Root { role, pidfd: Pidfd::from(fd) });
+                let brand = Brand::from_bytes(&body[1..]);
+                self.children.push(Root { role, pidfd: Pidfd::from(fd), brand });
+            }
+            (b'e', None) => {
+                let ended = Brand::from_bytes(&body[1..]);
+                self.children.retain(|child| child.brand.is_none() || child.brand != ended);
             }
             (b'n', None) => self.names.extend(Name::from_bytes(&body[1..])),
             (b'g', None) => {
@@ -101,7 +108,9 @@ impl Charge {
         }
     }
 
+    /// Of those with a brand the program tells.
     fn forget_the_ended(&mut self) {
-        self.children.retain(|child| !matches!(child.pidfd.ended(Some(Duration::ZERO)), Ok(true)));
+        let ended = |child: &Root| matches!(child.pidfd.ended(Some(Duration::ZERO)), Ok(true));
+        self.children.retain(|child| child.brand.is_some() || !ended(child));
     }
 }

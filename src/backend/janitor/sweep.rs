@@ -1,16 +1,17 @@
 //! Ends children with their trees.
 //!
-//! A child's tree is itself, its descendants, and, where it leads a process
-//! group or a session, whoever is in that. It is followed while it falls:
-//! a process that is told to end may start another first. What has left the
-//! tree before (a daemon that made itself a session and was orphaned) is
-//! nobody's child any more and stays.
+//! A child's tree is itself, its descendants, where it leads a process group or
+//! a session, whoever is in that, and whoever bears its [brand](Brand): so a
+//! daemon that made itself a session and was orphaned belongs, too. It is
+//! followed while it falls: a process that is told to end may start another
+//! first.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Role;
 use crate::model::{Nanos, Pid};
+use crate::sys::brand::Brand;
 use crate::sys::clock;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::proc_tree::{self, Kin};
@@ -27,22 +28,25 @@ const PATIENCE: Nanos = Nanos::from_secs(5);
 pub(super) struct Root {
     pub(super) role: Role,
     pub(super) pidfd: Pidfd,
+    pub(super) brand: Option<Brand>,
 }
 
 /// Ends them all and returns when they are gone.
 pub(super) fn end_all(roots: Vec<Root>) {
     let mut tree = Tree::default();
     for root in roots {
+        // Its descendants may be there where it is not.
+        tree.brands.extend(root.brand.map(|brand| (brand, root.role)));
         // A child that is gone already has no pid any more.
         if let Some(kin) = proc_tree::pid_of(&root.pidfd).and_then(proc_tree::of) {
             let member = Member { role: root.role, pidfd: root.pidfd, started: kin.started, leads: true };
             tree.members.insert(kin.pid, member);
         }
     }
+    tree.grow();
     if tree.members.is_empty() {
         return;
     }
-    tree.grow();
     tree.signal(Role::Worker, &[libc::SIGKILL]);
     // A stopped process cannot end before it goes on.
     tree.signal(Role::User, &[libc::SIGTERM, libc::SIGCONT]);
@@ -59,6 +63,7 @@ pub(super) fn end_all(roots: Vec<Root>) {
 #[derive(Default)]
 struct Tree {
     members: HashMap<Pid, Member>,
+    brands: HashMap<Brand, Role>,
 }
 
 struct Member {
@@ -105,7 +110,7 @@ impl Tree {
             member(id).filter(|(member, now)| member.leads && now.is_none_or(|started| *started == member.started))
         };
         let by = parent.or_else(|| leader(kin.group)).or_else(|| leader(kin.session));
-        by.map(|(member, _)| member.role)
+        by.map(|(member, _)| member.role).or_else(|| self.brands.get(&kin.brand?).copied())
     }
 
     fn signal(&self, role: Role, signals: &[i32]) {

@@ -51,13 +51,13 @@ fn at_the_end_children_end_and_names_go() {
     let stubborn =
         [OsString::from("-c"), "trap '' TERM; setsid sleep 1000 & echo ready; while :; do sleep 1; done".into()];
     let (mut reader, writer) = io::pipe().unwrap();
-    let start = |program: &[u8], args: &[OsString], message: u8| {
+    let start = |program: &[u8], args: &[OsString], message: &[u8]| {
         let stdio = [Stdio::Null, Stdio::Fd(writer.as_fd()), Stdio::Null];
         let register = Some(Register { socket: ours.as_fd(), message });
         spawn(&Spawn { program, args, stdio, register, group: Group::Own, ..Spawn::default() }).unwrap()
     };
     let sleep = [OsString::from("1000")];
-    let children = [start(b"sleep", &sleep, b'u'), start(b"sh", &stubborn, b'u'), start(b"sleep", &sleep, b'w')];
+    let children = [start(b"sleep", &sleep, b"u"), start(b"sh", &stubborn, b"u"), start(b"sleep", &sleep, b"w")];
     let mut ready = [0; 6];
     reader.read_exact(&mut ready).unwrap();
     drop(ours);
@@ -90,7 +90,7 @@ fn a_janitor_that_was_killed_has_a_successor_that_knows_all() {
     assert_ne!(pid(), Some(killed));
     for child in [&first, &second] {
         let told = &janitor.state.lock().children;
-        assert!(told.iter().any(|(_, known)| known.as_ptr() == Arc::as_ptr(&child.pidfd)));
+        assert!(told.iter().any(|told| told.pidfd.as_ptr() == Arc::as_ptr(&child.pidfd)));
     }
     for child in [first, second] {
         reap::kill_and_wait(&child.pidfd);

@@ -48,7 +48,8 @@ pub(super) struct Plan {
     pub(super) terminal: bool,
     pub(super) user: Option<User>,
     pub(super) socket: c_int,
-    pub(super) message: u8,
+    pub(super) message: *const u8,
+    pub(super) message_length: usize,
     pub(super) failure: Failure,
     pub(super) trace: Trace,
 }
@@ -229,8 +230,7 @@ fn announce(plan: &Plan) -> Result<(), c_int> {
     let trace = &plan.trace;
     let pid = call(trace, libc::SYS_getpid, [0; 5])?;
     let pidfd = call(trace, libc::SYS_pidfd_open, [pid, 0, 0, 0, 0])? as c_int;
-    let mut body = plan.message;
-    let mut part = libc::iovec { iov_base: (&raw mut body).cast(), iov_len: 1 };
+    let mut part = libc::iovec { iov_base: plan.message.cast_mut().cast(), iov_len: plan.message_length };
     // cmsghdr with one descriptor: length, level, type, descriptor, padding.
     let mut control = Control { length: 20, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: pidfd, padding: 0 };
     // SAFETY: all zero is a valid msghdr.

@@ -27,6 +27,7 @@ use rustix::io::Errno;
 use self::child::{NO_FD, Plan, User};
 pub use self::error::{SpawnError, Step, reason};
 use self::trace::Call;
+use super::brand::{self, Brand};
 use super::clone3;
 use super::limits;
 use super::pidfd::Pidfd;
@@ -68,8 +69,8 @@ pub struct Register<'a> {
     /// close-on-exec: that it closes then is what makes the announcement free
     /// of races with the parent's death.
     pub socket: BorrowedFd<'a>,
-    /// The one byte.
-    pub message: u8,
+    /// What it says.
+    pub message: &'a [u8],
 }
 
 /// What to start, and how.
@@ -97,6 +98,8 @@ pub struct Spawn<'a> {
     pub ignore: &'a [i32],
     /// Where it announces itself.
     pub register: Option<Register<'a>>,
+    /// What it and all that descend from it are to be known by.
+    pub brand: Option<Brand>,
     /// What it may use, and as whom.
     pub attributes: Attributes<'a>,
 }
@@ -194,7 +197,7 @@ fn attempt(
     for (target, (slot, wanted)) in stdio.iter_mut().zip(request.stdio).enumerate() {
         *slot = stream(target as c_int, wanted, &mut keep).map_err(|e| SpawnError::new(Step::Stdio, e))?;
     }
-    let limits = limits(&request.attributes);
+    let limits = limits(request);
     let cpus = request.attributes.cpus.map(bits);
     let user = request.attributes.user.map(|user| User {
         uid: user.uid,
@@ -220,7 +223,8 @@ fn attempt(
         terminal: request.attributes.terminal,
         user,
         socket: request.register.map_or(NO_FD, |register| register.socket.as_raw_fd()),
-        message: request.register.map_or(0, |register| register.message),
+        message: request.register.map_or(ptr::null(), |register| register.message.as_ptr()),
+        message_length: request.register.map_or(0, |register| register.message.len()),
         failure: child::Failure::default(),
         trace: trace::Trace::default(),
     };
@@ -334,16 +338,18 @@ fn stream(target: c_int, wanted: Stdio<'_>, keep: &mut Vec<OwnedFd>) -> Result<c
     Ok(raw)
 }
 
-/// The limit of descriptors that we found, and what is asked for on top.
-fn limits(attributes: &Attributes<'_>) -> Vec<(c_int, libc::rlimit64)> {
+/// The limit of descriptors that we found, the brand, and what is asked for on
+/// top.
+fn limits(request: &Spawn<'_>) -> Vec<(c_int, libc::rlimit64)> {
     let kernel = |(soft, hard): Limits| libc::rlimit64 {
         rlim_cur: soft.unwrap_or(libc::RLIM64_INFINITY),
         rlim_max: hard.unwrap_or(libc::RLIM64_INFINITY),
     };
     let found = limits::original_nofile();
     let own = (libc::RLIMIT_NOFILE as c_int, kernel((found.current, found.maximum)));
-    let asked = attributes.limits.iter().map(|&(resource, limits)| (resource, kernel(limits)));
-    std::iter::once(own).chain(asked).collect()
+    let brand = request.brand.map(|brand| (brand::RESOURCE, kernel(brand.limits())));
+    let asked = request.attributes.limits.iter().map(|&(resource, limits)| (resource, kernel(limits)));
+    std::iter::once(own).chain(brand).chain(asked).collect()
 }
 
 /// CPUs as the kernel's set of bits.

@@ -13,11 +13,11 @@ fn words(all: &[&str]) -> Vec<OsString> {
 }
 
 /// Starts a shell on `script`, and returns what it wrote and how it ended.
-fn shell(script: &str, base: Spawn<'_>) -> (String, Exit) {
+fn shell(script: &str, base: &Spawn<'_>) -> (String, Exit) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let args = words(&["-c", script]);
     let stdio = [Stdio::Null, Stdio::Fd(writer.as_fd()), Stdio::Null];
-    let spawned = spawn(&Spawn { program: b"sh", args: &args, stdio, ..base }).unwrap();
+    let spawned = spawn(&Spawn { program: b"sh", args: &args, stdio, ..*base }).unwrap();
     drop(writer);
     let mut out = String::new();
     reader.read_to_string(&mut out).unwrap();
@@ -26,7 +26,7 @@ fn shell(script: &str, base: Spawn<'_>) -> (String, Exit) {
 
 #[test]
 fn a_program_runs_and_its_code_comes_back() {
-    let (out, exit) = shell("echo hello; exit 7", Spawn::default());
+    let (out, exit) = shell("echo hello; exit 7", &Spawn::default());
     assert_eq!(out, "hello\n");
     assert_eq!(exit, Exit { code: Some(7), signal: None, core: false });
 }
@@ -40,7 +40,7 @@ fn environment_directory_session_and_limit_are_as_asked() {
     limits::raise_nofile();
     let script = "echo $SPAWN_TEST $HOME; pwd; ulimit -Sn; cut -d' ' -f1,5,6 /proc/$$/stat";
     let base = Spawn { env: &env, cwd: Some(&path), group: Group::Session, ..Spawn::default() };
-    let (out, _) = shell(script, base);
+    let (out, _) = shell(script, &base);
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], "a=b /nowhere");
     assert_eq!(lines[1], path.to_str().unwrap());
@@ -52,7 +52,7 @@ fn environment_directory_session_and_limit_are_as_asked() {
 #[test]
 fn signals_are_as_a_shell_would_give_them() {
     let base = Spawn { ignore: &[libc::SIGINT], ..Spawn::default() };
-    let (out, _) = shell("grep -E '^Sig(Blk|Ign)' /proc/self/status", base);
+    let (out, _) = shell("grep -E '^Sig(Blk|Ign)' /proc/self/status", &base);
     let mask = |name: &str| {
         let line = out.lines().find(|line| line.starts_with(name)).unwrap();
         u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
@@ -187,7 +187,7 @@ fn the_child_announces_itself_with_its_pidfd() {
     let (ours, theirs) = PacketSocket::pair().unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let stdio = [Stdio::Fd(reader.as_fd()), Stdio::Null, Stdio::Null];
-    let register = Some(Register { socket: theirs.as_fd(), message: b'u' });
+    let register = Some(Register { socket: theirs.as_fd(), message: b"u" });
     let spawned = spawn(&Spawn { program: b"cat", stdio, register, ..Spawn::default() }).unwrap();
     drop(theirs);
     let mut body = [0; 8];
@@ -213,7 +213,7 @@ fn attributes_reach_the_program() {
         Attributes { limits: &limits, nice: Some(7), cpus: Some(&[cpu]), umask: Some(0o027), ..Attributes::default() };
     let script = "ulimit -Sn; ulimit -Hn; ulimit -c; umask; cut -d' ' -f19 /proc/self/stat; \
                   grep Cpus_allowed_list /proc/self/status | cut -f2";
-    let (out, _) = shell(script, Spawn { attributes, ..Spawn::default() });
+    let (out, _) = shell(script, &Spawn { attributes, ..Spawn::default() });
     assert_eq!(out, format!("77\n99\n0\n0027\n7\n{cpu}\n"));
 }
 
@@ -222,13 +222,13 @@ fn the_environment_can_be_cleared_and_thinned() {
     let env = [("KEPT".into(), "yes".into()), ("PATH".into(), "/bin:/usr/bin".into())];
     let (out, _) = shell(
         "env | grep -v ^PWD | grep -v ^SHLVL | grep -v ^_= | sort",
-        Spawn { env: &env, clear: true, ..Spawn::default() },
+        &Spawn { env: &env, clear: true, ..Spawn::default() },
     );
     assert_eq!(out, "KEPT=yes\nPATH=/bin:/usr/bin\n");
     let unset = ["CARGO_MANIFEST_DIR".into(), "KEPT".into()];
     // What is set on top wins over what is taken away.
     let (out, _) =
-        shell("echo ${CARGO_MANIFEST_DIR-none} $KEPT", Spawn { env: &env, unset: &unset, ..Spawn::default() });
+        shell("echo ${CARGO_MANIFEST_DIR-none} $KEPT", &Spawn { env: &env, unset: &unset, ..Spawn::default() });
     assert_eq!(out, "none yes\n");
 }
 
@@ -240,7 +240,7 @@ fn somebody_else_runs_it_and_we_stay_dumpable() {
     let attributes = Attributes { user, ..Attributes::default() };
     let before = rustix::process::dumpable_behavior().unwrap();
     if rustix::process::geteuid().is_root() {
-        let (out, _) = shell("id -u; id -g; id -G", Spawn { attributes, ..Spawn::default() });
+        let (out, _) = shell("id -u; id -g; id -G", &Spawn { attributes, ..Spawn::default() });
         assert_eq!(out, "65534\n65534\n65534\n");
     } else {
         let error = spawn(&Spawn { program: b"true", attributes, ..Spawn::default() }).unwrap_err();

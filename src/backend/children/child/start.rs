@@ -17,6 +17,7 @@ use crate::model::child::{ChildId, ChildSpec, ChildState, Stream};
 use crate::model::launch::{Fate, Grouping};
 use crate::model::life::{Happening, Target};
 use crate::model::{Fault, Nanos, text};
+use crate::sys::brand::Brand;
 use crate::sys::clock;
 use crate::sys::spawn::{Spawn, SpawnError, spawn};
 
@@ -27,6 +28,7 @@ impl Child {
             id,
             spec: Arc::new(spec.clone()),
             process: None,
+            brand: None,
             command: command_line(spec),
             life: Life::default(),
             ending: Target::Child,
@@ -38,6 +40,7 @@ impl Child {
             live: None,
             live_at: Nanos::ZERO,
             history: VecDeque::new(),
+            told_history: Arc::default(),
             stdin: None,
             queue: VecDeque::new(),
             closing: false,
@@ -56,6 +59,7 @@ impl Child {
         self.live_at = self.life.started;
         (self.live, self.process, self.executes, self.closing) = (None, None, None, false);
         self.history.clear();
+        self.told_history = Arc::default();
         // Its first line is none of the one that ended.
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.output.end(stream);
@@ -76,6 +80,8 @@ impl Child {
         let pipe = |error: rustix::io::Errno| Fault::new("spawn", format!("cannot make its pipes: {error}"));
         // The child holds a copy of the writing end until it executes.
         let (executes, held) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(pipe)?;
+        // Not where the user wants that limit for something else.
+        let brand = if spec.attributes.limits.iter().any(|limit| limit.name == "locks") { None } else { Brand::new() };
         let in_session = spec.attributes.grouping == Grouping::Session;
         let request = Spawn {
             program: spec.program.as_encoded_bytes(),
@@ -87,6 +93,7 @@ impl Child {
             stdio: streams.stdio(),
             group: grouping(spec.attributes.grouping),
             attributes: resolved.attributes(&spec.attributes, streams.terminal && in_session),
+            brand,
             ..Spawn::default()
         };
         let janitor = janitor::ensure()?;
@@ -101,12 +108,22 @@ impl Child {
         self.life.note_at(created, Happening::Created { pid: process.pid });
         self.code = None;
         self.calls = None;
-        self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit));
+        self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit, brand));
         self.process = Some(process);
+        self.brand = brand;
         (self.stdin, self.streams) = (streams.input, streams.outputs);
         self.executes = Some(executes);
         self.look_for_exec();
         Ok(())
+    }
+
+    /// It was reaped while we look on: what it leaves behind stays.
+    pub(super) fn told_of_its_end(&mut self) {
+        if self.spec.fate == Fate::End
+            && let Ok(janitor) = janitor::ensure()
+        {
+            janitor.ended(self.brand.take());
+        }
     }
 
     fn not_started(&mut self, error: &SpawnError) -> Fault {

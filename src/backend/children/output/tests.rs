@@ -1,7 +1,12 @@
 use super::*;
 
+fn made(output: &mut Output) -> Vec<Arc<[OutputLine]>> {
+    output.make_lines();
+    output.log()
+}
+
 fn texts(output: &mut Output) -> Vec<String> {
-    output.log().iter().flat_map(|block| block.iter()).map(|line| line.text.to_string()).collect()
+    made(output).iter().flat_map(|block| block.iter()).map(|line| line.text.to_string()).collect()
 }
 
 fn output(parts: &[(Stream, &[u8])]) -> Output {
@@ -21,7 +26,7 @@ fn lines_survive_being_read_in_pieces() {
         (Stream::Stdout, b"\x9b prompt> "),
     ]);
     assert_eq!(texts(&mut o), ["one", "oops", "two", "进 prompt> "]);
-    let log = o.log();
+    let log = made(&mut o);
     let line = &log[0][2];
     assert_eq!((line.stream, line.at), (Stream::Stdout, Nanos::ZERO), "a line is as old as its first byte");
     o.take(Stream::Stdout, Nanos::from_secs(1), b"yes\n");
@@ -56,13 +61,38 @@ fn the_bound_holds_and_every_line_is_kept_or_counted() {
             sent += lines;
             assert!(o.raw_bytes <= PER_CHILD);
             if sent % 5 == 0 {
-                let _ = o.log();
+                let _ = made(&mut o);
             }
         }
         let kept = texts(&mut o);
         assert_eq!(kept.len() as u64 + o.dropped(), count as u64);
         assert!(o.log.cost <= PER_CHILD, "{}", o.log.cost);
         assert!(kept.len() * (PER_LINE + kept[0].len()) > PER_CHILD / 2, "the room is used: {}", kept.len());
+    }
+}
+
+/// Among a thousand children each has little room; nothing of what is kept may
+/// be larger, however it was read.
+#[test]
+fn a_small_bound_holds_too() {
+    let limit = 24 << 10;
+    let storms: [&[u8]; 5] =
+        [b"y\n", b"a line of the crowd, such as a log has them\n", &[b'z'; 4_096], b"\0\n", b"\xff"];
+    for (storm, size) in storms.iter().flat_map(|storm| [1, 100, CHUNK].map(|size| (storm, size))) {
+        let mut o = Output::new(PER_CHILD);
+        for turn in 0..if size == CHUNK { 40 } else { 2_000 } {
+            // What was read before there were so many is too much now.
+            if turn == 20 {
+                o.set_limit(limit);
+            }
+            o.take(Stream::Stdout, Nanos::from_millis(turn * 2), &storm.repeat(size.div_ceil(storm.len())));
+            let raw: usize = o.raw.iter().map(|chunk| chunk.bytes.capacity()).sum();
+            assert!(turn < 20 || (raw <= limit && o.raw_bytes <= limit + 4_096), "{}: {raw}", storm.escape_ascii());
+            if turn % 7 == 0 {
+                let kept = made(&mut o).iter().map(|block| size_of_val::<[OutputLine]>(block)).sum::<usize>();
+                assert!(turn < 20 || (o.log.cost <= limit + LONGEST_LINE && kept <= limit + LONGEST_LINE), "{kept}");
+            }
+        }
     }
 }
 
@@ -83,7 +113,7 @@ fn full_blocks_are_shared_and_a_smaller_limit_drops_the_oldest() {
     for index in 0..1_000 {
         o.take(Stream::Stdout, Nanos::ZERO, format!("{index}\n").as_bytes());
     }
-    let (first, second) = (o.log(), o.log());
+    let (first, second) = (made(&mut o), made(&mut o));
     assert!(first.len() > 2);
     assert!(first.iter().zip(&second).take(first.len() - 1).all(|(a, b)| Arc::ptr_eq(a, b)));
     o.set_limit(40 << 10);
@@ -106,7 +136,7 @@ fn a_progress_bar_is_one_line_however_long_it_goes_on() {
         }
     }
     assert_eq!(texts(&mut o), ["100.00 % of it"]);
-    assert_eq!(o.log()[0][0].strokes.as_ref().unwrap().len(), 2);
+    assert_eq!(made(&mut o)[0][0].strokes.as_ref().unwrap().len(), 2);
     o.take(Stream::Stderr, Nanos::from_secs(1), b"\ndone\n");
     assert_eq!(texts(&mut o), ["100.00 % of it", "done"]);
 }
@@ -115,7 +145,7 @@ fn a_progress_bar_is_one_line_however_long_it_goes_on() {
 fn sequences_survive_being_read_in_pieces() {
     let text = "\x1b]0;a title\x1b\\a\x1b[38;2;250;5;5mred 进\x1b[0m\tb\x1b]52;c;aGk=\x07c\r\x1b[2Cd\n";
     let mut whole = output(&[(Stream::Stdout, text.as_bytes())]);
-    let whole = whole.log()[0][0].clone();
+    let whole = made(&mut whole)[0][0].clone();
     for at in 1..text.len() {
         let (first, second) = text.as_bytes().split_at(at);
         let mut o = Output::new(PER_CHILD);
@@ -123,7 +153,7 @@ fn sequences_survive_being_read_in_pieces() {
         let seen = texts(&mut o).concat();
         assert!(!seen.contains('\\'), "what is cut is not shown yet: {seen}");
         o.take(Stream::Stdout, Nanos::ZERO, second);
-        let line = &o.log()[0][0];
+        let line = &made(&mut o)[0][0];
         assert_eq!((&line.text, &line.strokes), (&whole.text, &whole.strokes), "cut at {at}");
     }
 }
@@ -131,12 +161,12 @@ fn sequences_survive_being_read_in_pieces() {
 #[test]
 fn a_colour_goes_on_until_it_is_changed() {
     let mut o = output(&[(Stream::Stdout, b"\x1b[31mone\ntwo\n"), (Stream::Stderr, b"plain\n")]);
-    let painted: Vec<bool> = o.log()[0].iter().map(|line| line.strokes.is_some()).collect();
+    let painted: Vec<bool> = made(&mut o)[0].iter().map(|line| line.strokes.is_some()).collect();
     assert_eq!(painted, [true, true, false]);
     // Another run of it begins as a terminal would.
     o.end(Stream::Stdout);
     o.take(Stream::Stdout, Nanos::from_secs(1), b"three\n");
-    assert!(o.log().last().unwrap().last().unwrap().strokes.is_none());
+    assert!(made(&mut o).last().unwrap().last().unwrap().strokes.is_none());
 }
 
 #[test]
@@ -147,7 +177,7 @@ fn a_long_string_is_passed_over_and_counted_where_it_has_no_end() {
         for piece in [b"before ", picture.as_bytes(), b"after\n"].concat().chunks(size) {
             o.take(Stream::Stdout, Nanos::ZERO, piece);
             if size > 1 {
-                let _ = o.log();
+                let _ = made(&mut o);
             }
         }
         assert_eq!(texts(&mut o).concat(), "before after", "in pieces of {size}");
@@ -187,7 +217,7 @@ fn a_storm_of_sequences_is_bounded() {
         let mut o = Output::new(PER_CHILD);
         for _ in 0..5 {
             (0..4).for_each(|_| o.take(Stream::Stdout, Nanos::ZERO, &storm.repeat(CHUNK / storm.len())));
-            let log = o.log();
+            let log = made(&mut o);
             let text: usize = log.iter().flat_map(|block| block.iter()).map(|line| line.text.len()).sum();
             assert!(o.log.cost <= PER_CHILD && text <= 2 * PER_CHILD, "{}: {text}", storm.escape_ascii());
         }

@@ -145,6 +145,15 @@ pub enum Observable {
 }
 
 impl Test {
+    /// The registers of a thread that the condition asks for, in its order.
+    pub fn observed_by(&self, thread: usize) -> Vec<Register> {
+        let registers = self.observed.iter().filter_map(|observable| match observable {
+            Observable::Register(of, register) if *of == thread => Some(*register),
+            _ => None,
+        });
+        registers.collect()
+    }
+
     /// A final state as text, as in `0:r0=0; [x]=1;`.
     pub fn state_text(&self, state: &[i32]) -> String {
         self.state_writer()(state)

@@ -1,18 +1,23 @@
 //! Judges a test: which final states a model allows, whether the program races,
 //! and why the condition can be satisfied or cannot.
 
+mod events;
+mod explain;
+mod states;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+pub use self::events::describe;
+use self::events::witness;
+use self::explain::explain;
 pub use self::states::States;
 use super::ast::{Proposition, Test};
-use super::axiom::Violation;
 use super::candidates::{Ended, Search, Visitor, enumerate};
-use super::execution::{Execution, Kind};
+use super::execution::Execution;
 use super::models::Model;
-use super::relation::Relation;
 use crate::model::Nanos;
-use crate::model::litmus::{Broken, Judgement, Observation, Order, Witness};
+use crate::model::litmus::{Judgement, Observation, Witness};
 
 /// What the models say about a test.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +43,6 @@ const EXACT: u64 = 4096;
 const NARROW: u64 = 256;
 /// The most final states that are collected.
 const MOST_STATES: usize = 1 << 20;
-/// So long at most, and over so many candidates, an example of what is forbidden
-/// is sought.
-const EXPLAIN: Duration = Duration::from_millis(150);
-const EXPLAINED: u32 = 256;
-
 /// Judges `test` under each of `models`, 32 at most, in `time` at most.
 ///
 /// # Errors
@@ -268,108 +268,6 @@ impl Finding {
         }
     }
 }
-
-/// Tells for each model that forbids the condition by what, in the simplest
-/// violation among candidates that satisfy it: coherent ones where there are any.
-fn explain(test: &Test, models: &[Model], judgements: &mut [Judgement], deadline: Instant) {
-    for incoherent in [false, true] {
-        let open = |judgement: &&mut Judgement| !judgement.allowed && judgement.broken.is_none();
-        let (which, open): (Vec<Model>, Vec<&mut Judgement>) =
-            models.iter().zip(judgements.iter_mut()).filter(|(_, judgement)| open(judgement)).unzip();
-        if which.is_empty() {
-            return;
-        }
-        let best = which.iter().map(|_| None).collect();
-        let mut explainer = Explainer { test, models: which, best, left: EXPLAINED };
-        let deadline = deadline.min(Instant::now() + EXPLAIN);
-        enumerate(test, Search { deadline, incoherent, satisfying: true }, 1, &mut explainer);
-        for (judgement, best) in open.into_iter().zip(explainer.best) {
-            judgement.broken = best.map(|(violation, events)| Broken {
-                axiom: violation.axiom.to_owned(),
-                meaning: violation.meaning.to_owned(),
-                cycle: events.into_iter().zip(violation.cycle.iter().map(|(_, name)| (*name).to_owned())).collect(),
-            });
-        }
-    }
-}
-
-struct Explainer<'a> {
-    test: &'a Test,
-    models: Vec<Model>,
-    /// For each model the simplest so far, with its events in words.
-    best: Vec<Option<(Violation, Vec<String>)>>,
-    left: u32,
-}
-
-impl Visitor for Explainer<'_> {
-    fn wants(&mut self, state: &[i32], _alive: u32) -> bool {
-        self.test.condition.proposition.holds(state)
-    }
-
-    fn visit(&mut self, x: &mut Execution, _state: &[i32], _alive: u32) -> bool {
-        x.explain = true;
-        for (model, best) in self.models.iter().zip(&mut self.best) {
-            let Err(violation) = (model.consistent)(x) else { continue };
-            // Among the shortest the last axiom says most: a candidate that
-            // breaks coherence as well is the worse example.
-            if best.as_ref().is_none_or(|(known, _)| rank(&violation) < rank(known)) {
-                let events = violation.cycle.iter().map(|(event, _)| describe(self.test, x, *event)).collect();
-                *best = Some((violation, events));
-            }
-        }
-        x.explain = false;
-        self.left -= 1;
-        self.left > 0
-    }
-}
-
-fn rank(violation: &Violation) -> (bool, usize) {
-    let length = if violation.cycle.is_empty() { usize::MAX } else { violation.cycle.len() };
-    (matches!(violation.axiom, "coherence" | "atomicity"), length)
-}
-
-fn witness(test: &Test, model: Model, x: &Execution) -> Witness {
-    let events = (0..x.size()).map(|event| describe(test, x, event)).collect();
-    let mut edges = Vec::new();
-    let mut add = |name: &str, relation: &Relation| {
-        edges.extend(relation.pairs().map(|(a, b)| (name.to_owned(), a, b)));
-    };
-    add("sb", &next_only(&x.sb));
-    add("rf", &x.rf);
-    add("mo", &next_only(&x.mo));
-    add("fr", &x.rb);
-    add("rmw", &x.rmw);
-    if let Some(synchronises) = model.synchronises {
-        let sw = synchronises(x);
-        // Of what happens before, what no shorter step tells.
-        let hb = (&x.sb | &sw).closure() - &x.sb - &sw;
-        add("sw", &sw);
-        add("hb", &hb);
-    }
-    Witness { events, edges }
-}
-
-/// A transitive relation without the pairs that follow from others.
-fn next_only(relation: &Relation) -> Relation {
-    relation - relation.then(relation)
-}
-
-/// An event in words: `P0: y.load(Relaxed) = 1`.
-pub fn describe(test: &Test, x: &Execution, event: usize) -> String {
-    let e = &x.events[event];
-    let name = test.locations.get(e.location.0).map_or("", |place| place.name.as_str());
-    let Some(thread) = e.thread else { return format!("initially {name} = {}", e.value) };
-    let access = match (e.kind, e.order) {
-        (Kind::Fence, order) => format!("fence({order})"),
-        (Kind::Read, Order::Plain) => format!("*{name} read as {}", e.value),
-        (Kind::Write, Order::Plain) => format!("*{name} = {}", e.value),
-        (Kind::Read, order) => format!("{name}.load({order}) = {}", e.value),
-        (Kind::Write, order) => format!("{name}.store({}, {order})", e.value),
-    };
-    format!("P{thread}: {access}")
-}
-
-mod states;
 
 #[cfg(test)]
 mod cases;

@@ -21,7 +21,7 @@ use crate::sys::clock;
 /// How long the verdicts of a test may take before it runs without.
 const JUDGEMENT: Duration = Duration::from_millis(500);
 /// How long to listen to the worker before looking for commands again.
-const LISTEN: Duration = Duration::from_millis(25);
+const LISTEN: Duration = Duration::from_millis(8);
 /// The most states that are listed though nobody has seen them.
 const MOST_STATES: usize = 256;
 

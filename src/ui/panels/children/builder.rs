@@ -38,6 +38,9 @@ pub(super) struct Builder {
     form: Form,
     complaint: Option<(usize, String)>,
     top: usize,
+    /// The code for what stands in the form: names in it are looked up, which a
+    /// frame must not wait for.
+    told: Option<(ChildSpec, String)>,
 }
 
 /// What a key led to.
@@ -131,7 +134,7 @@ impl Builder {
         let beside_it = Rect { x: form.right(), width: area.width - form.width, ..area };
         let below_it = Rect { y: form.bottom(), height: area.height - form.height, ..area };
         if beside {
-            let lines = code_lines(&self.form, usize::from(beside_it.width.saturating_sub(2)), look);
+            let lines = self.code_lines(usize::from(beside_it.width.saturating_sub(4)), look);
             // The code is whole before there is room for them.
             let left = area.height.saturating_sub(lines.len() as u16 + 2);
             let calls = if left < 6 { 0 } else { left.min(24) };
@@ -139,9 +142,28 @@ impl Builder {
             draw_code(screen, code, lines, look);
             draw_calls(screen, Rect { y: code.bottom(), height: calls, ..code }, &self.form, children, look);
         } else if below {
-            let lines = code_lines(&self.form, usize::from(below_it.width.saturating_sub(2)), look);
+            let lines = self.code_lines(usize::from(below_it.width.saturating_sub(4)), look);
             draw_code(screen, below_it, lines, look);
         }
+    }
+
+    fn code_lines(&mut self, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+        let spec = match self.form.spec() {
+            Ok(spec) => spec,
+            Err((at, why)) => {
+                return vec![Line::styled(format!("{}: {why}", FIELDS[at].name), look.style(Role::Dim))];
+            }
+        };
+        if self.told.as_ref().is_none_or(|(known, _)| *known != spec) {
+            let code = code::rust(&spec);
+            self.told = Some((spec, code));
+        }
+        let code = self.told.as_ref().map_or("", |(_, code)| code.as_str());
+        let styled = |line: String| {
+            let role = if line.trim_start().starts_with("//") { Role::Dim } else { Role::Text };
+            Line::styled(line, look.style(role))
+        };
+        code.lines().flat_map(|line| text::hard_wrap(line, width)).map(styled).collect()
     }
 
     fn draw_form(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
@@ -208,18 +230,4 @@ fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<C
 fn draw_code(screen: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, look: &Look<'_>) {
     let inside = frame::draw(screen, area, "The same in Rust", "^Y copies", look.theme);
     rows::draw(screen, inside, lines);
-}
-
-fn code_lines(form: &Form, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
-    match form.spec() {
-        Ok(spec) => code::rust(&spec)
-            .lines()
-            .flat_map(|line| text::hard_wrap(line, width))
-            .map(|line| {
-                let role = if line.trim_start().starts_with("//") { Role::Dim } else { Role::Text };
-                Line::styled(line, look.style(role))
-            })
-            .collect(),
-        Err((at, why)) => vec![Line::styled(format!("{}: {why}", FIELDS[at].name), look.style(Role::Dim))],
-    }
 }

@@ -46,6 +46,10 @@ fn lines(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Line<'static>>
     lines.extend(family(child, look));
     lines.extend(plans(child, look));
     lines.push(row("wrote", output(child), look));
+    if child.dropped_lines > 0 {
+        let bound = format!("the last {}; 48M for all logs", child.log_limit);
+        lines.push(row("log", bound, look));
+    }
     let stdin = match child.stdin {
         StdinState::Open { queued: 0 } => Some("open; i writes to it, ^D closes it".to_owned()),
         StdinState::Open { queued } => Some(format!("{} wait: it does not read", Bytes(queued))),

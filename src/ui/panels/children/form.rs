@@ -59,7 +59,11 @@ pub(super) const FIELDS: [Field; 16] = [
     text("CPUs", "such as 0,2-3; all of ours where empty"),
     text("limits", "such as nofile=256 core=0 as=1G:2G; soft:hard, or both"),
     text("umask", "octal, such as 022"),
-    choice("at our end", &["it ends", "it goes on"], "when the dashboard ends, however it does"),
+    choice(
+        "at our end",
+        &["it ends", "it goes on"],
+        "when the dashboard ends, however it does; with its daemons, while it lives",
+    ),
     choice("restart", &["never", "on failure", "always"], "0.5 s later, then twice as long, up to 30 s"),
 ];
 

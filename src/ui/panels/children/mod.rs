@@ -98,9 +98,10 @@ impl Panel for Children {
     fn topics(&self) -> Topics {
         match &self.detail {
             Some(detail) => {
-                Topics { system: true, processes: true, waits: true, detail: Some(detail.pid()), ..Topics::default() }
+                let detail = Some(detail.pid());
+                Topics { system: true, processes: true, waits: true, detail, child: self.selected, ..Topics::default() }
             }
-            None => Topics { system: true, ..Topics::default() },
+            None => Topics { system: true, child: self.selected, ..Topics::default() },
         }
     }
 

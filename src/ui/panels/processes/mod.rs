@@ -124,6 +124,7 @@ impl Panel for Processes {
             io: shows("READ/s"),
             detail,
             contention: None,
+            child: None,
         }
     }
 

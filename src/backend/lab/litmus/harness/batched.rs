@@ -47,7 +47,7 @@ enum Source {
 
 impl Batched {
     pub(super) fn new(test: &Test, plan: Plan) -> Result<Self, Fault> {
-        let outputs: Vec<Vec<Register>> = (0..test.threads.len()).map(|thread| observed(test, thread)).collect();
+        let outputs: Vec<Vec<Register>> = (0..test.threads.len()).map(|thread| test.observed_by(thread)).collect();
         let locations = test.locations.len();
         let (spacing, stride, instances) = (plan.spacing, locations * plan.spacing, plan.chunk);
         let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
@@ -154,13 +154,4 @@ impl Batched {
             }
         }
     }
-}
-
-/// The registers of a thread that the condition mentions.
-pub(super) fn observed(test: &Test, thread: usize) -> Vec<Register> {
-    let registers = test.observed.iter().filter_map(|observable| match observable {
-        Observable::Register(of, register) if *of == thread => Some(*register),
-        _ => None,
-    });
-    registers.collect()
 }

@@ -9,6 +9,7 @@
 mod barrier;
 mod batched;
 pub mod cost;
+mod pairing;
 mod perpetual;
 mod plan;
 mod search;
@@ -119,7 +120,7 @@ impl Engine {
 
 /// Why a test cannot run perpetually, where it cannot.
 pub fn not_perpetual(test: &Test) -> Option<&'static str> {
-    Perpetual::permits(test).err()
+    pairing::pairing(test).err()
 }
 
 impl Runner {

@@ -26,10 +26,10 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::batched::observed;
+use super::pairing::{Load, MOST_LOADS, Pairing, pairing};
 use super::plan::Plan;
 use super::tally::Ledger;
-use crate::backend::lab::litmus::ast::{Expression, Location, Observable, Op, Register, Test};
+use crate::backend::lab::litmus::ast::{Expression, Op, Register, Test};
 use crate::backend::lab::litmus::jit::{Body, LINE, Line, Runnable};
 use crate::model::Fault;
 
@@ -39,8 +39,6 @@ use crate::model::Fault;
 const SELDOM: usize = 17;
 /// The most lanes.
 pub(super) const MOST_LANES: usize = 64;
-/// The most loads that a condition may mention.
-const MOST_LOADS: usize = 4;
 
 /// Bodies, log and how to read it.
 #[derive(Debug)]
@@ -65,31 +63,15 @@ pub(super) struct Perpetual {
     states: Vec<(Vec<i32>, bool)>,
 }
 
-/// An observed load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Load {
-    /// Whether the pivot does it.
-    by_pivot: bool,
-    /// Which output of its thread.
-    output: usize,
-    /// Whether the pivot writes what it reads.
-    of_pivot: bool,
-}
-
 impl Perpetual {
-    /// Whether the test can run so; the reason where it cannot.
-    pub(super) fn permits(test: &Test) -> Result<(), &'static str> {
-        analyse(test).map(drop)
-    }
-
     pub(super) fn new(test: &Test, plan: Plan) -> Result<Self, Fault> {
         let (chunk, spacing, lanes) = (plan.chunk, plan.spacing, plan.lanes.clamp(1, MOST_LANES).next_power_of_two());
         let chunk = chunk.next_multiple_of(lanes);
         let lines = test.locations.len() * spacing;
         let stride = if lanes > 1 { lines * LINE } else { 0 };
-        let Analysis { pivot, link, loads, states } = analyse(test)
+        let Pairing { pivot, link, loads, states } = pairing(test)
             .map_err(|why| Fault::new("litmus", format!("{} cannot run perpetually: {why}", test.name)))?;
-        let outputs: Vec<Vec<Register>> = (0..2).map(|thread| observed(test, thread)).collect();
+        let outputs: Vec<Vec<Register>> = (0..2).map(|thread| test.observed_by(thread)).collect();
         let bodies = test.threads.iter().zip(&outputs).map(|(thread, outputs)| {
             let named: Vec<Op> = thread.body.iter().cloned().map(naming_the_iteration).collect();
             let body = Body { ops: &named, registers: thread.registers.len(), outputs, spacing, stride };
@@ -136,7 +118,7 @@ impl Perpetual {
             [a, b] => self.frames(share, [a, b], &mut counts),
             [a, b, c] => self.frames(share, [a, b, c], &mut counts),
             [a, b, c, d] => self.frames(share, [a, b, c, d], &mut counts),
-            // `analyse` lets no other number pass.
+            // `pairing` lets no other number pass.
             _ => (0, 0),
         };
         for ((state, _), count) in self.states.iter().zip(&counts) {
@@ -232,95 +214,6 @@ fn naming_the_iteration(op: Op) -> Op {
         Op::Store { to, order, .. } => Op::Store { to, value: Expression::Iteration, order },
         other => other,
     }
-}
-
-struct Analysis {
-    pivot: usize,
-    link: usize,
-    loads: Vec<Load>,
-    states: Vec<(Vec<i32>, bool)>,
-}
-
-/// Whether a test can run perpetually, from what it does and not from its name.
-fn analyse(test: &Test) -> Result<Analysis, &'static str> {
-    if test.filter.is_some() {
-        return Err("its filter is applied instance by instance");
-    }
-    if test.threads.len() != 2 {
-        return Err("only two threads can be paired by what they read");
-    }
-    let mut writers = vec![None; test.locations.len()];
-    for (thread, body) in test.threads.iter().enumerate() {
-        for op in &body.body {
-            match op {
-                Op::Load { .. } | Op::Fence { .. } => {}
-                Op::Store { to, value: Expression::Constant(value), .. } => {
-                    if *value == test.locations[to.0].initial {
-                        return Err("it stores a location's initial value");
-                    }
-                    if writers[to.0].replace((thread, *value)).is_some() {
-                        return Err("two stores to one location");
-                    }
-                }
-                Op::Store { .. } => return Err("a stored value depends on what was read"),
-                Op::Set { .. } | Op::Modify { .. } | Op::CompareExchange(_) | Op::If { .. } => {
-                    return Err("it does more than load, store a constant, and fence");
-                }
-            }
-        }
-    }
-    let mut loads = Vec::new();
-    let mut values = Vec::new();
-    for observable in &test.observed {
-        let Observable::Register(thread, register) = observable else {
-            return Err("the condition asks for a location's final value");
-        };
-        let location = only_load(test, *thread, *register)?;
-        let (writer, value) = writers[location.0].ok_or("nobody writes what it reads")?;
-        let output = observed(test, *thread).iter().position(|output| output == register).unwrap_or_default();
-        loads.push((*thread, output, writer, program_position(test, *thread, *register)));
-        values.push((test.locations[location.0].initial, value));
-    }
-    if loads.len() > MOST_LOADS {
-        return Err("the condition mentions too many registers");
-    }
-    let links = loads.iter().filter(|(thread, _, writer, _)| thread != writer);
-    let link = links.min_by_key(|(thread, _, _, position)| (*thread, *position));
-    let (pivot, link, ..) = *link.ok_or("no thread reads what the other writes")?;
-    let states = (0..1_usize << loads.len()).map(|bits| {
-        let seen = |load: usize| bits >> (loads.len() - 1 - load) & 1 == 1;
-        let state: Vec<i32> = values
-            .iter()
-            .enumerate()
-            .map(|(load, (missed, value))| if seen(load) { *value } else { *missed })
-            .collect();
-        let holds = test.condition.proposition.holds(&state);
-        (state, holds)
-    });
-    let states = states.collect();
-    let loads = loads.iter().map(|(thread, output, writer, _)| Load {
-        by_pivot: *thread == pivot,
-        output: *output,
-        of_pivot: *writer == pivot,
-    });
-    Ok(Analysis { pivot, link, loads: loads.collect(), states })
-}
-
-/// The location that a register is loaded from, where it is loaded once.
-fn only_load(test: &Test, thread: usize, register: Register) -> Result<Location, &'static str> {
-    let mut from = test.threads[thread].body.iter().filter_map(|op| match op {
-        Op::Load { to, from, .. } if *to == register => Some(*from),
-        _ => None,
-    });
-    match (from.next(), from.next()) {
-        (Some(location), None) => Ok(location),
-        _ => Err("a register of the condition is not loaded exactly once"),
-    }
-}
-
-fn program_position(test: &Test, thread: usize, register: Register) -> usize {
-    let is_it = |op: &Op| matches!(op, Op::Load { to, .. } if *to == register);
-    test.threads[thread].body.iter().position(is_it).unwrap_or_default()
 }
 
 #[cfg(test)]

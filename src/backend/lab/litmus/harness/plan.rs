@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::perpetual::Perpetual;
+use super::pairing::pairing;
 use crate::backend::lab::litmus::ast::Test;
 use crate::backend::lab::litmus::jit::LINE;
 use crate::model::Fault;
@@ -13,7 +13,7 @@ use crate::sys::tsc::Tsc;
 /// What keeps the threads together inside a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Nothing, and no reset either: see [`Perpetual`].
+    /// Nothing, and no reset either.
     Perpetual,
     /// Nothing.
     Free,
@@ -55,7 +55,7 @@ impl Plan {
         let perpetual = Plan::perpetual(1 << 13, 1, 16);
         let free = Plan::new(Pace::Free, 1 << 11, 1);
         Ok(match strategy {
-            Strategy::Auto if Perpetual::permits(test).is_ok() => perpetual,
+            Strategy::Auto if pairing(test).is_ok() => perpetual,
             Strategy::Auto | Strategy::Batched => free,
             Strategy::Perpetual => perpetual,
             Strategy::Timebase if !cpus => {

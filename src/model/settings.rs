@@ -60,7 +60,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// Where it is something else.
     pub fn switch(&self, field: &str) -> Result<Option<bool>, Fault> {
-        self.read(field, "true or false", |value| value.as_bool())
+        self.read(field, "true or false", DeValue::as_bool)
     }
 
     /// The texts in this field; none where it is not there.

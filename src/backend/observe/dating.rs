@@ -48,7 +48,8 @@ pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option
     last_ran_by(started, source, |source| source.once(&directory.file("sched")).ok().and_then(exec_start))
 }
 
-/// What is told of a task at one time.
+/// What is told of a task at one time. `switches` alone does not say that it sleeps:
+/// one that has just got a CPU has as many as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastRun {
     /// As [`last_ran`].
@@ -56,6 +57,14 @@ pub struct LastRun {
     /// How often it gave a CPU up or lost it. Of one that sleeps that is never less
     /// than how often it got one (`schedstat`), which is counted at fewer occasions.
     pub switches: Option<u64>,
+}
+
+impl LastRun {
+    /// Whether it has certainly not had a CPU since then, however the clocks of two
+    /// CPUs may differ.
+    pub fn is_before(&self, then: Nanos) -> bool {
+        self.at.is_some_and(|at| at + least_distance(clock::monotonic()) < then)
+    }
 }
 
 /// The same of a thread of the process whose directory of threads is open: the

@@ -129,7 +129,7 @@ pub fn at_call(
                     return None;
                 }
             }
-            _ => return None,
+            FlowControl::XbeginXabortXend => return None,
         }
         for way in ways {
             let merged = match known.get(&way) {
@@ -164,10 +164,10 @@ fn table_of_cases(memory: &Memory<'_>, known: &HashMap<u64, Origins>, jump: &Ins
     let Some(Origin::Made(sum, 0)) = register(jump.ip(), jump.op0_register()) else { return None };
     let sum = memory.instruction(sum).filter(|sum| sum.mnemonic() == Mnemonic::Add)?;
     let parts = [sum.op0_register(), sum.op1_register()].map(|part| register(sum.ip(), part));
-    let (table, load) = match parts {
-        [Some(Origin::Number(table)), Some(Origin::Made(load, 0))]
-        | [Some(Origin::Made(load, 0)), Some(Origin::Number(table))] => (table, load),
-        _ => return None,
+    let ([Some(Origin::Number(table)), Some(Origin::Made(load, 0))]
+    | [Some(Origin::Made(load, 0)), Some(Origin::Number(table))]) = parts
+    else {
+        return None;
     };
     let load = memory.instruction(load).filter(|load| load.mnemonic() == Mnemonic::Movsxd)?;
     let begins = register(load.ip(), load.memory_base()) == Some(Origin::Number(table));

@@ -89,10 +89,8 @@ impl Surveyor {
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
                 && let Some(directory) = tasks.of(&self.source, id.pid)
             {
-                let ran = seen.ran.unwrap_or_else(|| {
-                    last_run_in(directory, id.tid, seen.started, &mut self.source).and_then(|run| run.at)
-                });
-                Arc::make_mut(wait).since = ran;
+                let ran = seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source));
+                Arc::make_mut(wait).since = ran.and_then(|run| run.at);
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());

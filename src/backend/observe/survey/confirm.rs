@@ -93,10 +93,9 @@ impl Surveyor {
             return false;
         };
         if undated && !seen.kernel {
-            let run = last_run_in(tasks, id.tid, seen.started, &mut self.source);
-            seen.ran = run.map(|run| run.at);
-            // It was blocked then, and had given a CPU up at least as often as it got one.
-            if run.and_then(|run| run.switches) == Some(before) {
+            seen.ran = last_run_in(tasks, id.tid, seen.started, &mut self.source);
+            // It had given a CPU up as often as it had got one before, and has none now.
+            if seen.ran.is_some_and(|run| run.switches == Some(before) && run.is_before(self.began)) {
                 return true;
             }
         }

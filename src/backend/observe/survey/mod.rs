@@ -53,6 +53,7 @@ pub struct Surveyor {
     /// hangs.
     progress: Arc<Progress>,
     abandoned: Option<Abandoned>,
+    began: Nanos,
 }
 
 impl Surveyor {
@@ -65,6 +66,7 @@ impl Surveyor {
             unreadable: Vec::new(),
             progress: Arc::default(),
             abandoned: None,
+            began: Nanos::ZERO,
         }
     }
 
@@ -121,7 +123,8 @@ impl Surveyor {
         self.source.world.thorough(false);
         self.source.world.vouch();
         self.source.world.begin_scan();
-        clock::monotonic()
+        self.began = clock::monotonic();
+        self.began
     }
 
     /// Reads these processes, and those of whoever their threads wait for.

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::Surveyor;
 use crate::backend::observe::blocked::call_in;
+use crate::backend::observe::dating::LastRun;
 use crate::backend::observe::faults::explain;
 use crate::backend::observe::parse::{self, Stat};
 use crate::backend::observe::privilege::{advice, may_trace};
@@ -34,8 +35,8 @@ pub(super) struct Seen {
     pub(super) lock: Option<Around>,
     pub(super) wait: Option<Arc<Wait>>,
     pub(super) settled: bool,
-    /// When it ran last, if it is known whether that is told.
-    pub(super) ran: Option<Option<Nanos>>,
+    /// What the second reading told of when it ran last.
+    pub(super) ran: Option<LastRun>,
 }
 
 impl Seen {

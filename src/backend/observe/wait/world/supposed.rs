@@ -12,9 +12,13 @@ const STEPS: usize = 2_000;
 /// And so many frames are looked at.
 const FRAMES: usize = 8;
 
+/// What happens next if memory holds these numbers (address, number, bytes), until
+/// the word at this address has been come to twice.
+type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64) -> Outcome + 's;
+
 /// A blocked thread that can be asked.
 pub(in crate::backend::observe::wait) struct Supposed<'s> {
-    ask: &'s dyn Fn(&[(u64, u64, usize)], u64) -> Outcome,
+    ask: &'s Ask<'s>,
 }
 
 impl Supposed<'_> {

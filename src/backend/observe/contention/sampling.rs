@@ -1,7 +1,7 @@
 //! Contention by readings of `/proc`, where the scheduler's events cannot be had.
 //!
 //! ```text
-//! reading      │   │   │   │   │   │       every few milliseconds, at most 3 % of a CPU
+//! reading      │   │   │   │   │   │       every few milliseconds, at most 3 % of a CPU and stacks
 //! thread   ════╪───╪───╪═══╪═─═╪═══╪═─     ═ runs   ─ waits
 //!              .   x   x   .   .   .       seen waiting: its time since the reading before is counted
 //! ```
@@ -34,7 +34,7 @@ const LONGEST: Nanos = Nanos(250_000_000);
 /// The share of a CPU that readings may take: one in so many.
 const SHARE: u64 = 33;
 /// So many stacks are looked at between two ends of a second.
-const STACKS: u32 = 200;
+const STACKS: u32 = 100;
 
 /// A thread in a wait, as it was seen last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub(super) struct Sampling {
     due: Nanos,
     interval: Nanos,
     stacks: u32,
+    spent_on_stacks: Nanos,
     refused: Option<Errno>,
     switches: Option<u64>,
     /// Blocks since the beginning, and waits that were seen.
@@ -82,11 +83,12 @@ impl Sampling {
             self.look(reader, tid, before.remove(&tid), passed);
         }
         self.threads = threads;
-        let cost = clock::thread_cpu().since(spent);
+        // What the looks at stacks cost is no reason to look at the threads less often.
+        let cost = clock::thread_cpu().since(spent + std::mem::take(&mut self.spent_on_stacks));
         let interval = Nanos(cost.0 * SHARE).max(SHORTEST).min(LONGEST);
-        // Slowly: one dear reading is no reason to look away.
-        self.interval =
-            if self.interval == Nanos::ZERO { interval } else { Nanos((self.interval.0 * 7 + interval.0) / 8) };
+        // Slowly: one dear reading, as the first is, which learns the names, is no
+        // reason to look away.
+        self.interval = Nanos((self.interval.max(SHORTEST).0 * 7 + interval.0) / 8);
         // Out of step with whatever the target does: between half and one and a half.
         let spread = Nanos(self.interval.0 / 2 + began.0 % self.interval.0.max(1));
         self.due = Nanos(began.0 + spread.0);
@@ -125,7 +127,9 @@ impl Sampling {
         }
         if !same && self.stacks < STACKS {
             self.stacks += 1;
+            let before = clock::thread_cpu();
             self.ask(reader, (tid, &seen), word, (arguments, place));
+            self.spent_on_stacks = self.spent_on_stacks + clock::thread_cpu().since(before);
         }
         self.seen.insert(tid, (seen, word));
     }

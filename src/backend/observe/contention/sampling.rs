@@ -129,7 +129,7 @@ impl Sampling {
             self.stacks += 1;
             let before = clock::thread_cpu();
             self.ask(reader, (tid, &seen), word, (arguments, place));
-            self.spent_on_stacks = self.spent_on_stacks + clock::thread_cpu().since(before);
+            self.spent_on_stacks += clock::thread_cpu().since(before);
         }
         self.seen.insert(tid, (seen, word));
     }

@@ -7,9 +7,11 @@
 //! ```text
 //! cargo bench --bench latency [-- --program FILE]
 //! ```
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 mod crowd;
+#[path = "pty/eye.rs"]
+mod eye;
 #[expect(dead_code, reason = "other benches use more of it")]
 mod pty;
 
@@ -18,13 +20,15 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crowd::Crowd;
+use eye::Eye;
 use pty::{Pty, rows_in_use};
-use vt100::{Color, Screen};
 
 const KEYS: usize = 300;
 const STARTS: usize = 20;
 const DOWN: &str = "\x1b[B";
 const UP: &str = "\x1b[A";
+/// A column near the right edge of the table.
+const EDGE: u16 = 190;
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
@@ -95,60 +99,18 @@ fn keys(program: &PathBuf, refresh: &str, words: &str, limit: f64) {
     terminal.send("N").unwrap();
     terminal.send(DOWN).unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    let mut eye = Eye::new();
+    let mut eye = Eye::on(&terminal, 200, 60);
     let mut waits = Vec::with_capacity(KEYS);
     for n in 0..KEYS {
         // Not in step with the refreshes.
         std::thread::sleep(Duration::from_millis(11 + (n as u64 * 7) % 30));
-        let before = eye.look(&terminal);
+        let before = eye.selected(EDGE);
         let sent = Instant::now();
         terminal.send(if n % 2 == 0 { DOWN } else { UP }).unwrap();
-        let seen = eye.wait_for_other(before, &terminal).expect("the selection moves");
+        let seen = eye.until_other(before, EDGE);
         waits.push(seen.saturating_duration_since(sent));
     }
     show(words, waits, Some((99, limit)));
-}
-
-/// Reads the screen piece by piece, and sees which row is selected.
-struct Eye {
-    parser: vt100::Parser,
-    pieces: usize,
-}
-
-impl Eye {
-    fn new() -> Self {
-        let cells = |n| std::num::NonZeroU16::new(n).unwrap();
-        Eye { parser: vt100::Parser::new(cells(60), cells(200), 0), pieces: 0 }
-    }
-
-    /// The selected row as things stand.
-    fn look(&mut self, terminal: &Pty) -> Option<u16> {
-        while self.next(terminal, Duration::ZERO).is_some() {}
-        selected(self.parser.screen())
-    }
-
-    /// When another row was selected.
-    fn wait_for_other(&mut self, before: Option<u16>, terminal: &Pty) -> Option<Instant> {
-        loop {
-            let at = self.next(terminal, Duration::from_secs(5))?;
-            if selected(self.parser.screen()).is_some_and(|row| Some(row) != before) {
-                return Some(at);
-            }
-        }
-    }
-
-    fn next(&mut self, terminal: &Pty, limit: Duration) -> Option<Instant> {
-        let (at, bytes) = terminal.piece(self.pieces, limit)?;
-        self.pieces += 1;
-        self.parser.process(&bytes);
-        Some(at)
-    }
-}
-
-/// The row of the table that has a background of its own from edge to edge.
-fn selected(screen: &Screen) -> Option<u16> {
-    let coloured = |row: u16, column| screen.cell(row, column).is_some_and(|c| c.bgcolor() != Color::Default);
-    (3..59).find(|row| coloured(*row, 3) && coloured(*row, 190))
 }
 
 fn show(words: &str, mut times: Vec<Duration>, limit: Option<(usize, f64)>) {

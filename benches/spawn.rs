@@ -12,6 +12,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+#[path = "pty/eye.rs"]
+mod eye;
 #[expect(dead_code, reason = "other benches use more of it")]
 mod pty;
 
@@ -22,6 +24,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use eye::Eye;
 use pty::Pty;
 use syncscope::backend::children::Supervisor;
 use syncscope::backend::outlet::{Inlet, outlet};
@@ -30,7 +33,6 @@ use syncscope::model::Stamped;
 use syncscope::model::child::{ChildSpec, ChildState, ChildView, Children};
 use syncscope::sys::spawn::{self, Spawn};
 use syncscope::sys::{heap, reap};
-use vt100::{Color, Screen};
 
 const ROUNDS: usize = 400;
 /// So many times for what is far dearer.
@@ -192,24 +194,23 @@ fn panel() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
     command.args(["run", "--labs", "off", "--"]).arg(std::env::current_exe().unwrap()).arg(WRITER);
     let terminal = Pty::start(&mut command, COLUMNS, ROWS).unwrap();
-    let mut eye = Eye { parser: vt100::Parser::new(cells(ROWS), cells(COLUMNS), 0), pieces: 0 };
-    eye.until(&terminal, |screen| screen.contents().contains("1 of 1 alive"));
+    let mut eye = Eye::on(&terminal, COLUMNS, ROWS);
+    eye.until(|screen| screen.contents().contains("1 of 1 alive"));
     std::thread::sleep(Duration::from_secs(2));
     let process = terminal.child.id().to_string();
     let before = resident(&process);
     for gathered in (10..=CROWD).step_by(10) {
         terminal.send(&"R".repeat(if gathered == 10 { 9 } else { 10 })).unwrap();
-        eye.until(&terminal, |screen| screen.contents().contains(&format!("{gathered} of {gathered} alive")));
+        eye.until(|screen| screen.contents().contains(&format!("{gathered} of {gathered} alive")));
     }
     std::thread::sleep(Duration::from_secs(5));
     let (mut waits, mut most): (Vec<f64>, f64) = (Vec::new(), 0.0);
     for n in 0..300 {
         std::thread::sleep(Duration::from_millis(20 + (n * 7) % 30));
-        eye.look(&terminal);
-        let row = selected(eye.parser.screen());
+        let row = eye.selected(IN_LIST);
         let asked = Instant::now();
         terminal.send(if n % 2 == 0 { "\x1b[B" } else { "\x1b[A" }).unwrap();
-        let seen = eye.until(&terminal, |screen| selected(screen).is_some_and(|now| Some(now) != row));
+        let seen = eye.until_other(row, IN_LIST);
         waits.push(seen.saturating_duration_since(asked).as_secs_f64() * 1e3);
         most = most.max(resident(&process) - before);
     }
@@ -229,44 +230,8 @@ fn panel() {
 
 const COLUMNS: u16 = 120;
 const ROWS: u16 = 40;
-
-fn cells(n: u16) -> std::num::NonZeroU16 {
-    std::num::NonZeroU16::new(n).unwrap()
-}
-
-/// Reads the screen piece by piece.
-struct Eye {
-    parser: vt100::Parser,
-    pieces: usize,
-}
-
-impl Eye {
-    fn look(&mut self, terminal: &Pty) {
-        while self.next(terminal, Duration::ZERO).is_some() {}
-    }
-
-    /// When the screen was as `is` wants it.
-    fn until(&mut self, terminal: &Pty, is: impl Fn(&Screen) -> bool) -> Instant {
-        let mut at = Instant::now();
-        while !is(self.parser.screen()) {
-            at = self.next(terminal, Duration::from_secs(20)).unwrap();
-        }
-        at
-    }
-
-    fn next(&mut self, terminal: &Pty, limit: Duration) -> Option<Instant> {
-        let (at, bytes) = terminal.piece(self.pieces, limit)?;
-        self.pieces += 1;
-        self.parser.process(&bytes);
-        Some(at)
-    }
-}
-
-/// The row of the list that has a background of its own.
-fn selected(screen: &Screen) -> Option<u16> {
-    let coloured = |row: u16, column| screen.cell(row, column).is_some_and(|c| c.bgcolor() != Color::Default);
-    (2..ROWS - 1).find(|row| coloured(*row, 3) && coloured(*row, 20))
-}
+/// A column of the list of children.
+const IN_LIST: u16 = 20;
 
 fn costs() {
     let janitor = janitor::ensure().unwrap();

@@ -1,25 +1,14 @@
 //! Waits in programs whose functions have no names: what their code would do next tells.
 
-use syncscope::model::wait::{Certainty, Holder, WaitKind};
+use syncscope::model::wait::{Holder, WaitKind};
 
 use crate::target::{Target, settled};
+use crate::threads::{STD_WAITS, std_wait};
 
 const STATIC: &[&str] = &["-pthread", "-O2", "-static", "-s"];
 
 #[test]
 fn waits_of_rusts_standard_library_are_told_apart_without_symbols() {
-    let kinds = [
-        ("mutex", WaitKind::RustMutex),
-        ("condvar", WaitKind::RustCondvar),
-        ("condvar_timed", WaitKind::RustCondvar),
-        ("park", WaitKind::RustPark),
-        ("recv", WaitKind::RustPark),
-        ("barrier", WaitKind::RustCondvar),
-        ("once", WaitKind::RustOnce),
-        ("read", WaitKind::RustRwlockRead),
-        ("write", WaitKind::RustRwlockWrite),
-        ("write_readers", WaitKind::RustRwlockWrite),
-    ];
     let builds: [&[&str]; 4] = [
         &["-Cstrip=symbols", "-Copt-level=0"],
         &["-Cstrip=symbols", "-Copt-level=3"],
@@ -27,13 +16,12 @@ fn waits_of_rusts_standard_library_are_told_apart_without_symbols() {
         &["-Cstrip=symbols", "-Copt-level=2", "-Ctarget-feature=+crt-static"],
     ];
     for options in builds {
-        let targets = kinds.map(|(name, kind)| (Target::program("std_locks.rs", options, &[name]), name, kind));
+        // All at once: each takes a while to settle.
+        let kinds = STD_WAITS.into_iter().chain([("mutex", WaitKind::RustMutex)]);
+        let targets: Vec<_> =
+            kinds.map(|(name, kind)| (Target::program("std_locks.rs", options, &[name]), name, kind)).collect();
         for (mut target, name, kind) in targets {
-            let [_, waiter, address] = target.numbers();
-            let wait = target.wait_of(waiter as i32, kind);
-            assert!(wait.holders.is_empty() && !wait.orphaned && wait.partial, "{wait:#?}");
-            assert_eq!((wait.timed, wait.certainty), (name.ends_with("timed"), Certainty::Derived), "{wait:#?}");
-            assert!(address == 0 || wait.address == Some(address), "{name}: {wait:#?}");
+            let wait = std_wait(&mut target, name, kind);
             assert!(wait.evidence[0].starts_with("by its code"), "{wait:#?}");
         }
     }

@@ -108,27 +108,34 @@ fn what_nobody_holds_is_named_without_a_holder() {
     }
 }
 
+/// What `std_locks.rs` can be made to wait for, but for a mutex.
+pub(crate) const STD_WAITS: [(&str, WaitKind); 9] = [
+    ("condvar", WaitKind::RustCondvar),
+    ("condvar_timed", WaitKind::RustCondvar),
+    ("park", WaitKind::RustPark),
+    ("recv", WaitKind::RustPark),
+    ("barrier", WaitKind::RustCondvar),
+    ("once", WaitKind::RustOnce),
+    ("read", WaitKind::RustRwlockRead),
+    ("write", WaitKind::RustRwlockWrite),
+    ("write_readers", WaitKind::RustRwlockWrite),
+];
+
+/// What such a program waits for, which is so however it was recognised.
+pub(crate) fn std_wait(target: &mut Target, name: &str, kind: WaitKind) -> Wait {
+    let [_, waiter, address] = target.numbers();
+    let wait = target.wait_of(waiter as i32, kind);
+    assert!(wait.holders.is_empty() && !wait.orphaned && wait.partial, "{wait:#?}");
+    assert_eq!((wait.timed, wait.certainty), (name.ends_with("timed"), Certainty::Derived), "{wait:#?}");
+    assert!(address == 0 || wait.address == Some(address), "{name}: {wait:#?}");
+    wait
+}
+
 #[test]
 fn waits_of_the_standard_library_are_told_apart() {
-    let kinds = [
-        ("condvar", WaitKind::RustCondvar),
-        ("condvar_timed", WaitKind::RustCondvar),
-        ("park", WaitKind::RustPark),
-        ("recv", WaitKind::RustPark),
-        ("barrier", WaitKind::RustCondvar),
-        ("once", WaitKind::RustOnce),
-        ("read", WaitKind::RustRwlockRead),
-        ("write", WaitKind::RustRwlockWrite),
-        ("write_readers", WaitKind::RustRwlockWrite),
-    ];
     for level in ["-Copt-level=0", "-Copt-level=3"] {
-        for (name, kind) in kinds {
-            let mut target = Target::program("std_locks.rs", &[level], &[name]);
-            let [_, waiter, address] = target.numbers();
-            let wait = target.wait_of(waiter as i32, kind);
-            assert!(wait.holders.is_empty() && !wait.orphaned && wait.partial, "{wait:#?}");
-            assert_eq!(wait.timed, name.ends_with("timed"), "{wait:#?}");
-            assert!(address == 0 || wait.address == Some(address), "{wait:#?}");
+        for (name, kind) in STD_WAITS {
+            let wait = std_wait(&mut Target::program("std_locks.rs", &[level], &[name]), name, kind);
             let says = |text: &str| wait.evidence.iter().any(|line| line.contains(text));
             match name {
                 "read" | "write" => assert!(says("a writer holds it"), "{wait:#?}"),

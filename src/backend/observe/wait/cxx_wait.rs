@@ -14,7 +14,7 @@
 use super::futex::{FutexCall, Operation, route};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::demangle::readable;
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 /// So many of the innermost functions are looked at.
 const DEPTH: usize = 12;
@@ -59,9 +59,7 @@ impl Decoder for CxxWait {
         if !world.still_there(facts) {
             return None;
         }
-        let mut wait = call.wait(WaitKind::CxxWait, format!("{what} in {}", world.place(facts.pid, call.address)));
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
+        let mut wait = call.ownerless(WaitKind::CxxWait, what, call.address, facts.pid, world);
         wait.evidence.push(format!("in {}, futex value {:#x}", readable(function), call.value));
         wait.evidence.push(route(&site));
         wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());

@@ -6,10 +6,10 @@
 //!            | 0x80 private to the process   | 0x100 time-out on the real-time clock
 //! ```
 
-use super::glibc_nameless::is_library;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::stack::CallSite;
+use crate::model::Pid;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 const PRIVATE: u64 = 0x80;
@@ -69,6 +69,21 @@ impl FutexCall {
         wait.timed = self.timed;
         wait
     }
+
+    /// A wait for something at `start` that stores nobody who must act, as far as the
+    /// code and the fields tell.
+    pub(super) fn ownerless(&self, kind: WaitKind, what: &str, start: u64, of: Pid, world: &mut World) -> Wait {
+        let mut wait = self.wait(kind, format!("{what} in {}", world.place(of, start)));
+        wait.address = Some(start);
+        wait.partial = true;
+        wait.certainty = Certainty::Derived;
+        wait
+    }
+}
+
+/// Whether a file is a C library of its own.
+pub(super) fn is_library(file: &str) -> bool {
+    file.rsplit('/').next().is_some_and(|name| name.starts_with("libc"))
 }
 
 /// A futex of unknown make.

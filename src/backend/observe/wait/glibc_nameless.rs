@@ -13,16 +13,12 @@
 //! The look-alikes: the same bytes where the code does something else; the program's own
 //! futexes.
 
-use super::futex::{FutexCall, Operation, route};
-use super::world::Supposed;
+use super::futex::{FutexCall, Operation, is_library, route};
+use super::pthread_sync::who_acts;
+use super::world::{BY_CODE, Supposed};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Outcome, THREAD};
-use crate::model::wait::{Certainty, Wait, WaitKind};
-
-/// Whether a file is a C library of its own.
-pub(super) fn is_library(file: &str) -> bool {
-    file.rsplit('/').next().is_some_and(|name| name.starts_with("libc"))
-}
+use crate::model::wait::{Wait, WaitKind};
 
 /// Whether the thread would take a mutex as glibc does, if its word held 0.
 pub(super) fn takes_mutex(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> bool {
@@ -76,18 +72,11 @@ impl Decoder for GlibcNameless {
         if !world.still_there(facts) {
             return None;
         }
-        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, start)));
-        wait.address = Some(start);
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
-        wait.evidence.push(format!("by its code, for want of symbols: {next}"));
+        let mut wait = call.ownerless(kind, what, start, facts.pid, world);
+        wait.evidence.push(format!("{BY_CODE}: {next}"));
         wait.evidence.push(format!("futex at +{}, value {}", call.address - start, call.value));
         wait.evidence.push(route(&site));
-        let who = match kind {
-            WaitKind::PthreadOnce => "it does not store which thread runs the initialisation",
-            _ => "nobody holds it: whoever acts next cannot be told",
-        };
-        wait.evidence.push(who.to_owned());
+        wait.evidence.push(who_acts(kind).to_owned());
         Some(wait)
     }
 }

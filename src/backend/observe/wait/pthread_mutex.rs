@@ -16,7 +16,7 @@
 //! call `syscall` themselves, a barrier's bytes, `std::atomic::wait` on a 2,
 //! musl's locks.
 
-use super::futex::{FutexCall, Operation, route};
+use super::futex::{FutexCall, Operation, is_library, route};
 use super::owner::{Dead, name};
 use super::{Decoder, Facts, World, glibc_nameless};
 use crate::backend::observe::target::stack::CallSite;
@@ -103,7 +103,7 @@ impl Decoder for PthreadMutex {
         }
         // Where the program's own code is in the same file as glibc's, and neither has names.
         let nameless = site.at.name().is_empty() && site.caller().is_some_and(|code| code.name().is_empty());
-        if nameless && !glibc_nameless::is_library(&site.at.file) && !glibc_nameless::takes_mutex(facts, world, &call) {
+        if nameless && !is_library(&site.at.file) && !glibc_nameless::takes_mutex(facts, world, &call) {
             return None;
         }
         let mut wait = call.wait(WaitKind::PthreadMutex, resource(facts, world, &call));

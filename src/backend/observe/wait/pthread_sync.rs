@@ -15,7 +15,7 @@ use super::futex::{FutexCall, Operation, route};
 use super::{Decoder, Facts, World, glibc};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::CallSite;
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 /// A thread that waits in one of them.
 #[derive(Debug)]
@@ -64,10 +64,7 @@ impl Decoder for PthreadSync {
         if !world.still_there(facts) {
             return None;
         }
-        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, start)));
-        wait.address = Some(start);
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
+        let mut wait = call.ownerless(kind, what, start, facts.pid, world);
         let function = function.trim_end_matches("_slow");
         wait.evidence.push(format!("in {function}, futex at +{}, value {}", call.address - start, call.value));
         if kind == WaitKind::PthreadBarrier
@@ -77,12 +74,16 @@ impl Decoder for PthreadSync {
         }
         wait.evidence.push(route(&site));
         wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
-        let who = match kind {
-            WaitKind::PthreadOnce => "it does not store which thread runs the initialisation",
-            _ => "nobody holds it: whoever acts next cannot be told",
-        };
-        wait.evidence.push(who.to_owned());
+        wait.evidence.push(who_acts(kind).to_owned());
         Some(wait)
+    }
+}
+
+/// What is known of who ends such a wait.
+pub(super) fn who_acts(kind: WaitKind) -> &'static str {
+    match kind {
+        WaitKind::PthreadOnce => "it does not store which thread runs the initialisation",
+        _ => "nobody holds it: whoever acts next cannot be told",
     }
 }
 

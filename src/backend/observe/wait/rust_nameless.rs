@@ -15,25 +15,19 @@
 //! The look-alikes: a C program that does the same, which has nothing of Rust's library
 //! in it; a lock of the program's own, which waits by another operation.
 
-use super::futex::{FutexCall, Operation, route};
-use super::glibc_nameless::is_library;
-use super::world::Supposed;
+use super::futex::{FutexCall, Operation, is_library, route};
+use super::rust_sync::{COUNT, PARKED, tell_state};
+use super::world::{BY_CODE, Supposed};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Event, Outcome};
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::Pid;
-use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+use crate::model::wait::{Wait, WaitKind};
 
 /// `FUTEX_BITSET_MATCH_ANY`: what std hands over as the bits that it waits for.
 const ANY: u64 = 0xffff_ffff;
-/// 30 bits: all set, a writer; else how many readers.
-const COUNT: u32 = (1 << 30) - 1;
 /// All but the bits of those who wait.
 const WRITER: u64 = COUNT as u64;
-const PARKED: u32 = u32::MAX;
-
-/// How the evidence begins.
-const BY_CODE: &str = "by its code, for want of symbols";
 
 /// With which number in its word a lock that was recognised by the code of who waits for
 /// it would be taken: address, number, bytes; `None` for any other wait.
@@ -105,26 +99,10 @@ impl Decoder for RustNameless {
         if !world.still_there(facts) {
             return None;
         }
-        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, lock)));
-        wait.address = Some(lock);
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
+        let mut wait = call.ownerless(kind, what, lock, facts.pid, world);
         wait.evidence.push(format!("{BY_CODE}: {next}"));
         wait.evidence.push(route(&site));
-        if matches!(kind, WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite) {
-            wait.mode = Mode::All;
-        }
-        wait.evidence.push(match kind {
-            WaitKind::RustMutex => {
-                format!("mutex word = {state} (locked and waited for); it does not say who holds it")
-            }
-            WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite => match state & COUNT {
-                COUNT => "a writer holds it; the lock does not store which thread".to_owned(),
-                0 => "nobody holds it: it is changing hands".to_owned(),
-                count => format!("{count} readers hold it; the lock does not store which threads"),
-            },
-            _ => format!("futex value {}; who must act is not stored", call.value),
-        });
+        tell_state(&mut wait, state, &call);
         Some(wait)
     }
 }

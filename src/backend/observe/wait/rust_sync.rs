@@ -16,10 +16,12 @@
 use super::futex::{FutexCall, Operation, route};
 use super::rust::std_caller;
 use super::{Decoder, Facts, World};
-use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+use crate::model::wait::{Mode, Wait, WaitKind};
 
-const COUNT: u32 = (1 << 30) - 1;
-const PARKED: u32 = u32::MAX;
+/// 30 bits of an `RwLock`: all set, a writer; else how many readers.
+pub(super) const COUNT: u32 = (1 << 30) - 1;
+/// What the word of a thread holds while it is parked.
+pub(super) const PARKED: u32 = u32::MAX;
 
 /// A thread that waits in Rust's standard library, other than for a mutex.
 #[derive(Debug)]
@@ -60,23 +62,29 @@ impl Decoder for RustSync {
         if !world.still_there(facts) {
             return None;
         }
-        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, lock)));
-        wait.address = Some(lock);
-        wait.partial = true;
-        wait.certainty = Certainty::Derived;
+        let mut wait = call.ownerless(kind, what, lock, facts.pid, world);
         wait.evidence.push(route(&site));
-        if matches!(kind, WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite) {
+        tell_state(&mut wait, state, &call);
+        Some(wait)
+    }
+}
+
+/// What the word of a lock says, or that nothing says who must act.
+pub(super) fn tell_state(wait: &mut Wait, state: u32, call: &FutexCall) {
+    wait.evidence.push(match wait.kind {
+        WaitKind::RustMutex => {
+            format!("mutex word = {state} (locked and waited for); it does not say who holds it")
+        }
+        WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite => {
             wait.mode = Mode::All;
-            wait.evidence.push(match state & COUNT {
+            match state & COUNT {
                 COUNT => "a writer holds it; the lock does not store which thread".to_owned(),
                 0 => "nobody holds it: it is changing hands".to_owned(),
                 count => format!("{count} readers hold it; the lock does not store which threads"),
-            });
-        } else {
-            wait.evidence.push(format!("futex value {}; who must act is not stored", call.value));
+            }
         }
-        Some(wait)
-    }
+        _ => format!("futex value {}; who must act is not stored", call.value),
+    });
 }
 
 /// What the waiting function of std (mangled) waits for.

@@ -4,11 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::draw_lines;
 use crate::model::litmus::{Instruction, LitmusProgress, ThreadView};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 /// Lines of the longest body; one where nothing has been assembled yet.
 pub(super) fn height(progress: &LitmusProgress) -> usize {
@@ -22,11 +21,12 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress
     let threads = &progress.test.threads;
     if threads.iter().all(|thread| thread.code.is_empty()) {
         let line = Line::styled("nothing yet: it is assembled when it starts", look.style(Role::Dim));
-        return draw_lines(screen, inside, [line]);
+        rows::draw(screen, inside, [line]);
+        return;
     }
     let columns = Layout::horizontal(threads.iter().map(|_| Constraint::Fill(1))).spacing(2).split(inside);
     for (thread, column) in threads.iter().zip(columns.iter()) {
-        draw_lines(screen, *column, body(thread).map(|line| instruction(line, usize::from(column.width), look)));
+        rows::draw(screen, *column, body(thread).map(|line| instruction(line, usize::from(column.width), look)));
     }
 }
 

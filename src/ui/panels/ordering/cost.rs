@@ -6,12 +6,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::draw_lines;
 use crate::backend::lab::litmus::harness::cost::{Cost, measure};
 use crate::model::Fault;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 /// The costs, which a thread of their own measures.
 #[derive(Clone, Debug)]
@@ -44,7 +43,7 @@ impl Costs {
             Some(Err(fault)) => vec![Line::styled(fault.to_string(), look.style(Role::Danger))],
             Some(Ok(costs)) => table(costs, usize::from(inside.width), look),
         };
-        draw_lines(screen, inside, lines);
+        rows::draw(screen, inside, lines);
     }
 }
 

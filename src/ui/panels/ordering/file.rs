@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{Ordering, draw_lines};
+use super::Ordering;
 use crate::backend::Command;
 use crate::backend::lab::litmus::library;
 use crate::model::Fault;
@@ -13,7 +13,7 @@ use crate::model::litmus::{LitmusSpec, SavedTest};
 use crate::model::text::visible;
 use crate::ui::panels::{Effect, Look, Reaction};
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 impl Ordering {
     /// Shows the test in a file, and again whenever it is saved.
@@ -82,7 +82,7 @@ pub(super) fn draw_broken(screen: &mut Frame<'_>, area: Rect, fault: &Fault, loo
     let mut lines = text::wrap(&sentence, usize::from(area.width).max(1));
     lines.truncate(usize::from(area.height / 4));
     let height = lines.len() as u16;
-    draw_lines(screen, area, lines.into_iter().map(|line| Line::styled(line, look.style(Role::Danger))));
+    rows::draw(screen, area, lines.into_iter().map(|line| Line::styled(line, look.style(Role::Danger))));
     Rect { y: area.y + height, height: area.height - height, ..area }
 }
 
@@ -93,5 +93,5 @@ pub(super) fn draw_written(screen: &mut Frame<'_>, area: Rect, spec: &LitmusSpec
     let inside = frame::draw(screen, area, "As written", note, look.theme);
     let line =
         |line: &str| Line::styled(text::fit(&visible(line.as_bytes()), inside.width.into()), look.style(Role::Text));
-    draw_lines(screen, inside, text.lines().map(line));
+    rows::draw(screen, inside, text.lines().map(line));
 }

@@ -18,6 +18,7 @@ mod acts;
 mod code;
 mod cost;
 mod diagram;
+mod draw;
 mod file;
 mod graph;
 mod outcomes;
@@ -31,11 +32,11 @@ use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::layout::Rect;
 
 use self::acts::{Act, KEYS};
-use self::file::{draw_broken, draw_written, with};
+use self::draw::draw_fault;
+use self::file::{draw_broken, with};
 use self::picker::{Picked, Picker};
 use self::why::Asked;
 use super::{Effect, Info, Look, Panel, Reaction};
@@ -50,8 +51,6 @@ use crate::model::sorting;
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
-use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -374,74 +373,6 @@ impl Panel for Ordering {
     fn on_open(&mut self, _pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {
         self.picker = None;
         Vec::new()
-    }
-}
-
-impl Ordering {
-    fn draw_whole(&self, screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, look: &Look<'_>) {
-        let lines = program::height(&progress.test) as u16 + 3;
-        let program = lines.min(area.height / 2);
-        let below = area.height - program;
-        let wide = area.width >= 104;
-        let rows = outcomes::height(progress) as u16 + 2;
-        let code_rows = self.costs.as_ref().map_or(code::height(progress), cost::Costs::height) as u16 + 2;
-        let strip = if below >= rows.max(12) + code_rows.min(8) { code_rows.min(below - rows.max(12)) } else { 0 };
-        let [top, middle, bottom] =
-            Layout::vertical([Constraint::Length(program), Constraint::Min(6), Constraint::Length(strip)]).areas(area);
-        program::draw(screen, top, progress, self.cursor, &self.spec, look);
-        let rest = Rect { height: middle.height + bottom.height, ..middle };
-        match self.lower {
-            Lower::Figures => {}
-            Lower::Graph => return why::draw(screen, rest, progress, self.model, self.asked.as_ref(), look),
-            Lower::Written => return draw_written(screen, rest, &self.spec, look),
-        }
-        if wide {
-            let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
-            outcomes::draw(screen, left, progress, &self.history, self.asked.as_ref(), look);
-            why::draw(screen, right, progress, self.model, self.asked.as_ref(), look);
-        } else if middle.height >= rows + 6 {
-            let [upper, lower] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(middle);
-            outcomes::draw(screen, upper, progress, &self.history, self.asked.as_ref(), look);
-            why::draw(screen, lower, progress, self.model, self.asked.as_ref(), look);
-        } else {
-            outcomes::draw(screen, middle, progress, &self.history, self.asked.as_ref(), look);
-        }
-        if strip > 0 {
-            match &self.costs {
-                Some(costs) => costs.draw(screen, bottom, look),
-                None => code::draw(screen, bottom, progress, look),
-            }
-        }
-    }
-}
-
-fn draw_fault(screen: &mut Frame<'_>, area: Rect, fault: &Fault, look: &Look<'_>) {
-    let inside = frame::draw(screen, area, "Ordering", "", look.theme);
-    let mut lines: Vec<Line<'static>> = Vec::new();
-    for line in text::wrap(&format!("{}: {}", fault.source, fault.what), usize::from(inside.width)) {
-        lines.push(Line::styled(line, look.style(Role::Danger)));
-    }
-    for line in fault.hint.iter().flat_map(|hint| text::wrap(hint, usize::from(inside.width))) {
-        lines.push(Line::styled(line, look.style(Role::Text)));
-    }
-    lines.push(Line::default());
-    let key = |key: &'static str| Span::styled(key, look.style(Role::Key));
-    let word = |word: &'static str| Span::styled(word, look.style(Role::Dim));
-    lines.push(Line::from(vec![
-        key("t"),
-        word(" another test   "),
-        key("S"),
-        word(" another strategy   "),
-        key("w"),
-        word(" as written"),
-    ]));
-    draw_lines(screen, inside, lines);
-}
-
-/// Lines from the top of an area, as many as fit.
-fn draw_lines(screen: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
-    for (line, y) in lines.into_iter().zip(area.top()..area.bottom()) {
-        screen.render_widget(line, Rect { y, height: 1, ..area });
     }
 }
 

@@ -7,8 +7,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::program;
 use super::why::Asked;
-use super::{draw_lines, program};
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{LitmusProgress, Outcome};
 use crate::model::sorting;
@@ -16,7 +16,7 @@ use crate::model::units::si;
 use crate::report::litmus::per_second;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{area, bar, frame, text};
+use crate::ui::widgets::{area, bar, frame, rows, text};
 
 /// Lines that the table wants.
 pub(super) fn height(progress: &LitmusProgress) -> usize {
@@ -58,7 +58,7 @@ pub(super) fn draw(
     }
     lines.extend(below);
     let used = lines.len() as u16 + 1;
-    draw_lines(screen, inside, lines);
+    rows::draw(screen, inside, lines);
     let free = inside.height.saturating_sub(used);
     if free >= CHART && history.len() > 1 && history.iter().any(|rate| *rate > 0.0) {
         draw_history(
@@ -75,7 +75,7 @@ fn draw_history(screen: &mut Frame<'_>, place: Rect, history: &VecDeque<f32>, lo
     let shown = usize::from(place.width);
     let most = history.iter().rev().take(shown).copied().fold(0.0, f32::max);
     let label = format!("distinct witnesses/s, up to {}", si(f64::from(most)));
-    draw_lines(screen, place, [Line::styled(label, look.style(Role::Faint))]);
+    rows::draw(screen, place, [Line::styled(label, look.style(Role::Faint))]);
     let below = Rect { y: place.y + 1, height: place.height - 1, ..place };
     area::draw(screen.buffer_mut(), below, history.iter().copied(), most, look.theme);
 }
@@ -94,7 +94,7 @@ pub(super) fn draw_small(screen: &mut Frame<'_>, area: Rect, progress: &LitmusPr
     let columns = Columns::new(progress, width);
     lines.push(columns.heading(look));
     lines.extend(ranked(progress).into_iter().map(|outcome| columns.row(progress, outcome, look)));
-    draw_lines(screen, area, lines);
+    rows::draw(screen, area, lines);
 }
 
 /// What satisfies the condition first.

@@ -4,12 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::draw_lines;
 use crate::model::lab::LabState;
 use crate::model::litmus::{LitmusProgress, LitmusSpec, LitmusTest, Order, Piece, Slot, SourceLine};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 /// An ordering that can be changed.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ pub(super) fn draw(
         let fits = |style: &Spelling| thread.source.iter().all(|line| width(line, *style) <= room);
         let spelling = [Spelling::Full, Spelling::Bare].into_iter().find(fits).unwrap_or(Spelling::Short);
         lines.extend(thread.source.iter().map(|line| source_line(line, spelling, under_cursor, spec, look)));
-        draw_lines(screen, *column, lines);
+        rows::draw(screen, *column, lines);
     }
 }
 

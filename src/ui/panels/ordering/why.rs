@@ -4,12 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::draw_lines;
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{Judgement, LitmusProgress};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{frame, text};
+use crate::ui::widgets::{frame, rows, text};
 
 /// What an arrow between two events means.
 const RELATIONS: &[(&str, &str)] = &[
@@ -59,7 +58,7 @@ pub(super) fn draw(
     let title = state.map_or(title.clone(), |asked| format!("{title}: {}", asked.state));
     let inside = frame::draw(screen, area, &title, "m model  [ ] outcome", look.theme);
     let (width, height) = (inside.width.into(), inside.height.into());
-    draw_lines(screen, inside, reasons(progress, judgement, judgements, width, height, look));
+    rows::draw(screen, inside, reasons(progress, judgement, judgements, width, height, look));
 }
 
 /// What the most telling model says and why, and what the test is about; the

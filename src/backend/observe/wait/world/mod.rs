@@ -21,7 +21,7 @@ mod supposed;
 mod tasks;
 
 pub(in crate::backend::observe) use self::frames::CodeOf;
-pub(in crate::backend::observe::wait) use self::supposed::Supposed;
+pub(in crate::backend::observe::wait) use self::supposed::{BY_CODE, Supposed};
 
 use std::collections::HashMap;
 use std::fmt::Debug;

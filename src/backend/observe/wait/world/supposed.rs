@@ -16,6 +16,9 @@ const FRAMES: usize = 8;
 /// the word at this address has been come to twice.
 type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64) -> Outcome + 's;
 
+/// How the evidence of what was told in this way begins.
+pub(in crate::backend::observe::wait) const BY_CODE: &str = "by its code, for want of symbols";
+
 /// A blocked thread that can be asked.
 pub(in crate::backend::observe::wait) struct Supposed<'s> {
     ask: &'s Ask<'s>,

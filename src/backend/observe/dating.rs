@@ -106,6 +106,17 @@ mod tests {
     use crate::sys::procroot::ProcRoot;
 
     #[test]
+    fn who_ran_lately_or_at_no_known_time_has_not_certainly_slept() {
+        let now = clock::monotonic();
+        let margin = least_distance(now);
+        let run = |at: Option<Nanos>| LastRun { at, switches: Some(7) };
+        assert!(run(Some(Nanos::ZERO)).is_before(margin + margin));
+        assert!(!run(Some(now)).is_before(now), "it may be running");
+        assert!(!run(Some(now)).is_before(now + margin), "two clocks may differ by so much");
+        assert!(!run(None).is_before(now));
+    }
+
+    #[test]
     fn a_long_sleep_is_dated_and_a_short_one_is_not() {
         let tree = tempfile::tempdir().unwrap();
         let write = |task: &str, millis: u64, fraction: &str| {

@@ -1,11 +1,14 @@
-//! How long a person waits: for the first frame, and for a key's effect.
+//! How long a person waits: for the first frame, for a key's effect, and for the
+//! first counts of a litmus test whose file was saved.
 //!
 //! The program runs in a pseudo-terminal of 200 × 60. A key moves the selection
 //! by a row; its effect is there when the row in the selection's colour is
-//! another. The table is sorted by pid, so that nothing else moves it.
+//! another. The table is sorted by pid, so that nothing else moves it. A saved
+//! test has another name each time; its counts are there when the screen shows
+//! that name and outcomes.
 //!
 //! ```text
-//! cargo bench --bench latency [-- --program FILE]
+//! cargo bench --bench latency [-- --program FILE] [--only start|key|save]
 //! ```
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
@@ -25,6 +28,7 @@ use pty::{Pty, rows_in_use};
 
 const KEYS: usize = 300;
 const STARTS: usize = 20;
+const SAVES: usize = 40;
 const DOWN: &str = "\x1b[B";
 const UP: &str = "\x1b[A";
 /// A column near the right edge of the table.
@@ -37,17 +41,30 @@ fn main() {
     }
     let given = words.iter().position(|word| word == "--program").and_then(|at| words.get(at + 1));
     let program = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncscope")), PathBuf::from);
+    let only = words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1));
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
     println!("{:<52} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p99", "max");
-    starts(&program, "the machine as it is", 20.0);
-    let crowd = Crowd::gather(2_000, 0).unwrap();
-    starts(&program, "2,000 processes", 50.0);
-    keys(&program, "1s", "key, 2,000 processes scanned each second", 16.0);
-    keys(&program, "50ms", "key, 2,000 processes scanned each 50 ms", 16.0);
-    drop(crowd);
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let spinners: Vec<Spinner> = (0..cpus).map(|_| Spinner::start()).collect();
-    keys(&program, "1s", "key, every CPU busy", 50.0);
-    drop(spinners);
+    if wanted("start") {
+        starts(&program, "the machine as it is", 20.0);
+    }
+    if wanted("start") || wanted("key") {
+        let _crowd = Crowd::gather(2_000, 0).unwrap();
+        if wanted("start") {
+            starts(&program, "2,000 processes", 50.0);
+        }
+        if wanted("key") {
+            keys(&program, "1s", "key, 2,000 processes scanned each second", 16.0);
+            keys(&program, "50ms", "key, 2,000 processes scanned each 50 ms", 16.0);
+        }
+    }
+    if wanted("key") {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let _spinners: Vec<Spinner> = (0..cpus).map(|_| Spinner::start()).collect();
+        keys(&program, "1s", "key, every CPU busy", 50.0);
+    }
+    if wanted("save") {
+        saves(&program);
+    }
 }
 
 fn spin() -> ! {
@@ -111,6 +128,45 @@ fn keys(program: &PathBuf, refresh: &str, words: &str, limit: f64) {
         waits.push(seen.saturating_duration_since(sent));
     }
     show(words, waits, Some((99, limit)));
+}
+
+/// From saving a test's file, as an editor does it, to the first counts.
+fn saves(program: &PathBuf) {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("saved.litmus");
+    let save = |name: &str| {
+        let written = path.with_extension("new");
+        let bodies =
+            ["x.store(1, Relaxed); let r0 = y.load(Relaxed);", "y.store(1, Relaxed); let r0 = x.load(Relaxed);"];
+        let text = format!("Rust {name}\n{{}}\nP0: {}\nP1: {}\nexists (0:r0=0 /\\ 1:r0=0)\n", bodies[0], bodies[1]);
+        std::fs::write(&written, text).unwrap();
+        std::fs::rename(&written, &path).unwrap();
+    };
+    save("S0");
+    let mut command = Command::new(program);
+    command.args(["--panel", "ordering", "--labs", "off"]);
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    let terminal = Pty::start(&mut command, 200, 60).unwrap();
+    let mut eye = Eye::on(&terminal, 200, 60);
+    let shows = |screen: &vt100::Screen, text: &str| screen.contents().contains(text);
+    eye.until(|screen| shows(screen, "start/stop"));
+    terminal.send("t/").unwrap();
+    terminal.send(&path.display().to_string()).unwrap();
+    terminal.send("\r").unwrap();
+    eye.until(|screen| shows(screen, "╭ S0 "));
+    terminal.send("s").unwrap();
+    let mut waits = Vec::with_capacity(SAVES);
+    for n in 1..=SAVES {
+        eye.until(|screen| shows(screen, "outcomes in"));
+        // Neither in step with the refreshes nor before the search for the best way is over.
+        std::thread::sleep(Duration::from_millis(1_500 + (n as u64 * 37) % 200));
+        let name = format!("╭ S{n} ");
+        let saved = Instant::now();
+        save(&format!("S{n}"));
+        let seen = eye.until(|screen| shows(screen, &name) && shows(screen, "outcomes in"));
+        waits.push(seen.saturating_duration_since(saved));
+    }
+    std::fs::remove_file(&path).unwrap();
+    show("first counts of a saved litmus test", waits, Some((99, 100.0)));
 }
 
 fn show(words: &str, mut times: Vec<Duration>, limit: Option<(usize, f64)>) {

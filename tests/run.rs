@@ -10,21 +10,23 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 
 fn syncscope() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
     command.args(["run", "--no-ui"]).stdin(Stdio::null());
-    // A shell ignores them for what it starts in the background, as these tests
-    // may be; a command that finds them ignored cannot catch them.
+    // A shell ignores the one for what it starts in the background, nohup(1) the
+    // other; a command that finds them ignored cannot catch them.
     let as_usual = || {
-        // SAFETY: the default action runs no code of ours.
-        unsafe { nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::SigDfl)? };
+        for ignored in [Signal::SIGINT, Signal::SIGHUP] {
+            // SAFETY: the default action runs no code of ours.
+            unsafe { signal(ignored, SigHandler::SigDfl)? };
+        }
         Ok(())
     };
-    // SAFETY: between fork and exec only this system call is made.
+    // SAFETY: between fork and exec only these system calls are made.
     unsafe { command.pre_exec(as_usual) };
     command
 }

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::file::draw_written;
-use super::{Lower, Ordering, code, cost, outcomes, program, why};
+use super::{Lower, Ordering, code, cost, outcomes, program};
 use crate::model::Fault;
 use crate::model::litmus::LitmusProgress;
 use crate::ui::panels::Look;
@@ -28,19 +28,19 @@ impl Ordering {
         let rest = Rect { height: middle.height + bottom.height, ..middle };
         match self.lower {
             Lower::Figures => {}
-            Lower::Graph => return why::draw(screen, rest, progress, self.model, self.asked.as_ref(), look),
+            Lower::Graph => return self.why.draw(screen, rest, progress, look),
             Lower::Written => return draw_written(screen, rest, &self.spec, look),
         }
         if wide {
             let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
-            outcomes::draw(screen, left, progress, &self.history, self.asked.as_ref(), look);
-            why::draw(screen, right, progress, self.model, self.asked.as_ref(), look);
+            outcomes::draw(screen, left, progress, &self.history, self.why.asked.as_deref(), look);
+            self.why.draw(screen, right, progress, look);
         } else if middle.height >= table + 6 {
             let [upper, lower] = Layout::vertical([Constraint::Length(table), Constraint::Min(6)]).areas(middle);
-            outcomes::draw(screen, upper, progress, &self.history, self.asked.as_ref(), look);
-            why::draw(screen, lower, progress, self.model, self.asked.as_ref(), look);
+            outcomes::draw(screen, upper, progress, &self.history, self.why.asked.as_deref(), look);
+            self.why.draw(screen, lower, progress, look);
         } else {
-            outcomes::draw(screen, middle, progress, &self.history, self.asked.as_ref(), look);
+            outcomes::draw(screen, middle, progress, &self.history, self.why.asked.as_deref(), look);
         }
         if strip > 0 {
             match &self.costs {

@@ -28,7 +28,6 @@ pub(super) mod why;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
@@ -38,11 +37,8 @@ use self::acts::{Act, KEYS};
 use self::draw::draw_fault;
 use self::file::{draw_broken, with};
 use self::picker::{Picked, Picker};
-use self::why::Asked;
+use self::why::Why;
 use super::{Effect, Info, Look, Panel, Reaction};
-use crate::backend::lab::litmus::check::judge_state;
-use crate::backend::lab::litmus::library;
-use crate::backend::lab::litmus::models::MODELS;
 use crate::backend::lab::litmus::run::preview;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
@@ -78,8 +74,6 @@ impl Lower {
     }
 }
 
-/// How long the models may take over one outcome.
-const ASKING: Duration = Duration::from_millis(100);
 /// How many reports the chart reaches back.
 const HISTORY: usize = 240;
 
@@ -100,10 +94,8 @@ struct Ordering {
     history: VecDeque<f32>,
     /// Which ordering the cursor is on, counted through all threads.
     cursor: usize,
-    /// The model that explains; the most telling one where unset.
-    model: Option<usize>,
-    /// The outcome that is explained; what the condition asks for where unset.
-    asked: Option<Asked>,
+    /// Which model explains what.
+    why: Why,
     /// What orderings cost, once somebody has asked.
     costs: Option<cost::Costs>,
     lower: Lower,
@@ -121,21 +113,16 @@ impl Ordering {
             kept: None,
             history: VecDeque::new(),
             cursor: 0,
-            model: None,
-            asked: None,
+            why: Why::default(),
             costs: None,
             lower: Lower::Figures,
             picker: None,
         }
     }
 
-    /// What is shown: the run where there is one of just this, the preview
-    /// elsewhere.
+    /// What is shown.
     fn shown(&self) -> Result<&LitmusProgress, &Fault> {
-        match self.kept.as_ref().filter(|kept| kept.spec.as_ref().is_some_and(|spec| same(spec, &self.spec))) {
-            Some(kept) => Ok(kept),
-            None => self.preview.as_ref(),
-        }
+        shown(self.kept.as_ref(), &self.preview, &self.spec)
     }
 
     /// Keeps the rate for the chart; what has other figures begins anew.
@@ -162,9 +149,9 @@ impl Ordering {
             Act::Right => self.sideways(1),
             Act::Pick => self.picker = Some(Picker::new(&self.spec.test)),
             Act::Model => {
-                let models = self.shown().map_or(0, |shown| shown.test.judgements.len());
-                let now = self.shown().ok().and_then(|shown| why::telling(shown, self.model)).unwrap_or(0);
-                self.model = (models > 0).then(|| (now + 1) % models);
+                if let Ok(shown) = shown(self.kept.as_ref(), &self.preview, &self.spec) {
+                    self.why.next_model(shown);
+                }
             }
             Act::Outcome(by) => self.ask(by),
             Act::Large => self.lower = self.lower.toggled(Lower::Graph),
@@ -186,22 +173,10 @@ impl Ordering {
         Reaction::taken()
     }
 
-    /// Asks the models about the outcome that stands `by` rows from the last one
-    /// asked about; beyond the ends about the condition again.
     fn ask(&mut self, by: isize) {
         let Ok(shown) = self.shown() else { return };
         let states: Vec<String> = outcomes::ranked(shown).iter().map(|outcome| outcome.state.clone()).collect();
-        let now = self.asked.as_ref().and_then(|asked| states.iter().position(|state| *state == asked.state));
-        let next = match now {
-            Some(now) => now.checked_add_signed(by),
-            None if by > 0 => Some(0),
-            None => states.len().checked_sub(1),
-        };
-        self.asked = next.and_then(|next| states.get(next)).map(|state| {
-            let values: Vec<i32> = outcomes::parts(state).filter_map(|(_, value)| value.parse().ok()).collect();
-            let judgements = library::load(&self.spec).map(|test| judge_state(&test, &values, MODELS, ASKING));
-            Asked { state: state.clone(), judgements: judgements.unwrap_or_default() }
-        });
+        self.why.ask(by, &states, &self.spec);
     }
 
     fn start_or_stop(&self, look: &Look<'_>) -> Reaction {
@@ -214,7 +189,7 @@ impl Ordering {
         self.preview = preview(&spec);
         self.spec = spec;
         self.broken = None;
-        self.asked = None;
+        self.why.asked = None;
         let last = self.slots().len().saturating_sub(1);
         self.cursor = self.cursor.min(last);
         if runs(look) && self.preview.is_ok() {
@@ -270,6 +245,18 @@ fn runs(look: &Look<'_>) -> bool {
     })
 }
 
+/// What is shown: the run where there is one of just this, the preview elsewhere.
+fn shown<'a>(
+    kept: Option<&'a LitmusProgress>,
+    preview: &'a Result<LitmusProgress, Fault>,
+    spec: &LitmusSpec,
+) -> Result<&'a LitmusProgress, &'a Fault> {
+    match kept.filter(|kept| kept.spec.as_ref().is_some_and(|ran| same(ran, spec))) {
+        Some(kept) => Ok(kept),
+        None => preview.as_ref(),
+    }
+}
+
 /// Whether the figures of one are those of the other.
 fn same(a: &LitmusSpec, b: &LitmusSpec) -> bool {
     a.test.eq_ignore_ascii_case(&b.test) && a.text == b.text && a.orders == b.orders && a.strategy == b.strategy
@@ -306,13 +293,13 @@ impl Panel for Ordering {
                 Picked::Closed => self.picker = None,
                 Picked::Test(name) => {
                     self.picker = None;
-                    (self.cursor, self.model) = (0, None);
+                    (self.cursor, self.why.model) = (0, None);
                     let spec = LitmusSpec { strategy: Strategy::Auto, ..LitmusSpec::named(name) };
                     return with(self.set(spec, look), Effect::Send(Command::WatchTest(None)));
                 }
                 Picked::File(path) => {
                     self.picker = None;
-                    (self.cursor, self.model) = (0, None);
+                    (self.cursor, self.why.model) = (0, None);
                     return self.open(&path, look);
                 }
                 Picked::Ignored => return Reaction::Ignored,

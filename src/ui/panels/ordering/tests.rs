@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::Terminal;
@@ -160,7 +161,7 @@ fn nothing_seen_comes_with_its_bound_and_an_alarm_is_loud() {
 #[test]
 fn a_race_is_undefined_and_no_claim_is_made() {
     let (mut panel, store) = (Ordering::new(LitmusSpec::named("MP-plain-data")), Store::default());
-    panel.model = Some(2);
+    panel.why.model = Some(2);
     let screen = drawn(&mut panel, &store, 120, 36);
     assert!(screen.contains("undefined: two accesses race"), "{screen}");
     assert!(screen.contains('?'), "{screen}");
@@ -196,7 +197,7 @@ fn a_failure_says_what_and_the_way_out() {
 #[test]
 fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
     let (mut panel, store) = (Ordering::new(LitmusSpec::named("MP-release-acquire")), Store::default());
-    panel.model = Some(2);
+    panel.why.model = Some(2);
     let states: Vec<(String, bool)> = outcomes::ranked(panel.shown().unwrap())
         .iter()
         .map(|outcome| (outcome.state.clone(), outcome.allowed[2]))
@@ -204,7 +205,7 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
     assert_eq!(states.len(), 4);
     for (state, allowed) in &states {
         press(&mut panel, &store, KeyCode::Char(']'));
-        assert_eq!(panel.asked.as_ref().unwrap().state, *state);
+        assert_eq!(panel.why.asked.as_ref().unwrap().state, *state);
         let screen = drawn(&mut panel, &store, 160, 50);
         assert!(screen.contains(&format!("Why, by RC11: {state}")), "{screen}");
         assert_eq!(screen.contains("allowed: for instance"), *allowed, "{screen}");
@@ -212,12 +213,12 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
         assert!(screen.contains('◄') || screen.contains('►'), "{screen}");
     }
     press(&mut panel, &store, KeyCode::Char(']'));
-    assert!(panel.asked.is_none(), "beyond the last one it is the condition again");
+    assert!(panel.why.asked.is_none(), "beyond the last one it is the condition again");
     press(&mut panel, &store, KeyCode::Char('['));
-    assert_eq!(panel.asked.as_ref().unwrap().state, states[3].0);
+    assert_eq!(panel.why.asked.as_ref().unwrap().state, states[3].0);
     // The message was seen: who reads from whom, and what follows.
     let seen = states.iter().position(|(state, _)| state == "1:r0=1; 1:r1=1;").unwrap();
-    panel.asked = None;
+    panel.why.asked = None;
     (0..=seen).for_each(|_| drop(press(&mut panel, &store, KeyCode::Char(']'))));
     let screen = drawn(&mut panel, &store, 160, 50);
     for part in ["a x.store(1, Relaxed)", "│ sb", "rf sw", "hb   a→c a→d b→d"] {
@@ -231,7 +232,7 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
     assert!(screen.contains("a x.store(1, Relaxed)") && screen.contains("rf sw"), "{screen}");
     press(&mut panel, &store, KeyCode::Char('g'));
     // Where there is no room for lines it is told in words.
-    let witness = panel.asked.as_ref().unwrap().judgements[2].witness.clone().unwrap();
+    let witness = panel.why.asked.as_ref().unwrap().judgements[2].witness.clone().unwrap();
     let theme = Theme::load("night", Depth::True).unwrap();
     let look = Look { store: &store, theme: &theme, now: Nanos::ZERO, boot: Nanos::ZERO, bursts: Bursts::Off };
     let words: Vec<String> = graph::lines(&witness, 30, 40, &look).iter().map(ToString::to_string).collect();
@@ -240,7 +241,7 @@ fn each_outcome_is_explained_by_an_execution_or_a_cycle() {
         assert!(words.contains(part), "{part:?} is missing in\n{words}");
     }
     press(&mut panel, &store, KeyCode::Char('>'));
-    assert!(panel.asked.is_none(), "another program has other executions");
+    assert!(panel.why.asked.is_none(), "another program has other executions");
 }
 
 #[test]

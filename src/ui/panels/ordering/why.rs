@@ -1,14 +1,25 @@
 //! Why a model allows or forbids what the condition asks for, in words.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::backend::lab::litmus::models;
-use crate::model::litmus::{Judgement, LitmusProgress};
+use super::outcomes;
+use crate::backend::lab::litmus::check::judge_state;
+use crate::backend::lab::litmus::library;
+use crate::backend::lab::litmus::models::{self, MODELS};
+use crate::model::litmus::{Judgement, LitmusProgress, LitmusSpec, LitmusTest};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, rows, text};
+
+/// How long the models may take over one outcome.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// What an arrow between two events means.
 const RELATIONS: &[(&str, &str)] = &[
@@ -24,12 +35,88 @@ const RELATIONS: &[(&str, &str)] = &[
 ];
 
 /// A final state that was asked about, and what each model says of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Asked {
     /// The state: `0:r0=0; 1:r0=0;`.
     pub state: String,
     /// What the models say; empty where there are too many executions.
     pub judgements: Vec<Judgement>,
+}
+
+/// Which model explains what.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    /// The model that explains; the most telling one where unset.
+    pub model: Option<usize>,
+    /// The outcome that is explained; what the condition asks for where unset.
+    pub asked: Option<Rc<Asked>>,
+    laid: RefCell<Option<Laid>>,
+}
+
+/// An explanation as it was laid out last: that costs more than all the rest of a
+/// frame, and its diagrams stay the same while the counts go on.
+#[derive(Debug)]
+struct Laid {
+    test: Arc<LitmusTest>,
+    asked: Option<Rc<Asked>>,
+    model: Option<usize>,
+    size: (u16, u16),
+    theme: &'static str,
+    lines: Vec<Line<'static>>,
+}
+
+impl Why {
+    /// The next model explains.
+    pub(super) fn next_model(&mut self, progress: &LitmusProgress) {
+        let models = progress.test.judgements.len();
+        let now = telling(progress, self.model).unwrap_or(0);
+        self.model = (models > 0).then(|| (now + 1) % models);
+    }
+
+    /// Asks the models about the outcome that stands `by` rows from the last one
+    /// asked about; beyond the ends about the condition again.
+    pub(super) fn ask(&mut self, by: isize, states: &[String], spec: &LitmusSpec) {
+        let now = self.asked.as_ref().and_then(|asked| states.iter().position(|state| *state == asked.state));
+        let next = match now {
+            Some(now) => now.checked_add_signed(by),
+            None if by > 0 => Some(0),
+            None => states.len().checked_sub(1),
+        };
+        self.asked = next.and_then(|next| states.get(next)).map(|state| {
+            let values: Vec<i32> = outcomes::parts(state).filter_map(|(_, value)| value.parse().ok()).collect();
+            let judgements = library::load(spec).map(|test| judge_state(&test, &values, MODELS, ASKING));
+            Rc::new(Asked { state: state.clone(), judgements: judgements.unwrap_or_default() })
+        });
+    }
+
+    /// Draws it.
+    pub(super) fn draw(&self, screen: &mut Frame<'_>, area: Rect, progress: &LitmusProgress, look: &Look<'_>) {
+        let index = telling(progress, self.model);
+        let judgements = self.asked.as_ref().map_or(&progress.test.judgements, |asked| &asked.judgements);
+        let judgement = index.and_then(|index| judgements.get(index));
+        let title = judgement.and_then(|judgement| models::named(&judgement.model));
+        let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
+        let title = self.asked.as_ref().map_or(title.clone(), |asked| format!("{title}: {}", asked.state));
+        let inside = frame::draw(screen, area, &title, "m model  [ ] outcome", look.theme);
+        let size = (inside.width, inside.height);
+        let mut laid = self.laid.borrow_mut();
+        let same = |laid: &Laid| {
+            Arc::ptr_eq(&laid.test, &progress.test)
+                && laid.asked.as_ref().map(Rc::as_ptr) == self.asked.as_ref().map(Rc::as_ptr)
+                && (laid.model, laid.size, laid.theme) == (index, size, look.theme.name())
+        };
+        if !laid.as_ref().is_some_and(same) {
+            *laid = Some(Laid {
+                test: progress.test.clone(),
+                asked: self.asked.clone(),
+                model: index,
+                size,
+                theme: look.theme.name(),
+                lines: reasons(progress, judgement, judgements, size.0.into(), size.1.into(), look),
+            });
+        }
+        rows::draw(screen, inside, laid.iter().flat_map(|laid| laid.lines.iter().cloned()));
+    }
 }
 
 /// The model that explains: the chosen one, or the one of this hardware, or the
@@ -39,26 +126,6 @@ pub(super) fn telling(progress: &LitmusProgress, chosen: Option<usize>) -> Optio
     let hardware = progress.test.hardware.as_ref();
     let hardware = hardware.and_then(|name| judgements.iter().position(|judgement| judgement.model == *name));
     chosen.or(hardware).or(Some(0)).filter(|index| *index < judgements.len())
-}
-
-/// Draws it.
-pub(super) fn draw(
-    screen: &mut Frame<'_>,
-    area: Rect,
-    progress: &LitmusProgress,
-    chosen: Option<usize>,
-    state: Option<&Asked>,
-    look: &Look<'_>,
-) {
-    let index = telling(progress, chosen);
-    let judgements = state.map_or(&progress.test.judgements, |asked| &asked.judgements);
-    let judgement = index.and_then(|index| judgements.get(index));
-    let title = judgement.and_then(|judgement| models::named(&judgement.model));
-    let title = title.map_or_else(|| "Why".to_owned(), |model| format!("Why, by {}", model.title));
-    let title = state.map_or(title.clone(), |asked| format!("{title}: {}", asked.state));
-    let inside = frame::draw(screen, area, &title, "m model  [ ] outcome", look.theme);
-    let (width, height) = (inside.width.into(), inside.height.into());
-    rows::draw(screen, inside, reasons(progress, judgement, judgements, width, height, look));
 }
 
 /// What the most telling model says and why, and what the test is about; the

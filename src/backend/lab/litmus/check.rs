@@ -18,6 +18,7 @@ use super::execution::Execution;
 use super::models::Model;
 use crate::model::Nanos;
 use crate::model::litmus::{Judgement, Observation, Witness};
+use crate::model::sorting;
 
 /// What the models say about a test.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +69,7 @@ pub fn judge(test: &Test, models: &[Model], time: Duration) -> Result<Judged, St
     let Bench { findings, states, candidates, .. } = bench;
     let text = test.state_writer();
     let mut texts: Vec<(String, u32)> = states.iter().map(|(state, allow)| (text(state), *allow)).collect();
-    texts.sort_unstable();
+    sorting::by(&mut texts, Ord::cmp);
     let satisfying = states.iter().filter(|(state, _)| test.condition.proposition.holds(state));
     let satisfied: Vec<u32> = satisfying.map(|(_, allow)| *allow).collect();
     let mut judged = Judged::default();

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::sorting;
+
 /// A shortest path over the edges, both ends included.
 pub(super) fn path(edges: &BTreeSet<(usize, usize)>, from: usize, to: usize) -> Option<Vec<usize>> {
     let mut paths = vec![vec![from]];
@@ -33,7 +35,7 @@ pub(super) fn path(edges: &BTreeSet<(usize, usize)>, from: usize, to: usize) -> 
 pub(super) fn circles(edges: &BTreeSet<(usize, usize)>) -> Vec<Vec<usize>> {
     // It begins with `to`, and ends with `from`, which has an edge to it.
     let mut circles: Vec<_> = edges.iter().filter_map(|&(from, to)| path(edges, to, from)).collect();
-    circles.sort_by_key(Vec::len);
+    sorting::by_key(&mut circles, Vec::len);
     circles
 }
 

@@ -52,7 +52,7 @@ fn found(lock: &str, threads: usize, progress: &LockProgress) -> CurvePoint {
         return failed(lock.to_owned(), threads, Fault::new("deadlock", deadlock.words()));
     }
     let mut rates = progress.figures.repeats.clone();
-    rates.sort_by(f64::total_cmp);
+    rates.sort_unstable_by(f64::total_cmp);
     CurvePoint { lock: lock.to_owned(), threads, rates, jain: progress.figures.jain(), fault: None }
 }
 

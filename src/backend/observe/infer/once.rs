@@ -21,6 +21,7 @@ use crate::backend::observe::rehearsal::Stage;
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::backend::observe::wait::CodeOf;
 use crate::model::Pid;
+use crate::model::sorting;
 use crate::model::wait::WaitKind;
 
 /// The functions that call an initialisation once.
@@ -97,7 +98,7 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) ->
         let has = |&&control: &&u64| frames[waiting..].iter().any(|frame| cleans_up(code, frame, control));
         found.extend(controls.iter().filter(has).map(|&control| (control, walk.frames[at].registers.pc)));
     }
-    found.sort_unstable();
+    sorting::by(&mut found, Ord::cmp);
     found.dedup();
     found
 }

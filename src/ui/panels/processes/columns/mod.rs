@@ -171,7 +171,7 @@ pub fn choose(width: u16, command: u16, waits: bool) -> Vec<(usize, u16)> {
         room -= own + 1;
         chosen.push((index, own));
     }
-    chosen.sort_unstable();
+    sorting::by_key(&mut chosen, |(index, _)| *index);
     chosen
 }
 

@@ -116,9 +116,14 @@ pub struct WaitGraph {
 }
 
 impl WaitGraph {
+    /// Where the thread of this id stands.
+    pub fn place(&self, id: ThreadId) -> Option<usize> {
+        self.threads.binary_search_by_key(&id, |thread| thread.id).ok()
+    }
+
     /// The thread of this id.
     pub fn thread(&self, id: ThreadId) -> Option<&GraphThread> {
-        self.threads.binary_search_by_key(&id, |thread| thread.id).ok().map(|at| &self.threads[at])
+        self.place(id).map(|at| &self.threads[at])
     }
 
     /// The threads of one process.

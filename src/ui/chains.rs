@@ -70,8 +70,8 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
     let mut found = Vec::new();
     for (index, deadlock) in graph.deadlocks.iter().enumerate() {
         let Some(&head) = deadlock.cycle.first() else { continue };
-        for at in deadlock.stuck.iter().chain(&deadlock.cycle).filter_map(|id| walk.number.get(id)) {
-            walk.seen[*at] = true;
+        for at in deadlock.stuck.iter().chain(&deadlock.cycle).filter_map(|id| graph.place(*id)) {
+            walk.seen[at] = true;
         }
         let since = deadlock.cycle.iter().filter_map(|id| since(graph.thread(*id)?)).max();
         let (verdict, length) = (Verdict::Deadlocked, deadlock.cycle.len());
@@ -91,13 +91,13 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
         }
         let (length, verdict) = walk.from(at);
         let thread = &graph.threads[at];
-        if let Some(&group) = kindred(thread, verdict).and_then(|key| groups.get(&key)) {
-            let chain: &mut Chain = &mut found[group];
-            chain.alike.push(thread.id);
-            continue;
-        }
         if let Some(key) = kindred(thread, verdict) {
-            groups.insert(key, found.len());
+            let group = *groups.entry(key).or_insert(found.len());
+            if group < found.len() {
+                let chain: &mut Chain = &mut found[group];
+                chain.alike.push(thread.id);
+                continue;
+            }
         }
         let since = since(thread);
         found.push(Chain { head: thread.id, alike: Vec::new(), verdict, deadlock: None, length, since });
@@ -136,7 +136,6 @@ fn kindred(thread: &GraphThread, verdict: Verdict) -> Option<Kindred<'_>> {
 /// A walk along the edges of a graph.
 struct Walk<'g> {
     graph: &'g WaitGraph,
-    number: HashMap<ThreadId, usize>,
     seen: Vec<bool>,
     /// How many waits follow, and the worst verdict among them.
     known: Vec<(usize, Verdict)>,
@@ -145,12 +144,7 @@ struct Walk<'g> {
 impl<'g> Walk<'g> {
     fn new(graph: &'g WaitGraph) -> Self {
         let count = graph.threads.len();
-        let number = graph.threads.iter().enumerate().map(|(at, thread)| (thread.id, at)).collect();
-        Walk { graph, number, seen: vec![false; count], known: vec![(0, Verdict::Running); count] }
-    }
-
-    fn index(&self, id: ThreadId) -> Option<usize> {
-        self.number.get(&id).copied()
+        Walk { graph, seen: vec![false; count], known: vec![(0, Verdict::Running); count] }
     }
 
     /// Whom a thread waits for, where that can be told: a thread, or the only
@@ -160,8 +154,8 @@ impl<'g> Walk<'g> {
         holders.iter().take(FOLLOWED).filter_map(|holder| {
             let id = |tid: Pid| ThreadId { pid: holder.pid, tid };
             match holder.tid {
-                Some(tid) => self.index(id(tid)),
-                None if self.graph.threads_of(holder.pid).len() == 1 => self.index(id(holder.pid)),
+                Some(tid) => self.graph.place(id(tid)),
+                None if self.graph.threads_of(holder.pid).len() == 1 => self.graph.place(id(holder.pid)),
                 None => None,
             }
         })

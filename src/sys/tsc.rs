@@ -41,16 +41,8 @@ impl Tsc {
     /// The counter, read after everything before it is complete.
     #[inline]
     pub fn ordered(self) -> u64 {
-        self.wait_for_all();
+        wait_for_all();
         self.plain()
-    }
-
-    /// Waits until everything before it is complete: what [`Tsc::ordered`] does
-    /// before it reads.
-    #[inline]
-    pub fn wait_for_all(self) {
-        // SAFETY: LFENCE belongs to SSE2, which every x86-64 has.
-        unsafe { std::arch::x86_64::_mm_lfence() };
     }
 }
 
@@ -72,10 +64,22 @@ impl Tsc {
     pub fn ordered(self) -> u64 {
         clock::monotonic().0
     }
+}
 
-    /// Nothing: the clock orders its reading itself.
-    #[inline]
-    pub fn wait_for_all(self) {}
+/// Lets nothing begin before everything before it is complete. A processor works
+/// ahead, past a lock's own instruction too.
+#[inline]
+pub fn wait_for_all() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: LFENCE belongs to SSE2, which every x86-64 has.
+    unsafe {
+        std::arch::x86_64::_mm_lfence();
+    };
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: ISB changes no register and no memory.
+    unsafe {
+        std::arch::asm!("isb", options(nostack, preserves_flags));
+    };
 }
 
 /// The kernel lists `tsc` as a clock source for as long as it finds the

@@ -11,6 +11,7 @@ use super::dice::Dice;
 use crate::model::Nanos;
 use crate::model::lock::Spread;
 use crate::sys::clock;
+use crate::sys::tsc::wait_for_all;
 
 /// Steps between two looks at whether to go on: a few microseconds.
 const CHUNK: u64 = 4_096;
@@ -98,9 +99,10 @@ impl Work {
 
 #[inline(never)]
 fn multiply(steps: u64) {
-    // A processor works ahead: it would begin before the lock is taken, and go on with
-    // it after it was let go. What begins with a load and ends with a store stays
-    // between the locked instructions.
+    // A processor works ahead, and past locked instructions too: it would begin before
+    // the lock is taken, and do some of one lap's work during the lap before. So nothing
+    // begins before the lock was got; and what ends with a store ends before it is let go.
+    wait_for_all();
     let word = AtomicU64::new(steps);
     let word = black_box(&word);
     let mut x = word.load(Relaxed);

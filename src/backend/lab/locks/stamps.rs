@@ -2,7 +2,7 @@
 
 use crate::model::lock::Trace;
 use crate::sys::clock;
-use crate::sys::tsc::{Scale, Tsc};
+use crate::sys::tsc::{self, Scale, Tsc};
 
 /// What is recorded, with the clock that does it.
 ///
@@ -46,8 +46,8 @@ impl Recorder {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got(self) -> u64 {
-        if let Recorder::Ordered(tsc) = self {
-            tsc.wait_for_all();
+        if let Recorder::Ordered(_) = self {
+            tsc::wait_for_all();
         }
         self.now()
     }

@@ -30,14 +30,16 @@ impl Snapshot {
         let threads = seats.len();
         let (mut wait, mut held) = (vec![0; BUCKETS], vec![0; BUCKETS]);
         for seat in seats {
-            seat.tally.wait.add_to(&mut wait);
+            seat.tally.add_waits_to(&mut wait);
             seat.tally.held.add_to(&mut held);
         }
         Snapshot {
             laps: seats.iter().map(|seat| seat.tally.laps()).collect(),
             wait,
             held,
-            handoffs: (0..threads * threads).map(|i| seats[i % threads].tally.after(i / threads)).collect(),
+            handoffs: (0..threads * threads)
+                .map(|i| seats[i % threads].tally.after(i / threads, i % threads))
+                .collect(),
             futex_calls: subject.futex_calls(),
             own: own(subject, seats),
             recorded: seats.iter().map(|seat| seat.ring.completed()).sum(),

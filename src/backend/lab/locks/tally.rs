@@ -82,12 +82,14 @@ pub(super) struct Tally {
     asleep: AtomicBool,
     /// The longest wait in ticks.
     longest: AtomicU64,
-    /// How long this thread waited.
-    pub(super) wait: Counts,
+    /// How long this thread waited, besides `alone`.
+    wait: Counts,
     /// How long it held.
     pub(super) held: Counts,
-    /// How often it got the lock right after each thread.
+    /// How often it got the lock right after each thread, besides `alone`.
     after: Box<[AtomicU64]>,
+    /// How often it got the lock at once and right after itself.
+    alone: AtomicU64,
 }
 
 impl Tally {
@@ -103,6 +105,7 @@ impl Tally {
             wait: Counts::new(),
             held: Counts::new(),
             after: (0..threads).map(|_| AtomicU64::new(0)).collect(),
+            alone: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +123,15 @@ impl Tally {
         if previous != 0 {
             self.after_whom(previous);
         }
+    }
+
+    /// One acquisition that waited for nobody and came right after one of the thread's
+    /// own, in ticks.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn record_alone(&self, held: u64) {
+        self.held.record(held);
+        add(&self.alone, 1);
     }
 
     /// It has got a lock right after this thread (plus 1).
@@ -219,6 +231,12 @@ impl Tally {
         (self.sentences[sentence].other.load(Relaxed) as usize).checked_sub(1)
     }
 
+    /// Adds how long this thread waited, by buckets, to `sum`.
+    pub(super) fn add_waits_to(&self, sum: &mut [u64]) {
+        self.wait.add_to(sum);
+        sum[bucket(0)] += self.alone.load(Relaxed);
+    }
+
     /// The longest wait in ticks.
     pub(super) fn longest(&self) -> u64 {
         self.longest.load(Relaxed)
@@ -229,9 +247,10 @@ impl Tally {
         self.longest.store(0, Relaxed);
     }
 
-    /// How often it got the lock right after thread `from`.
-    pub(super) fn after(&self, from: usize) -> u64 {
-        self.after[from].load(Relaxed)
+    /// How often this thread, `me`, got the lock right after thread `from`.
+    pub(super) fn after(&self, from: usize, me: usize) -> u64 {
+        let alone = if from == me { self.alone.load(Relaxed) } else { 0 };
+        self.after[from].load(Relaxed) + alone
     }
 }
 

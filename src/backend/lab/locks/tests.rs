@@ -217,7 +217,7 @@ fn hand_offs_waits_and_records_add_up() {
     for seat in [0, 0, 1, 0, 1, 1] {
         subject.laps(&seats[seat], &plan, &go_on, 10);
     }
-    let handoffs: Vec<_> = (0..4).map(|i| seats[i % 2].tally.after(i / 2)).collect();
+    let handoffs: Vec<_> = (0..4).map(|i| seats[i % 2].tally.after(i / 2, i % 2)).collect();
     assert_eq!(handoffs, [9 + 10 + 9, 2, 1, 9 + 9 + 10], "each acquisition but the first has a predecessor");
     assert_eq!(seats[0].ring.completed() + seats[1].ring.completed(), 60);
     let mut batch = Vec::new();

@@ -124,7 +124,8 @@ impl<L: Exclusion> Contended<L> {
             let intruder = self.section.leave(me, entered);
             pen.releases(slot);
             self.lock.unlock(held);
-            streak.lap(alone, pen.done(slot, entered.previous()), at_once);
+            let released = if skip && alone { pen.done_alone(slot) } else { pen.done(slot, entered.previous()) };
+            streak.lap(alone, released, at_once);
             if intruder != 0 {
                 pen.seat.tally.violated(intruder);
             }

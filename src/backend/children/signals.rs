@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid as RawPid, Signal, kill_process_group};
 
 use super::child::Child;
 use super::family::Kinship;
@@ -17,7 +16,7 @@ use crate::model::launch::Grouping;
 use crate::model::life::{Happening, Target};
 use crate::model::{Fault, Nanos, Pid, signal};
 use crate::sys::clock;
-use crate::sys::pidfd::Pidfd;
+use crate::sys::pidfd::{self, Pidfd};
 use crate::sys::spawn::reason;
 
 /// A tree that grows while it is being killed is looked at so often.
@@ -110,12 +109,7 @@ impl Child {
 
     fn signal_group(&self, number: i32) -> Result<(), Errno> {
         let process = self.process.as_ref().filter(|_| self.lives()).ok_or(Errno::SRCH)?;
-        let group = RawPid::from_raw(process.pid).ok_or(Errno::SRCH)?;
-        match Signal::from_named_raw(number) {
-            Some(named) => kill_process_group(group, named),
-            // A real-time signal.
-            None => self.process.as_ref().map_or(Err(Errno::SRCH), |process| process.pidfd.send(number)),
-        }
+        pidfd::send_to_group(process.pid, number)
     }
 
     /// To everybody, also to those who come into being meanwhile.

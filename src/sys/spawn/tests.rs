@@ -257,7 +257,7 @@ fn the_calls_are_those_that_were_made() {
     let request = Spawn { program: b"true", env: &env, group: Group::Own, attributes, ..Spawn::default() };
     let spawned = spawn(&request).unwrap();
     reap::wait(&spawned.pidfd).unwrap();
-    let names: Vec<&str> = spawned.calls.iter().map(Call::name).collect();
+    let names: Vec<&str> = spawned.trail.calls.iter().map(Call::name).collect();
     let expected = ["rt_sigaction", "setpgid", "prlimit64", "umask", "rt_sigprocmask", "execve", "execve"];
     assert_eq!(names[1..], expected);
     let signals = match names[0] {
@@ -269,11 +269,11 @@ fn the_calls_are_those_that_were_made() {
             64..=128
         }
     };
-    assert!(signals.contains(&spawned.calls[1].times), "{:?}", spawned.calls);
-    let (missing, found) = (spawned.calls[6], spawned.calls[7]);
+    assert!(signals.contains(&spawned.trail.calls[1].times), "{:?}", spawned.trail.calls);
+    let (missing, found) = (spawned.trail.calls[6], spawned.trail.calls[7]);
     assert_eq!((missing.error(), missing.args[0]), (Some(Errno::NOENT), 0));
     assert_eq!((found.returned, found.args[0]), (false, 1), "it never came back");
-    assert_eq!(spawned.candidates[1], Path::new("/bin/true"));
+    assert_eq!(spawned.trail.candidates[1], Path::new("/bin/true"));
     let error =
         spawn(&Spawn { attributes: Attributes { nice: Some(1), cpus: Some(&[4_000]), ..attributes }, ..request });
     assert_eq!(error.unwrap_err().step, Step::Affinity);
@@ -314,7 +314,7 @@ fn signals_are_as_they_should_be_with_clone3_and_without() {
         // Not how many signals wait for all of the user's processes.
         let is_mask = |line: &&str| line.starts_with("Sig") && !line.starts_with("SigQ");
         let masks: Vec<String> = text.lines().filter(is_mask).map(str::to_owned).collect();
-        (masks, spawned.calls)
+        (masks, spawned.trail.calls)
     };
     let (with, _) = look();
     let (without, calls) = std::thread::spawn(move || {

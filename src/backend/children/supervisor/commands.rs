@@ -35,6 +35,7 @@ impl Loop {
             ChildCommand::End { id, target, grace } => self.end(id, target, grace),
             ChildCommand::Write { id, bytes } => {
                 self.child(id)?.write(&bytes)?;
+                self.pictures.ask(id);
                 self.flush(id);
                 Ok(())
             }
@@ -55,7 +56,7 @@ impl Loop {
                 self.spawn(&spec)
             }
             ChildCommand::Read(id) => {
-                self.read = id;
+                self.pictures.read = id;
                 Ok(())
             }
             ChildCommand::Forget(id) => {
@@ -100,7 +101,10 @@ impl Loop {
         let reached = child.signal(number, target)?;
         let whom = match (target, reached) {
             (Target::Child, _) => child.name(),
-            (_, Some(count)) => format!("{} of {}: {count} processes", target.words(), child.name()),
+            (_, Some(count)) => {
+                let processes = if count == 1 { "process" } else { "processes" };
+                format!("{} of {}: {count} {processes}", target.words(), child.name())
+            }
             (_, None) => format!("{} of {}", target.words(), child.name()),
         };
         let done = format!("{} sent to {whom}", signal::name(number));

@@ -177,8 +177,8 @@ pub(super) fn calls(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Lin
     if child.course.calls.is_empty() {
         return vec![Line::styled("it was not started", look.style(Role::Faint))];
     }
-    let line = |(index, call): (usize, &std::sync::Arc<str>)| {
-        let (who, role) = if index == 0 { ("parent", Role::Accent) } else { ("child", Role::Dim) };
+    let line = |call: &std::sync::Arc<str>| {
+        let (who, role) = if call.starts_with("clone") { ("parent", Role::Accent) } else { ("child", Role::Dim) };
         let parts = text::wrap(call, width.saturating_sub(CALLER + 4).max(20));
         let lines = parts.into_iter().enumerate().map(move |(row, part)| {
             let (who, indent) = if row == 0 { (who, "") } else { ("", "  ") };
@@ -187,5 +187,5 @@ pub(super) fn calls(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Lin
         });
         lines.collect::<Vec<_>>()
     };
-    child.course.calls.iter().enumerate().flat_map(line).collect()
+    child.course.calls.iter().flat_map(line).collect()
 }

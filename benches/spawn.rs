@@ -42,7 +42,7 @@ const SIZES_MB: [usize; 3] = [0, 64, 512];
 /// What a child of the crowd writes each tenth of a second.
 const PORTION: usize = 10_000;
 const CROWD: usize = 1_000;
-const READ: u64 = 2 << 30;
+const READ: u64 = 1 << 30;
 const WRITER: &str = "--write-portions";
 
 fn main() {
@@ -132,12 +132,15 @@ fn reading() {
         ("colours", format!("yes \"$(printf '\\033[1;32mok\\033[0m {}')\" | head -c {READ}", "x".repeat(66))),
         (
             "a progress bar",
-            format!("yes \"$(printf '\\033[32m%s\\033[0m\\r' {})\" | tr -d '\\n' | head -c {READ}", "#".repeat(60)),
+            format!("yes \"$(printf '\\033[32m%s\\033[0m\\r' {})\" | tr -d '\\n' | head -c {READ}", "=".repeat(60)),
         ),
     ] {
         let (begin, cpu) = (Instant::now(), supervisor_cpu());
         watch.spawn("sh", &["-c", &script]);
-        let ended = |child: &Arc<ChildView>| matches!(child.state, ChildState::Ended { .. });
+        let ended = |child: &Arc<ChildView>| match &child.state {
+            ChildState::Ended { exit, .. } => exit.code == Some(0) || panic!("{what}: {exit:?}"),
+            _ => false,
+        };
         watch.until(|all| all.children.last().is_some_and(|c| ended(c) && c.stdout_bytes >= READ));
         let (wall, cpu) = (begin.elapsed().as_secs_f64(), supervisor_cpu() - cpu);
         let gb = READ as f64 / 1e9;

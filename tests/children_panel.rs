@@ -18,7 +18,7 @@ use syncscope::model::launch::Redirect;
 use syncscope::model::life::{Happening, Moment, Relative, Target};
 use syncscope::model::process::Switches;
 use syncscope::model::{Bytes, Fault, Nanos, Stamped};
-use syncscope::ui::app::{App, Clock, Settings};
+use syncscope::ui::app::{After, App, Clock, Settings};
 use syncscope::ui::panels::PANELS;
 
 const NOW: Nanos = Nanos::from_secs(5_000);
@@ -84,9 +84,13 @@ fn app(children: Vec<ChildView>) -> App {
     app
 }
 
-fn show(app: &mut App, children: Vec<ChildView>) {
+fn tell(app: &mut App, children: Vec<ChildView>) {
     let value = Children { children: children.into_iter().map(Arc::new).collect() };
     app.on_update(&Update::Children(Arc::new(Stamped { at: NOW, seq: 1, value, ..Stamped::default() })));
+}
+
+fn show(app: &mut App, children: Vec<ChildView>) {
+    tell(app, children);
     // A panel sees what is new when it is drawn.
     text(app, (80, 24));
 }
@@ -234,6 +238,45 @@ fn the_log_scrolls_follows_and_is_searched() {
     assert!(log_of(&mut app).contains("case_1499"));
 }
 
+/// Wherever in a long line it stands, and whatever comes meanwhile.
+#[test]
+fn what_was_searched_for_is_seen() {
+    let line = |text: String| {
+        let at = Nanos::from_secs(4_988);
+        OutputLine { at, stream: Stream::Stdout, text: text.into(), strokes: None }
+    };
+    let filler = |n: usize| (0..n).map(|n| format!("{n:03} ")).collect::<String>();
+    let long = format!("{}GRÖSSE 1 {}größe 2 {}Größe 3{}", filler(100), filler(200), filler(400), filler(100));
+    let lines = |count| (0..count).map(|n| line(format!("short {n}"))).collect::<Vec<_>>();
+    let shown = |after: usize| {
+        let all = [lines(40), vec![line(long.clone())], lines(after)].concat();
+        vec![ChildView { log: vec![all.into()], ..child(1, "x", ChildState::Running) }]
+    };
+    for size in SIZES {
+        let mut app = app(shown(40));
+        let log_of = |app: &mut App| text(app, size);
+        log_of(&mut app);
+        // Cut, the line is shown from where its first hit is.
+        type_text(&mut app, "/GRÖßE");
+        assert!(log_of(&mut app).contains("größe 2"), "{size:?}\n{}", log_of(&mut app));
+        press(&mut app, KeyCode::Esc);
+        // Wrapped, each row that has it is gone to.
+        type_text(&mut app, "w/größe");
+        press(&mut app, KeyCode::Enter);
+        for (key, hit, of) in [("", "Größe 3", "2 of 2"), ("n", "größe 2", "1 of 2"), ("n", "Größe 3", "2 of 2")]
+        {
+            type_text(&mut app, key);
+            let before = log_of(&mut app);
+            assert!(before.contains(hit) && before.contains(of), "{size:?} {hit}\n{before}");
+            tell(&mut app, shown(50));
+            let after = log_of(&mut app);
+            assert_eq!(after.replace(" of 91", ""), before.replace(" of 81", "").replace(" of 91", ""), "{size:?}");
+        }
+        type_text(&mut app, "/nowhere");
+        assert!(log_of(&mut app).contains("not found"));
+    }
+}
+
 #[test]
 fn a_new_child_is_selected_as_it_appears() {
     let mut app = app(busy());
@@ -360,13 +403,44 @@ fn signals_go_to_whom_they_are_meant_for() {
     // Raw input: every key, but the one that ends it.
     type_text(&mut app, "Iq");
     press(&mut app, KeyCode::Up);
-    app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::CONTROL)));
+    let control = |app: &mut App, c| app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
+    for c in ['c', 'z', 'l', '4'] {
+        assert_eq!(control(&mut app, c), After::Draw, "not the dashboard's");
+    }
+    control(&mut app, ']');
     type_text(&mut app, "x");
     let written: Vec<u8> = asked(&mut app)
         .into_iter()
         .flat_map(|command| if let ChildCommand::Write { bytes, .. } = command { bytes } else { unreachable!() })
         .collect();
-    assert_eq!(written, b"q\x1b[A");
+    assert_eq!(written, b"q\x1b[A\x03\x1a\x0c\x1c");
+    assert_eq!(control(&mut app, 'c'), After::Quit);
+    // The keys come back when nobody reads them any more.
+    type_text(&mut app, "I");
+    let mut over = busy();
+    over[4] = child(5, "cargo test --workspace", ended(Some(0), None));
+    show(&mut app, over);
+    assert_eq!(control(&mut app, 'c'), After::Quit);
+}
+
+#[test]
+fn who_outlived_a_child_can_be_reached() {
+    let left = Relative { pid: 91, parent: 1, depth: 1, name: "sleep".into(), state: 'S', orphan: true };
+    let ended = |family: Vec<Relative>| {
+        let course = Course { family: family.into(), ..Course::default() };
+        ChildView { course, ..child(1, "make", ended(Some(0), None)) }
+    };
+    let mut app = app(vec![ended(vec![left])]);
+    type_text(&mut app, "kX");
+    assert!(text(&mut app, (120, 40)).contains("Signal to the tree of make"));
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 1, signal: 15, target: Target::Tree }]));
+    type_text(&mut app, "X");
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::End { id: 1, target: Target::Tree, .. }]));
+    show(&mut app, vec![ended(Vec::new())]);
+    type_text(&mut app, "kX");
+    assert!(asked(&mut app).is_empty());
 }
 
 #[test]

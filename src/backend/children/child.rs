@@ -128,14 +128,20 @@ impl Child {
     }
 
     /// Reads what there is, for a turn; `false` once nobody writes any more.
-    pub(super) fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> bool {
+    pub(super) fn read(&mut self, stream: Stream, buffer: &mut Vec<u8>) -> bool {
         let Some(mut file) = self.streams[stream as usize].as_ref() else { return false };
         let mut left = TURN;
         let open = loop {
             match file.read(buffer) {
                 Ok(0) => break false,
                 Ok(read) => {
-                    self.output.take(stream, clock::monotonic(), &buffer[..read]);
+                    let at = clock::monotonic();
+                    if read < buffer.len() {
+                        // That was all, most likely; if not, we are called again.
+                        self.output.take(stream, at, &buffer[..read]);
+                        break true;
+                    }
+                    self.output.take_buffer(stream, at, buffer);
                     left = left.saturating_sub(read);
                     if left == 0 {
                         break true;

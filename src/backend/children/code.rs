@@ -27,7 +27,7 @@ pub fn rust(spec: &ChildSpec) -> String {
     line("use std::process::{Command, Stdio};");
     line("");
     if spec.streams.contains(&Redirect::Pty) {
-        line("// The crate nix: std has no pseudo-terminals. Ours is `.master`.");
+        line("// Crate nix: std has no terminals. Ours is .master.");
         line("let terminal = nix::pty::openpty(None, None)?;");
     }
     line(&format!("let mut command = Command::new({});", quoted(&spec.program)));
@@ -79,7 +79,7 @@ pub fn rust(spec: &ChildSpec) -> String {
     }
     line("let mut child = command.spawn()?;");
     if spec.streams.contains(&Redirect::Pty) {
-        line("// Its last copies with us, or reading `.master` has no end:");
+        line("// Our copies of its end, or .master never ends:");
         line("drop((command, terminal.slave));");
     }
     if spec.streams[0] == Redirect::Pipe {

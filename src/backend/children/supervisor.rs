@@ -25,7 +25,7 @@ use self::pictures::Pictures;
 use super::child::Child;
 use super::exit;
 use super::family::Kinship;
-use super::output::PER_CHILD;
+use super::output::{CHUNK, PER_CHILD};
 use crate::backend::outlet::Outlet;
 use crate::backend::{ChildCommand, Update};
 use crate::model::child::{ChildId, ChildState, Stream};
@@ -90,7 +90,7 @@ impl Loop {
             sigchld_handler,
             children: BTreeMap::new(),
             last_id: 0,
-            buffer: vec![0; 64 << 10],
+            buffer: vec![0; CHUNK],
             dirty: true,
             pictures: Pictures::default(),
             stops_due: None,

@@ -134,7 +134,14 @@ fn a_script_without_interpreter_line_is_handed_to_the_shell() {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let args = words(&["x", "y"]);
     let spawned = spawn(&Spawn { program: b"./script", args: &args, cwd: Some(directory.path()), ..Spawn::default() });
-    assert_eq!(reap::wait(&spawned.unwrap().pidfd).unwrap().0.code, Some(42));
+    let spawned = spawned.unwrap();
+    assert_eq!(reap::wait(&spawned.pidfd).unwrap().0.code, Some(42));
+    // Two attempts were made, each with the file that it was made with.
+    let Trail { calls, candidates } = spawned.trail;
+    let tries: Vec<_> = calls.iter().filter(|call| call.name() == "execve").collect();
+    let tried: Vec<_> = tries.iter().map(|call| (candidates[call.args[0]].as_path(), call.error())).collect();
+    assert_eq!(tried, [(Path::new("./script"), Some(Errno::NOEXEC)), (Path::new("/bin/sh"), None)]);
+    assert_eq!(calls.iter().filter(|call| call.name().starts_with("clone")).count(), 2);
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Log {
         let room = usize::from(area.width).saturating_sub(note.width() + 8);
         let title = text::fit(&words::name(child), room.max(10));
         let inside = enclose(screen, area, &title, &note, look);
-        (self.rows, self.columns) = (usize::from(inside.height), usize::from(inside.width));
+        self.resize(usize::from(inside.height), usize::from(inside.width));
         let (oldest, end) = bounds(child);
         if oldest == end {
             return draw_silence(screen, inside, child, look);
@@ -171,6 +171,17 @@ impl Log {
             }
         }
         self.shown = first;
+    }
+
+    /// In other columns the same text stands in other rows, roughly so many.
+    fn resize(&mut self, rows: usize, columns: usize) {
+        if self.wrap && self.columns != columns {
+            let (before, after) = (self.text_width(self.columns), self.text_width(columns));
+            for place in [&mut self.first, &mut self.hit].into_iter().flatten() {
+                place.row = place.row * before / after;
+            }
+        }
+        (self.rows, self.columns) = (rows, columns);
     }
 
     fn text_width(&self, width: usize) -> usize {

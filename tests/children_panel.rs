@@ -343,6 +343,33 @@ fn the_views_of_a_child_follow_each_other() {
     assert!(log.contains("3 descendants, 1 zombie, 1 orphan") && log.contains("SIGKILL in 3.2 s"), "{log}");
 }
 
+/// Whatever is too long for the screen can be got through.
+#[test]
+fn a_long_life_and_a_large_tree_scroll() {
+    let moment = |n: u64| Moment { at: NOW, what: Happening::Created { pid: 10_000 + n as i32 } };
+    let kin = |n: u64| {
+        let name = format!("kin{n}").into();
+        Relative { pid: 20_000 + n as i32, parent: 1, depth: 1, name, state: 'S', orphan: false }
+    };
+    let course =
+        Course { moments: (0..150).map(moment).collect(), family: (0..150).map(kin).collect(), ..Course::default() };
+    let mut app = app(vec![ChildView { course, ..child(1, "make", ChildState::Running) }]);
+    let seen = |app: &mut App, key, wanted: &str| {
+        press(app, key);
+        let screen = text(app, (80, 24));
+        assert!(screen.contains(wanted), "{key:?} {wanted}\n{screen}");
+    };
+    press(&mut app, KeyCode::Char('v'));
+    seen(&mut app, KeyCode::Char('v'), "kin0");
+    seen(&mut app, KeyCode::Char('J'), "2-17 of 151 · J K");
+    seen(&mut app, KeyCode::PageDown, "kin16");
+    seen(&mut app, KeyCode::End, "kin149");
+    seen(&mut app, KeyCode::Char('v'), "created as 10149");
+    seen(&mut app, KeyCode::Char('K'), "created as 10148");
+    assert!(!text(&mut app, (80, 24)).contains("created as 10149"));
+    seen(&mut app, KeyCode::Home, "created as 10000");
+}
+
 #[test]
 fn the_builder_says_what_to_start_and_how_in_rust() {
     let built = || {

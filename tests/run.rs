@@ -158,6 +158,32 @@ fn a_closed_reader_ends_the_command_as_it_would_without_us() {
     assert_eq!(child.wait().unwrap().code(), Some(128 + libc::SIGPIPE));
 }
 
+/// The command has written all of it, and cannot know.
+#[test]
+fn output_that_cannot_be_passed_on_is_no_success() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (script, code) in [("echo lost", 125), ("echo lost; exit 7", 7)] {
+        let output = syncscope().args(["--", "sh", "-c", script]).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{script}");
+        let said = text(&output.stderr);
+        assert!(said.contains("its output could not be passed on: No space left on device (ENOSPC)"), "{said}");
+    }
+}
+
+/// Where both streams are one pipe nobody knows how the last line ends.
+#[test]
+fn the_report_has_a_line_of_its_own() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = syncscope();
+    command.args(["--json", "--", "printf", "an open line"]);
+    let mut child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+    drop(command);
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(all.starts_with("an open line\n") && all.lines().last().unwrap().starts_with("{\"schema\""), "{all}");
+}
+
 #[test]
 fn signals_are_passed_on() {
     for (signal, code) in [(Signal::SIGINT, 7), (Signal::SIGTERM, 8), (Signal::SIGHUP, 9), (Signal::SIGUSR1, 10)] {

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::keys::Act;
-use super::side::Side;
+use super::side::{Pane, Side};
 use super::{Children, Mode, children, notice, raw, tell, words};
 use crate::backend::ChildCommand;
 use crate::model::Nanos;
@@ -17,6 +17,8 @@ use crate::ui::widgets::signals::SignalMenu;
 
 /// How long a child that is asked to end may take.
 const GRACE: Nanos = Nanos::from_secs(5);
+/// Rows of a page of the process in depth.
+const PAGE: isize = 10;
 /// The commands that were run from here, for the arrow keys.
 const HISTORY: usize = 50;
 
@@ -65,6 +67,11 @@ impl Children {
             Act::Search => self.mode = Mode::Search(Prompt::default()),
             Act::Match(by) => self.log.find(by, child),
             Act::Scroll(by) if self.side == Side::Process => self.detail_scroll(by),
+            Act::Page(by) if self.side == Side::Process => self.detail_scroll(by * PAGE),
+            Act::Scroll(by) if self.side != Side::Log => self.pane.scroll(by),
+            Act::Page(by) if self.side != Side::Log => self.pane.page(by),
+            Act::Oldest if self.side != Side::Log => self.pane.first = Some(0),
+            Act::Follow if self.side != Side::Log => self.pane.first = Some(usize::MAX),
             Act::Scroll(by) => self.log.scroll(by, child),
             Act::Page(by) => self.log.page(by, child),
             Act::Oldest => self.log.go_to_oldest(child),
@@ -78,7 +85,7 @@ impl Children {
 
     /// Shows something else beside the list.
     fn show_side(&mut self, side: Side, child: &ChildView) {
-        self.side = side;
+        (self.side, self.pane) = (side, Pane::default());
         self.detail = match (side, child.pid) {
             (Side::Process, Some(pid)) => Some(Detail::new(pid)),
             _ => None,

@@ -38,7 +38,7 @@ use self::experiments::{Chosen, Experiments};
 use self::keys::{Act, KEYS};
 use self::log::Log;
 use self::place::{draw_empty, with_prompt};
-use self::side::Side;
+use self::side::{Pane, Side};
 use super::processes::detail::Detail;
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{ChildCommand, Command, Topics};
@@ -83,6 +83,7 @@ struct Children {
     top: usize,
     log: Log,
     side: Side,
+    pane: Pane,
     /// The process in depth, where that is what stands beside the list.
     detail: Option<Detail>,
     experiments: Experiments,
@@ -256,8 +257,8 @@ impl Panel for Children {
         };
         if self.list_area.contains(at) {
             self.move_by(step.signum(), look);
-        } else if let Some(child) = self.child(look) {
-            self.log.scroll(step, child);
+        } else {
+            return self.act(Act::Scroll(step), look);
         }
         Reaction::taken()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::side::Pane;
 use super::{Children, children};
 use crate::model::child::{ChildId, ChildView};
 use crate::ui::panels::Look;
@@ -17,6 +18,7 @@ impl Children {
         if self.selected != Some(id) {
             self.selected = Some(id);
             self.log.follow();
+            self.pane = Pane::default();
             // The process in depth is that of the one before.
             self.detail = None;
         }

@@ -46,6 +46,40 @@ impl Side {
     }
 }
 
+/// Which part of a view is seen that has more lines than there is room for.
+#[derive(Debug, Default)]
+pub(super) struct Pane {
+    /// The first line; where nobody has scrolled, whatever matters most.
+    pub(super) first: Option<usize>,
+    /// The first line of the last drawing, and how many there were.
+    shown: usize,
+    rows: usize,
+}
+
+impl Pane {
+    /// Which line comes first now; `late` says whether the end matters most.
+    pub(super) fn place(&mut self, lines: usize, rows: usize, late: bool) -> usize {
+        let last = lines.saturating_sub(rows);
+        self.shown = self.first.unwrap_or(if late { last } else { 0 }).min(last);
+        self.rows = rows;
+        // At the end it stays there, whatever comes.
+        if late && self.shown == last {
+            self.first = None;
+        }
+        self.shown
+    }
+
+    /// Moves by lines.
+    pub(super) fn scroll(&mut self, by: isize) {
+        self.first = Some(self.shown.saturating_add_signed(by));
+    }
+
+    /// Moves by pages.
+    pub(super) fn page(&mut self, by: isize) {
+        self.scroll(by * self.rows.saturating_sub(1).max(1).cast_signed());
+    }
+}
+
 /// `├ 5201 rustc   S` …, with what is to be said of zombies and orphans.
 pub(super) fn tree(child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
     let (text, dim) = (look.style(Role::Strong), look.style(Role::Dim));

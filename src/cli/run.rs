@@ -20,7 +20,7 @@ use crate::report;
 use crate::sys::spawn::SpawnError;
 
 /// What programs that run others say of a failure that is not the command's.
-const OWN_FAILURE: u8 = 125;
+pub(super) const OWN_FAILURE: u8 = 125;
 
 /// The options of `run`.
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::WaitIdOptions;
@@ -79,7 +80,8 @@ impl Child {
 
     /// `5200 cargo`: where there is no room for all its arguments.
     pub(super) fn short_name(&self) -> String {
-        let program = visible(self.spec.program.as_bytes());
+        let file = Path::new(&self.spec.program).file_name().unwrap_or(&self.spec.program);
+        let program = visible(file.as_bytes());
         match &self.process {
             Some(process) => format!("{} {program}", process.pid),
             None => program,
@@ -293,7 +295,8 @@ impl Child {
     }
 
     pub(super) fn fault(&self, what: &str) -> Fault {
-        Fault::new("children", format!("{}: {what}", self.name()))
+        // The whole command would leave no room for what is wrong.
+        Fault::new("children", format!("{}: {what}", self.short_name()))
     }
 }
 

@@ -42,6 +42,9 @@ impl Child {
                 self.touch();
                 Ok(count)
             }
+            Err(Errno::SRCH) if target == Target::Group && self.lives() => {
+                Err(self.fault(&format!("{name} was not sent: it has left its process group, and nobody is in that")))
+            }
             Err(Errno::SRCH) => Err(self.fault(&format!("{name} was not sent: it has ended"))),
             Err(errno) => Err(self.fault(&format!("{name} was not sent: {}", reason(errno)))),
         }
@@ -114,7 +117,8 @@ impl Child {
 
     /// To everybody, also to those who come into being meanwhile.
     fn signal_tree(&mut self, number: i32) -> Result<Option<usize>, Errno> {
-        let mut reached = usize::from(self.signal_alone(number).is_ok());
+        let alone = self.signal_alone(number);
+        let mut reached = usize::from(alone.is_ok());
         let mut told: Vec<(Pid, u64)> = Vec::new();
         for _ in 0..ROUNDS {
             let now = Kinship::read();
@@ -132,7 +136,11 @@ impl Child {
                 break;
             }
         }
-        if reached == 0 { Err(Errno::SRCH) } else { Ok(Some(reached)) }
+        match alone {
+            // Where it lives, the reason is its own.
+            Err(error) if reached == 0 => Err(error),
+            _ => Ok(Some(reached)),
+        }
     }
 
     /// To those of its group that outlived it.

@@ -19,8 +19,11 @@ use crate::sys::clock;
 const UNREAD: usize = 512 << 10;
 /// At most about thirty pictures a second.
 const PICTURE: Nanos = Nanos::from_millis(33);
-/// The same where pictures take long to make.
-const LONGEST_PAUSE: Nanos = Nanos::from_millis(150);
+/// Pictures take one part of the time in so many, where they take long to make;
+/// the others are for reading.
+const PARTS: u64 = 8;
+/// But nobody waits longer than this for one.
+const LONGEST_PAUSE: Nanos = Nanos::from_millis(400);
 /// What a child writes so long after it was written to is its answer.
 const ANSWERS: Nanos = Nanos::from_millis(500);
 /// Answers that come at once are shown together.
@@ -118,7 +121,7 @@ impl Loop {
         self.show(now, took, children);
         let pictures = &mut self.pictures;
         (pictures.published, pictures.answered) = (now, false);
-        pictures.pause = Nanos(3 * took.0).min(LONGEST_PAUSE).max(PICTURE);
+        pictures.pause = Nanos((PARTS - 1) * took.0).min(LONGEST_PAUSE).max(PICTURE);
         // Those that had no turn come with the next one.
         self.dirty = self.children.values().any(|child| child.output.waits());
     }
@@ -145,5 +148,26 @@ impl Loop {
         let picture = Arc::new(Stamped { at, took, seq: self.pictures.seq, value: Children { children } });
         self.pictures.last = picture.clone();
         self.outlet.publish(Update::Children(picture));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_was_written_to_answers() {
+        let mut pictures = Pictures::default();
+        pictures.hear(1);
+        assert_eq!(pictures.answer_due(), None);
+        pictures.ask(1);
+        pictures.hear(2);
+        assert_eq!(pictures.answer_due(), None);
+        pictures.hear(1);
+        assert_eq!(pictures.answer_due(), Some(Nanos::ZERO), "at once");
+        // Long ago: what it writes now is no answer.
+        (pictures.answered, pictures.asked) = (false, Some((1, Nanos::ZERO)));
+        pictures.hear(1);
+        assert_eq!(pictures.answer_due(), None);
     }
 }

@@ -238,6 +238,24 @@ fn the_log_scrolls_follows_and_is_searched() {
     assert!(log_of(&mut app).contains("case_1499"));
 }
 
+/// Of what was started again each line has the time since its own start.
+#[test]
+fn times_are_those_of_their_start() {
+    let at = |millis| Nanos::from_secs(4_900) + Nanos::from_millis(millis);
+    let start = |millis| Moment { at: at(millis), what: Happening::Created { pid: 7 } };
+    let line = |millis: u64| {
+        let text = format!("at {millis}").into();
+        OutputLine { at: at(millis), stream: Stream::Stdout, text, strokes: None }
+    };
+    let course = Course { moments: [start(1_000), start(5_000)].into(), starts: 3, ..Course::default() };
+    let log = vec![[line(500), line(1_250), line(5_500), line(9_750)].into()];
+    let again = ChildView { course, log, started: at(9_000), ..child(1, "x", ChildState::Running) };
+    let screen = text(&mut app(vec![again]), (120, 40));
+    for row in ["          │ at 500", "    0.250 │ at 1250", "    0.500 │ at 5500", "    0.750 │ at 9750"] {
+        assert!(screen.contains(row), "{row}\n{screen}");
+    }
+}
+
 /// Wherever in a long line it stands, and whatever comes meanwhile.
 #[test]
 fn what_was_searched_for_is_seen() {

@@ -71,8 +71,9 @@ impl Children {
             || vec![Line::styled("reading …", look.style(Role::Dim))],
             |latest| tuple::lines(&latest.value, usize::from(area.width.saturating_sub(4)), look),
         );
-        // What was not read yet takes the room that it will.
-        let height = if area.height < 16 { 0 } else { (lines.len() as u16 + 2).clamp(8, area.height / 2) };
+        // What was not read yet takes the room that it will; the parts below keep
+        // some, of which one scrolls.
+        let height = if area.height < 16 { 0 } else { (lines.len() as u16 + 2).clamp(8, area.height - 7) };
         if height > 0 {
             let inside = frame::draw(screen, Rect { height, ..area }, title, "v next view", look.theme);
             rows::draw(screen, inside, lines);

@@ -19,7 +19,9 @@ use self::brush::Brush;
 use self::find::Wanted;
 use self::walk::{Numbered, Place, Walk, pieces};
 use super::words;
+use crate::model::Nanos;
 use crate::model::child::{ChildState, ChildView, OutputLine, Stream};
+use crate::model::life::Happening;
 use crate::model::units::grouped;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
@@ -208,12 +210,8 @@ impl Log {
             Stream::Stdout => ("│ ", Role::Faint, Role::Text),
             Stream::Stderr => ("┃ ", Role::Warn, Role::Warn),
         };
-        let stamp = if self.stamps(self.columns) {
-            let since = line.at.since(child.started).as_secs_f64();
-            Some(format!("{since:>9.3} "))
-        } else {
-            None
-        };
+        let time = |start: Nanos| format!("{:>9.3} ", line.at.since(start).as_secs_f64());
+        let stamp = self.stamps(self.columns).then(|| start_of(line, child).map_or_else(|| " ".repeat(STAMP), time));
         let row = |(row, part): (usize, String)| {
             let is_hit = self.hit == Some(Place { line: number, row });
             let mut spans = Vec::new();
@@ -272,6 +270,16 @@ fn bounds(child: &ChildView) -> (u64, u64) {
 
 fn lines(child: &ChildView) -> impl Iterator<Item = &OutputLine> {
     child.log.iter().flat_map(|block| block.iter())
+}
+
+/// When the child was started that wrote a line; it may have been started again
+/// since. Of long ago nobody knows.
+fn start_of(line: &OutputLine, child: &ChildView) -> Option<Nanos> {
+    let earlier = || {
+        let mut starts = child.course.moments.iter().rev().filter(|one| matches!(one.what, Happening::Created { .. }));
+        starts.find(|start| start.at <= line.at).map(|start| start.at)
+    };
+    if line.at >= child.started { Some(child.started) } else { earlier() }
 }
 
 /// Where a line that is cut begins, for its first hit to be seen.

@@ -250,6 +250,25 @@ fn what_was_ignored_stays_ignored() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "still here\n"));
 }
 
+/// A parent that ignores SIGCHLD hands that down, and the kernel would reap the
+/// command before anybody has asked how it ended.
+#[test]
+fn an_end_is_told_though_children_are_ignored() {
+    let sees_it: &[&str] = &["grep", "-q", "SigIgn:.*1....$", "/proc/self/status"];
+    for (words, code) in [(&["sh", "-c", "exit 7"][..], 7), (&["sh", "-c", "kill -KILL $$"], 137), (sees_it, 0)] {
+        let mut command = syncscope();
+        let ignore = || {
+            // SAFETY: ignoring runs no code of ours.
+            unsafe { nix::sys::signal::signal(Signal::SIGCHLD, nix::sys::signal::SigHandler::SigIgn)? };
+            Ok(())
+        };
+        // SAFETY: between fork and exec only this system call is made.
+        unsafe { command.pre_exec(ignore) };
+        let status = command.arg("--").args(words).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{words:?}");
+    }
+}
+
 #[test]
 fn waiting_costs_nothing() {
     let begin = Instant::now();

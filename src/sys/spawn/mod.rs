@@ -34,6 +34,7 @@ use super::brand;
 use super::clone3;
 use super::limits;
 use super::pidfd::Pidfd;
+use super::signals;
 use crate::model::Pid;
 
 /// The child's stack. It runs a few small functions and no signal handler.
@@ -123,7 +124,7 @@ fn attempt(
         stdio,
         group: request.group,
         handlers_are_reset: Cell::new(true),
-        ignore: request.ignore.iter().fold(0, |mask, signal| mask | 1 << (signal - 1)),
+        ignore: ignored(request),
         limits: limits.as_ptr(),
         limit_count: limits.len(),
         nice: request.attributes.nice,
@@ -247,6 +248,13 @@ fn stream(target: c_int, wanted: Stdio<'_>, keep: &mut Vec<OwnedFd>) -> Result<c
     let raw = fd.as_raw_fd();
     keep.push(fd);
     Ok(raw)
+}
+
+/// The signals to be ignored, as a set: those that are asked for, and SIGCHLD
+/// where we found it so.
+fn ignored(request: &Spawn<'_>) -> u64 {
+    let found = signals::children_were_ignored().then_some(&libc::SIGCHLD);
+    request.ignore.iter().chain(found).fold(0, |mask, signal| mask | 1 << (signal - 1))
 }
 
 /// The limit of descriptors that we found, the brand, and what is asked for on

@@ -27,7 +27,8 @@ impl Resolved {
             Ok((known.ok_or_else(unknown)?.1, (limit.soft, limit.hard)))
         };
         let limits = wanted.limits.iter().map(limit).collect::<Result<_, Fault>>()?;
-        if let Some(online) = affinity::online()
+        // Who asks for none is not made to wait for sysfs.
+        if let Some(online) = if wanted.cpus.is_empty() { None } else { affinity::online() }
             && let Some(absent) = wanted.cpus.iter().find(|cpu| !online.contains(cpu))
         {
             // The kernel passes over those that are not there, in silence.

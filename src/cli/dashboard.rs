@@ -112,14 +112,14 @@ fn left_behind(children: &Children) -> Option<String> {
         let alive = child.course.family.iter().filter(|relative| !relative.is_zombie());
         alive.map(|relative| format!("{} {}", relative.pid, relative.name))
     });
-    named(left.collect()).map(|left| format!("syncscope: left running by children that had ended: {left}"))
+    named(&left.collect::<Vec<_>>()).map(|left| format!("syncscope: left running by children that had ended: {left}"))
 }
 
 /// Which children go on though they were to end with us: those that have become
 /// somebody whom we may not kill.
 fn not_ended(children: &Children) -> Option<String> {
     let alive = to_end(children).filter_map(|child| Some(format!("{} {}", child.pid?, child.command)));
-    named(alive.collect()).map(|alive| format!("syncscope: these could not be ended: {alive}"))
+    named(&alive.collect::<Vec<_>>()).map(|alive| format!("syncscope: these could not be ended: {alive}"))
 }
 
 fn to_end(children: &Children) -> impl Iterator<Item = &ChildView> {
@@ -127,7 +127,7 @@ fn to_end(children: &Children) -> impl Iterator<Item = &ChildView> {
 }
 
 /// The first of them, where there are any.
-fn named(all: Vec<String>) -> Option<String> {
+fn named(all: &[String]) -> Option<String> {
     let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
     (!all.is_empty()).then(|| format!("{named}{more}"))

@@ -104,7 +104,9 @@ mod tests {
         assert_eq!(name(15), "SIGTERM");
         let real_time =
             [(34, "SIGRTMIN"), (37, "SIGRTMIN+3"), (49, "SIGRTMIN+15"), (50, "SIGRTMAX-14"), (64, "SIGRTMAX")];
-        real_time.into_iter().for_each(|(number, known)| assert_eq!(name(number), known));
+        for (number, known) in real_time {
+            assert_eq!(name(number), known);
+        }
         let numbers: Vec<i32> = SIGNALS.iter().map(|signal| signal.number).collect();
         assert_eq!(numbers, (1..=31).chain(34..=64).collect::<Vec<i32>>());
         assert_eq!(name(99), "signal 99");

@@ -50,7 +50,7 @@ fn what_was_searched_for_is_seen() {
         let at = Nanos::from_secs(4_988);
         OutputLine { at, stream: Stream::Stdout, text: text.into(), strokes: None }
     };
-    let filler = |n: usize| (0..n).map(|n| format!("{n:03} ")).collect::<String>();
+    let filler = |n: usize| (0..n).map(|n| format!("{n:03} ")).collect::<Vec<_>>().concat();
     let long = format!("{}GRÖSSE 1 {}größe 2 {}Größe 3{}", filler(100), filler(200), filler(400), filler(100));
     let lines = |count| (0..count).map(|n| line(format!("short {n}"))).collect::<Vec<_>>();
     let shown = |after: usize| {

@@ -40,6 +40,7 @@ const LEAST: usize = 24 << 10;
 /// Between two looks for stops, and at what the living use.
 const STOPS: Nanos = Nanos::from_millis(10);
 const USAGE: Nanos = Nanos::from_secs(1);
+const BURST: Nanos = Nanos::from_millis(100);
 
 const WAKE: u64 = 0;
 const SIGCHLD: u64 = 1;
@@ -66,6 +67,7 @@ pub(super) struct Loop {
     stops_due: Option<Nanos>,
     stops_seen: Nanos,
     usage_due: Nanos,
+    usage_seen: Nanos,
 }
 
 /// What wakes the loop: written to after each command.
@@ -96,6 +98,7 @@ impl Loop {
             stops_due: None,
             stops_seen: Nanos::ZERO,
             usage_due: Nanos::ZERO,
+            usage_seen: Nanos::ZERO,
         })
     }
 
@@ -211,8 +214,15 @@ impl Loop {
         if let Some(fault) = fault {
             self.outlet.fault(fault);
         }
-        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        self.look_soon();
         self.dirty = true;
+    }
+
+    /// A new child is looked at soon; of many that come one after the other, all at
+    /// once: a look reads all processes of the machine.
+    fn look_soon(&mut self) {
+        let soon = (clock::monotonic() + STOPS).max(self.usage_seen + BURST);
+        self.usage_due = self.usage_due.min(soon);
     }
 
     /// Writes what a child takes, and is told when it takes more.
@@ -239,7 +249,7 @@ impl Loop {
             self.dirty |= self.children.values().any(Child::touched);
         }
         if self.usage_due <= now {
-            self.usage_due = now + USAGE;
+            (self.usage_due, self.usage_seen) = (now + USAGE, now);
             self.children.values_mut().for_each(Child::look_at_usage);
             self.look_at_families();
             self.dirty |= self.children.values().any(Child::touched);

@@ -2,14 +2,13 @@
 
 use crossbeam_channel::TryRecvError;
 
-use super::{Loop, STOPS};
+use super::Loop;
 use crate::backend::children::child::Child;
 use crate::backend::children::output::PER_CHILD;
 use crate::backend::{ChildCommand, Update};
 use crate::model::child::{ChildId, ChildSpec, ChildState};
 use crate::model::life::Target;
 use crate::model::{Fault, Nanos, signal};
-use crate::sys::clock;
 
 impl Loop {
     /// Does what there is to do; `false` once nobody can ask any more.
@@ -92,7 +91,7 @@ impl Loop {
         }
         self.children.insert(id, child);
         self.share_memory();
-        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        self.look_soon();
         outcome
     }
 

@@ -40,6 +40,7 @@ const LEAST: usize = 24 << 10;
 /// Between two looks for stops, and at what the living use.
 const STOPS: Nanos = Nanos::from_millis(10);
 const USAGE: Nanos = Nanos::from_secs(1);
+/// The same at new ones, where many come one after the other.
 const BURST: Nanos = Nanos::from_millis(100);
 
 const WAKE: u64 = 0;

@@ -28,7 +28,8 @@ impl Resolved {
         };
         let limits = wanted.limits.iter().map(limit).collect::<Result<_, Fault>>()?;
         // Who asks for none is not made to wait for sysfs.
-        if let Some(online) = if wanted.cpus.is_empty() { None } else { affinity::online() }
+        let online = if wanted.cpus.is_empty() { None } else { affinity::online() };
+        if let Some(online) = online
             && let Some(absent) = wanted.cpus.iter().find(|cpu| !online.contains(cpu))
         {
             // The kernel passes over those that are not there, in silence.

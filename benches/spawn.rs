@@ -42,7 +42,8 @@ const SIZES_MB: [usize; 3] = [0, 64, 512];
 /// What a child of the crowd writes each tenth of a second.
 const PORTION: usize = 10_000;
 const CROWD: usize = 1_000;
-const READ: u64 = 2 << 30;
+const READ: u64 = 1 << 30;
+const FILE: usize = 64 << 20;
 const WRITER: &str = "--write-portions";
 
 fn main() {
@@ -126,18 +127,24 @@ fn supervisor_cpu() -> f64 {
 
 fn reading() {
     let mut watch = Watch::new();
-    for (what, script) in [
-        ("lines of 80", format!("yes {} | head -c {READ}", "x".repeat(79))),
-        ("no line end", format!("head -c {READ} /dev/zero")),
-        ("colours", format!("yes \"$(printf '\\033[1;32mok\\033[0m {}')\" | head -c {READ}", "x".repeat(66))),
-        (
-            "a progress bar",
-            format!("yes \"$(printf '\\033[32m%s\\033[0m\\r' {})\" | tr -d '\\n' | head -c {READ}", "#".repeat(60)),
-        ),
+    // From a file, so that whoever writes is faster than we are: one who is slower
+    // wakes us for each piece.
+    let file = std::env::temp_dir().join(format!("syncscope-bench-{}", std::process::id()));
+    for (what, pattern) in [
+        ("lines of 80", format!("{}\n", "x".repeat(79))),
+        ("no line end", "\0".to_owned()),
+        ("colours", format!("\x1b[1;32mok\x1b[0m {}\n", "x".repeat(66))),
+        ("a progress bar", format!("\x1b[32m{}\x1b[0m\r", "=".repeat(60))),
     ] {
+        let content: Vec<u8> = pattern.bytes().cycle().take(FILE).collect();
+        std::fs::write(&file, content).unwrap();
+        let files = vec![file.to_str().unwrap(); READ as usize / FILE];
         let (begin, cpu) = (Instant::now(), supervisor_cpu());
-        watch.spawn("sh", &["-c", &script]);
-        let ended = |child: &Arc<ChildView>| matches!(child.state, ChildState::Ended { .. });
+        watch.spawn("cat", &files);
+        let ended = |child: &Arc<ChildView>| match &child.state {
+            ChildState::Ended { exit, .. } => exit.code == Some(0) || panic!("{what}: {exit:?}"),
+            _ => false,
+        };
         watch.until(|all| all.children.last().is_some_and(|c| ended(c) && c.stdout_bytes >= READ));
         let (wall, cpu) = (begin.elapsed().as_secs_f64(), supervisor_cpu() - cpu);
         let gb = READ as f64 / 1e9;
@@ -145,6 +152,7 @@ fn reading() {
         watch.supervisor.send(ChildCommand::Forget(watch.last.as_ref().unwrap().value.children.last().unwrap().id));
         watch.until(|all| all.children.is_empty());
     }
+    std::fs::remove_file(file).unwrap();
 }
 
 fn resident(process: &str) -> f64 {

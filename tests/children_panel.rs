@@ -18,8 +18,11 @@ use syncscope::model::launch::Redirect;
 use syncscope::model::life::{Happening, Moment, Relative, Target};
 use syncscope::model::process::Switches;
 use syncscope::model::{Bytes, Fault, Nanos, Stamped};
-use syncscope::ui::app::{App, Clock, Settings};
+use syncscope::ui::app::{After, App, Clock, Settings};
 use syncscope::ui::panels::PANELS;
+
+#[path = "children_panel/log.rs"]
+mod log_tests;
 
 const NOW: Nanos = Nanos::from_secs(5_000);
 const SIZES: [(u16, u16); 4] = [(40, 8), (80, 24), (120, 40), (240, 70)];
@@ -84,9 +87,13 @@ fn app(children: Vec<ChildView>) -> App {
     app
 }
 
-fn show(app: &mut App, children: Vec<ChildView>) {
+fn tell(app: &mut App, children: Vec<ChildView>) {
     let value = Children { children: children.into_iter().map(Arc::new).collect() };
     app.on_update(&Update::Children(Arc::new(Stamped { at: NOW, seq: 1, value, ..Stamped::default() })));
+}
+
+fn show(app: &mut App, children: Vec<ChildView>) {
+    tell(app, children);
     // A panel sees what is new when it is drawn.
     text(app, (80, 24));
 }
@@ -209,29 +216,6 @@ fn input_signal_forget_and_again_reach_the_selected_child() {
     press(&mut app, KeyCode::Down);
     type_text(&mut app, "xR");
     assert!(matches!(asked(&mut app)[..], [ChildCommand::Forget(4), ChildCommand::Again(4)]));
-}
-
-#[test]
-fn the_log_scrolls_follows_and_is_searched() {
-    let mut app = app(busy());
-    let log_of = |app: &mut App| text(app, (120, 40));
-    assert!(log_of(&mut app).contains("case_1479"), "it follows");
-    press(&mut app, KeyCode::Home);
-    let oldest = log_of(&mut app);
-    assert!(oldest.contains("case_1000") && oldest.contains("line 1,001 of 1,480"), "{oldest}");
-    press(&mut app, KeyCode::PageDown);
-    assert!(!log_of(&mut app).contains("case_1000"));
-    // More output does not move what one reads.
-    let before = log_of(&mut app);
-    let mut more = busy();
-    more[4].log = log(1_500, 1_000);
-    show(&mut app, more);
-    assert_eq!(log_of(&mut app), before.replace("1,480", "1,500"));
-    type_text(&mut app, "/CASE_1234");
-    press(&mut app, KeyCode::Enter);
-    assert!(log_of(&mut app).contains("case_1234"));
-    type_text(&mut app, "f");
-    assert!(log_of(&mut app).contains("case_1499"));
 }
 
 #[test]
@@ -360,27 +344,44 @@ fn signals_go_to_whom_they_are_meant_for() {
     // Raw input: every key, but the one that ends it.
     type_text(&mut app, "Iq");
     press(&mut app, KeyCode::Up);
-    app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::CONTROL)));
+    let control = |app: &mut App, c| app.on_event(&Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
+    for c in ['c', 'z', 'l', '4'] {
+        assert_eq!(control(&mut app, c), After::Draw, "not the dashboard's");
+    }
+    control(&mut app, ']');
     type_text(&mut app, "x");
     let written: Vec<u8> = asked(&mut app)
         .into_iter()
         .flat_map(|command| if let ChildCommand::Write { bytes, .. } = command { bytes } else { unreachable!() })
         .collect();
-    assert_eq!(written, b"q\x1b[A");
+    assert_eq!(written, b"q\x1b[A\x03\x1a\x0c\x1c");
+    assert_eq!(control(&mut app, 'c'), After::Quit);
+    // The keys come back when nobody reads them any more.
+    type_text(&mut app, "I");
+    let mut over = busy();
+    over[4] = child(5, "cargo test --workspace", ended(Some(0), None));
+    show(&mut app, over);
+    assert_eq!(control(&mut app, 'c'), After::Quit);
 }
 
 #[test]
-fn one_stream_can_be_read_alone() {
-    let mut app = app(busy());
-    press(&mut app, KeyCode::Char('o'));
-    let log = text(&mut app, (120, 40));
-    assert!(log.contains("output only") && !log.contains("warning 1"), "{log}");
-    press(&mut app, KeyCode::Char('o'));
-    let log = text(&mut app, (120, 40));
-    assert!(log.contains("errors only") && !log.contains("case_"), "{log}");
-    press(&mut app, KeyCode::PageUp);
-    press(&mut app, KeyCode::Home);
-    assert!(text(&mut app, (120, 40)).contains("warning 1004"), "the first error that is kept");
+fn who_outlived_a_child_can_be_reached() {
+    let left = Relative { pid: 91, parent: 1, depth: 1, name: "sleep".into(), state: 'S', orphan: true };
+    let ended = |family: Vec<Relative>| {
+        let course = Course { family: family.into(), ..Course::default() };
+        ChildView { course, ..child(1, "make", ended(Some(0), None)) }
+    };
+    let mut app = app(vec![ended(vec![left])]);
+    type_text(&mut app, "kX");
+    assert!(text(&mut app, (120, 40)).contains("Signal to the tree of make"));
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::Signal { id: 1, signal: 15, target: Target::Tree }]));
+    type_text(&mut app, "X");
+    assert!(matches!(asked(&mut app)[..], [ChildCommand::End { id: 1, target: Target::Tree, .. }]));
+    show(&mut app, vec![ended(Vec::new())]);
+    type_text(&mut app, "kX");
+    assert!(asked(&mut app).is_empty());
 }
 
 #[test]

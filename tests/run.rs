@@ -160,6 +160,32 @@ fn a_closed_reader_ends_the_command_as_it_would_without_us() {
     assert_eq!(child.wait().unwrap().code(), Some(128 + libc::SIGPIPE));
 }
 
+/// The command has written all of it, and cannot know.
+#[test]
+fn output_that_cannot_be_passed_on_is_no_success() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (script, code) in [("echo lost", 125), ("echo lost; exit 7", 7)] {
+        let output = syncscope().args(["--", "sh", "-c", script]).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{script}");
+        let said = text(&output.stderr);
+        assert!(said.contains("its output could not be passed on: No space left on device (ENOSPC)"), "{said}");
+    }
+}
+
+/// Where both streams are one pipe nobody knows how the last line ends.
+#[test]
+fn the_report_has_a_line_of_its_own() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = syncscope();
+    command.args(["--json", "--", "printf", "an open line"]);
+    let mut child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+    drop(command);
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(all.starts_with("an open line\n") && all.lines().last().unwrap().starts_with("{\"schema\""), "{all}");
+}
+
 #[test]
 fn signals_are_passed_on() {
     for (signal, code) in [(Signal::SIGINT, 7), (Signal::SIGTERM, 8), (Signal::SIGHUP, 9), (Signal::SIGUSR1, 10)] {
@@ -224,6 +250,25 @@ fn what_was_ignored_stays_ignored() {
     child.stdin.take().unwrap().write_all(b"still here\n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "still here\n"));
+}
+
+/// A parent that ignores SIGCHLD hands that down, and the kernel would reap the
+/// command before anybody has asked how it ended.
+#[test]
+fn an_end_is_told_though_children_are_ignored() {
+    let sees_it: &[&str] = &["grep", "-q", "SigIgn:.*1....$", "/proc/self/status"];
+    for (words, code) in [(&["sh", "-c", "exit 7"][..], 7), (&["sh", "-c", "kill -KILL $$"], 137), (sees_it, 0)] {
+        let mut command = syncscope();
+        let ignore = || {
+            // SAFETY: ignoring runs no code of ours.
+            unsafe { nix::sys::signal::signal(Signal::SIGCHLD, nix::sys::signal::SigHandler::SigIgn)? };
+            Ok(())
+        };
+        // SAFETY: between fork and exec only this system call is made.
+        unsafe { command.pre_exec(ignore) };
+        let status = command.arg("--").args(words).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{words:?}");
+    }
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 
 use super::config::Config;
+use super::run::OWN_FAILURE;
 use super::values::{OnOff, duration};
 use super::{Outcome, output};
 use crate::backend::{self, Backend, ChildCommand, Command, Update};
-use crate::model::child::{ChildSpec, Children};
+use crate::model::child::{ChildSpec, ChildView, Children};
 use crate::model::launch::Fate;
 use crate::sys::heap;
 use crate::ui::app::{App, Clock, Settings};
@@ -89,15 +90,16 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
             children = Some(last);
         }
     });
-    if let Some(sentence) = children.as_ref().and_then(|last| left_behind(&last.value)) {
-        output::complain(&sentence);
-    }
+    let sentences = children.as_ref().map(|last| [not_ended(&last.value), left_behind(&last.value)]);
+    sentences.into_iter().flatten().flatten().for_each(|sentence| output::complain(&sentence));
     // Ours was the first command, and so its child the first.
     let first = children.as_ref().and_then(|last| last.value.children.iter().find(|child| child.id == 1));
     if let (true, Some(code)) = (supervises, first.and_then(|child| child.code)) {
         return Ok(Outcome::Code(code));
     }
+    let goes_on = first.is_some_and(|child| child.pid.is_some());
     Ok(match end {
+        End::Quit if supervises && goes_on => Outcome::Code(OWN_FAILURE),
         End::Quit => Outcome::Done,
         End::Signal(signal) => Outcome::Code(128 + signal as u8),
     })
@@ -105,14 +107,30 @@ pub fn open(args: &Args, opening: Opening) -> color_eyre::Result<Outcome> {
 
 /// Which processes go on that descend from children which had ended before we did.
 fn left_behind(children: &Children) -> Option<String> {
-    let left = children.children.iter().filter(|child| child.spec.fate == Fate::End).flat_map(|child| {
+    let ended = to_end(children).filter(|child| child.pid.is_none());
+    let left = ended.flat_map(|child| {
         let alive = child.course.family.iter().filter(|relative| !relative.is_zombie());
         alive.map(|relative| format!("{} {}", relative.pid, relative.name))
     });
-    let left: Vec<String> = left.collect();
-    let named = left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if left.len() > NAMED { format!(" and {} more", left.len() - NAMED) } else { String::new() };
-    (!left.is_empty()).then(|| format!("syncscope: left running by children that had ended: {named}{more}"))
+    named(&left.collect::<Vec<_>>()).map(|left| format!("syncscope: left running by children that had ended: {left}"))
+}
+
+/// Which children go on though they were to end with us: those that have become
+/// somebody whom we may not kill.
+fn not_ended(children: &Children) -> Option<String> {
+    let alive = to_end(children).filter_map(|child| Some(format!("{} {}", child.pid?, child.command)));
+    named(&alive.collect::<Vec<_>>()).map(|alive| format!("syncscope: these could not be ended: {alive}"))
+}
+
+fn to_end(children: &Children) -> impl Iterator<Item = &ChildView> {
+    children.children.iter().map(|child| &**child).filter(|child| child.spec.fate == Fate::End)
+}
+
+/// The first of them, where there are any.
+fn named(all: &[String]) -> Option<String> {
+    let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
+    (!all.is_empty()).then(|| format!("{named}{more}"))
 }
 
 /// So many of them are named.

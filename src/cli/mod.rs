@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::output::{SeenEnough, complain};
+use crate::sys::signals;
 
 /// What went well enough to have an exit code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,7 @@ pub enum Subcommand {
 pub fn main() -> ExitCode {
     // Where hooks are set already, reports are merely plainer.
     let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    signals::heed_children();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Usage errors exit with 2, `--help` and `--version` with 0.

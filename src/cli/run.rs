@@ -20,7 +20,7 @@ use crate::report;
 use crate::sys::spawn::SpawnError;
 
 /// What programs that run others say of a failure that is not the command's.
-const OWN_FAILURE: u8 = 125;
+pub(super) const OWN_FAILURE: u8 = 125;
 
 /// The options of `run`.
 #[derive(Debug, clap::Args)]
@@ -141,12 +141,19 @@ fn without_dashboard(args: &Args, spec: &ChildSpec) -> Outcome {
     };
     let told = tell(args.json, file, spec, &run);
     match told {
-        Ok(()) => Outcome::Code(exit::shell_code(run.exit)),
+        Ok(()) => match (exit::shell_code(run.exit), &run.lost) {
+            // It does not know of it.
+            (0, Some(_)) => Outcome::Code(OWN_FAILURE),
+            (code, _) => Outcome::Code(code),
+        },
         Err(error) => refuse(OWN_FAILURE, &format!("cannot write the report: {error}")),
     }
 }
 
 fn tell(json: bool, file: Option<File>, spec: &ChildSpec, run: &headless::Run) -> io::Result<()> {
+    if let Some(lost) = &run.lost {
+        output::complain(&format!("syncscope run: {lost}"));
+    }
     let line = report::run::json(spec, run)?;
     if let Some(mut file) = file {
         writeln!(file, "{line}")?;

@@ -15,7 +15,10 @@ const fn signal(number: i32, name: &'static str, meaning: &'static str) -> Signa
     Signal { number, name, meaning }
 }
 
-/// The standard signals, by number.
+const OWN: &str = "real-time: queued, never lost, for the program's own use; ends";
+
+/// All signals that a program may send, by number: the standard ones, and those
+/// of real time that glibc leaves to programs (signal(7)).
 pub const SIGNALS: &[Signal] = &[
     signal(1, "SIGHUP", "terminal closed, or reread the configuration; ends"),
     signal(2, "SIGINT", "interrupt from the keyboard (Ctrl-C); ends"),
@@ -48,15 +51,44 @@ pub const SIGNALS: &[Signal] = &[
     signal(29, "SIGIO", "I/O is possible; ends"),
     signal(30, "SIGPWR", "power failure; ends"),
     signal(31, "SIGSYS", "bad system call; ends with a core dump"),
+    signal(34, "SIGRTMIN", OWN),
+    signal(35, "SIGRTMIN+1", OWN),
+    signal(36, "SIGRTMIN+2", OWN),
+    signal(37, "SIGRTMIN+3", OWN),
+    signal(38, "SIGRTMIN+4", OWN),
+    signal(39, "SIGRTMIN+5", OWN),
+    signal(40, "SIGRTMIN+6", OWN),
+    signal(41, "SIGRTMIN+7", OWN),
+    signal(42, "SIGRTMIN+8", OWN),
+    signal(43, "SIGRTMIN+9", OWN),
+    signal(44, "SIGRTMIN+10", OWN),
+    signal(45, "SIGRTMIN+11", OWN),
+    signal(46, "SIGRTMIN+12", OWN),
+    signal(47, "SIGRTMIN+13", OWN),
+    signal(48, "SIGRTMIN+14", OWN),
+    signal(49, "SIGRTMIN+15", OWN),
+    signal(50, "SIGRTMAX-14", OWN),
+    signal(51, "SIGRTMAX-13", OWN),
+    signal(52, "SIGRTMAX-12", OWN),
+    signal(53, "SIGRTMAX-11", OWN),
+    signal(54, "SIGRTMAX-10", OWN),
+    signal(55, "SIGRTMAX-9", OWN),
+    signal(56, "SIGRTMAX-8", OWN),
+    signal(57, "SIGRTMAX-7", OWN),
+    signal(58, "SIGRTMAX-6", OWN),
+    signal(59, "SIGRTMAX-5", OWN),
+    signal(60, "SIGRTMAX-4", OWN),
+    signal(61, "SIGRTMAX-3", OWN),
+    signal(62, "SIGRTMAX-2", OWN),
+    signal(63, "SIGRTMAX-1", OWN),
+    signal(64, "SIGRTMAX", OWN),
 ];
 
-/// The name of a signal: `SIGTERM`, `SIGRTMIN+3`, or `signal 99`.
+/// The name of a signal, as kill(1) has it: `SIGTERM`, `SIGRTMIN+3`,
+/// `SIGRTMAX-2`, or `signal 99`.
 pub fn name(number: i32) -> String {
-    match SIGNALS.iter().find(|s| s.number == number) {
-        Some(signal) => signal.name.to_owned(),
-        None if (34..=64).contains(&number) => format!("SIGRTMIN+{}", number - 34),
-        None => format!("signal {number}"),
-    }
+    let known = SIGNALS.iter().find(|signal| signal.number == number);
+    known.map_or_else(|| format!("signal {number}"), |signal| signal.name.to_owned())
 }
 
 #[cfg(test)]
@@ -65,12 +97,18 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_kernel() {
-        for signal in SIGNALS {
+        for signal in SIGNALS.iter().filter(|signal| signal.number < 32) {
             let known = nix::sys::signal::Signal::try_from(signal.number).unwrap();
             assert_eq!(known.as_str(), signal.name);
         }
         assert_eq!(name(15), "SIGTERM");
-        assert_eq!(name(37), "SIGRTMIN+3");
+        let real_time =
+            [(34, "SIGRTMIN"), (37, "SIGRTMIN+3"), (49, "SIGRTMIN+15"), (50, "SIGRTMAX-14"), (64, "SIGRTMAX")];
+        for (number, known) in real_time {
+            assert_eq!(name(number), known);
+        }
+        let numbers: Vec<i32> = SIGNALS.iter().map(|signal| signal.number).collect();
+        assert_eq!(numbers, (1..=31).chain(34..=64).collect::<Vec<i32>>());
         assert_eq!(name(99), "signal 99");
     }
 }

@@ -25,6 +25,13 @@ pub fn bind(cpus: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// The CPUs that there are and that run, in ascending order; `None` where sysfs does
+/// not say.
+pub fn online() -> Option<Vec<usize>> {
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    Some(parse_list(list.trim())).filter(|cpus| !cpus.is_empty())
+}
+
 /// The CPUs that are threads of the same core as `cpu`, itself included;
 /// only itself where sysfs does not say.
 pub fn siblings(cpu: usize) -> Vec<usize> {

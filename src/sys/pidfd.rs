@@ -17,6 +17,32 @@ use rustix::process::{
 use super::clock;
 use crate::model::{Nanos, Pid};
 
+/// Sends a signal, 1 to 64, to all of the process group that `leader` made:
+/// kill(2). A group has no descriptor: its number is safe as long as the leader
+/// is a child of ours that was not reaped, or the group has members.
+///
+/// # Errors
+/// `EINVAL` as for [`Pidfd::send`], `EPERM` where it may be sent to none of
+/// them, `ESRCH` where there is no such group.
+pub fn send_to_group(leader: Pid, signal: i32) -> Result<(), Errno> {
+    let group = if leader > 0 { RawPid::from_raw(leader) } else { None };
+    rustix::process::kill_process_group(group.ok_or(Errno::INVAL)?, sendable(signal)?)
+}
+
+/// The signal of this number, where programs may send it.
+fn sendable(signal: i32) -> Result<Signal, Errno> {
+    match Signal::from_named_raw(signal) {
+        Some(named) => Ok(named),
+        None if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal) => {
+            // SAFETY: the C library itself offers the numbers from
+            // SIGRTMIN to SIGRTMAX to programs, so this is none of those
+            // that it keeps for itself, and it is not zero.
+            Ok(unsafe { Signal::from_raw_unchecked(signal) })
+        }
+        None => Err(Errno::INVAL),
+    }
+}
+
 /// A process, held by descriptor (close-on-exec).
 #[derive(Debug)]
 pub struct Pidfd(OwnedFd);
@@ -52,17 +78,7 @@ impl Pidfd {
     /// itself, `EPERM` where it is not permitted, `ESRCH` where the process is
     /// gone.
     pub fn send(&self, signal: i32) -> Result<(), Errno> {
-        let signal = match Signal::from_named_raw(signal) {
-            Some(named) => named,
-            None if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal) => {
-                // SAFETY: the C library itself offers the numbers from
-                // SIGRTMIN to SIGRTMAX to programs, so this is none of those
-                // that it keeps for itself, and it is not zero.
-                unsafe { Signal::from_raw_unchecked(signal) }
-            }
-            None => return Err(Errno::INVAL),
-        };
-        rustix::process::pidfd_send_signal(&self.0, signal)
+        rustix::process::pidfd_send_signal(&self.0, sendable(signal)?)
     }
 
     /// Waits until the process has ended, reaped or not; `false` where it has

@@ -1,10 +1,29 @@
 //! Signals as messages instead of interruptions: signalfd(2).
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::io::Errno;
+
+/// Whether the program was started to ignore SIGCHLD.
+static CHILDREN_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Takes SIGCHLD as usual though the program was started to ignore it: then the
+/// kernel reaps each child itself, nobody learns how it ended, and its number is
+/// free while we still think it is ours (waitpid(2), NOTES). To be called before
+/// the first child is started.
+pub fn heed_children() {
+    // SAFETY: the default action runs no code of ours.
+    let before = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    CHILDREN_IGNORED.store(matches!(before, Ok(SigHandler::SigIgn)), Ordering::Relaxed);
+}
+
+/// Whether the programs that we start are to ignore SIGCHLD, as we found it.
+pub fn children_were_ignored() -> bool {
+    CHILDREN_IGNORED.load(Ordering::Relaxed)
+}
 
 /// Signals that are read instead of acted upon, as long as this lives. They
 /// are blocked in the thread that made it and in those it starts afterwards;

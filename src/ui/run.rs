@@ -72,7 +72,8 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let bell = backend.bell().clone();
     // What is to be sampled follows from what the first, empty frame has room for.
     draw(app, screen)?;
-    // The first frame is empty: the first data need not keep a distance from it.
+    // The last frame that updates asked for. Others keep them at no distance: what
+    // a key leads to, such as a child's answer, comes right behind it.
     let mut last_frame: Option<Instant> = None;
     let mut due: Option<Instant> = None;
     loop {
@@ -82,6 +83,7 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
         obey(app, backend);
         let wait = due.map_or(IDLE, |d| d.saturating_duration_since(Instant::now()));
         let bell = if due.is_some() { &never() } else { &bell };
+        let mut told = false;
         let after = select_biased! {
             recv(events) -> event => match event {
                 Ok(event) => app.on_event(&event),
@@ -99,9 +101,8 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
             },
             default(wait) => {
                 due = None;
-                let mut changed = false;
-                backend.poll(|update| changed |= app.on_update(&update));
-                if changed { After::Draw } else { After::Nothing }
+                backend.poll(|update| told |= app.on_update(&update));
+                if told { After::Draw } else { After::Nothing }
             },
         };
         match after {
@@ -117,7 +118,8 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
         if let Some(text) = app.take_copied() {
             copy(&text)?;
         }
-        last_frame = Some(draw(app, screen)?);
+        let drawn = draw(app, screen)?;
+        last_frame = if told { Some(drawn) } else { last_frame };
     }
 }
 

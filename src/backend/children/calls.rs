@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::backend::janitor::Trail;
 use crate::model::text;
 use crate::sys::brand;
 use crate::sys::limits::RESOURCES;
-use crate::sys::spawn::reason;
 use crate::sys::spawn::trace::Call;
+use crate::sys::spawn::{Trail, reason};
 
 /// The lines.
 pub(super) fn lines(trail: &Trail) -> Vec<Arc<str>> {
@@ -65,8 +64,7 @@ mod tests {
         let request = Spawn { program: b"true", env: &env, group: Group::Session, ..Spawn::default() };
         let spawned = spawn(&request).unwrap();
         crate::sys::reap::wait(&spawned.pidfd).unwrap();
-        let trail = Trail { calls: spawned.calls, candidates: spawned.candidates };
-        let lines = lines(&trail);
+        let lines = lines(&spawned.trail);
         let pid = spawned.pid;
         let clone = lines[0].strip_prefix("clone3(CLONE_VM").or(lines[0].strip_prefix("clone(CLONE_VM"));
         assert!(clone.unwrap().ends_with(&format!(") = {pid}")), "{}", lines[0]);

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::WaitIdOptions;
@@ -79,7 +80,8 @@ impl Child {
 
     /// `5200 cargo`: where there is no room for all its arguments.
     pub(super) fn short_name(&self) -> String {
-        let program = visible(self.spec.program.as_bytes());
+        let file = Path::new(&self.spec.program).file_name().unwrap_or(&self.spec.program);
+        let program = visible(file.as_bytes());
         match &self.process {
             Some(process) => format!("{} {program}", process.pid),
             None => program,
@@ -128,14 +130,20 @@ impl Child {
     }
 
     /// Reads what there is, for a turn; `false` once nobody writes any more.
-    pub(super) fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> bool {
+    pub(super) fn read(&mut self, stream: Stream, buffer: &mut Vec<u8>) -> bool {
         let Some(mut file) = self.streams[stream as usize].as_ref() else { return false };
         let mut left = TURN;
         let open = loop {
             match file.read(buffer) {
                 Ok(0) => break false,
                 Ok(read) => {
-                    self.output.take(stream, clock::monotonic(), &buffer[..read]);
+                    let at = clock::monotonic();
+                    if read < buffer.len() {
+                        // That was all, most likely; if not, we are called again.
+                        self.output.take(stream, at, &buffer[..read]);
+                        break true;
+                    }
+                    self.output.take_buffer(stream, at, buffer);
                     left = left.saturating_sub(read);
                     if left == 0 {
                         break true;
@@ -287,7 +295,8 @@ impl Child {
     }
 
     pub(super) fn fault(&self, what: &str) -> Fault {
-        Fault::new("children", format!("{}: {what}", self.name()))
+        // The whole command would leave no room for what is wrong.
+        Fault::new("children", format!("{}: {what}", self.short_name()))
     }
 }
 

@@ -15,13 +15,21 @@ pub fn rust(spec: &ChildSpec) -> String {
         let _ = writeln!(out, "{text}");
     };
     let attributes = &spec.attributes;
-    let steps = before_exec(spec);
-    let identity = identity(attributes);
+    let (mut steps, mut identity) = (before_exec(spec), identity(attributes));
+    // Who has become somebody may not ask for more: std does that first.
+    if !identity.is_empty() && (!attributes.limits.is_empty() || attributes.nice.is_some()) {
+        steps.append(&mut become_last(attributes));
+        identity.clear();
+    }
     if attributes.grouping == Grouping::Group || !identity.is_empty() || !steps.is_empty() {
         line("use std::os::unix::process::CommandExt; // Unix only");
     }
     line("use std::process::{Command, Stdio};");
     line("");
+    if spec.streams.contains(&Redirect::Pty) {
+        line("// Crate nix: std has no terminals. Ours is .master.");
+        line("let terminal = nix::pty::openpty(None, None)?;");
+    }
     line(&format!("let mut command = Command::new({});", quoted(&spec.program)));
     if !spec.args.is_empty() {
         let args: Vec<String> = spec.args.iter().map(|arg| quoted(arg)).collect();
@@ -54,6 +62,10 @@ pub fn rust(spec: &ChildSpec) -> String {
         line("// SAFETY: async-signal-safe calls only.");
         line("unsafe {");
         line("    command.pre_exec(|| {");
+        line("        let check = |result: i32| match result {");
+        line("            0.. => Ok(()),");
+        line("            _ => Err(std::io::Error::last_os_error()),");
+        line("        };");
         for step in &steps {
             line(&format!("        {step}"));
         }
@@ -66,6 +78,10 @@ pub fn rust(spec: &ChildSpec) -> String {
         line("// call kill() and wait() on every way out.");
     }
     line("let mut child = command.spawn()?;");
+    if spec.streams.contains(&Redirect::Pty) {
+        line("// Our copies of its end, or .master never ends:");
+        line("drop((command, terminal.slave));");
+    }
     if spec.streams[0] == Redirect::Pipe {
         line("// Closed, for the child to see the end of its input:");
         line("drop(child.stdin.take());");
@@ -90,7 +106,7 @@ fn stream(name: &str, redirect: &Redirect) -> String {
         Redirect::File { path: file, append: true } => {
             format!("command.{name}(std::fs::OpenOptions::new().create(true).append(true).open({})?);", path(file))
         }
-        Redirect::Pty => format!("command.{name}(terminal.try_clone()?); // nix::pty::openpty: std has none"),
+        Redirect::Pty => format!("command.{name}(terminal.slave.try_clone()?);"),
     }
 }
 
@@ -99,18 +115,18 @@ fn before_exec(spec: &ChildSpec) -> Vec<String> {
     let attributes = &spec.attributes;
     let mut steps = Vec::new();
     if attributes.grouping == Grouping::Session {
-        steps.push("libc::setsid();".to_owned());
+        steps.push("check(libc::setsid())?;".to_owned());
         if spec.streams[0] == Redirect::Pty {
-            steps.push("libc::ioctl(0, libc::TIOCSCTTY, 0);".to_owned());
+            steps.push("check(libc::ioctl(0, libc::TIOCSCTTY, 0))?;".to_owned());
         }
     }
     steps.extend(attributes.limits.iter().map(limit));
-    steps.extend(attributes.nice.map(|nice| format!("libc::setpriority(libc::PRIO_PROCESS, 0, {nice});")));
+    steps.extend(attributes.nice.map(|nice| format!("check(libc::setpriority(libc::PRIO_PROCESS, 0, {nice}))?;")));
     if !attributes.cpus.is_empty() {
         steps.push("// Linux only; macOS has no such call:".to_owned());
         steps.push("let mut cpus: libc::cpu_set_t = std::mem::zeroed();".to_owned());
         steps.extend(attributes.cpus.iter().map(|cpu| format!("libc::CPU_SET({cpu}, &mut cpus);")));
-        steps.push("libc::sched_setaffinity(0, size_of_val(&cpus), &cpus);".to_owned());
+        steps.push("check(libc::sched_setaffinity(0, size_of_val(&cpus), &cpus))?;".to_owned());
     }
     steps.extend(attributes.umask.map(|umask| format!("libc::umask(0o{umask:03o});")));
     steps
@@ -119,7 +135,7 @@ fn before_exec(spec: &ChildSpec) -> Vec<String> {
 fn limit(limit: &ResourceLimit) -> String {
     let value = |value: Option<u64>| value.map_or("libc::RLIM_INFINITY".to_owned(), |value| value.to_string());
     format!(
-        "libc::setrlimit(libc::RLIMIT_{}, &libc::rlimit {{ rlim_cur: {}, rlim_max: {} }});",
+        "check(libc::setrlimit(libc::RLIMIT_{}, &libc::rlimit {{ rlim_cur: {}, rlim_max: {} }}))?;",
         limit.name.to_uppercase(),
         value(limit.soft),
         value(limit.hard)
@@ -144,6 +160,24 @@ fn identity(attributes: &Attributes) -> Vec<String> {
         }
         Err(fault) => vec![format!("compile_error!({:?});", fault.what)],
     }
+}
+
+/// The same by calls, behind all that it might forbid; with the user's other
+/// groups, that std has no stable method for.
+fn become_last(attributes: &Attributes) -> Vec<String> {
+    let (user, group) = (attributes.user.as_deref(), attributes.group.as_deref());
+    let (uid, gid, groups) = match credentials(user, group) {
+        Ok(known) => known,
+        Err(fault) => return vec![format!("compile_error!({:?});", fault.what)],
+    };
+    let mut steps = Vec::new();
+    if let Some(groups) = groups {
+        let all: Vec<String> = groups.iter().map(u32::to_string).collect();
+        steps.push(format!("check(libc::setgroups({}, [{}].as_ptr()))?;", groups.len(), all.join(", ")));
+    }
+    steps.push(format!("check(libc::setresgid({gid}, {gid}, {gid}))?;"));
+    steps.push(format!("check(libc::setresuid({uid}, {uid}, {uid}))?;"));
+    steps
 }
 
 /// As a literal of Rust's.
@@ -226,10 +260,28 @@ mod tests {
             pub unsafe fn setpriority(_: c_uint, _: c_uint, _: c_int) -> c_int { 0 }
             pub unsafe fn setrlimit(_: c_uint, _: *const rlimit) -> c_int { 0 }
             pub fn CPU_SET(_: usize, _: &mut cpu_set_t) {}
-            pub unsafe fn sched_setaffinity(_: c_int, _: usize, _: *const cpu_set_t) -> c_int { 0 } }";
-        let (uses, body) = rust(&spec).split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        let program =
-            format!("{uses}\n{libc}\npub fn main() -> std::io::Result<()> {{\n{body}\nlet _ = status; Ok(()) }}");
+            pub unsafe fn setgroups(_: usize, _: *const u32) -> c_int { 0 }
+            pub unsafe fn setresgid(_: u32, _: u32, _: u32) -> c_int { 0 }
+            pub unsafe fn setresuid(_: u32, _: u32, _: u32) -> c_int { 0 }
+            pub const TIOCSCTTY: c_ulong = 0; pub unsafe fn ioctl(_: c_int, _: c_ulong, _: c_int) -> c_int { 0 }
+            pub unsafe fn sched_setaffinity(_: c_int, _: usize, _: *const cpu_set_t) -> c_int { 0 } }
+            mod nix { pub mod pty { use std::os::fd::OwnedFd; pub struct OpenptyResult { pub slave: OwnedFd }
+            pub fn openpty(_: Option<&()>, _: Option<&()>) -> std::io::Result<OpenptyResult> { loop {} } } }";
+        // The same as whom we are, in a terminal.
+        let attributes = Attributes { user: None, nice: None, limits: Vec::new(), ..spec.attributes.clone() };
+        let terminal =
+            ChildSpec { streams: [Redirect::Pty, Redirect::Pty, Redirect::Null], attributes, ..spec.clone() };
+        let attributes = Attributes { user: Some("65534".into()), ..Attributes::default() };
+        let somebody = ChildSpec { attributes, ..spec.clone() };
+        let body = |name: &str, spec: &ChildSpec| {
+            let code = rust(spec);
+            let (uses, body) = code.split_once("\n\n").unwrap();
+            format!("pub fn {name}() -> std::io::Result<()> {{\n{uses}\n{body}\nlet _ = status; Ok(()) }}\n")
+        };
+        let all = [("main", &spec), ("terminal", &terminal), ("somebody", &somebody)];
+        let bodies: String = all.into_iter().map(|(name, spec)| body(name, spec)).collect();
+        assert!(bodies.contains("check(libc::setresuid(65534") && bodies.contains("command.uid(65534)"));
+        let program = format!("{libc}\n{bodies}");
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("main.rs");
         std::fs::write(&source, &program).unwrap();

@@ -35,7 +35,7 @@ use crate::model::{Fault, Nanos, Pid, text};
 use crate::sys::brand::Brand;
 use crate::sys::proc_tree::{self, Kin};
 use crate::sys::signals::Signals;
-use crate::sys::spawn::{Group, Spawn, SpawnError, Stdio};
+use crate::sys::spawn::{Group, Spawn, SpawnError, Stdio, reason};
 use crate::sys::{clock, reap};
 
 /// Signals that are the command's matter, and the one that tells of orphans.
@@ -64,9 +64,10 @@ pub struct Run {
     pub stdout_bytes: Option<u64>,
     /// The same of its error output.
     pub stderr_bytes: Option<u64>,
-    /// Whether what stands on our standard error ends in the middle of a line,
-    /// as far as we know.
+    /// Whether what stands on our standard error may end in the middle of a line.
     pub stderr_open_line: bool,
+    /// What of its output could not be passed on, and why.
+    pub lost: Option<Fault>,
     /// Its descendants that still run.
     pub descendants: Vec<Descendant>,
 }
@@ -123,13 +124,22 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
     // What is still to be passed on may wait for a reader: Ctrl-C ends us.
     signals.give_back();
     let [out, err] = pumps.map(|pump| pump.map(Pump::finish));
+    let failed = [("output", out), ("error output", err)].into_iter().find_map(|(name, passed)| {
+        let reason = reason(passed?.failed?);
+        Some(Fault::new("run", format!("its {name} could not be passed on: {reason}")))
+    });
     Ok(Run {
         pid: child.pid,
+        lost: failed,
         exit,
         usage,
         stdout_bytes: out.map(|passed| passed.bytes),
         stderr_bytes: err.map(|passed| passed.bytes),
-        stderr_open_line: err.is_some_and(|passed| passed.last.is_some_and(|last| last != b'\n')),
+        stderr_open_line: match err {
+            Some(passed) => passed.last.is_some_and(|last| last != b'\n'),
+            // What a person sees needs no line of its own.
+            None => !io::stderr().is_terminal(),
+        },
         descendants,
     })
 }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::unfinished::Unfinished;
-use super::ansi::Painted;
+use super::ansi::{ESC, Painted, SHIFT_IN, SHIFT_OUT};
 use crate::model::Nanos;
 use crate::model::child::{OutputLine, Stream};
 use crate::model::ink::Stroke;
@@ -31,7 +31,7 @@ const BLOCK_LINES: usize = 256;
 /// A block of long lines ends earlier.
 const BLOCK_COST: usize = 32 << 10;
 /// Bytes of one stream in one piece.
-const CHUNK: usize = 64 << 10;
+pub const CHUNK: usize = 64 << 10;
 /// Pieces and blocks are this part of the limit at most: what goes when there is
 /// too much goes by whole ones.
 const PARTS: usize = 4;
@@ -54,9 +54,20 @@ struct Chunk {
     stream: Stream,
     at: Nanos,
     bytes: Vec<u8>,
+    /// Line ends in it.
+    ends: u64,
 }
 
 impl Chunk {
+    /// What its lines take at the least. Whatever a terminal would not act on
+    /// stands in a line with as many bytes or more.
+    fn least_as_lines(&self) -> usize {
+        let acts = memchr::memchr3(ESC, b'\r', b'\x08', &self.bytes).is_some()
+            || memchr::memchr2(SHIFT_OUT, SHIFT_IN, &self.bytes).is_some();
+        let ends = self.ends as usize;
+        ends * PER_LINE + if acts { 0 } else { self.bytes.len() - ends }
+    }
+
     /// What it takes, the allocator's part included.
     fn cost(&self) -> usize {
         self.bytes.capacity() + size_of::<Self>() + 2 * size_of::<usize>()
@@ -112,18 +123,38 @@ impl Output {
                 {
                     let before = last.bytes.capacity();
                     last.bytes.extend_from_slice(bytes);
+                    last.ends += newlines(bytes);
                     self.raw_bytes += last.bytes.capacity() - before;
                 }
-                _ => {
-                    let next = Chunk { stream, at, bytes: bytes.to_vec() };
-                    self.raw_bytes += next.cost();
-                    self.raw.push_back(next);
-                }
+                _ => self.push(stream, at, bytes.to_vec()),
             }
             while self.raw_bytes > self.limit && self.raw.len() > 1 {
                 self.drop_chunk();
             }
         }
+    }
+
+    /// The same of a whole buffer of [`CHUNK`] bytes. It is kept, not copied, where
+    /// it makes a whole piece: then `buffer` is another one afterwards.
+    pub fn take_buffer(&mut self, stream: Stream, at: Nanos, buffer: &mut Vec<u8>) {
+        let length = buffer.len();
+        if length != CHUNK.min(self.limit / PARTS) {
+            return self.take(stream, at, buffer);
+        }
+        self.bytes[stream as usize] += length as u64;
+        self.push(stream, at, std::mem::take(buffer));
+        while self.raw_bytes > self.limit && self.raw.len() > 1 {
+            // In a flood the oldest goes where the newest came from.
+            *buffer = self.drop_chunk().filter(|bytes| bytes.len() == length).unwrap_or_default();
+        }
+        buffer.resize(length, 0);
+    }
+
+    fn push(&mut self, stream: Stream, at: Nanos, bytes: Vec<u8>) {
+        let ends = newlines(&bytes);
+        let next = Chunk { stream, at, bytes, ends };
+        self.raw_bytes += next.cost();
+        self.raw.push_back(next);
     }
 
     /// Whether bytes wait to become lines.
@@ -168,10 +199,10 @@ impl Output {
     /// waited.
     pub fn make_lines(&mut self) -> usize {
         let waited = self.raw_bytes;
-        let mut room = self.limit / PER_LINE;
+        let mut room = self.limit;
         let fitting = self.raw.iter().rev().take_while(|chunk| {
             let fits = room > 0;
-            room = room.saturating_sub(newlines(&chunk.bytes) as usize);
+            room = if fits { room.saturating_sub(chunk.least_as_lines()) } else { 0 };
             fits
         });
         for _ in fitting.count()..self.raw.len() {
@@ -195,13 +226,14 @@ impl Output {
         self.log.dropped += dropped;
     }
 
-    /// Drops the oldest raw bytes. A line that reaches into what stays goes
-    /// with them.
-    fn drop_chunk(&mut self) {
-        let Some(chunk) = self.raw.pop_front() else { return };
+    /// Drops the oldest raw bytes and hands them over. A line that reaches into
+    /// what stays goes with them.
+    fn drop_chunk(&mut self) -> Option<Vec<u8>> {
+        let chunk = self.raw.pop_front()?;
         self.raw_bytes -= chunk.cost();
-        self.log.dropped += newlines(&chunk.bytes);
+        self.log.dropped += chunk.ends;
         self.lines[chunk.stream as usize].drop_beginning(chunk.bytes.last() == Some(&b'\n'));
+        Some(chunk.bytes)
     }
 
     fn trim(&mut self) {

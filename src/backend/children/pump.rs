@@ -25,6 +25,9 @@ pub(super) struct Passed {
     pub(super) bytes: u64,
     /// The last byte, where the bytes went through our hands.
     pub(super) last: Option<u8>,
+    /// Why the rest could not be passed on; that nobody reads any more is no
+    /// failure.
+    pub(super) failed: Option<Errno>,
 }
 
 impl Pump {
@@ -66,9 +69,12 @@ fn pump(from: &OwnedFd, to: &OwnedFd, stop: &OwnedFd, seen: bool) -> Passed {
             // The kernel cannot splice to every kind of file.
             Err(Errno::INVAL) if splicing => splicing = false,
             Err(Errno::AGAIN) => writable(to.as_fd()),
-            // Nobody reads any more: closing the pipe tells the child, as it
-            // would be told without us.
-            Err(_) => break,
+            // Nobody reads any more, or nothing more can be written: closing the
+            // pipe tells the child.
+            Err(error) => {
+                passed.failed = Some(error).filter(|error| *error != Errno::PIPE);
+                break;
+            }
         }
     }
     passed

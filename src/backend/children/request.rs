@@ -7,6 +7,7 @@ use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use crate::model::Fault;
 use crate::model::launch::{Attributes, Grouping};
+use crate::sys::affinity;
 use crate::sys::limits::RESOURCES;
 use crate::sys::spawn::{self, Credentials, Limits};
 
@@ -26,6 +27,15 @@ impl Resolved {
             Ok((known.ok_or_else(unknown)?.1, (limit.soft, limit.hard)))
         };
         let limits = wanted.limits.iter().map(limit).collect::<Result<_, Fault>>()?;
+        // Who asks for none is not made to wait for sysfs.
+        let online = if wanted.cpus.is_empty() { None } else { affinity::online() };
+        if let Some(online) = online
+            && let Some(absent) = wanted.cpus.iter().find(|cpu| !online.contains(cpu))
+        {
+            // The kernel passes over those that are not there, in silence.
+            let all: Vec<String> = online.iter().map(usize::to_string).collect();
+            return Err(fault(format!("there is no CPU {absent}: this machine runs {}", all.join(", "))));
+        }
         let user = match (&wanted.user, &wanted.group) {
             (None, None) => None,
             (user, group) => Some(credentials(user.as_deref(), group.as_deref())?),
@@ -107,6 +117,7 @@ mod tests {
         assert_eq!(attributes.user.map(|user| (user.uid, user.gid)), Some((0, 0)));
         let wrong = [
             (Attributes { limits: vec![limit("nofiles")], ..Attributes::default() }, "no limit called nofiles"),
+            (Attributes { cpus: vec![0, 8_191], ..Attributes::default() }, "no CPU 8191"),
             (Attributes { user: Some("no such".into()), ..Attributes::default() }, "no user called no such"),
             (Attributes { group: Some("no such".into()), ..Attributes::default() }, "no group called no such"),
         ];

@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid as RawPid, Signal, kill_process_group};
 
 use super::child::Child;
 use super::family::Kinship;
@@ -17,7 +16,7 @@ use crate::model::launch::Grouping;
 use crate::model::life::{Happening, Target};
 use crate::model::{Fault, Nanos, Pid, signal};
 use crate::sys::clock;
-use crate::sys::pidfd::Pidfd;
+use crate::sys::pidfd::{self, Pidfd};
 use crate::sys::spawn::reason;
 
 /// A tree that grows while it is being killed is looked at so often.
@@ -42,6 +41,9 @@ impl Child {
                 self.life.note(Happening::Signalled { signal: number, target });
                 self.touch();
                 Ok(count)
+            }
+            Err(Errno::SRCH) if target == Target::Group && self.lives() => {
+                Err(self.fault(&format!("{name} was not sent: it has left its process group, and nobody is in that")))
             }
             Err(Errno::SRCH) => Err(self.fault(&format!("{name} was not sent: it has ended"))),
             Err(errno) => Err(self.fault(&format!("{name} was not sent: {}", reason(errno)))),
@@ -110,17 +112,13 @@ impl Child {
 
     fn signal_group(&self, number: i32) -> Result<(), Errno> {
         let process = self.process.as_ref().filter(|_| self.lives()).ok_or(Errno::SRCH)?;
-        let group = RawPid::from_raw(process.pid).ok_or(Errno::SRCH)?;
-        match Signal::from_named_raw(number) {
-            Some(named) => kill_process_group(group, named),
-            // A real-time signal.
-            None => self.process.as_ref().map_or(Err(Errno::SRCH), |process| process.pidfd.send(number)),
-        }
+        pidfd::send_to_group(process.pid, number)
     }
 
     /// To everybody, also to those who come into being meanwhile.
     fn signal_tree(&mut self, number: i32) -> Result<Option<usize>, Errno> {
-        let mut reached = usize::from(self.signal_alone(number).is_ok());
+        let alone = self.signal_alone(number);
+        let mut reached = usize::from(alone.is_ok());
         let mut told: Vec<(Pid, u64)> = Vec::new();
         for _ in 0..ROUNDS {
             let now = Kinship::read();
@@ -138,7 +136,11 @@ impl Child {
                 break;
             }
         }
-        if reached == 0 { Err(Errno::SRCH) } else { Ok(Some(reached)) }
+        match alone {
+            // Where it lives, the reason is its own.
+            Err(error) if reached == 0 => Err(error),
+            _ => Ok(Some(reached)),
+        }
     }
 
     /// To those of its group that outlived it.

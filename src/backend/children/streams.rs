@@ -3,10 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
 use nix::pty::{Winsize, openpty};
-use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, tee};
 
 use crate::model::Fault;
 use crate::model::launch::Redirect;
@@ -123,14 +125,43 @@ fn inherit(index: usize) -> Result<Theirs, Fault> {
     Err(Fault::new("spawn", what).hint("give it a pty, a pipe or a file instead"))
 }
 
+/// Never waits: a FIFO is opened only where somebody has its other end, for this
+/// thread serves all children. No terminal becomes ours by it.
 fn open_file(index: usize, path: &std::path::Path, append: bool) -> io::Result<OwnedFd> {
     let mut options = OpenOptions::new();
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     if index == 0 {
         options.read(true);
     } else {
         options.create(true).append(append).write(true).truncate(!append);
     }
-    Ok(options.open(path)?.into())
+    let opened = options.open(path);
+    let lonely = |end: &str| io::Error::other(format!("nobody has this FIFO open for {end} yet, and we cannot wait"));
+    let file = match opened {
+        // A writer is told so by open(2) itself, see fifo(7).
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) && is_fifo(path) => return Err(lonely("reading")),
+        other => other?,
+    };
+    if index == 0 && file.metadata()?.file_type().is_fifo() && !is_written(&file)? {
+        return Err(lonely("writing"));
+    }
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file.into())
+}
+
+fn is_fifo(path: &std::path::Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+/// Whether somebody has a FIFO open for writing, or what was written is still in
+/// it: tee(2) takes nothing out.
+fn is_written(fifo: &File) -> io::Result<bool> {
+    let (_reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    match tee(fifo, &writer, 1, SpliceFlags::NONBLOCK) {
+        Ok(copied) => Ok(copied > 0),
+        Err(Errno::AGAIN) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Our side, which does not block, and theirs; neither survives execve.
@@ -145,4 +176,31 @@ fn open_pty() -> io::Result<(OwnedFd, OwnedFd)> {
 
 fn fault(what: &str, error: &io::Error) -> Fault {
     Fault::new("spawn", format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A start that waits would stop all children's input and output.
+    #[test]
+    fn a_fifo_is_never_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let refused = |index| open_file(index, &fifo, false).unwrap_err().to_string();
+        assert!(refused(0).contains("open for writing yet") && refused(1).contains("open for reading yet"));
+        // Each end can be opened once the other is there.
+        let both = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+        for index in [0, 1] {
+            let opened = open_file(index, &fifo, false).unwrap();
+            assert!(!fcntl_getfl(&opened).unwrap().contains(OFlags::NONBLOCK));
+        }
+        // What a writer left behind that is gone can be read.
+        let reader = open_file(0, &fifo, false).unwrap();
+        rustix::io::write(&both, b"x").unwrap();
+        drop(both);
+        assert!(open_file(0, &fifo, false).is_ok());
+        assert_eq!(rustix::io::read(&reader, &mut [0; 2]).unwrap(), 1, "looking took nothing out");
+    }
 }

@@ -9,6 +9,7 @@
 
 mod commands;
 mod ending;
+mod pictures;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -20,14 +21,15 @@ use crossbeam_channel::Receiver;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
+use self::pictures::Pictures;
 use super::child::Child;
 use super::exit;
 use super::family::Kinship;
-use super::output::PER_CHILD;
+use super::output::{CHUNK, PER_CHILD};
 use crate::backend::outlet::Outlet;
 use crate::backend::{ChildCommand, Update};
-use crate::model::child::{ChildId, ChildState, Children, Stream};
-use crate::model::{Fault, Nanos, Stamped};
+use crate::model::child::{ChildId, ChildState, Stream};
+use crate::model::{Fault, Nanos};
 use crate::sys::clock;
 
 /// All logs together take at most this: half of it as lines, half of it as bytes
@@ -35,15 +37,11 @@ use crate::sys::clock;
 const ALL_LOGS: usize = 48 << 20;
 /// What each half of a child's log may take however many children there are.
 const LEAST: usize = 24 << 10;
-/// So many bytes of logs that nobody reads become lines for one picture.
-const UNREAD: usize = 512 << 10;
-/// At most about thirty pictures a second.
-const PICTURE: Nanos = Nanos::from_millis(33);
-/// The same where pictures take long to make.
-const LONGEST_PAUSE: Nanos = Nanos::from_millis(150);
 /// Between two looks for stops, and at what the living use.
 const STOPS: Nanos = Nanos::from_millis(10);
 const USAGE: Nanos = Nanos::from_secs(1);
+/// The same at new ones, where many come one after the other.
+const BURST: Nanos = Nanos::from_millis(100);
 
 const WAKE: u64 = 0;
 const SIGCHLD: u64 = 1;
@@ -62,20 +60,15 @@ pub(super) struct Loop {
     sigchld_handler: Option<signal_hook::SigId>,
     children: BTreeMap<ChildId, Child>,
     last_id: ChildId,
-    seq: u64,
     buffer: Vec<u8>,
+    /// Something changed since the last picture.
     dirty: bool,
-    /// Whose log is read.
-    read: Option<ChildId>,
-    /// Whose turn it is among the others.
-    turn: ChildId,
-    published: Nanos,
-    /// Until the next picture.
-    pause: Nanos,
+    pictures: Pictures,
     /// When to look for stops, if SIGCHLD said so.
     stops_due: Option<Nanos>,
     stops_seen: Nanos,
     usage_due: Nanos,
+    usage_seen: Nanos,
 }
 
 /// What wakes the loop: written to after each command.
@@ -100,16 +93,13 @@ impl Loop {
             sigchld_handler,
             children: BTreeMap::new(),
             last_id: 0,
-            seq: 0,
-            buffer: vec![0; 64 << 10],
+            buffer: vec![0; CHUNK],
             dirty: true,
-            read: None,
-            turn: 0,
-            published: Nanos::ZERO,
-            pause: PICTURE,
+            pictures: Pictures::default(),
             stops_due: None,
             stops_seen: Nanos::ZERO,
             usage_due: Nanos::ZERO,
+            usage_seen: Nanos::ZERO,
         })
     }
 
@@ -141,8 +131,8 @@ impl Loop {
         let now = clock::monotonic();
         let living = self.children.values().any(Child::is_looked_at);
         let due = self.children.values().filter_map(|child| child.life.due()).min();
-        let dues =
-            [self.dirty.then_some(self.published + self.pause), self.stops_due, living.then_some(self.usage_due), due];
+        let picture = self.dirty.then_some(self.pictures.due());
+        let dues = [picture, self.pictures.answer_due(), self.stops_due, living.then_some(self.usage_due), due];
         dues.into_iter().flatten().min().map(|due| due.since(now))
     }
 
@@ -187,6 +177,7 @@ impl Loop {
                     // has this end.
                     child.close(stream);
                 }
+                self.pictures.hear(id);
             }
         }
     }
@@ -224,8 +215,15 @@ impl Loop {
         if let Some(fault) = fault {
             self.outlet.fault(fault);
         }
-        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        self.look_soon();
         self.dirty = true;
+    }
+
+    /// A new child is looked at soon; of many that come one after the other, all at
+    /// once: a look reads all processes of the machine.
+    fn look_soon(&mut self) {
+        let soon = (clock::monotonic() + STOPS).max(self.usage_seen + BURST);
+        self.usage_due = self.usage_due.min(soon);
     }
 
     /// Writes what a child takes, and is told when it takes more.
@@ -252,7 +250,7 @@ impl Loop {
             self.dirty |= self.children.values().any(Child::touched);
         }
         if self.usage_due <= now {
-            self.usage_due = now + USAGE;
+            (self.usage_due, self.usage_seen) = (now + USAGE, now);
             self.children.values_mut().for_each(Child::look_at_usage);
             self.look_at_families();
             self.dirty |= self.children.values().any(Child::touched);
@@ -268,8 +266,10 @@ impl Loop {
                 None => {}
             }
         }
-        if self.dirty && self.published + self.pause <= now {
+        if self.dirty && self.pictures.due() <= now {
             self.publish(now);
+        } else if self.pictures.answer_due().is_some_and(|due| due <= now) {
+            self.publish_answer(now);
         }
     }
 
@@ -279,39 +279,5 @@ impl Loop {
             let now = Kinship::read();
             self.children.values_mut().for_each(|child| child.look_at_family(&now));
         }
-    }
-
-    /// Makes lines of what was read: of the log that somebody reads all, of the
-    /// others in turn, for somebody who talks to one of a thousand children must
-    /// not wait for the lines of all.
-    fn make_lines(&mut self) {
-        if let Some(child) = self.read.and_then(|id| self.children.get_mut(&id)) {
-            child.make_lines();
-        }
-        let mut made = 0;
-        let later: Vec<ChildId> = self.children.range(self.turn..).map(|(id, _)| *id).collect();
-        let earlier: Vec<ChildId> = self.children.range(..self.turn).map(|(id, _)| *id).collect();
-        for id in later.into_iter().chain(earlier) {
-            self.turn = id;
-            if made >= UNREAD {
-                return;
-            }
-            made += self.children.get_mut(&id).map_or(0, Child::make_lines);
-        }
-    }
-
-    fn publish(&mut self, now: Nanos) {
-        let cpu = clock::thread_cpu();
-        self.make_lines();
-        let children = self.children.values_mut().map(Child::view).collect();
-        self.seq += 1;
-        let took = clock::thread_cpu().since(cpu);
-        let value = Children { children };
-        self.outlet.publish(Update::Children(Arc::new(Stamped { at: now, took, seq: self.seq, value })));
-        self.published = now;
-        // Those that had no turn come with the next one.
-        self.dirty = self.children.values().any(|child| child.output.waits());
-        // Making a picture of floods must leave time for reading them.
-        self.pause = Nanos(3 * took.0).min(LONGEST_PAUSE).max(PICTURE);
     }
 }

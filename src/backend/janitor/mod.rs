@@ -28,7 +28,6 @@ mod sweep;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -43,8 +42,7 @@ pub use crate::sys::names::Name;
 use crate::sys::packet::PacketSocket;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::reap;
-use crate::sys::spawn::trace::Call;
-use crate::sys::spawn::{Group, Register, Spawn, SpawnError, Spawned, Stdio, Step, spawn};
+use crate::sys::spawn::{Group, Register, Spawn, SpawnError, Spawned, Stdio, Step, Trail, spawn};
 
 /// What a child is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,19 +64,10 @@ pub struct Child {
     pub trail: Arc<Trail>,
 }
 
-/// What starting a child took.
-#[derive(Debug, Default)]
-pub struct Trail {
-    /// The system calls, in order.
-    pub calls: Vec<Call>,
-    /// The files that execve(2) was tried with.
-    pub candidates: Vec<PathBuf>,
-}
-
 impl From<Spawned> for Child {
     fn from(spawned: Spawned) -> Self {
-        let Spawned { pid, pidfd, calls, candidates } = spawned;
-        Child { pid, pidfd: Arc::new(pidfd), trail: Arc::new(Trail { calls, candidates }) }
+        let Spawned { pid, pidfd, trail } = spawned;
+        Child { pid, pidfd: Arc::new(pidfd), trail: Arc::new(trail) }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::search;
+use super::trace::Trail;
 use crate::model::text;
 
 /// The step that failed.
@@ -50,11 +51,13 @@ pub struct SpawnError {
     pub errno: Errno,
     /// What it was about: the directory, the program's file.
     pub path: PathBuf,
+    /// What it took to find out.
+    pub trail: Box<Trail>,
 }
 
 impl SpawnError {
     pub(super) fn new(step: Step, errno: Errno) -> Self {
-        SpawnError { step, errno, path: PathBuf::new() }
+        SpawnError { step, errno, path: PathBuf::new(), trail: Box::default() }
     }
 
     /// The way out, if there is a typical one.

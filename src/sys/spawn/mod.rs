@@ -10,13 +10,14 @@
 mod child;
 mod error;
 pub mod gate;
+mod request;
 mod search;
 pub mod trace;
 
 use std::cell::Cell;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -26,115 +27,18 @@ use rustix::io::Errno;
 
 use self::child::{NO_FD, Plan, User};
 pub use self::error::{SpawnError, Step, reason};
+pub use self::request::{Attributes, Credentials, Group, Limits, Register, Spawn, Stdio};
 use self::trace::Call;
-use super::brand::{self, Brand};
+pub use self::trace::Trail;
+use super::brand;
 use super::clone3;
 use super::limits;
 use super::pidfd::Pidfd;
+use super::signals;
 use crate::model::Pid;
 
 /// The child's stack. It runs a few small functions and no signal handler.
 const STACK: usize = 64 << 10;
-
-/// Where one of the child's standard streams goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Stdio<'a> {
-    /// Where the parent's goes.
-    #[default]
-    Inherit,
-    /// `/dev/null`.
-    Null,
-    /// To this descriptor.
-    Fd(BorrowedFd<'a>),
-}
-
-/// Which process group and session the child is in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Group {
-    /// The parent's.
-    #[default]
-    Inherit,
-    /// A group of its own, setpgid(2).
-    Own,
-    /// A session of its own, and so without a terminal, setsid(2).
-    Session,
-}
-
-/// Where a child announces itself before it executes its program: it sends
-/// `message` with its own pidfd attached.
-#[derive(Clone, Copy, Debug)]
-pub struct Register<'a> {
-    /// A connected socket that keeps message boundaries. It should be
-    /// close-on-exec: that it closes then is what makes the announcement free
-    /// of races with the parent's death.
-    pub socket: BorrowedFd<'a>,
-    /// What it says.
-    pub message: &'a [u8],
-}
-
-/// What to start, and how.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spawn<'a> {
-    /// The program; looked up in the child's `PATH` where it has no slash.
-    pub program: &'a [u8],
-    /// What the program is to take for its name; `program` where it is `None`.
-    pub arg0: Option<&'a OsStr>,
-    /// The arguments after that.
-    pub args: &'a [OsString],
-    /// Variables set on top of the parent's environment.
-    pub env: &'a [(OsString, OsString)],
-    /// Variables of the parent's that it shall not have.
-    pub unset: &'a [OsString],
-    /// Whether it has none of the parent's environment.
-    pub clear: bool,
-    /// The working directory, entered before the program is looked up.
-    pub cwd: Option<&'a Path>,
-    /// Standard input, output and error.
-    pub stdio: [Stdio<'a>; 3],
-    /// Process group and session.
-    pub group: Group,
-    /// Signals that the child shall ignore from its first moment on.
-    pub ignore: &'a [i32],
-    /// Where it announces itself.
-    pub register: Option<Register<'a>>,
-    /// What it and all that descend from it are to be known by.
-    pub brand: Option<Brand>,
-    /// What it may use, and as whom.
-    pub attributes: Attributes<'a>,
-}
-
-/// What a child may use, and as whom it runs. All of it is set between clone
-/// and execve, by the child itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes<'a> {
-    /// Resource limits: `RLIMIT_…`, soft and hard.
-    pub limits: &'a [(c_int, Limits)],
-    /// Its nice value, −20 to 19.
-    pub nice: Option<i32>,
-    /// The CPUs it may run on.
-    pub cpus: Option<&'a [usize]>,
-    /// Which permissions the files it makes do not have.
-    pub umask: Option<u32>,
-    /// Whether standard input becomes the terminal of its session.
-    pub terminal: bool,
-    /// Whom it runs as.
-    pub user: Option<Credentials<'a>>,
-}
-
-/// A soft and a hard limit; `None` is unlimited.
-pub type Limits = (Option<u64>, Option<u64>);
-
-/// Whom a child runs as.
-#[derive(Clone, Copy, Debug)]
-pub struct Credentials<'a> {
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// All groups; `None` leaves them.
-    pub groups: Option<&'a [u32]>,
-}
 
 /// A child that executes its program.
 #[derive(Debug)]
@@ -143,11 +47,8 @@ pub struct Spawned {
     pub pid: Pid,
     /// Its pidfd, close-on-exec.
     pub pidfd: Pidfd,
-    /// The system calls that this took, the parent's clone first.
-    pub calls: Vec<Call>,
-    /// The files that execve(2) was tried with, by the first argument of its
-    /// entries in `calls`.
-    pub candidates: Vec<PathBuf>,
+    /// What this took.
+    pub trail: Trail,
 }
 
 /// Starts a child and returns once it executes its program.
@@ -164,13 +65,23 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
     let env = environment(request);
     let candidates = search::candidates(request.program, &env)?;
     match attempt(request, &env, &candidates, &[]) {
-        Err(error) if error.step == Step::Execute && error.errno == Errno::NOEXEC => {
+        Err(mut error) if error.step == Step::Execute && error.errno == Errno::NOEXEC => {
             let script = request.cwd.map_or_else(|| error.path.clone(), |cwd| cwd.join(&error.path));
             if !search::is_text(&script) {
                 return Err(error);
             }
+            let mut trail = std::mem::take(&mut error.trail);
             let shell = [OsString::from("sh"), error.path.into_os_string()];
-            attempt(request, &env, &[PathBuf::from("/bin/sh")], &shell)
+            match attempt(request, &env, &[PathBuf::from("/bin/sh")], &shell) {
+                Ok(spawned) => {
+                    trail.add(spawned.trail);
+                    Ok(Spawned { trail: *trail, ..spawned })
+                }
+                Err(error) => {
+                    trail.add(*error.trail);
+                    Err(SpawnError { trail, ..error })
+                }
+            }
         }
         other => other,
     }
@@ -213,7 +124,7 @@ fn attempt(
         stdio,
         group: request.group,
         handlers_are_reset: Cell::new(true),
-        ignore: request.ignore.iter().fold(0, |mask, signal| mask | 1 << (signal - 1)),
+        ignore: ignored(request),
         limits: limits.as_ptr(),
         limit_count: limits.len(),
         nice: request.attributes.nice,
@@ -229,9 +140,9 @@ fn attempt(
         trace: trace::Trace::default(),
     };
     let mut spawned = keeping_dumpable(user.is_some(), || clone_and_wait(&plan))?;
+    spawned.trail.calls.extend(plan.trace.calls());
+    spawned.trail.candidates = candidates.to_vec();
     let Some((step, errno, candidate)) = plan.failure.get() else {
-        spawned.calls.extend(plan.trace.calls());
-        spawned.candidates = candidates.to_vec();
         return Ok(spawned);
     };
     // It has left a code and is a zombie; nobody else knows of it yet.
@@ -244,7 +155,8 @@ fn attempt(
         Step::Execute => candidates.get(candidate).cloned(),
         _ => None,
     };
-    Err(SpawnError { step, errno, path: path.unwrap_or_else(|| PathBuf::from(program)) })
+    let path = path.unwrap_or_else(|| PathBuf::from(program));
+    Err(SpawnError { step, errno, path, trail: Box::new(spawned.trail) })
 }
 
 /// Clones; returns when the child has executed its program or has ended.
@@ -260,7 +172,7 @@ fn clone_and_wait(plan: &Plan) -> Result<Spawned, SpawnError> {
     drop(blocked);
     let (pid, pidfd) = started.map_err(|errno| SpawnError::new(Step::Clone, errno))?;
     let clone = Call { number, result: i64::from(pid), times: 1, returned: true, ..Call::default() };
-    Ok(Spawned { pid, pidfd, calls: vec![clone], candidates: Vec::new() })
+    Ok(Spawned { pid, pidfd, trail: Trail { calls: vec![clone], candidates: Vec::new() } })
 }
 
 fn by_clone3(stack: &mut [MaybeUninit<u128>], plan: &Plan) -> Result<(Pid, Pidfd), Errno> {
@@ -338,6 +250,13 @@ fn stream(target: c_int, wanted: Stdio<'_>, keep: &mut Vec<OwnedFd>) -> Result<c
     Ok(raw)
 }
 
+/// The signals to be ignored, as a set: those that are asked for, and SIGCHLD
+/// where we found it so.
+fn ignored(request: &Spawn<'_>) -> u64 {
+    let found = signals::children_were_ignored().then_some(&libc::SIGCHLD);
+    request.ignore.iter().chain(found).fold(0, |mask, signal| mask | 1 << (signal - 1))
+}
+
 /// The limit of descriptors that we found, the brand, and what is asked for on
 /// top.
 fn limits(request: &Spawn<'_>) -> Vec<(c_int, libc::rlimit64)> {
@@ -370,6 +289,7 @@ fn string(bytes: Vec<u8>) -> Result<CString, SpawnError> {
         step: Step::Nul,
         errno: Errno::INVAL,
         path: PathBuf::from(OsString::from_vec(error.into_vec())),
+        trail: Box::default(),
     })
 }
 

@@ -134,7 +134,14 @@ fn a_script_without_interpreter_line_is_handed_to_the_shell() {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let args = words(&["x", "y"]);
     let spawned = spawn(&Spawn { program: b"./script", args: &args, cwd: Some(directory.path()), ..Spawn::default() });
-    assert_eq!(reap::wait(&spawned.unwrap().pidfd).unwrap().0.code, Some(42));
+    let spawned = spawned.unwrap();
+    assert_eq!(reap::wait(&spawned.pidfd).unwrap().0.code, Some(42));
+    // Two attempts were made, each with the file that it was made with.
+    let Trail { calls, candidates } = spawned.trail;
+    let tries: Vec<_> = calls.iter().filter(|call| call.name() == "execve").collect();
+    let tried: Vec<_> = tries.iter().map(|call| (candidates[call.args[0]].as_path(), call.error())).collect();
+    assert_eq!(tried, [(Path::new("./script"), Some(Errno::NOEXEC)), (Path::new("/bin/sh"), None)]);
+    assert_eq!(calls.iter().filter(|call| call.name().starts_with("clone")).count(), 2);
 }
 
 #[test]
@@ -257,7 +264,7 @@ fn the_calls_are_those_that_were_made() {
     let request = Spawn { program: b"true", env: &env, group: Group::Own, attributes, ..Spawn::default() };
     let spawned = spawn(&request).unwrap();
     reap::wait(&spawned.pidfd).unwrap();
-    let names: Vec<&str> = spawned.calls.iter().map(Call::name).collect();
+    let names: Vec<&str> = spawned.trail.calls.iter().map(Call::name).collect();
     let expected = ["rt_sigaction", "setpgid", "prlimit64", "umask", "rt_sigprocmask", "execve", "execve"];
     assert_eq!(names[1..], expected);
     let signals = match names[0] {
@@ -269,11 +276,11 @@ fn the_calls_are_those_that_were_made() {
             64..=128
         }
     };
-    assert!(signals.contains(&spawned.calls[1].times), "{:?}", spawned.calls);
-    let (missing, found) = (spawned.calls[6], spawned.calls[7]);
+    assert!(signals.contains(&spawned.trail.calls[1].times), "{:?}", spawned.trail.calls);
+    let (missing, found) = (spawned.trail.calls[6], spawned.trail.calls[7]);
     assert_eq!((missing.error(), missing.args[0]), (Some(Errno::NOENT), 0));
     assert_eq!((found.returned, found.args[0]), (false, 1), "it never came back");
-    assert_eq!(spawned.candidates[1], Path::new("/bin/true"));
+    assert_eq!(spawned.trail.candidates[1], Path::new("/bin/true"));
     let error =
         spawn(&Spawn { attributes: Attributes { nice: Some(1), cpus: Some(&[4_000]), ..attributes }, ..request });
     assert_eq!(error.unwrap_err().step, Step::Affinity);
@@ -314,7 +321,7 @@ fn signals_are_as_they_should_be_with_clone3_and_without() {
         // Not how many signals wait for all of the user's processes.
         let is_mask = |line: &&str| line.starts_with("Sig") && !line.starts_with("SigQ");
         let masks: Vec<String> = text.lines().filter(is_mask).map(str::to_owned).collect();
-        (masks, spawned.calls)
+        (masks, spawned.trail.calls)
     };
     let (with, _) = look();
     let (without, calls) = std::thread::spawn(move || {

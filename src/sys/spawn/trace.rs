@@ -6,6 +6,7 @@
 //! 64 signals are one entry with a count.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 
@@ -39,6 +40,31 @@ impl Call {
     /// Its error, where it failed.
     pub fn error(&self) -> Option<Errno> {
         (self.returned && self.result < 0).then(|| Errno::from_raw_os_error(-self.result as i32))
+    }
+}
+
+/// What starting a child took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// The system calls, in order; each clone is the parent's, and what follows
+    /// it its child's.
+    pub calls: Vec<Call>,
+    /// The files that execve(2) was tried with, by the first argument of its
+    /// entries in `calls`.
+    pub candidates: Vec<PathBuf>,
+}
+
+impl Trail {
+    /// Adds those of another attempt.
+    pub(super) fn add(&mut self, later: Trail) {
+        let before = self.candidates.len();
+        self.calls.extend(later.calls.into_iter().map(|mut call| {
+            if call.number == libc::SYS_execve {
+                call.args[0] += before;
+            }
+            call
+        }));
+        self.candidates.extend(later.candidates);
     }
 }
 

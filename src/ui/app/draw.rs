@@ -35,7 +35,11 @@ impl App {
         let panel = &mut self.panels[self.current];
         panel.draw(screen, parts.panel, &look);
         let mut own = panel.hints();
-        let global = if panel.is_typing() { hints_while_typing() } else { hints(GLOBAL) };
+        let global = match (panel.takes_every_key(), panel.is_typing()) {
+            (true, _) => Vec::new(),
+            (false, true) => hints_while_typing(),
+            (false, false) => hints(GLOBAL),
+        };
         if let Some(back) = self.led_here {
             let keys = "Bksp".to_owned();
             own.insert(0, Hint { keys, short: PANELS[back].name, long: "back to the panel that led here" });

@@ -37,7 +37,8 @@ impl App {
         }
         let global = lookup(GLOBAL, key);
         // What must work even where a prompt takes every key.
-        let always = key.modifiers.contains(KeyModifiers::CONTROL) && global.is_some_and(works_always);
+        let spared = !self.panels[self.current].takes_every_key();
+        let always = spared && key.modifiers.contains(KeyModifiers::CONTROL) && global.is_some_and(works_always);
         if !always && let Some(after) = self.ask(|panel, look| panel.on_key(key, look)) {
             return after;
         }

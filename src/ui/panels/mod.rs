@@ -145,6 +145,11 @@ pub trait Panel {
         false
     }
 
+    /// Whether every key is its own: then not even those work.
+    fn takes_every_key(&self) -> bool {
+        false
+    }
+
     /// Told when it comes on the screen, with the process another panel wants
     /// shown.
     fn on_open(&mut self, _pid: Option<Pid>, _look: &Look<'_>) -> Vec<Effect> {

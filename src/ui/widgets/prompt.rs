@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use tui_input::Input;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::ui::theme::{Role, Theme};
 
@@ -62,7 +62,7 @@ impl Prompt {
         let before = label.width() as u16 + 1;
         let room = usize::from(area.width.saturating_sub(before + 1));
         let scroll = self.input.visual_scroll(room);
-        let shown: String = self.input.value().chars().skip(scroll).take(room).collect();
+        let shown = window(self.input.value(), scroll, room);
         let line = Line::from(vec![
             Span::styled(format!("{label} "), theme.style(Role::Key)),
             Span::styled(shown, theme.style(Role::Strong)),
@@ -71,6 +71,24 @@ impl Prompt {
         let cursor = self.input.visual_cursor().saturating_sub(scroll) as u16;
         screen.set_cursor_position((area.x + before + cursor.min(area.width.saturating_sub(before + 1)), area.y));
     }
+}
+
+/// The columns of a text from `scroll` on, `room` of them at most; half a wide
+/// letter is a space.
+fn window(text: &str, scroll: usize, room: usize) -> String {
+    let mut shown = String::new();
+    let mut from = 0;
+    for c in text.chars() {
+        let until = from + c.width().unwrap_or(0);
+        match (from >= scroll, until > scroll) {
+            (true, _) if until > scroll + room => break,
+            (true, _) => shown.push(c),
+            (false, true) => shown.push(' '),
+            (false, false) => {}
+        }
+        from = until;
+    }
+    shown
 }
 
 /// The line editor's keys, those of readline: arrows, Home, End, `^A ^E ^W ^U
@@ -96,4 +114,17 @@ fn edit(input: &mut Input, event: &Event) {
         _ => return,
     };
     input.handle(request);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_of_a_text_is_counted_in_columns() {
+        let cases = [(0, 10, "ab进cd"), (0, 3, "ab"), (3, 3, " cd"), (1, 3, "b进"), (9, 3, "")];
+        for (scroll, room, shown) in cases {
+            assert_eq!(window("ab进cd", scroll, room), shown, "{scroll} {room}");
+        }
+    }
 }

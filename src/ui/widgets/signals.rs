@@ -18,6 +18,8 @@ use crate::ui::theme::{Role, Theme};
 const QUESTION: usize = 4;
 /// How many signals are shown at once, at most.
 const LISTED: usize = 18;
+/// Columns of a signal's name: `SIGRTMAX-14`.
+const NAME: usize = 11;
 
 /// The menu. `T` is whatever names the target for its owner.
 #[derive(Clone, Debug)]
@@ -124,7 +126,7 @@ impl<T> SignalMenu<T> {
             let row = Rect { y: area.y + y as u16, height: 1, ..area };
             let line = Line::from(vec![
                 Span::styled(format!("{:>3} ", signal.number), theme.style(Role::Dim)),
-                Span::styled(text::left(signal.name, 10), theme.style(Role::Strong)),
+                Span::styled(text::left(signal.name, NAME), theme.style(Role::Strong)),
                 Span::styled(format!(" {}", signal.meaning), theme.style(Role::Dim)),
             ]);
             line.render(row, screen.buffer_mut());

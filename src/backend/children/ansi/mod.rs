@@ -22,14 +22,15 @@ mod sequence;
 use std::sync::Arc;
 
 use self::row::Row;
-use self::sequence::{BEL, ESC, Found, find};
+pub(super) use self::sequence::ESC;
+use self::sequence::{BEL, Found, find};
 use crate::model::ink::{Ink, Stroke};
 use crate::model::text;
 
 /// The other character set, and back: such as `top` writes before each figure.
 /// It is the sequences' business which set that is, and those are taken out.
-const SHIFT_OUT: u8 = 0x0e;
-const SHIFT_IN: u8 = 0x0f;
+pub(super) const SHIFT_OUT: u8 = 0x0e;
+pub(super) const SHIFT_IN: u8 = 0x0f;
 
 /// A line: its text, and how it looks where that is not the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +48,12 @@ pub(super) fn paint(bytes: &[u8], ink: &mut Ink) -> Painted {
         return Painted { text: text::visible_arc(bytes), strokes: None };
     }
     let before = *ink;
-    let mut canvas = Canvas::default();
+    let mut canvas = Canvas::for_bytes(bytes.len());
     if !straight(bytes, ink, &mut canvas) {
         let mut row = Row::new(before);
         row.write(bytes);
         *ink = row.ink;
-        canvas = Canvas::default();
+        canvas = Canvas::for_bytes(bytes.len());
         row.runs().iter().for_each(|(bytes, ink)| canvas.add(bytes, *ink));
     }
     canvas.finish()
@@ -139,10 +140,8 @@ fn straight(mut bytes: &[u8], ink: &mut Ink, canvas: &mut Canvas) -> bool {
         bytes = &bytes[..bytes.len() - 1];
     }
     while !bytes.is_empty() {
-        let end = bytes
-            .iter()
-            .position(|byte| matches!(*byte, ESC | SHIFT_OUT | SHIFT_IN | b'\r' | b'\x08' | b'\t'))
-            .unwrap_or(bytes.len());
+        let end = memchr::memchr3(ESC, b'\r', b'\t', bytes).unwrap_or(bytes.len());
+        let end = memchr::memchr3(SHIFT_OUT, SHIFT_IN, b'\x08', &bytes[..end]).unwrap_or(end);
         canvas.add(&bytes[..end], *ink);
         bytes = &bytes[end..];
         let Some(first) = bytes.first() else { break };
@@ -170,11 +169,19 @@ struct Canvas {
 }
 
 impl Canvas {
+    fn for_bytes(length: usize) -> Self {
+        Canvas { text: String::with_capacity(length), strokes: Vec::new() }
+    }
+
     fn add(&mut self, bytes: &[u8], ink: Ink) {
         if bytes.is_empty() {
             return;
         }
-        text::push_visible(&mut self.text, bytes);
+        match str::from_utf8(bytes) {
+            // Most of all text.
+            Ok(text) if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => self.text.push_str(text),
+            _ => text::push_visible(&mut self.text, bytes),
+        }
         let until = self.text.len() as u32;
         match self.strokes.last_mut() {
             Some(last) if last.ink == ink => last.until = until,

@@ -138,6 +138,9 @@ impl Row {
     }
 
     fn text(&mut self, bytes: &[u8]) {
+        if bytes.is_ascii() {
+            return self.plain(bytes);
+        }
         let mut letter = [0; 4];
         for chunk in bytes.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -149,6 +152,22 @@ impl Row {
             }
             self.put_visibly(chunk.invalid());
         }
+    }
+
+    /// Letters of a byte and a column each: most of all text.
+    fn plain(&mut self, bytes: &[u8]) {
+        let end = self.column + bytes.len();
+        self.split(self.column);
+        self.split(end);
+        if self.cells.len() < end {
+            self.cells.resize(end, Cell::blank());
+        }
+        let mut cell = Cell::of(b" ", self.ink);
+        for (place, byte) in self.cells[self.column..end].iter_mut().zip(bytes) {
+            cell.bytes[0] = *byte;
+            *place = cell;
+        }
+        self.column = end;
     }
 
     /// Writes at the column, over what is there.

@@ -14,7 +14,7 @@
 
 use std::ops::RangeInclusive;
 
-pub(super) const ESC: u8 = 0x1b;
+pub(in crate::backend::children) const ESC: u8 = 0x1b;
 pub(super) const BEL: u8 = 0x07;
 
 /// What begins with an ESC.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::super::exit;
 use super::super::family::Family;
 use super::super::life::Life;
 use super::super::output::Output;
 use super::super::request::{Resolved, grouping};
 use super::super::streams::Streams;
+use super::super::{calls, exit};
 use super::Child;
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildId, ChildSpec, ChildState, Stream};
@@ -98,6 +98,7 @@ impl Child {
         };
         let janitor = janitor::ensure()?;
         let created = clock::monotonic();
+        self.calls = None;
         let started = match spec.fate {
             Fate::End => janitor.spawn(&request, Role::User),
             // The janitor ends whom it knows: it does not hear of this one.
@@ -107,7 +108,6 @@ impl Child {
         drop(held);
         self.life.note_at(created, Happening::Created { pid: process.pid });
         self.code = None;
-        self.calls = None;
         self.family = Some(Family::new(process.pid, spec.attributes.grouping != Grouping::Inherit, brand));
         self.process = Some(process);
         self.brand = brand;
@@ -128,6 +128,7 @@ impl Child {
 
     fn not_started(&mut self, error: &SpawnError) -> Fault {
         self.code = Some(exit::not_started_code(error));
+        self.calls = Some(calls::lines(&error.trail).into());
         let std = exit::error_as_std(error.errno);
         Fault::new("spawn", error.to_string()).hint(match error.hint() {
             Some(hint) => format!("{hint}. {std}"),
@@ -136,14 +137,23 @@ impl Child {
     }
 }
 
+/// A command is shown so far: a longer one would be measured for each frame.
+const SHOWN: usize = 2_000;
+
 /// The command as one would type it, made visible.
 fn command_line(spec: &ChildSpec) -> Arc<str> {
     let mut line = String::new();
     for word in std::iter::once(&spec.program).chain(&spec.args) {
+        if line.len() > SHOWN {
+            line.push('…');
+            break;
+        }
         if !line.is_empty() {
             line.push(' ');
         }
-        let word = text::visible(word.as_encoded_bytes());
+        let word = word.as_encoded_bytes();
+        // A letter that is cut is seen to be.
+        let word = text::visible(&word[..word.len().min(SHOWN)]);
         let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%^".contains(c);
         if !word.is_empty() && word.chars().all(plain) {
             line.push_str(&word);

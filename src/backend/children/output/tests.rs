@@ -224,3 +224,27 @@ fn a_storm_of_sequences_is_bounded() {
         assert!(texts(&mut o).iter().all(|line| !line.chars().any(char::is_control)), "{}", storm.escape_ascii());
     }
 }
+
+/// A flood comes in whole buffers, which are not copied.
+#[test]
+fn whole_buffers_are_taken_like_others() {
+    for limit in [PER_CHILD, 100 << 10] {
+        let (mut copied, mut kept) = (Output::new(limit), Output::new(limit));
+        let mut buffer = vec![0; CHUNK];
+        for turn in 0..40u64 {
+            let line = format!("{turn:03} \x1b[3{}mand so on\x1b[m\r\n", turn % 8);
+            let bytes: Vec<u8> = line.bytes().cycle().skip(turn as usize).take(CHUNK).collect();
+            let at = Nanos::from_millis(10 * turn);
+            copied.take(Stream::Stdout, at, &bytes);
+            buffer.copy_from_slice(&bytes);
+            kept.take_buffer(Stream::Stdout, at, &mut buffer);
+            assert_eq!(buffer.len(), CHUNK);
+            assert!(kept.raw_bytes <= limit);
+            if turn == 20 {
+                assert_eq!(texts(&mut copied), texts(&mut kept));
+            }
+        }
+        assert_eq!(texts(&mut copied), texts(&mut kept));
+        assert_eq!((copied.dropped(), copied.bytes), (kept.dropped(), kept.bytes));
+    }
+}

@@ -2,14 +2,13 @@
 
 use crossbeam_channel::TryRecvError;
 
-use super::{Loop, STOPS};
+use super::Loop;
 use crate::backend::children::child::Child;
 use crate::backend::children::output::PER_CHILD;
 use crate::backend::{ChildCommand, Update};
 use crate::model::child::{ChildId, ChildSpec, ChildState};
 use crate::model::life::Target;
 use crate::model::{Fault, Nanos, signal};
-use crate::sys::clock;
 
 impl Loop {
     /// Does what there is to do; `false` once nobody can ask any more.
@@ -35,6 +34,7 @@ impl Loop {
             ChildCommand::End { id, target, grace } => self.end(id, target, grace),
             ChildCommand::Write { id, bytes } => {
                 self.child(id)?.write(&bytes)?;
+                self.pictures.ask(id);
                 self.flush(id);
                 Ok(())
             }
@@ -55,7 +55,7 @@ impl Loop {
                 self.spawn(&spec)
             }
             ChildCommand::Read(id) => {
-                self.read = id;
+                self.pictures.read = id;
                 Ok(())
             }
             ChildCommand::Forget(id) => {
@@ -91,7 +91,7 @@ impl Loop {
         }
         self.children.insert(id, child);
         self.share_memory();
-        self.usage_due = self.usage_due.min(clock::monotonic() + STOPS);
+        self.look_soon();
         outcome
     }
 
@@ -100,7 +100,10 @@ impl Loop {
         let reached = child.signal(number, target)?;
         let whom = match (target, reached) {
             (Target::Child, _) => child.name(),
-            (_, Some(count)) => format!("{} of {}: {count} processes", target.words(), child.name()),
+            (_, Some(count)) => {
+                let processes = if count == 1 { "process" } else { "processes" };
+                format!("{} of {}: {count} {processes}", target.words(), child.name())
+            }
             (_, None) => format!("{} of {}", target.words(), child.name()),
         };
         let done = format!("{} sent to {whom}", signal::name(number));

@@ -10,6 +10,8 @@ use crate::sys::pidfd::Pidfd;
 
 /// How long children may take after SIGTERM when the program ends.
 const GRACE: Nanos = Nanos::from_millis(500);
+/// How long they are waited for after SIGKILL.
+const PATIENCE: Nanos = Nanos::from_secs(2);
 
 impl Loop {
     /// SIGTERM to each living child's tree, SIGKILL after the grace; those that
@@ -41,9 +43,12 @@ impl Loop {
                 }
             }
         }
+        // Who has become somebody else, or sleeps where no signal wakes, cannot be
+        // waited for.
+        let deadline = clock::monotonic() + PATIENCE;
         for child in living {
             if let Some(process) = &child.process {
-                let _ = process.pidfd.ended(None);
+                let _ = process.pidfd.ended(Some(deadline.since(clock::monotonic()).into()));
             }
             child.reap();
         }

@@ -107,6 +107,34 @@ fn orphans_and_zombies_are_named_and_reached_after_the_end() {
     bench.until("the refusal", |bench| bench.faults.iter().any(|fault| fault.contains("has ended")).then_some(()));
 }
 
+/// Those of real time too, which the C library has no names for.
+#[test]
+fn every_signal_reaches_a_whole_group() {
+    let mut bench = Bench::new();
+    for (id, signal) in [(1, libc::SIGUSR1), (2, libc::SIGRTMIN() + 3)] {
+        bench.spawn(&["sh", "-c", "sleep 1000 & echo $!; wait"]);
+        let other: i32 = bench.until("both run", |bench| lines_of(bench.child(id)?).first()?.1.parse().ok());
+        bench.send(ChildCommand::Signal { id, signal, target: Target::Group });
+        assert_eq!(bench.ended(id).0.signal, Some(signal));
+        bench.until("the other is gone", |_| {
+            crate::sys::proc_tree::of(other).is_none_or(|kin| kin.state == b'Z').then_some(())
+        });
+    }
+}
+
+#[test]
+fn the_calls_of_what_did_not_start_are_told() {
+    let mut bench = Bench::new();
+    let cwd = Some(PathBuf::from("/no such directory"));
+    bench.send(ChildCommand::Spawn(Box::new(ChildSpec { cwd, ..spec(&["true"]) })));
+    let calls = bench.until("it did not", |bench| {
+        let child = bench.child(1)?;
+        matches!(child.state, ChildState::NotStarted(_)).then(|| child.course.calls.clone())
+    });
+    let (first, last) = (calls.first().unwrap(), calls.last().unwrap());
+    assert!(first.starts_with("clone") && &**last == "chdir() = No such file or directory (ENOENT)", "{calls:?}");
+}
+
 #[test]
 fn one_that_fails_is_started_again_until_it_is_called_off() {
     let mut bench = Bench::new();

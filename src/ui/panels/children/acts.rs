@@ -1,14 +1,15 @@
 //! What the keys do, and what becomes of what is typed.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 
 use super::keys::Act;
-use super::side::Side;
-use super::{Children, Mode, notice, tell, words};
+use super::side::{Pane, Side};
+use super::{Children, Mode, children, notice, raw, tell, words};
 use crate::backend::ChildCommand;
 use crate::model::Nanos;
 use crate::model::child::{ChildId, ChildView, StdinState};
-use crate::model::life::Target;
+use crate::model::launch::Redirect;
+use crate::model::life::{Relative, Target};
 use crate::ui::panels::processes::detail::Detail;
 use crate::ui::panels::{Effect, Look, Reaction};
 use crate::ui::widgets::prompt::{Prompt, Typed};
@@ -16,6 +17,8 @@ use crate::ui::widgets::signals::SignalMenu;
 
 /// How long a child that is asked to end may take.
 const GRACE: Nanos = Nanos::from_secs(5);
+/// Rows of a page of the process in depth.
+const PAGE: isize = 10;
 /// The commands that were run from here, for the arrow keys.
 const HISTORY: usize = 50;
 
@@ -43,12 +46,13 @@ impl Children {
             Act::Write if child.stdin == StdinState::Closed => return notice("its standard input is closed"),
             Act::Write => self.mode = Mode::Write(child.id, Prompt::default()),
             Act::CloseStdin => return tell(ChildCommand::CloseStdin(child.id)),
-            Act::Signal if child.pid.is_none() => return notice("it has ended: no signal can reach it"),
+            Act::Signal if nobody_is_left(child) => return notice("it has ended: no signal can reach it"),
             Act::Signal => {
-                let target = (child.id, Target::Child);
-                self.mode = Mode::Signal(SignalMenu::new(target, words::target(child, Target::Child)));
+                // Who outlived it can be reached though it cannot.
+                let target = if child.pid.is_some() { Target::Child } else { Target::Tree };
+                self.mode = Mode::Signal(SignalMenu::new((child.id, target), words::target(child, target)));
             }
-            Act::End if child.pid.is_none() && child.course.next_start.is_none() => {
+            Act::End if nobody_is_left(child) && child.course.next_start.is_none() => {
                 return notice("it has ended already");
             }
             Act::End => return tell(ChildCommand::End { id: child.id, target: Target::Tree, grace: GRACE }),
@@ -63,11 +67,16 @@ impl Children {
             Act::Search => self.mode = Mode::Search(Prompt::default()),
             Act::Match(by) => self.log.find(by, child),
             Act::Scroll(by) if self.side == Side::Process => self.detail_scroll(by),
+            Act::Page(by) if self.side == Side::Process => self.detail_scroll(by * PAGE),
+            Act::Scroll(by) if self.side != Side::Log => self.pane.scroll(by),
+            Act::Page(by) if self.side != Side::Log => self.pane.page(by),
+            Act::Oldest if self.side != Side::Log => self.pane.first = Some(0),
+            Act::Follow if self.side != Side::Log => self.pane.first = Some(usize::MAX),
             Act::Scroll(by) => self.log.scroll(by, child),
             Act::Page(by) => self.log.page(by, child),
             Act::Oldest => self.log.go_to_oldest(child),
             Act::Follow => self.log.follow(),
-            Act::Wrap => self.log.wrap = !self.log.wrap,
+            Act::Wrap => self.log.toggle_wrap(),
             Act::Stamps => self.log.bare = !self.log.bare,
             Act::Run | Act::Build | Act::Experiments => {}
         }
@@ -76,7 +85,7 @@ impl Children {
 
     /// Shows something else beside the list.
     fn show_side(&mut self, side: Side, child: &ChildView) {
-        self.side = side;
+        (self.side, self.pane) = (side, Pane::default());
         self.detail = match (side, child.pid) {
             (Side::Process, Some(pid)) => Some(Detail::new(pid)),
             _ => None,
@@ -90,23 +99,25 @@ impl Children {
     }
 
     /// Sends a key to the child as a terminal would.
-    pub(super) fn type_raw(&mut self, id: ChildId, key: &KeyEvent) -> Reaction {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let bytes = match key.code {
-            KeyCode::Char(']' | '5') if control => return self.browse(),
-            KeyCode::Char(c) if control && c.is_ascii_alphabetic() => vec![c.to_ascii_lowercase() as u8 & 0x1f],
-            KeyCode::Char(c) => c.to_string().into_bytes(),
-            KeyCode::Enter => b"\n".to_vec(),
-            KeyCode::Tab => b"\t".to_vec(),
-            KeyCode::Backspace => vec![0x7f],
-            KeyCode::Esc => vec![0x1b],
-            KeyCode::Up => b"\x1b[A".to_vec(),
-            KeyCode::Down => b"\x1b[B".to_vec(),
-            KeyCode::Right => b"\x1b[C".to_vec(),
-            KeyCode::Left => b"\x1b[D".to_vec(),
-            _ => return Reaction::taken(),
-        };
-        tell(ChildCommand::Write { id, bytes })
+    pub(super) fn type_raw(&mut self, id: ChildId, key: &KeyEvent, look: &Look<'_>) -> Reaction {
+        if raw::ends(key) {
+            return self.browse();
+        }
+        match raw::bytes(key, talks_to_terminal(id, look)) {
+            Some(bytes) => tell(ChildCommand::Write { id, bytes }),
+            None => Reaction::taken(),
+        }
+    }
+
+    /// The keys are ours again once nobody reads them.
+    pub(super) fn leave_raw(&mut self, look: &Look<'_>) -> Vec<Effect> {
+        let Mode::Raw(id) = self.mode else { return Vec::new() };
+        let child = children(look).iter().find(|child| child.id == id);
+        if child.is_some_and(|child| child.stdin != StdinState::Closed) {
+            return Vec::new();
+        }
+        self.mode = Mode::Browse;
+        vec![Effect::Notice("its standard input is closed: the keys are the dashboard's again".to_owned())]
     }
 
     pub(super) fn browse(&mut self) -> Reaction {
@@ -163,4 +174,14 @@ impl Children {
         }
         Reaction::taken()
     }
+}
+
+/// Whether a child's standard input is a pseudo-terminal.
+pub(super) fn talks_to_terminal(id: ChildId, look: &Look<'_>) -> bool {
+    children(look).iter().any(|child| child.id == id && child.spec.streams[0] == Redirect::Pty)
+}
+
+/// Whether it has ended, and all that it left behind.
+fn nobody_is_left(child: &ChildView) -> bool {
+    child.pid.is_none() && child.course.family.iter().all(Relative::is_zombie)
 }

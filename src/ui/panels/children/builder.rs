@@ -31,6 +31,8 @@ use crate::ui::widgets::{frame, rows, text};
 
 /// Columns of a field's name.
 const NAME: usize = 12;
+/// Rows that the system calls have at least, once there are any.
+const CALLS: u16 = 10;
 
 /// The builder.
 #[derive(Debug, Default)]
@@ -135,12 +137,17 @@ impl Builder {
         let below_it = Rect { y: form.bottom(), height: area.height - form.height, ..area };
         if beside {
             let lines = self.code_lines(usize::from(beside_it.width.saturating_sub(4)), look);
-            // The code is whole before there is room for them.
+            let started = started_so(&self.form, children);
+            // The code is whole before there is room for calls that nobody made yet.
             let left = area.height.saturating_sub(lines.len() as u16 + 2);
-            let calls = if left < 6 { 0 } else { left.min(24) };
+            let calls = match started {
+                Some(_) => left.clamp(CALLS.min(area.height / 3), 24),
+                None if left < 6 => 0,
+                None => left.min(24),
+            };
             let code = Rect { height: area.height - calls, ..beside_it };
             draw_code(screen, code, lines, look);
-            draw_calls(screen, Rect { y: code.bottom(), height: calls, ..code }, &self.form, children, look);
+            draw_calls(screen, Rect { y: code.bottom(), height: calls, ..code }, started, look);
         } else if below {
             let lines = self.code_lines(usize::from(below_it.width.saturating_sub(4)), look);
             draw_code(screen, below_it, lines, look);
@@ -205,14 +212,18 @@ impl Builder {
     }
 }
 
-/// Those of the last child that was started as the form says.
-fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<ChildView>], look: &Look<'_>) {
+/// The last child that was started as the form says.
+fn started_so<'a>(form: &Form, children: &'a [Arc<ChildView>]) -> Option<&'a Arc<ChildView>> {
+    let spec = form.spec().ok()?;
+    children.iter().rev().find(|child| *child.spec == spec && !child.course.calls.is_empty())
+}
+
+/// The system calls that its start took.
+fn draw_calls(screen: &mut Frame<'_>, area: Rect, started: Option<&Arc<ChildView>>, look: &Look<'_>) {
     if area.height < 3 {
         return;
     }
-    let spec = form.spec().ok();
-    let same = |child: &&Arc<ChildView>| Some(&*child.spec) == spec.as_ref() && !child.course.calls.is_empty();
-    match children.iter().rev().find(same) {
+    match started {
         Some(child) => {
             let title = text::fit(&format!("System calls of {}", words::name(child)), usize::from(area.width) - 4);
             let inside = frame::draw(screen, area, &title, "", look.theme);
@@ -228,6 +239,8 @@ fn draw_calls(screen: &mut Frame<'_>, area: Rect, form: &Form, children: &[Arc<C
 }
 
 fn draw_code(screen: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, look: &Look<'_>) {
-    let inside = frame::draw(screen, area, "The same in Rust", "^Y copies", look.theme);
+    let whole = lines.len() + 2 <= usize::from(area.height);
+    let note = if whole { "^Y copies" } else { "goes on · ^Y copies all of it" };
+    let inside = frame::draw(screen, area, "The same in Rust", note, look.theme);
     rows::draw(screen, inside, lines);
 }

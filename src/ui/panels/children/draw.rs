@@ -37,15 +37,22 @@ impl Children {
         if side == Side::Process {
             return self.draw_process(screen, area, &title, child, look);
         }
-        let inside = frame::draw(screen, area, &title, "v next view", look.theme);
+        let width = usize::from(area.width.saturating_sub(4));
         let lines = match side {
             Side::Tree => side::tree(child, look),
-            Side::Life => side::life(child, usize::from(inside.width), look),
-            _ => side::calls(child, usize::from(inside.width), look),
+            Side::Life => side::life(child, width, look),
+            _ => side::calls(child, width, look),
         };
         // Of a long life the end matters most.
-        let skip = if side == Side::Life { lines.len().saturating_sub(usize::from(inside.height)) } else { 0 };
-        rows::draw(screen, inside, lines.into_iter().skip(skip));
+        let rows = usize::from(area.height.saturating_sub(2)).max(1);
+        let first = self.pane.place(lines.len(), rows, side == Side::Life);
+        let note = if lines.len() > rows {
+            format!("{}-{} of {} · J K", first + 1, first + rows, lines.len())
+        } else {
+            "v next view".to_owned()
+        };
+        let inside = frame::draw(screen, area, &title, &note, look.theme);
+        rows::draw(screen, inside, lines.into_iter().skip(first));
     }
 
     fn draw_process(&mut self, screen: &mut Frame<'_>, area: Rect, title: &str, child: &ChildView, look: &Look<'_>) {
@@ -64,8 +71,9 @@ impl Children {
             || vec![Line::styled("reading …", look.style(Role::Dim))],
             |latest| tuple::lines(&latest.value, usize::from(area.width.saturating_sub(4)), look),
         );
-        // What was not read yet takes the room that it will.
-        let height = if area.height < 16 { 0 } else { (lines.len() as u16 + 2).clamp(8, area.height / 2) };
+        // What was not read yet takes the room that it will; the parts below keep
+        // some, of which one scrolls.
+        let height = if area.height < 16 { 0 } else { (lines.len() as u16 + 2).clamp(8, area.height - 7) };
         if height > 0 {
             let inside = frame::draw(screen, Rect { height, ..area }, title, "v next view", look.theme);
             rows::draw(screen, inside, lines);

@@ -127,9 +127,7 @@ impl Experiments {
 
     fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         let known = &EXPERIMENTS[self.at];
-        let title = text::fit(known.title, usize::from(area.width).saturating_sub(6));
-        let inside = frame::draw(screen, area, &title, "", look.theme);
-        let width = usize::from(inside.width).max(10);
+        let width = usize::from(area.width).saturating_sub(4).max(10);
         let said = match look.store.experiments.get(known.key) {
             None => vec!["Enter plays it, in a process of its own.".to_owned()],
             Some(Played::Running) => vec!["It is being played; this takes a few seconds.".to_owned()],
@@ -150,7 +148,14 @@ impl Experiments {
             let parts = if role == Role::Dim { text::hard_wrap(line, width) } else { text::wrap(line, width) };
             lines.extend(parts.into_iter().map(|part| Line::styled(part, look.style(role))));
         }
-        self.scroll = self.scroll.min(lines.len().saturating_sub(usize::from(inside.height)));
+        let rows = usize::from(area.height).saturating_sub(2).max(1);
+        self.scroll = self.scroll.min(lines.len().saturating_sub(rows));
+        let note = match lines.len() - self.scroll.min(lines.len()) {
+            left if left > rows => format!("J: {} more", left - rows),
+            _ => String::new(),
+        };
+        let title = text::fit(known.title, usize::from(area.width).saturating_sub(note.len() + 9));
+        let inside = frame::draw(screen, area, &title, &note, look.theme);
         rows::draw(screen, inside, lines.into_iter().skip(self.scroll));
     }
 }

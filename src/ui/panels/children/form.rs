@@ -53,7 +53,11 @@ pub(super) const FIELDS: [Field; 16] = [
         free: true,
         help: "pipe, null, pty, inherit, or a file's name; >>NAME adds to its end",
     },
-    choice("group", &["new session", "new group", "the dashboard's"], "its session has no terminal, but for a pty"),
+    choice(
+        "group",
+        &["new session", "new group", "the dashboard's"],
+        "a new session has no terminal but a pty; others reach this one by /dev/tty",
+    ),
     text("user", "name or number, and :group; only root may become somebody"),
     text("nice", "-20 (first) to 19 (last)"),
     text("CPUs", "such as 0,2-3; all of ours where empty"),

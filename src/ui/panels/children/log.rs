@@ -5,15 +5,23 @@
 //!    0.840 ┃ to its error output
 //! ```
 
+mod brush;
+mod find;
+mod walk;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::brush::{Brush, found};
+use self::brush::Brush;
+use self::find::Wanted;
+use self::walk::{Numbered, Place, Walk, pieces};
 use super::words;
+use crate::model::Nanos;
 use crate::model::child::{ChildState, ChildView, OutputLine, Stream};
+use crate::model::life::Happening;
 use crate::model::units::grouped;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
@@ -27,30 +35,41 @@ const MARK: usize = 2;
 /// written, so that one keeps its number while older ones are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// The first line shown; the last ones where there is none.
-    first: Option<u64>,
+    /// The first row shown; the last ones where there is none.
+    first: Option<Place>,
     /// Long lines go on in the next row instead of being cut.
-    pub(super) wrap: bool,
+    wrap: bool,
     /// Without times.
     pub(super) bare: bool,
     /// Only one of both outputs.
     only: Option<Stream>,
-    search: String,
-    hit: Option<u64>,
-    /// Rows of the last drawing, and the first line in it.
+    wanted: Wanted,
+    hit: Option<Place>,
+    /// Which hit of how many that is, when it was gone to.
+    count: Option<(usize, usize)>,
+    /// Rows and columns of the last drawing, and the first row in it.
     rows: usize,
-    shown: u64,
+    columns: usize,
+    shown: Place,
 }
 
 impl Log {
     /// Goes to the end and stays there.
     pub(super) fn follow(&mut self) {
-        (self.first, self.hit) = (None, None);
+        (self.first, self.hit, self.count) = (None, None, None);
     }
 
     /// Goes to the oldest line that is kept.
     pub(super) fn go_to_oldest(&mut self, child: &ChildView) {
-        self.first = Some(child.dropped_lines);
+        self.first = Some(Place { line: child.dropped_lines, row: 0 });
+    }
+
+    /// Wraps long lines, or cuts them.
+    pub(super) fn toggle_wrap(&mut self) {
+        self.wrap = !self.wrap;
+        for place in [&mut self.first, &mut self.hit].into_iter().flatten() {
+            place.row = 0;
+        }
     }
 
     /// Shows both outputs, then the standard one, then the errors.
@@ -64,20 +83,22 @@ impl Log {
     }
 
     /// The lines that are shown, with their numbers.
-    fn visible<'a>(&self, child: &'a ChildView) -> Vec<(u64, &'a OutputLine)> {
+    fn visible<'a>(&self, child: &'a ChildView) -> Vec<Numbered<'a>> {
         let all = (child.dropped_lines..).zip(lines(child));
         all.filter(|(_, line)| self.only.is_none_or(|only| line.stream == only)).collect()
     }
 
-    /// Moves by lines; at the end it follows.
+    /// These lines as they were last drawn.
+    fn walk<'a>(&self, all: &'a [Numbered<'a>]) -> Walk<'a> {
+        Walk { all, width: self.wrap.then(|| self.text_width(self.columns)), rows: self.rows }
+    }
+
+    /// Moves by rows; at the end it follows.
     pub(super) fn scroll(&mut self, by: isize, child: &ChildView) {
         let visible = self.visible(child);
-        let now = self.first.unwrap_or(self.shown);
-        let index = visible.partition_point(|(number, _)| *number < now);
-        let last = visible.len().saturating_sub(self.rows);
-        let index = index.saturating_add_signed(by);
-        let first = visible.get(index.min(last)).map(|(number, _)| *number);
-        self.first = if by < 0 || index < last { first } else { None };
+        let walk = self.walk(&visible);
+        let to = walk.step(self.first.unwrap_or(self.shown), by);
+        self.first = if by < 0 || to < walk.end() { Some(to) } else { None };
     }
 
     /// Moves by pages.
@@ -87,32 +108,36 @@ impl Log {
 
     /// What to look for from now on; nothing where it is empty.
     pub(super) fn search(&mut self, text: &str) {
-        text.clone_into(&mut self.search);
+        self.wanted = Wanted::new(text);
         if text.is_empty() {
-            self.hit = None;
+            (self.hit, self.count) = (None, None);
         }
     }
 
-    /// Goes to the next line that has the searched text, or with −1 to the one
-    /// before, round the ends; with 0 to the latest.
+    /// Goes to the next row that has the searched text, or with −1 to the one
+    /// before, round the ends; with 0 to the latest. Of a line that is cut all
+    /// hits are one.
     pub(super) fn find(&mut self, by: isize, child: &ChildView) {
-        if self.search.is_empty() {
+        if self.wanted.is_empty() {
             return;
         }
         let visible = self.visible(child);
-        let has = |line: &OutputLine| found(&line.text, &self.search).is_some();
-        let hits: Vec<u64> = visible.iter().filter(|(_, line)| has(line)).map(|(number, _)| *number).collect();
-        let from = self.hit.unwrap_or(u64::MAX);
-        let next = match by {
-            1 => hits.iter().find(|n| **n > from).or(hits.first()),
-            -1 => hits.iter().rev().find(|n| **n < from).or(hits.last()),
-            _ => hits.last(),
+        let walk = self.walk(&visible);
+        let places = |&(number, line): &Numbered<'_>| {
+            let begins = self.wanted.hits(&line.text).map(|(begin, _)| begin);
+            walk.rows_with(line, begins).into_iter().map(move |row| Place { line: number, row })
         };
-        self.hit = next.copied();
+        let hits: Vec<Place> = visible.iter().flat_map(places).collect();
+        let at = match (by, self.hit) {
+            (1, Some(hit)) => hits.iter().position(|place| *place > hit).unwrap_or(0),
+            (1, None) => 0,
+            (-1, Some(hit)) => hits.iter().rposition(|place| *place < hit).unwrap_or(hits.len().saturating_sub(1)),
+            _ => hits.len().saturating_sub(1),
+        };
+        self.hit = hits.get(at).copied();
+        self.count = Some((at + 1, hits.len()));
         if let Some(hit) = self.hit {
-            let index = visible.partition_point(|(number, _)| *number < hit).saturating_sub(self.rows / 2);
-            let index = index.min(visible.len().saturating_sub(self.rows));
-            self.first = visible.get(index).map(|(number, _)| *number);
+            self.first = Some(walk.step(hit, -(self.rows / 2).cast_signed()).min(walk.end()));
         }
     }
 
@@ -125,39 +150,40 @@ impl Log {
         let room = usize::from(area.width).saturating_sub(note.width() + 8);
         let title = text::fit(&words::name(child), room.max(10));
         let inside = enclose(screen, area, &title, &note, look);
-        self.rows = usize::from(inside.height);
+        self.resize(usize::from(inside.height), usize::from(inside.width));
         let (oldest, end) = bounds(child);
         if oldest == end {
             return draw_silence(screen, inside, child, look);
         }
-        let width = usize::from(inside.width);
         let all = self.visible(child);
-        let first = match self.first {
-            Some(first) => all.partition_point(|(number, _)| *number < first).min(all.len().saturating_sub(1)),
-            None => all.len() - self.fitting(&all, width),
-        };
-        self.shown = all.get(first).map_or(oldest, |(number, _)| *number);
+        let walk = self.walk(&all);
+        let first = self.first.map_or_else(|| walk.end(), |first| walk.step(first, 0));
+        let mut skip = first.row;
         let mut y = inside.y;
-        for (number, line) in &all[first..] {
-            for row in self.rows_of(line, *number, width, child, look) {
+        for (number, line) in &all[walk.index(first).min(all.len())..] {
+            for row in self.rows_of(line, *number, child, look).into_iter().skip(std::mem::take(&mut skip)) {
                 if y >= inside.bottom() {
-                    return;
+                    break;
                 }
                 row.render(Rect { y, height: 1, ..inside }, screen.buffer_mut());
                 y += 1;
             }
+            if y >= inside.bottom() {
+                break;
+            }
         }
+        self.shown = first;
     }
 
-    /// How many of the last lines fit.
-    fn fitting(&self, all: &[(u64, &OutputLine)], width: usize) -> usize {
-        let room = self.text_width(width);
-        let mut rows = 0;
-        let fits = |(_, line): &&(u64, &OutputLine)| {
-            rows += if self.wrap { pieces(&line.text, room).len() } else { 1 };
-            rows <= self.rows.max(1)
-        };
-        all.iter().rev().take_while(fits).count().max(1).min(all.len())
+    /// In other columns the same text stands in other rows, roughly so many.
+    fn resize(&mut self, rows: usize, columns: usize) {
+        if self.wrap && self.columns != columns {
+            let (before, after) = (self.text_width(self.columns), self.text_width(columns));
+            for place in [&mut self.first, &mut self.hit].into_iter().flatten() {
+                place.row = place.row * before / after;
+            }
+        }
+        (self.rows, self.columns) = (rows, columns);
     }
 
     fn text_width(&self, width: usize) -> usize {
@@ -169,35 +195,33 @@ impl Log {
         !self.bare && width >= 46
     }
 
-    fn rows_of(
-        &self,
-        line: &OutputLine,
-        number: u64,
-        width: usize,
-        child: &ChildView,
-        look: &Look<'_>,
-    ) -> Vec<Line<'static>> {
-        let room = self.text_width(width);
-        let texts = if self.wrap { pieces(&line.text, room) } else { vec![text::fit(&line.text, room)] };
-        let mut brush = Brush::new(line, &self.search);
+    fn rows_of(&self, line: &OutputLine, number: u64, child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
+        let room = self.text_width(self.columns);
+        let hits: Vec<(usize, usize)> = self.wanted.hits(&line.text).collect();
+        let from = if self.wrap { 0 } else { hits.first().map_or(0, |hit| beginning(&line.text, *hit, room)) };
+        let before = if from > 0 { "…" } else { "" };
+        let texts: Vec<String> = if self.wrap {
+            pieces(&line.text, room).map(str::to_owned).collect()
+        } else {
+            vec![text::fit(&line.text[from..], room - before.width())]
+        };
+        let mut brush = Brush::new(line, hits, from);
         let (mark, mark_role, role) = match line.stream {
             Stream::Stdout => ("│ ", Role::Faint, Role::Text),
             Stream::Stderr => ("┃ ", Role::Warn, Role::Warn),
         };
-        let stamp = if self.stamps(width) {
-            let since = line.at.since(child.started).as_secs_f64();
-            Some(format!("{since:>9.3} "))
-        } else {
-            None
-        };
-        let row = |(index, part): (usize, String)| {
+        let time = |start: Nanos| format!("{:>9.3} ", line.at.since(start).as_secs_f64());
+        let stamp = self.stamps(self.columns).then(|| start_of(line, child).map_or_else(|| " ".repeat(STAMP), time));
+        let row = |(row, part): (usize, String)| {
+            let is_hit = self.hit == Some(Place { line: number, row });
             let mut spans = Vec::new();
             if let Some(stamp) = &stamp {
-                let stamp = if index == 0 { stamp.clone() } else { " ".repeat(STAMP) };
-                let role = if self.hit == Some(number) { Role::Marked } else { Role::Faint };
-                spans.push(Span::styled(stamp, look.style(role)));
+                let stamp = if row == 0 { stamp.clone() } else { " ".repeat(STAMP) };
+                spans.push(Span::styled(stamp, look.style(if is_hit { Role::Marked } else { Role::Faint })));
             }
+            let mark_role = if is_hit && stamp.is_none() { Role::Marked } else { mark_role };
             spans.push(Span::styled(mark, look.style(mark_role)));
+            spans.push(Span::styled(before, look.style(Role::Faint)));
             brush.row(&part, look.style(role), look.theme, &mut spans);
             Line::from(spans)
         };
@@ -213,11 +237,16 @@ impl Log {
         };
         let dropped = if oldest > 0 { format!("{} older lines dropped · ", grouped(oldest)) } else { String::new() };
         let dropped = format!("{only}{dropped}");
+        let found = match self.count {
+            Some((_, 0)) => "not found · ".to_owned(),
+            Some((at, of)) => format!("{} of {} found · ", grouped(at as u64), grouped(of as u64)),
+            None => String::new(),
+        };
         match self.first {
-            Some(first) => format!("{dropped}line {} of {}", grouped(first + 1), grouped(end)),
+            Some(first) => format!("{dropped}{found}line {} of {}", grouped(first.line + 1), grouped(end)),
             None if end == 0 => String::new(),
-            None if end == 1 => "1 line".to_owned(),
-            None => format!("{dropped}{} lines", grouped(end)),
+            None if end == 1 => format!("{found}1 line"),
+            None => format!("{dropped}{found}{} lines", grouped(end)),
         }
     }
 }
@@ -243,22 +272,30 @@ fn lines(child: &ChildView) -> impl Iterator<Item = &OutputLine> {
     child.log.iter().flat_map(|block| block.iter())
 }
 
-/// Cuts a text into rows of at most `width` columns.
-fn pieces(text: &str, width: usize) -> Vec<String> {
-    let mut rows = vec![String::new()];
-    let mut used = 0;
-    for c in text.chars() {
-        let columns = c.width().unwrap_or(0);
-        if used + columns > width && used > 0 {
-            rows.push(String::new());
-            used = 0;
-        }
-        used += columns;
-        if let Some(row) = rows.last_mut() {
-            row.push(c);
-        }
+/// When the child was started that wrote a line; it may have been started again
+/// since. Of long ago nobody knows.
+fn start_of(line: &OutputLine, child: &ChildView) -> Option<Nanos> {
+    let earlier = || {
+        let mut starts = child.course.moments.iter().rev().filter(|one| matches!(one.what, Happening::Created { .. }));
+        starts.find(|start| start.at <= line.at).map(|start| start.at)
+    };
+    if line.at >= child.started { Some(child.started) } else { earlier() }
+}
+
+/// Where a line that is cut begins, for its first hit to be seen.
+fn beginning(text: &str, (begin, end): (usize, usize), room: usize) -> usize {
+    if text[..end].width() < room || text.width() <= room {
+        return 0;
     }
-    rows
+    // A third of the row tells what stands before it.
+    let mut left = room / 3;
+    let fits = |(_, c): &(usize, char)| {
+        let columns = c.width().unwrap_or(0);
+        let fits = columns <= left;
+        left = left.saturating_sub(columns);
+        fits
+    };
+    text[..begin].char_indices().rev().take_while(fits).last().map_or(begin, |(at, _)| at)
 }
 
 fn draw_silence(screen: &mut Frame<'_>, area: Rect, child: &ChildView, look: &Look<'_>) {
@@ -277,9 +314,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_cut_at_columns_not_bytes() {
-        assert_eq!(pieces("abcdef", 4), ["abcd", "ef"]);
-        assert_eq!(pieces("进程进", 4), ["进程", "进"]);
-        assert_eq!(pieces("", 4), [""]);
+    fn a_line_that_is_cut_begins_where_its_hit_can_be_seen() {
+        let text = format!("{}NEEDLE{}", "进".repeat(50), "x".repeat(50));
+        let hit = (150, 156);
+        assert_eq!(beginning(&text, hit, 200), 0);
+        for room in [1, 2, 12, 30, 60] {
+            let from = beginning(&text, hit, room);
+            let before = text[from..150].width();
+            assert!(from > 0 && before <= room / 3, "{room}: {before}");
+        }
+        assert_eq!(beginning("NEEDLE and more", (0, 6), 8), 0);
     }
 }

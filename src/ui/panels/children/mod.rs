@@ -12,7 +12,6 @@
 //! ```
 
 mod acts;
-mod brush;
 mod builder;
 mod draw;
 mod experiments;
@@ -22,6 +21,8 @@ mod keys;
 mod list;
 mod log;
 mod place;
+mod raw;
+mod selection;
 mod side;
 mod tuple;
 mod words;
@@ -37,7 +38,7 @@ use self::experiments::{Chosen, Experiments};
 use self::keys::{Act, KEYS};
 use self::log::Log;
 use self::place::{draw_empty, with_prompt};
-use self::side::Side;
+use self::side::{Pane, Side};
 use super::processes::detail::Detail;
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::{ChildCommand, Command, Topics};
@@ -82,6 +83,7 @@ struct Children {
     top: usize,
     log: Log,
     side: Side,
+    pane: Pane,
     /// The process in depth, where that is what stands beside the list.
     detail: Option<Detail>,
     experiments: Experiments,
@@ -194,7 +196,7 @@ impl Panel for Children {
             }
             Mode::Raw(id) => {
                 let id = *id;
-                self.type_raw(id, key)
+                self.type_raw(id, key, look)
             }
             Mode::Build(builder) => match builder.on_key(key) {
                 Built::Open => Reaction::taken(),
@@ -255,8 +257,8 @@ impl Panel for Children {
         };
         if self.list_area.contains(at) {
             self.move_by(step.signum(), look);
-        } else if let Some(child) = self.child(look) {
-            self.log.scroll(step, child);
+        } else {
+            return self.act(Act::Scroll(step), look);
         }
         Reaction::taken()
     }
@@ -268,7 +270,10 @@ impl Panel for Children {
                 prompt.paste(text);
                 return self.type_search(Typed::Changed, look);
             }
-            Mode::Raw(id) => return tell(ChildCommand::Write { id: *id, bytes: text.as_bytes().to_vec() }),
+            Mode::Raw(id) => {
+                let bytes = raw::pasted(text, acts::talks_to_terminal(*id, look));
+                return tell(ChildCommand::Write { id: *id, bytes });
+            }
             Mode::Build(builder) => builder.paste(text),
             Mode::Browse | Mode::Signal(_) | Mode::Experiments => return Reaction::Ignored,
         }
@@ -277,6 +282,14 @@ impl Panel for Children {
 
     fn is_typing(&self) -> bool {
         !matches!(self.mode, Mode::Browse | Mode::Experiments)
+    }
+
+    fn takes_every_key(&self) -> bool {
+        matches!(self.mode, Mode::Raw(_))
+    }
+
+    fn after_update(&mut self, look: &Look<'_>) -> Vec<Effect> {
+        self.leave_raw(look)
     }
 
     fn on_open(&mut self, pid: Option<Pid>, look: &Look<'_>) -> Vec<Effect> {
@@ -288,37 +301,6 @@ impl Panel for Children {
 }
 
 impl Children {
-    /// The selected child, the latest where none was selected.
-    fn child<'a>(&self, look: &Look<'a>) -> Option<&'a Arc<ChildView>> {
-        let all = children(look);
-        self.selected.and_then(|id| all.iter().find(|child| child.id == id)).or(all.last())
-    }
-
-    fn choose(&mut self, id: ChildId) {
-        if self.selected != Some(id) {
-            self.selected = Some(id);
-            self.log.follow();
-            // The process in depth is that of the one before.
-            self.detail = None;
-        }
-    }
-
-    fn select_newest(&mut self, children: &[Arc<ChildView>]) {
-        if let Some(last) = children.last().filter(|last| last.id > self.newest) {
-            self.newest = last.id;
-            self.choose(last.id);
-        }
-    }
-
-    fn move_by(&mut self, by: isize, look: &Look<'_>) {
-        let all = children(look);
-        let Some(child) = self.child(look) else { return };
-        let index = all.iter().position(|other| other.id == child.id).unwrap_or(0);
-        // Down the list is back in time.
-        let index = index.saturating_add_signed(-by).min(all.len() - 1);
-        self.choose(all[index].id);
-    }
-
     fn is_prompting(&self) -> bool {
         matches!(self.mode, Mode::Run(..) | Mode::Write(..) | Mode::Search(_) | Mode::Raw(_))
     }

@@ -46,6 +46,40 @@ impl Side {
     }
 }
 
+/// Which part of a view is seen that has more lines than there is room for.
+#[derive(Debug, Default)]
+pub(super) struct Pane {
+    /// The first line; where nobody has scrolled, whatever matters most.
+    pub(super) first: Option<usize>,
+    /// The first line of the last drawing, and how many there were.
+    shown: usize,
+    rows: usize,
+}
+
+impl Pane {
+    /// Which line comes first now; `late` says whether the end matters most.
+    pub(super) fn place(&mut self, lines: usize, rows: usize, late: bool) -> usize {
+        let last = lines.saturating_sub(rows);
+        self.shown = self.first.unwrap_or(if late { last } else { 0 }).min(last);
+        self.rows = rows;
+        // At the end it stays there, whatever comes.
+        if late && self.shown == last {
+            self.first = None;
+        }
+        self.shown
+    }
+
+    /// Moves by lines.
+    pub(super) fn scroll(&mut self, by: isize) {
+        self.first = Some(self.shown.saturating_add_signed(by));
+    }
+
+    /// Moves by pages.
+    pub(super) fn page(&mut self, by: isize) {
+        self.scroll(by * self.rows.saturating_sub(1).max(1).cast_signed());
+    }
+}
+
 /// `├ 5201 rustc   S` …, with what is to be said of zombies and orphans.
 pub(super) fn tree(child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
     let (text, dim) = (look.style(Role::Strong), look.style(Role::Dim));
@@ -177,8 +211,8 @@ pub(super) fn calls(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Lin
     if child.course.calls.is_empty() {
         return vec![Line::styled("it was not started", look.style(Role::Faint))];
     }
-    let line = |(index, call): (usize, &std::sync::Arc<str>)| {
-        let (who, role) = if index == 0 { ("parent", Role::Accent) } else { ("child", Role::Dim) };
+    let line = |call: &std::sync::Arc<str>| {
+        let (who, role) = if call.starts_with("clone") { ("parent", Role::Accent) } else { ("child", Role::Dim) };
         let parts = text::wrap(call, width.saturating_sub(CALLER + 4).max(20));
         let lines = parts.into_iter().enumerate().map(move |(row, part)| {
             let (who, indent) = if row == 0 { (who, "") } else { ("", "  ") };
@@ -187,5 +221,5 @@ pub(super) fn calls(child: &ChildView, width: usize, look: &Look<'_>) -> Vec<Lin
         });
         lines.collect::<Vec<_>>()
     };
-    child.course.calls.iter().enumerate().flat_map(line).collect()
+    child.course.calls.iter().flat_map(line).collect()
 }

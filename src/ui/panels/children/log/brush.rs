@@ -17,14 +17,9 @@ pub(super) struct Brush<'a> {
 }
 
 impl<'a> Brush<'a> {
-    /// For a line in which `search` is to stand out.
-    pub(super) fn new(line: &'a OutputLine, search: &str) -> Self {
-        let (mut hits, mut from) = (Vec::new(), 0);
-        while let Some((begin, end)) = found(&line.text[from..], search) {
-            hits.push((from + begin, from + end));
-            from += end;
-        }
-        Brush { line, hits, at: 0 }
+    /// For a line in which these hits are to stand out, from this byte on.
+    pub(super) fn new(line: &'a OutputLine, hits: Vec<(usize, usize)>, from: usize) -> Self {
+        Brush { line, hits, at: from }
     }
 
     /// Adds the next row: a piece of the line, or its beginning and a `…`.
@@ -54,21 +49,12 @@ impl<'a> Brush<'a> {
             Some(stroke) => (stroke.until as usize, theme.ink(base, stroke.ink)),
             None => (self.line.text.len(), base),
         };
-        match self.hits.iter().find(|(_, end)| *end > at) {
+        match self.hits.get(self.hits.partition_point(|(_, end)| *end <= at)) {
             Some((begin, end)) if *begin <= at => (*end, theme.style(Role::Marked)),
             Some((begin, _)) => (end.min(*begin), style),
             None => (end, style),
         }
     }
-}
-
-/// Where `text` has `wanted`, without regard to the case of ASCII letters.
-pub(super) fn found(text: &str, wanted: &str) -> Option<(usize, usize)> {
-    if wanted.is_empty() {
-        return None;
-    }
-    let begin = text.to_ascii_lowercase().find(&wanted.to_ascii_lowercase())?;
-    Some((begin, begin + wanted.len()))
 }
 
 #[cfg(test)]
@@ -77,14 +63,8 @@ mod tests {
     use crate::model::Nanos;
     use crate::model::child::Stream;
     use crate::model::ink::{Colour, Ink, Stroke};
+    use crate::ui::panels::children::log::find::Wanted;
     use crate::ui::theme::Depth;
-
-    #[test]
-    fn hits_are_found_without_regard_to_case() {
-        assert_eq!(found("an Error", "error"), Some((3, 8)));
-        assert_eq!(found("größe X", "x"), Some((8, 9)));
-        assert_eq!(found("x", ""), None);
-    }
 
     #[test]
     fn hits_stand_out_of_colours_across_rows() {
@@ -97,7 +77,8 @@ mod tests {
             strokes: Some(strokes.into()),
         };
         let theme = Theme::load("night", Depth::Ansi16).unwrap();
-        let mut brush = Brush::new(&line, "Röß");
+        let hits = Wanted::new("Röß").hits(&line.text).collect();
+        let mut brush = Brush::new(&line, hits, 0);
         let mut spans = Vec::new();
         brush.row("ab gr", Style::new(), &theme, &mut spans);
         brush.row("öß…", Style::new(), &theme, &mut spans);

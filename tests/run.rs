@@ -261,7 +261,7 @@ fn an_end_is_told_though_children_are_ignored() {
         let mut command = syncscope();
         let ignore = || {
             // SAFETY: ignoring runs no code of ours.
-            unsafe { nix::sys::signal::signal(Signal::SIGCHLD, nix::sys::signal::SigHandler::SigIgn)? };
+            unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn)? };
             Ok(())
         };
         // SAFETY: between fork and exec only this system call is made.

@@ -81,6 +81,12 @@ pub(super) trait Source: Debug + Send {
     /// Whether two processes share their memory; `None` where that is not told.
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
 
+    /// Whether two descriptors, each given by its thread and number, stand for the same
+    /// open file; `None` where that is not told.
+    fn shares_open_file(&self, _one: (Pid, i32), _other: (Pid, i32)) -> Option<bool> {
+        None
+    }
+
     /// The time-out of a socket; `None` for none, or where that is not told.
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
 

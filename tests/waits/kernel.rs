@@ -219,6 +219,32 @@ os.read(0, 1)";
 }
 
 #[test]
+fn a_lock_that_the_asker_has_itself_is_not_in_its_way() {
+    let script = "import fcntl, os, sys, struct
+SET = fcntl.F_SETLKW if sys.argv[1] == 'posix' else 38
+lock = lambda kind: struct.pack('hhqqi4x', kind, 0, 0, 10, 0)
+fcntl.fcntl(open('x', 'w+'), fcntl.F_GETFD)
+f = open('x', 'r+')
+fcntl.fcntl(f, SET, lock(fcntl.F_RDLCK))
+child = os.fork()
+if child == 0:
+    f.close()
+    other = open('x', 'r+')
+    fcntl.fcntl(other, SET, lock(fcntl.F_RDLCK))
+    fcntl.fcntl(other, SET, lock(fcntl.F_WRLCK))
+print(child, flush=True)
+os.read(0, 1)";
+    for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind);
+        assert_eq!(wait.holders, [process(python.pid())], "{wait:#?}");
+    }
+}
+
+#[test]
 fn what_no_decoder_knows_is_told_as_the_call_it_is() {
     // The answer of a netlink socket that nobody was asked for.
     let script = "import socket

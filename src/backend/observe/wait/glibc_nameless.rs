@@ -18,7 +18,7 @@ use super::pthread_sync::who_acts;
 use super::world::{BY_CODE, Supposed};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Outcome, THREAD};
-use crate::model::wait::{Wait, WaitKind};
+use crate::model::wait::{Make, Wait, WaitKind};
 
 /// Whether the thread would take a mutex as glibc does, if its word held 0.
 pub(super) fn takes_mutex(facts: &Facts<'_>, world: &mut World, call: &FutexCall) -> bool {
@@ -73,6 +73,7 @@ impl Decoder for GlibcNameless {
             return None;
         }
         let mut wait = call.ownerless(kind, what, start, facts.pid, world);
+        wait.make = Make::Nameless;
         wait.evidence.push(format!("{BY_CODE}: {next}"));
         wait.evidence.push(format!("futex at +{}, value {}", call.address - start, call.value));
         wait.evidence.push(route(&site));

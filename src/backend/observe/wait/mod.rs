@@ -34,7 +34,7 @@ mod live;
 pub(super) mod musl;
 mod other;
 mod owner;
-pub(super) mod parking_lot;
+mod parking_lot;
 mod path;
 mod peer;
 mod pipe;

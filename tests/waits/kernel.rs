@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use syncscope::model::wait::{Certainty, WaitKind};
+use syncscope::model::wait::{Certainty, Holder, WaitKind};
 
 use crate::target::{Target, wait_until};
 
@@ -240,7 +240,7 @@ os.read(0, 1)";
         let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
         let child: i32 = python.line().parse().unwrap();
         let wait = wait_until(child, child, |wait| wait.kind == kind);
-        assert_eq!(wait.holders, [process(python.pid())], "{wait:#?}");
+        assert_eq!(wait.holders, [Holder { pid: python.pid(), tid: None }], "{wait:#?}");
     }
 }
 

@@ -220,18 +220,27 @@ impl World {
         }
     }
 
-    /// The line of source in which a blocked thread waits, in words: the nearest of
-    /// the program's own. `None` without debug information.
-    pub(in crate::backend::observe) fn line_of(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<String> {
+    /// The lines of source in which blocked threads of a process wait, each given by its
+    /// stack pointer and program counter, in words: the nearest of the program's own.
+    /// `None` without debug information. They are asked about together: what is read of
+    /// one serves the others.
+    pub(in crate::backend::observe) fn lines_of(&mut self, pid: Pid, places: &[(u64, u64)]) -> Vec<Option<String>> {
         let stage = self.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let walk = stage.frames(&Memory::new(&read), sp, pc);
-        let maps = self.maps(pid)?;
-        let frames = walk.frames.iter().skip(1).take(LINES);
+        let memory = Memory::new(&read);
+        let outwards = |&(sp, pc): &(u64, u64)| -> Vec<u64> {
+            let walk = stage.frames(&memory, sp, pc);
+            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.pc).collect()
+        };
+        let walks: Vec<Vec<u64>> = places.iter().map(outwards).collect();
+        let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };
         let through = self.through(pid);
-        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, through, &maps, frame.registers.pc));
-        let line = lines.find(|line| !line.is_library())?;
-        let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
-        Some(format!("{}:{}{function}", line.file, line.line))
+        let mut told = |walk: &Vec<u64>| {
+            let mut lines = walk.iter().flat_map(|&pc| self.source.lines(&self.root, through, &maps, pc));
+            let line = lines.find(|line| !line.is_library())?;
+            let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+            Some(format!("{}:{}{function}", line.file, line.line))
+        };
+        walks.iter().map(&mut told).collect()
     }
 }

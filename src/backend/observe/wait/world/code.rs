@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::World;
 use crate::backend::observe::rehearsal::{Memory, Stage, first_argument, last_call};
 use crate::backend::observe::target::demangle::readable;
+use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -68,8 +69,24 @@ impl World {
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
         addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
-        let mut code = self.source.code(&self.root, self.through(pid), &maps, &addresses).into_iter();
+        let mut code = self.named(pid, &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
+    }
+
+    /// Names the code that ends before each address. Threads that wait for the same came
+    /// there by the same way: where moving on is found out by other means, each place is
+    /// looked up once.
+    fn named(&mut self, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
+        if !self.vouched {
+            return self.source.code(&self.root, self.through(pid), maps, addresses);
+        }
+        let mut new: Vec<u64> = addresses.to_vec();
+        new.retain(|at| !self.places.contains_key(&(pid, *at)));
+        if !new.is_empty() {
+            let found = self.source.code(&self.root, self.through(pid), maps, &new);
+            self.places.extend(found.into_iter().map(|code| ((pid, code.address), code)));
+        }
+        addresses.iter().filter_map(|at| self.places.get(&(pid, *at)).cloned()).collect()
     }
 
     /// The function that the call before a return address enters, through the

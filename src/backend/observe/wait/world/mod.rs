@@ -138,6 +138,8 @@ pub struct World {
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
     returns: HashMap<(Pid, u64), bool>,
+    /// What code of a process is before an address.
+    places: HashMap<(Pid, u64), Code>,
     /// What code without names has told.
     pub(super) nameless: HashMap<Place, Option<Told>>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
@@ -174,6 +176,7 @@ impl World {
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
+            places: HashMap::new(),
             nameless: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
@@ -192,6 +195,7 @@ impl World {
         self.maps.clear();
         self.levels.clear();
         self.returns.clear();
+        self.places.clear();
         self.nameless.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;

@@ -93,8 +93,8 @@ pub enum Subcommand {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    // Where hooks are set already, reports are merely plainer.
-    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    // For panics only: an error is told in one line, and needs no backtrace read.
+    color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks().0.install();
     signals::heed_children();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -180,6 +180,27 @@ pub enum Mode {
     Any,
 }
 
+/// Whose a thing that is waited for is, where its kind alone does not tell how it is
+/// laid out, or what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Make {
+    /// What its kind says.
+    #[default]
+    Usual,
+    /// The same, but recognised by what its waiter's code would do next: nothing has a
+    /// name there.
+    Nameless,
+    /// Of musl.
+    Musl,
+    /// A mutex of `parking_lot`: one byte.
+    ParkingLotMutex,
+    /// A reader-writer lock of `parking_lot`: a word.
+    ParkingLotRwLock,
+    /// A condition variable of `parking_lot`.
+    ParkingLotCondvar,
+}
+
 /// Who must act for a wait to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Holder {
@@ -197,6 +218,9 @@ pub struct Wait {
     pub kind: WaitKind,
     /// The thing itself, in words: `pipe 48213`, `/var/lib/x.lock`.
     pub resource: Arc<str>,
+    /// Whose it is.
+    #[serde(default)]
+    pub make: Make,
     /// The address of the lock or futex in the waiter.
     pub address: Option<u64>,
     /// Who must act; empty where nobody can be named.
@@ -231,6 +255,7 @@ impl Wait {
         Wait {
             kind,
             resource: resource.into(),
+            make: Make::Usual,
             address: None,
             holders: Vec::new(),
             partial: false,
@@ -250,7 +275,7 @@ impl Wait {
             WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
             WaitKind::Ptrace => "traced by",
             // A child or a pidfd's process is at no end of anything.
-            WaitKind::Poll | WaitKind::Select | WaitKind::Epoll => "it is up to",
+            WaitKind::Poll | WaitKind::Select | WaitKind::Epoll | WaitKind::Signal => "it is up to",
             kind if kind.is_lock() => "held by",
             _ => match self.mode {
                 Mode::All => "for all of",

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::model::Pid;
 
+const KCMP_FILE: libc::c_int = 0;
 const KCMP_VM: libc::c_int = 1;
 const KCMP_FILES: libc::c_int = 2;
 
@@ -18,7 +19,7 @@ const KCMP_FILES: libc::c_int = 2;
 /// `EPERM` without permission, `ESRCH` where one is gone, `ENOSYS` where the
 /// kernel does not tell.
 pub fn share_memory(one: Pid, other: Pid) -> Result<bool, Errno> {
-    compare(one, other, KCMP_VM)
+    compare(one, other, KCMP_VM, (0, 0))
 }
 
 /// Whether two tasks share their table of descriptors.
@@ -26,12 +27,21 @@ pub fn share_memory(one: Pid, other: Pid) -> Result<bool, Errno> {
 /// # Errors
 /// As [`share_memory`].
 pub fn share_descriptors(one: Pid, other: Pid) -> Result<bool, Errno> {
-    compare(one, other, KCMP_FILES)
+    compare(one, other, KCMP_FILES, (0, 0))
 }
 
-fn compare(one: Pid, other: Pid, what: libc::c_int) -> Result<bool, Errno> {
+/// Whether descriptors of two tasks, each given by its task and number, stand for the
+/// same open file: one is a copy of the other (dup(2), fork(2), a socket message).
+///
+/// # Errors
+/// As [`share_memory`]; `EBADF` where a descriptor is not open.
+pub fn share_open_file(one: (Pid, i32), other: (Pid, i32)) -> Result<bool, Errno> {
+    compare(one.0, other.0, KCMP_FILE, (one.1, other.1))
+}
+
+fn compare(one: Pid, other: Pid, what: libc::c_int, index: (i32, i32)) -> Result<bool, Errno> {
     // SAFETY: kcmp takes five numbers and writes to no memory of ours.
-    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, what, 0_u64, 0_u64) } {
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, what, index.0 as u64, index.1 as u64) } {
         0 => Ok(true),
         1..=3 => Ok(false),
         _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
@@ -41,6 +51,21 @@ fn compare(one: Pid, other: Pid, what: libc::c_int) -> Result<bool, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_a_descriptor_is_the_same_open_file() {
+        use std::os::fd::AsRawFd;
+        let me = std::process::id() as Pid;
+        let file = std::fs::File::open("/proc/self/status").unwrap();
+        let (copy, again) = (file.try_clone().unwrap(), std::fs::File::open("/proc/self/status").unwrap());
+        let same = |other: &std::fs::File| share_open_file((me, file.as_raw_fd()), (me, other.as_raw_fd()));
+        if same(&copy) == Err(Errno::NOSYS) {
+            println!("skipped: this kernel has no kcmp");
+            return;
+        }
+        assert_eq!((same(&copy), same(&again)), (Ok(true), Ok(false)));
+        assert_eq!(share_open_file((me, file.as_raw_fd()), (me, 1 << 20)), Err(Errno::BADF));
+    }
 
     #[test]
     fn threads_share_and_children_do_not() {

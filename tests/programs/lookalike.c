@@ -11,6 +11,8 @@
 
 // What a mutex held by the main thread would hold, and the list behind it.
 static unsigned words[10] __attribute__((aligned(64)));
+// What a condition variable or a reader-writer lock of glibc would hold.
+static unsigned more[16] __attribute__((aligned(64)));
 static FILE *file;
 static pthread_barrier_t barrier, ready;
 static const char *kind;
@@ -33,6 +35,17 @@ static void *wait_for_it(void *unused) {
         // As glibc sleeps whose mutex the kernel has refused.
         unsigned zero = 0;
         syscall(SYS_futex, &zero, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, -1);
+    }
+    static const struct { const char *kind; int at; unsigned value; } others[] = {
+        {"cond_bytes", 10, 0}, {"rw_next", 2, 2}, {"rw_read", 2, 3}, {"rw_write", 3, 3}};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(kind, others[i].kind)) continue;
+        more[0] = i == 2 ? 8 | 3 : 8 | 2;
+        more[4] = 2;
+        more[9] = 8;
+        more[others[i].at] = others[i].value;
+        syscall(SYS_futex, &more[others[i].at], FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME | FUTEX_PRIVATE_FLAG,
+                others[i].value, NULL, NULL, -1);
     }
     if (!strcmp(kind, "stdio")) flockfile(file);
     if (!strcmp(kind, "barrier")) pthread_barrier_wait(&barrier);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use syncscope::model::wait::{Certainty, WaitKind};
+use syncscope::model::wait::{Certainty, Holder, WaitKind};
 
 use crate::target::{Target, wait_until};
 
@@ -215,6 +215,32 @@ os.read(0, 1)";
         let mut expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
         expected.sort_unstable();
         assert_eq!(holders, expected, "{wait:#?}");
+    }
+}
+
+#[test]
+fn a_lock_that_the_asker_has_itself_is_not_in_its_way() {
+    let script = "import fcntl, os, sys, struct
+SET = fcntl.F_SETLKW if sys.argv[1] == 'posix' else 38
+lock = lambda kind: struct.pack('hhqqi4x', kind, 0, 0, 10, 0)
+fcntl.fcntl(open('x', 'w+'), fcntl.F_GETFD)
+f = open('x', 'r+')
+fcntl.fcntl(f, SET, lock(fcntl.F_RDLCK))
+child = os.fork()
+if child == 0:
+    f.close()
+    other = open('x', 'r+')
+    fcntl.fcntl(other, SET, lock(fcntl.F_RDLCK))
+    fcntl.fcntl(other, SET, lock(fcntl.F_WRLCK))
+print(child, flush=True)
+os.read(0, 1)";
+    for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("python3");
+        let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
+        let child: i32 = python.line().parse().unwrap();
+        let wait = wait_until(child, child, |wait| wait.kind == kind);
+        assert_eq!(wait.holders, [Holder { pid: python.pid(), tid: None }], "{wait:#?}");
     }
 }
 

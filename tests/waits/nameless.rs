@@ -43,8 +43,8 @@ fn futexes_of_a_rust_program_that_only_wait_as_std_does_are_refused() {
 
 #[test]
 fn mutexes_and_joins_of_a_stripped_static_glibc_name_their_holder() {
-    for kind in ["normal", "recursive", "adaptive"] {
-        let mut target = Target::program("mutex.c", STATIC, &[kind, "0"]);
+    for (kind, timed) in [("normal", "0"), ("recursive", "0"), ("adaptive", "0"), ("normal", "1")] {
+        let mut target = Target::program("mutex.c", STATIC, &[kind, timed]);
         let [main, waiter, address] = target.numbers();
         let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutex);
         assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{wait:#?}");
@@ -63,6 +63,9 @@ fn what_nobody_holds_in_a_stripped_static_glibc_is_told_by_its_code() {
         ("sem_timed", WaitKind::Semaphore),
         ("barrier", WaitKind::PthreadBarrier),
         ("once", WaitKind::PthreadOnce),
+        ("cond", WaitKind::PthreadCond),
+        ("cond_timed", WaitKind::PthreadCond),
+        ("cond_mono", WaitKind::PthreadCond),
     ];
     for (name, kind) in kinds {
         let mut target = Target::program("sync.c", STATIC, &[name]);
@@ -74,8 +77,30 @@ fn what_nobody_holds_in_a_stripped_static_glibc_is_told_by_its_code() {
 }
 
 #[test]
+fn reader_writer_locks_of_a_stripped_static_glibc_are_told_by_its_code() {
+    let kinds = [
+        ("written_rdlock", WaitKind::PthreadRwlockRead),
+        ("written_rdlock_timed", WaitKind::PthreadRwlockRead),
+        ("written_wrlock", WaitKind::PthreadRwlockWrite),
+        ("reading_wrlock", WaitKind::PthreadRwlockWrite),
+        ("reading_wrlock_timed", WaitKind::PthreadRwlockWrite),
+    ];
+    for (name, kind) in kinds {
+        let mut target = Target::program("sync.c", STATIC, &[name]);
+        let [main, waiter, address] = target.numbers();
+        let wait = target.wait_of(waiter as i32, kind);
+        // A writer is stored, a reader is not.
+        let holder = Holder { pid: target.pid(), tid: Some(main as i32) };
+        let holders = if name.starts_with("written") { vec![holder] } else { Vec::new() };
+        assert_eq!((wait.address, &wait.holders, wait.orphaned), (Some(address), &holders, false), "{name}: {wait:#?}");
+        assert_eq!(wait.timed, name.ends_with("timed"), "{name}: {wait:#?}");
+    }
+}
+
+#[test]
 fn perfect_bytes_without_the_code_are_refused_there_too() {
-    for kind in ["futex", "bitset", "shared", "inline", "own_word"] {
+    let kinds = ["futex", "bitset", "shared", "inline", "own_word", "cond_bytes", "rw_next", "rw_read", "rw_write"];
+    for kind in kinds {
         let mut target = Target::program("lookalike.c", STATIC, &[kind]);
         let [_, waiter, _] = target.numbers();
         let wait = settled(target.pid(), waiter as i32, "futex");

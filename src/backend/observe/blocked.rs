@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::source::Source;
-use super::wait::{Call, Facts, decode};
+use super::wait::{Call, Facts, decode, native_call};
 use crate::model::process::{BlockedCall, State};
 use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
@@ -74,7 +74,8 @@ impl Blocked {
             since: Some(since),
         };
         let wait = decode(&facts, &mut source.world).map(Arc::new);
-        let (call, denied) = match call {
+        let native = native_call(&facts, &mut source.world);
+        let (call, denied) = match native.unwrap_or(call) {
             Call::Blocked { call, .. } => (Some(call), None),
             Call::Unreadable(error) => (None, Some(error)),
             Call::Running | Call::Outside | Call::Kernel => (None, None),

@@ -68,6 +68,19 @@ impl FileLock {
             && ranges(self, other)
             && ranges(other, self)
     }
+
+    /// Whether both certainly have the same owner, whose locks never stand in the way
+    /// of each other. An open file's are not told apart here.
+    fn has_same_process(&self, other: &FileLock) -> bool {
+        (self.kind, other.kind) == (LockKind::Posix, LockKind::Posix) && self.pid.is_some() && self.pid == other.pid
+    }
+
+    /// Whether two lines tell of the same lock, or of locks of two owners that have
+    /// the same of the same file.
+    pub fn is_alike(&self, other: &FileLock) -> bool {
+        let what = |lock: &FileLock| (lock.kind, lock.write, lock.pid, lock.file, lock.start, lock.end);
+        what(self) == what(other)
+    }
 }
 
 /// All file locks of one reading.
@@ -103,9 +116,11 @@ impl FileLocks {
         self.all.iter().filter(move |lock| lock.waiting && lock.kind == kind && lock.pid == Some(pid))
     }
 
-    /// The locks that are held and stand in the way of `request`.
+    /// The locks that are held and stand in the way of `request`, but for those that
+    /// the process which asks has itself.
     pub fn in_the_way(&self, request: &FileLock) -> Vec<FileLock> {
-        self.all.iter().filter(|lock| !lock.waiting && lock.conflicts(request)).copied().collect()
+        let others = self.all.iter().filter(|lock| !lock.waiting && !lock.has_same_process(request));
+        others.filter(|lock| lock.conflicts(request)).copied().collect()
     }
 }
 

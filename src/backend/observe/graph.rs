@@ -19,11 +19,10 @@
 
 use std::collections::HashMap;
 
-use super::wait::parking_lot::{self, Primitive};
 use crate::model::Pid;
 use crate::model::graph::{Deadlock, ThreadId, Verdict};
 use crate::model::sorting;
-use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+use crate::model::wait::{Certainty, Make, Mode, Wait, WaitKind};
 
 /// A thread and what it waits for.
 #[derive(Clone, Copy, Debug)]
@@ -305,7 +304,7 @@ fn is_event(wait: &Wait) -> bool {
         TtyRead, UnixAccept, UnixConnect,
     };
     let kind = wait.kind;
-    let condvar = parking_lot::primitive(wait) == Some(Primitive::Condvar);
+    let condvar = wait.make == Make::ParkingLotCondvar;
     let threads =
         condvar || matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
     let streams =

@@ -120,9 +120,9 @@ fn a_lock_without_a_known_holder_is_unknown_and_an_event_is_waited_for() {
     let unreadable = Wait { certainty: Certainty::Unknown, ..waits(WaitKind::Other, Mode::Any, &[]) };
     assert_eq!(of(&[Some(unreadable)]).verdicts, [Unknown]);
     // All of parking_lot's are of one kind.
-    for (resource, verdict) in [("parking_lot Mutex in x", Unknown), ("parking_lot Condvar in x", Waiting)] {
-        let parked = Wait { resource: resource.into(), ..waits(WaitKind::ParkingLot, Mode::Any, &[]) };
-        assert_eq!(of(&[Some(parked)]).verdicts, [verdict], "{resource}");
+    for (make, verdict) in [(Make::ParkingLotMutex, Unknown), (Make::ParkingLotCondvar, Waiting)] {
+        let parked = Wait { make, ..waits(WaitKind::ParkingLot, Mode::Any, &[]) };
+        assert_eq!(of(&[Some(parked)]).verdicts, [verdict], "{make:?}");
     }
 }
 

@@ -14,8 +14,7 @@ use super::held::Held;
 use super::release::{Release, Unclear, takes};
 use super::{Asked, Sleeper};
 use crate::backend::observe::wait::CodeOf;
-use crate::backend::observe::wait::parking_lot::{self, Primitive};
-use crate::model::wait::WaitKind;
+use crate::model::wait::{Make, WaitKind};
 
 /// How a thread waits, as far as its guards are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +38,10 @@ impl Manner {
             WaitKind::Futex => Manner::Any { relocks: false },
             WaitKind::PthreadCond => Manner::Any { relocks: true },
             WaitKind::RustCondvar => Manner::Condvar(WaitKind::RustMutex),
-            WaitKind::ParkingLot => match parking_lot::primitive(wait)? {
-                Primitive::Condvar => Manner::Condvar(WaitKind::ParkingLot),
-                _ => Manner::Plain,
+            WaitKind::ParkingLot => match wait.make {
+                Make::ParkingLotCondvar => Manner::Condvar(WaitKind::ParkingLot),
+                Make::ParkingLotMutex | Make::ParkingLotRwLock => Manner::Plain,
+                _ => return None,
             },
             _ => Manner::Plain,
         })

@@ -1,10 +1,9 @@
 //! How a lock is held, as its own word says, and for which locks it is asked who
 //! does.
 
-use crate::backend::observe::wait::parking_lot::{self, Primitive};
 use crate::backend::observe::wait::{World, musl};
 use crate::model::Pid;
-use crate::model::wait::{Wait, WaitKind};
+use crate::model::wait::{Make, Wait, WaitKind};
 
 /// All bits: a writer; else how many readers.
 pub(super) const RUST_COUNT: u32 = (1 << 30) - 1;
@@ -17,7 +16,7 @@ pub(in crate::backend::observe) fn is_open(wait: &Wait) -> bool {
         || matches!(wait.kind, PthreadRwlockRead | PthreadRwlockWrite)
         || matches!(wait.kind, RustOnce | PthreadOnce | CxaGuard);
     // One of glibc says who holds it, if only that can be seen.
-    let kind = kind || (wait.kind == PthreadMutex && musl::is_musl(wait));
+    let kind = kind || (wait.kind == PthreadMutex && wait.make == Make::Musl);
     kind && wait.partial && wait.holders.is_empty() && wait.address.is_some()
 }
 
@@ -47,7 +46,7 @@ pub(super) fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<He
             let [kind, word] = world.words(pid, lock).ok()?;
             (matches!(kind, 0 | 0x80) && word & !(1 << 31) == 16).then_some(Held::Alone)
         }
-        WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite if musl::is_musl(wait) => {
+        WaitKind::PthreadRwlockRead | WaitKind::PthreadRwlockWrite if wait.make == Make::Musl => {
             let [word] = world.words(pid, lock).ok()?;
             musl::rwlock_count(word).map_or(Some(Held::Alone), |count| shared(count.into()))
         }
@@ -55,14 +54,14 @@ pub(super) fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<He
             let [readers] = world.words(pid, lock).ok()?;
             shared((readers >> 3).into()).filter(|_| readers & 1 == 0)
         }
-        WaitKind::ParkingLot => match parking_lot::primitive(wait)? {
-            Primitive::Mutex => Some(Held::Alone),
-            Primitive::RwLock => {
+        WaitKind::ParkingLot => match wait.make {
+            Make::ParkingLotMutex => Some(Held::Alone),
+            Make::ParkingLotRwLock => {
                 let [state] = world.longs(pid, lock).ok()?;
                 // A writer that waits for the last readers has its bit set already.
                 if state >> 4 == 0 { (state & 8 != 0).then_some(Held::Alone) } else { shared(state >> 4) }
             }
-            Primitive::Condvar => None,
+            _ => None,
         },
         _ => None,
     }

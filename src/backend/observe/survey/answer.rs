@@ -59,20 +59,23 @@ impl Surveyor {
     /// and they have not run since they were read.
     fn locate(&mut self, wanted: &BTreeSet<ThreadId>) {
         let mut tasks = Tasks::default();
-        for id in wanted.iter().take(LOCATED) {
-            let Some(Seen { call: Call::Blocked { sp, pc, .. }, turns: before, wait: Some(_), .. }) =
-                self.threads.get(id)
-            else {
-                continue;
-            };
-            let (sp, pc, before) = (*sp, *pc, *before);
-            let Some(line) = self.source.world.line_of(id.pid, sp, pc) else { continue };
-            let Some(directory) = tasks.of(&self.source, id.pid) else { continue };
-            if before.is_some()
-                && turns(directory, id.tid) == before
-                && let Some(wait) = self.threads.get_mut(id).and_then(|seen| seen.wait.as_mut())
-            {
-                Arc::make_mut(wait).at = Some(line.into());
+        let place = |id: &ThreadId| match self.threads.get(id) {
+            Some(Seen { call: Call::Blocked { sp, pc, .. }, wait: Some(_), .. }) => Some((*id, (*sp, *pc))),
+            _ => None,
+        };
+        let places: Vec<(ThreadId, (u64, u64))> = wanted.iter().take(LOCATED).filter_map(place).collect();
+        for own in places.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
+            let at: Vec<(u64, u64)> = own.iter().map(|(_, place)| *place).collect();
+            let lines = self.source.world.lines_of(own[0].0.pid, &at);
+            for ((id, _), line) in own.iter().zip(lines) {
+                let (Some(line), Some(directory)) = (line, tasks.of(&self.source, id.pid)) else { continue };
+                let Some(seen) = self.threads.get_mut(id) else { continue };
+                if seen.turns.is_some()
+                    && turns(directory, id.tid) == seen.turns
+                    && let Some(wait) = &mut seen.wait
+                {
+                    Arc::make_mut(wait).at = Some(line.into());
+                }
             }
         }
     }

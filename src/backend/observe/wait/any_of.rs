@@ -18,7 +18,7 @@ use std::collections::HashSet;
 
 use rustix::fs::{AtFlags, statat};
 
-use super::caught::{Caught, catches_ends, caught};
+use super::caught::{Caught, caught, children_that_interrupt};
 use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
 use super::peer::other_end;
 use super::waitpid::process_of_pidfd;
@@ -85,12 +85,8 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
         }
     }
     // As make waits, for a token or for one of its children.
-    if catches_ends(world, facts.pid, facts.tid) {
-        for child in world.children(facts.pid).unwrap_or_default() {
-            if world.has_thread(child, child) {
-                add(facts, child, "is a child, whose end it catches (SIGCHLD)", wait);
-            }
-        }
+    for child in children_that_interrupt(facts, world) {
+        add(facts, child, "is a child, whose end it catches (SIGCHLD)", wait);
     }
     unseen.extend(signals(facts, world, wait));
     wait.partial = !unseen.is_empty() || unreadable > 0;

@@ -1,7 +1,7 @@
 //! Which signals a process catches (`SigCgt` in `proc_pid_status(5)`): a handler
 //! may do what the process waits for, as in the self-pipe trick.
 
-use super::World;
+use super::{Facts, World};
 use crate::model::Pid;
 
 /// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
@@ -42,9 +42,22 @@ pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
     read.is_ok() && mask(&content).is_some_and(|mask| mask & ALARMS != 0)
 }
 
+/// The living children whose end interrupts the thread, if it is one that is
+/// interrupted so.
+pub(super) fn children_that_interrupt(facts: &Facts<'_>, world: &World) -> Vec<Pid> {
+    if catches_ends(world, facts.pid, facts.tid) { living_children(world, facts.pid) } else { Vec::new() }
+}
+
+/// The children of a process that have not ended.
+pub(super) fn living_children(world: &World, pid: Pid) -> Vec<Pid> {
+    let mut children = world.children(pid).unwrap_or_default();
+    children.retain(|&child| world.has_thread(child, child));
+    children
+}
+
 /// Whether the end of a child interrupts the thread: its process catches `SIGCHLD`,
 /// and the thread does not hold it back.
-pub(super) fn catches_ends(world: &World, pid: Pid, tid: Pid) -> bool {
+fn catches_ends(world: &World, pid: Pid, tid: Pid) -> bool {
     let mut content = Vec::new();
     let read = world.root.read_into(&format!("{pid}/task/{tid}/status"), &mut content);
     read.is_ok() && is_interrupted_by(&content, CHILD)

@@ -3,10 +3,11 @@
 
 use rustix::io::Errno;
 
+use super::caught::catches_alarms;
 use super::descriptor::Target;
 use super::{Facts, World};
 use crate::backend::observe::endpoints;
-use crate::backend::observe::file_locks::{FileLock, FileLocks, LockKind, descriptor_holds};
+use crate::backend::observe::file_locks::{FileLock, FileLocks, LockKind, descriptor_holds, of_descriptor};
 use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Mode, Wait};
@@ -25,7 +26,14 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
         Ok(Target::Path(path)) => path,
         _ => Vec::new(),
     };
-    let locks = world.file_locks().map(|locks| locks.in_the_way(request)).unwrap_or_default();
+    let mut locks = world.file_locks().map(|locks| locks.in_the_way(request)).unwrap_or_default();
+    let own = own_locks(facts, world, fd, request);
+    for held in &own {
+        if let Some(at) = locks.iter().position(|lock| lock.is_alike(held)) {
+            locks.remove(at);
+        }
+    }
+    let asker = Asker { tid: facts.tid, fd, own };
     wait.evidence.push(format!("/proc/locks line {}: this request waits", request.line));
     // Each lock must go; of several processes that share the open file of one
     // lock, any one can let go of it.
@@ -33,7 +41,7 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
     for lock in &locks {
         let before = wait.holders.len();
         match lock.kind {
-            LockKind::Flock | LockKind::Ofd => name_sharers(world, lock, &path, wait),
+            LockKind::Flock | LockKind::Ofd => name_sharers(world, lock, &path, &asker, wait),
             _ => name_process(world, lock, wait),
         }
         shared |= wait.holders.len() > before + 1;
@@ -44,6 +52,33 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
         wait.partial = true;
         wait.evidence.push("no lock that stands in its way is visible".to_owned());
     }
+    // As flock(1) does with a time limit.
+    if catches_alarms(world, facts.pid) {
+        wait.partial = true;
+        if wait.mode == Mode::All {
+            wait.certainty = Certainty::Unknown;
+        }
+        wait.evidence.push("the process catches the signal of a timer: its handler may end the wait".to_owned());
+    }
+}
+
+/// Who asks for a lock: through which descriptor, and what that open file holds of the
+/// kind already.
+struct Asker {
+    tid: Pid,
+    fd: i32,
+    own: Vec<FileLock>,
+}
+
+/// The locks that the open file which asks has itself: a part of them may change from
+/// shared to exclusive, which they do not hinder.
+fn own_locks(facts: &Facts<'_>, world: &World, fd: i32, request: &FileLock) -> Vec<FileLock> {
+    let mut content = Vec::new();
+    let path = format!("{}/task/{}/fdinfo/{fd}", facts.pid, facts.tid);
+    if request.kind != LockKind::Ofd || world.root.read_into(&path, &mut content).is_err() {
+        return Vec::new();
+    }
+    of_descriptor(&content).into_iter().filter(|lock| lock.kind == LockKind::Ofd).collect()
 }
 
 /// A POSIX lock belongs to the process that took it.
@@ -59,14 +94,21 @@ pub(super) fn name_process(world: &World, lock: &FileLock, wait: &mut Wait) {
 
 /// A flock or OFD lock belongs to an open file, which forks share: whoever still
 /// has it, whether or not the process that took it does.
-fn name_sharers(world: &World, lock: &FileLock, path: &[u8], wait: &mut Wait) {
+fn name_sharers(world: &World, lock: &FileLock, path: &[u8], asker: &Asker, wait: &mut Wait) {
     if !world.is_precise() && name_taker(world, lock, path, wait) {
         return;
     }
     let mut found: Vec<(Pid, i32)> = Vec::new();
     let mut failed = 0;
+    let has_the_same = asker.own.iter().any(|own| own.is_alike(lock));
     let unreadable = endpoints::with_name(&world.root, path, |pid, tid, fd| {
         match descriptor_holds(&world.root, pid, tid, fd, lock) {
+            // Its own lock looks the same, and is in nobody's way but others'.
+            Ok(true) if has_the_same => match world.shares_open_file((asker.tid, asker.fd), (tid, fd)) {
+                Some(true) => {}
+                Some(false) => found.push((pid, fd)),
+                None => failed += 1,
+            },
             Ok(true) => found.push((pid, fd)),
             Ok(false) | Err(Errno::NOENT | Errno::SRCH) => {}
             Err(_) => failed += 1,

@@ -40,6 +40,8 @@ pub(super) struct Tables {
     pub(super) shared_memory: Vec<(Pid, Pid)>,
     pub(super) go: bool,
     pub(super) socket_limit: Option<Nanos>,
+    /// Descriptors, each by its thread and number, that stand for one open file.
+    pub(super) copies: Vec<((Pid, i32), (Pid, i32))>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,12 @@ impl Source for Fake {
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         let tables = self.0.lock().unwrap();
         Some(tables.shared_memory.contains(&(one, other)))
+    }
+
+    fn shares_open_file(&self, one: (Pid, i32), other: (Pid, i32)) -> Option<bool> {
+        let own = |(pid, fd): (Pid, i32)| if pid == PID { (TID, fd) } else { (pid, fd) };
+        let (one, other) = (own(one), own(other));
+        Some(one == other || self.0.lock().unwrap().copies.contains(&(one, other)))
     }
 
     fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: bool) -> Option<Nanos> {

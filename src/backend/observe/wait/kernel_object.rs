@@ -8,10 +8,11 @@
 //! open    in wait_for_partner                            a FIFO's other end
 //! ```
 
+use super::caught::{children_that_interrupt, living_children};
 use super::descriptor::Target;
 use super::{Decoder, Facts, World, path};
 use crate::model::text::visible;
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 /// A read that a person must end.
 #[derive(Debug)]
@@ -67,7 +68,8 @@ impl Decoder for Signal {
 
     fn explain(&self) -> &'static str {
         "The thread waits for a signal (pause(2), sigsuspend(2), sigwait(3), or a read of a signalfd). It is recognised \
-         by the call, or by what the descriptor is. Anybody with the permission may send one, so nobody is named."
+         by the call, or by what the descriptor is. Anybody with the permission may send one; only where the end of a \
+         child is among what it waits for, as with the wait of a shell, its children are named."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -88,6 +90,18 @@ impl Decoder for Signal {
             _ => return None,
         };
         let mut wait = nobody(facts, WaitKind::Signal, resource);
+        if world.is_precise() {
+            let children = match call.number {
+                libc::SYS_rt_sigtimedwait if !awaits_ends(facts, world, call.args[0]) => Vec::new(),
+                libc::SYS_rt_sigtimedwait => living_children(world, facts.pid),
+                libc::SYS_read => Vec::new(),
+                _ => children_that_interrupt(facts, world),
+            };
+            for pid in children {
+                wait.holders.push(Holder { pid, tid: None });
+                wait.evidence.push(format!("process {pid} is a child, whose end it waits for (SIGCHLD) among others"));
+            }
+        }
         wait.timed = call.number == libc::SYS_rt_sigtimedwait && call.args[2] != 0;
         Some(wait)
     }
@@ -158,6 +172,12 @@ fn nobody(facts: &Facts<'_>, kind: WaitKind, resource: String) -> Wait {
     wait
 }
 
+/// Whether the end of a child is in a set of signals in the thread's memory.
+fn awaits_ends(facts: &Facts<'_>, world: &World, address: u64) -> bool {
+    const CHILD: u64 = 1 << (libc::SIGCHLD - 1);
+    world.longs(facts.pid, address).is_ok_and(|[set]| set & CHILD != 0)
+}
+
 /// The signals of a set in the thread's memory.
 fn signals(facts: &Facts<'_>, world: &World, address: u64) -> String {
     let Ok([set]) = world.longs(facts.pid, address) else { return "a signal".to_owned() };
@@ -211,6 +231,31 @@ mod tests {
         let wait = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "__do_sys_pause").decode().unwrap();
         assert_eq!((wait.kind, &*wait.resource), (WaitKind::Signal, "any signal"));
         assert_eq!(Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_exit").decode().unwrap().kind, WaitKind::Other);
+    }
+
+    #[test]
+    fn children_are_named_where_their_end_is_waited_for() {
+        let suspend = |call: &str, blocked: &str, caught: &str, wchan| {
+            let machine = Machine::new(call, wchan);
+            let masks = format!("SigBlk:\t{blocked}\nSigCgt:\t{caught}\n");
+            machine.write("100/task/101/status", &format!("Tgid:\t100\nNSpid:\t101\n{masks}"));
+            machine.write("100/task/100/children", "400 401 ");
+            machine.process(400, &[400]);
+            machine.set_words(DATA, &[1 << 16, 0]);
+            machine.set_words(DATA + 0x100, &[1 << 14, 0]);
+            let wait = machine.decode_precisely().unwrap();
+            assert_eq!((wait.kind, wait.partial), (WaitKind::Signal, true));
+            wait.holders
+        };
+        let (none, child) = ("0000000000000000", "0000000000010000");
+        let dash = "130 0x7ffe 0x8 0x0 0x0 0x0 0x0";
+        let holder = vec![Holder { pid: 400, tid: None }];
+        assert_eq!(suspend(dash, none, child, "sigsuspend"), holder);
+        assert_eq!(suspend(dash, child, child, "sigsuspend"), []);
+        assert_eq!(suspend(dash, none, none, "sigsuspend"), []);
+        let wait = |at: u64| format!("128 {at:#x} 0x0 0x0 0x8 0x0 0x0");
+        assert_eq!(suspend(&wait(DATA), child, none, "do_sigtimedwait"), holder);
+        assert_eq!(suspend(&wait(DATA + 0x100), child, none, "do_sigtimedwait"), []);
     }
 
     #[test]

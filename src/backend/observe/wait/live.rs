@@ -41,6 +41,10 @@ impl Source for Live {
         self.real.then(|| kcmp::share_memory(one, other).ok()).flatten()
     }
 
+    fn shares_open_file(&self, one: (Pid, i32), other: (Pid, i32)) -> Option<bool> {
+        self.real.then(|| kcmp::share_open_file(one, other).ok()).flatten()
+    }
+
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
         if !self.real {
             return None;

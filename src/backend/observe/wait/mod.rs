@@ -15,6 +15,7 @@ mod anonymous;
 mod any_of;
 mod calls;
 mod caught;
+mod compat;
 mod cxa_guard;
 mod cxx_wait;
 mod descriptor;
@@ -33,7 +34,7 @@ mod live;
 pub(super) mod musl;
 mod other;
 mod owner;
-pub(super) mod parking_lot;
+mod parking_lot;
 mod path;
 mod peer;
 mod pipe;
@@ -134,6 +135,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &cxx_wait::CxxWait,
     &futex::Futex,
     &futex_waitv::FutexWaitv,
+    &compat::Compat,
     &other::Other,
 ];
 
@@ -151,12 +153,26 @@ pub(super) fn decode_past(facts: &Facts<'_>, world: &mut World) -> Option<Wait> 
     Some(wait)
 }
 
+/// The call that a thread of a 32-bit program is in, as this machine numbers it; `None`
+/// for any other thread.
+pub(super) fn native_call(facts: &Facts<'_>, world: &mut World) -> Option<Call> {
+    compat::native(facts, world)
+}
+
 /// What the thread waits for; `None` for one that does not wait.
 pub fn decode(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     if matches!(facts.state, State::Running | State::Zombie | State::Dead | State::Idle | State::Parked) {
         return None;
     }
     world.begin_thread();
+    if let Some(call) = compat::native(facts, world) {
+        return decode_native(&Facts { call: &call, ..facts.clone() }, world);
+    }
+    decode_native(facts, world)
+}
+
+/// As [`decode`], of a call that is numbered as this machine does.
+fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
     let mut wait = match facts.call {
         Call::Running => return None,
         Call::Unreadable(error) => match stopped::Stopped.decode(facts, world) {

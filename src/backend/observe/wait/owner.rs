@@ -30,8 +30,18 @@ pub(super) fn name(
     // glibc marks every robust mutex as shared: the memory decides.
     let maps = world.maps(facts.pid);
     let in_private_memory = maps.is_some_and(|maps| maps.find(call.address).is_some_and(|mapping| !mapping.shared));
-    if private || in_private_memory {
+    if in_private_memory {
         in_process(facts, world, owner, dead, wait);
+    } else if private {
+        // It was not made to be shared, but its memory is.
+        match world.thread_by_inner_number(facts.pid, owner) {
+            Some(_) => in_process(facts, world, owner, dead, wait),
+            None => anywhere(facts, world, call, owner, dead, wait),
+        }
+        if wait.holders.iter().any(|holder| holder.pid != facts.pid) {
+            let why = "but the lock is private to each process: letting go of it wakes nobody in another";
+            wait.evidence.push(why.to_owned());
+        }
     } else {
         anywhere(facts, world, call, owner, dead, wait);
     }

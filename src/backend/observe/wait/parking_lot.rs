@@ -11,14 +11,14 @@
 
 use super::futex::{FutexCall, Operation, route};
 use super::{Decoder, Facts, World};
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Certainty, Make, Wait, WaitKind};
 
 /// Where the key stands, seen from the futex word.
 const KEY: u64 = 32;
 
 /// What a thread can be parked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend::observe) enum Primitive {
+enum Primitive {
     /// A mutex: one byte.
     Mutex,
     /// A reader-writer lock: a word.
@@ -46,11 +46,14 @@ impl Primitive {
             Primitive::Condvar => "parking_lot Condvar",
         }
     }
-}
 
-/// What a wait of this kind is for; `None` where that is not known.
-pub(in crate::backend::observe) fn primitive(wait: &Wait) -> Option<Primitive> {
-    Primitive::ALL.into_iter().find(|primitive| wait.resource.starts_with(primitive.words()))
+    fn make(self) -> Make {
+        match self {
+            Primitive::Mutex => Make::ParkingLotMutex,
+            Primitive::RwLock => Make::ParkingLotRwLock,
+            Primitive::Condvar => Make::ParkingLotCondvar,
+        }
+    }
 }
 
 /// A thread that is parked by `parking_lot`.
@@ -104,6 +107,7 @@ impl Decoder for ParkingLot {
         let what = primitive.map_or("parking_lot lock", Primitive::words);
         let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, lock)));
         wait.address = Some(lock);
+        wait.make = primitive.map_or(Make::Usual, Primitive::make);
         wait.partial = true;
         wait.certainty = Certainty::Derived;
         wait.evidence.push(format!("parked for {lock:#x}, by the key at {:#x}", call.address - KEY));

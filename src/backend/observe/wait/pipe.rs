@@ -4,7 +4,8 @@
 //! kernels) while the pipe is empty and somebody has the write end open; a
 //! writer sleeps in `…pipe_write` while it is full and somebody has the read
 //! end open. Without that somebody the call would have returned, so an end that
-//! nobody visibly has is hidden, not absent.
+//! nobody visibly has is hidden, not absent. `splice(2)` and its kin sleep in
+//! `pipe_wait_readable` and `pipe_wait_writable`.
 
 use rustix::io::Errno;
 
@@ -13,6 +14,39 @@ use super::{Decoder, Facts, World};
 use crate::backend::observe::endpoints::Access;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Wait, WaitKind};
+
+/// Calls that read from a pipe: which argument is its descriptor, and where they sleep.
+const READS: Calls = &[
+    (libc::SYS_read, 0, "pipe_read"),
+    (libc::SYS_readv, 0, "pipe_read"),
+    (libc::SYS_preadv2, 0, "pipe_read"),
+    (libc::SYS_splice, 0, READABLE),
+    (libc::SYS_tee, 0, READABLE),
+    (libc::SYS_vmsplice, 0, READABLE),
+];
+/// Calls that write to a pipe.
+const WRITES: Calls = &[
+    (libc::SYS_write, 0, "pipe_write"),
+    (libc::SYS_writev, 0, "pipe_write"),
+    (libc::SYS_pwritev2, 0, "pipe_write"),
+    (libc::SYS_splice, 2, WRITABLE),
+    (libc::SYS_tee, 1, WRITABLE),
+    (libc::SYS_vmsplice, 0, WRITABLE),
+    (libc::SYS_sendfile, 0, WRITABLE),
+];
+const READABLE: &str = "pipe_wait_readable";
+const WRITABLE: &str = "pipe_wait_writable";
+/// Number, argument, function of the kernel.
+type Calls = &'static [(i64, usize, &'static str)];
+
+/// The descriptor of the pipe that a thread waits on in one of `calls`. Of a call with
+/// two, only the place in the kernel tells which.
+fn descriptor(facts: &Facts<'_>, calls: Calls) -> Option<i32> {
+    let call = facts.blocked()?;
+    let (_, argument, place) = calls.iter().find(|(number, ..)| *number == call.number)?;
+    let told = facts.has_wchan() || !matches!(*place, READABLE | WRITABLE);
+    (told && facts.may_sleep_in(&[place])).then_some(call.args[*argument] as i32)
+}
 
 /// A reader of an empty pipe.
 #[derive(Debug)]
@@ -39,9 +73,8 @@ impl Decoder for PipeRead {
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
-        let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
-        let writes = |access: Access| access.write;
-        decode_pipe(facts, world, args[0] as i32, WaitKind::PipeRead, "pipe_read", "the write end", writes)
+        let fd = descriptor(facts, READS)?;
+        decode_pipe(facts, world, fd, WaitKind::PipeRead, "the write end", |access| access.write)
     }
 }
 
@@ -61,9 +94,8 @@ impl Decoder for PipeWrite {
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
-        let args = facts.call_in(&[libc::SYS_write, libc::SYS_writev])?;
-        let reads = |access: Access| access.read;
-        decode_pipe(facts, world, args[0] as i32, WaitKind::PipeWrite, "pipe_write", "the read end", reads)
+        let fd = descriptor(facts, WRITES)?;
+        decode_pipe(facts, world, fd, WaitKind::PipeWrite, "the read end", |access| access.read)
     }
 }
 
@@ -72,13 +104,9 @@ fn decode_pipe(
     world: &mut World,
     fd: i32,
     kind: WaitKind,
-    sleeps_in: &str,
     role: &str,
     wanted: fn(Access) -> bool,
 ) -> Option<Wait> {
-    if !facts.may_sleep_in(&[sleeps_in]) {
-        return None;
-    }
     let target = Target::of(facts, world, fd).ok()?;
     let (mut wait, others) = match &target {
         Target::Pipe(inode) => (Wait::new(kind, target.words(fd)), of_pipe(world, *inode, wanted)),
@@ -156,6 +184,21 @@ mod tests {
         machine.link("100/fd/0", "pipe:[48213]");
         let wait = machine.decode().unwrap();
         assert_eq!(wait.holders, [Holder { pid: PID, tid: None }]);
+    }
+
+    #[test]
+    fn of_two_descriptors_the_place_in_the_kernel_tells_which() {
+        let splice = |wchan| {
+            let machine = Machine::new("275 0x0 0x0 0x1 0x0 0x400 0x0", wchan);
+            machine.link("100/task/101/fd/0", "pipe:[7]");
+            machine.link("100/task/101/fd/1", "pipe:[8]");
+            let wait = machine.decode().unwrap();
+            (wait.kind, wait.resource.to_string())
+        };
+        assert_eq!(splice("pipe_wait_readable"), (WaitKind::PipeRead, "pipe 7 (fd 0)".to_owned()));
+        assert_eq!(splice("pipe_wait_writable"), (WaitKind::PipeWrite, "pipe 8 (fd 1)".to_owned()));
+        assert_eq!(splice("sock_alloc_send_pskb").0, WaitKind::Other);
+        assert_eq!(splice("0").0, WaitKind::Other);
     }
 
     #[test]

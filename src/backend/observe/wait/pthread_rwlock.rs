@@ -14,8 +14,9 @@
 
 use super::futex::{FutexCall, Operation, route};
 use super::owner::{Dead, name};
-use super::{Decoder, Facts, World, glibc};
-use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
+use super::world::BY_CODE;
+use super::{Decoder, Facts, World, glibc, glibc_nameless};
+use crate::model::wait::{Certainty, Make, Mode, Wait, WaitKind};
 
 const WRITE_PHASE: u32 = 1;
 const WRITE_LOCKED: u32 = 2;
@@ -47,11 +48,15 @@ impl Decoder for PthreadRwlock {
             return None;
         }
         let site = world.call_site(facts)?;
-        let function = glibc::function(facts, world, &site)?;
-        let kind = match function.strip_prefix("pthread_rwlock_")? {
-            "rdlock" | "timedrdlock" | "clockrdlock" => WaitKind::PthreadRwlockRead,
-            "wrlock" | "timedwrlock" | "clockwrlock" => WaitKind::PthreadRwlockWrite,
-            _ => return None,
+        let function = glibc::function(facts, world, &site);
+        let (kind, next) = match function.as_deref().map(|name| name.strip_prefix("pthread_rwlock_")) {
+            Some(Some("rdlock" | "timedrdlock" | "clockrdlock")) => (WaitKind::PthreadRwlockRead, None),
+            Some(Some("wrlock" | "timedwrlock" | "clockwrlock")) => (WaitKind::PthreadRwlockWrite, None),
+            Some(_) => return None,
+            None => {
+                let (kind, next) = glibc_nameless::takes_rwlock(facts, world, &call, &site)?;
+                (kind, Some(next))
+            }
         };
         let lock = base(&call, kind)?;
         let fields: [u32; 8] = world.words(facts.pid, lock).ok()?;
@@ -62,7 +67,12 @@ impl Decoder for PthreadRwlock {
         let mut wait = call.wait(kind, format!("rwlock in {}", world.place(facts.pid, lock)));
         wait.address = Some(lock);
         wait.mode = Mode::All;
-        wait.evidence.push(format!("in {function}, futex at +{}, value {}", call.address - lock, call.value));
+        if let Some(next) = next {
+            wait.make = Make::Nameless;
+            wait.evidence.push(format!("{BY_CODE}: {next}"));
+        }
+        let function = function.map(|name| format!("in {name}, ")).unwrap_or_default();
+        wait.evidence.push(format!("{function}futex at +{}, value {}", call.address - lock, call.value));
         wait.evidence.push(format!("readers word = {readers:#x}, cur_writer = {writer}"));
         wait.evidence.push(route(&site));
         let written = readers & WRITE_PHASE != 0 && readers & WRITE_LOCKED != 0 && writer != 0;

@@ -132,6 +132,51 @@ mod tests {
     }
 
     #[test]
+    fn what_the_process_has_itself_is_not_in_its_way() {
+        let own = "1: POSIX  ADVISORY  READ 100 fd:00:77 0 EOF\n";
+        let locks = format!("{own}1: -> POSIX  ADVISORY  WRITE 100 fd:00:77 100 109\n{}", own.replace("100", "200"));
+        let wait = machine("0x7", &locks).decode().unwrap();
+        assert_eq!((wait.holders, wait.mode), (vec![Holder { pid: 200, tid: None }], Mode::Any));
+    }
+
+    #[test]
+    fn what_the_open_file_has_itself_is_not_in_its_way() {
+        let lock = "1: OFDLCK ADVISORY  READ -1 fd:00:77 0 EOF\n";
+        let request = "1: -> OFDLCK ADVISORY  WRITE -1 fd:00:77 100 109\n";
+        let asks = |others: &str| {
+            let machine = machine("0x26", &format!("{lock}{others}{request}"));
+            machine.write("100/task/101/fdinfo/3", &format!("pos:\t0\nino:\t77\nlock:\t{lock}"));
+            for (pid, fd) in [(100, 3), (201, 5)] {
+                machine.link(&format!("{pid}/fd/{fd}"), "/var/lib/x.db");
+                machine.write(&format!("{pid}/fdinfo/{fd}"), &format!("pos:\t0\nlock:\t{lock}"));
+            }
+            // Process 201 has the open file of the thread that asks.
+            machine.tables.lock().unwrap().copies.push(((101, 3), (201, 5)));
+            machine
+        };
+        let wait = asks("").decode().unwrap();
+        assert!(wait.holders.is_empty() && wait.certainty == Certainty::Unknown, "its own alone: {wait:#?}");
+        let machine = asks(lock);
+        machine.process(202, &[202]);
+        machine.link("202/fd/6", "/var/lib/x.db");
+        machine.write("202/fdinfo/6", &format!("pos:\t0\nlock:\t{lock}"));
+        assert_eq!(machine.decode().unwrap().holders, [Holder { pid: 202, tid: None }]);
+    }
+
+    #[test]
+    fn the_handler_of_a_timer_may_end_the_wait() {
+        let request = "1: -> POSIX  ADVISORY  WRITE 100 fd:00:77 100 109\n";
+        let held = |pid: i32| format!("1: POSIX  ADVISORY  READ {pid} fd:00:77 0 EOF\n");
+        for (others, certainty) in [(vec![200], Certainty::Certain), (vec![200, 201], Certainty::Unknown)] {
+            let locks: String = others.iter().map(|&pid| held(pid)).collect();
+            let machine = machine("0x7", &format!("{locks}{request}"));
+            machine.write("100/status", "Tgid:\t100\nNSpid:\t100\nSigCgt:\t0000000000002000\n");
+            let wait = machine.decode().unwrap();
+            assert_eq!((wait.partial, wait.certainty, wait.holders.len()), (true, certainty, others.len()));
+        }
+    }
+
+    #[test]
     fn what_is_no_request_for_a_lock_is_refused() {
         let locks = "1: POSIX  ADVISORY  WRITE 200 fd:00:77 0 EOF\n1: -> POSIX  ADVISORY  WRITE 100 fd:00:77 100 109\n";
         assert_eq!(machine("0x3", locks).decode().unwrap().kind, WaitKind::Other, "F_GETFL");

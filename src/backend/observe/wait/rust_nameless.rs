@@ -22,7 +22,7 @@ use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Event, Outcome};
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::Pid;
-use crate::model::wait::{Wait, WaitKind};
+use crate::model::wait::{Make, Wait, WaitKind};
 
 /// `FUTEX_BITSET_MATCH_ANY`: what std hands over as the bits that it waits for.
 const ANY: u64 = 0xffff_ffff;
@@ -34,8 +34,7 @@ const WRITER: u64 = COUNT as u64;
 pub(in crate::backend::observe) fn free(wait: &Wait) -> Option<(u64, u64, usize)> {
     use WaitKind::{RustMutex, RustRwlockRead, RustRwlockWrite};
     let lock = matches!(wait.kind, RustMutex | RustRwlockRead | RustRwlockWrite);
-    let nameless = wait.evidence.first().is_some_and(|fact| fact.starts_with(BY_CODE));
-    wait.address.filter(|_| lock && nameless).map(|address| (address, 0, 4))
+    wait.address.filter(|_| lock && wait.make == Make::Nameless).map(|address| (address, 0, 4))
 }
 
 /// A thread that waits in Rust's standard library, in a program without symbols.
@@ -100,6 +99,7 @@ impl Decoder for RustNameless {
             return None;
         }
         let mut wait = call.ownerless(kind, what, lock, facts.pid, world);
+        wait.make = Make::Nameless;
         wait.evidence.push(format!("{BY_CODE}: {next}"));
         wait.evidence.push(route(&site));
         tell_state(&mut wait, state, &call);

@@ -122,6 +122,22 @@ mod tests {
         machine
     }
 
+    #[test]
+    fn a_private_lock_in_memory_that_is_shared_is_not_orphaned_by_its_holder_elsewhere() {
+        let machine = |owner: u32| {
+            let machine = Machine::new(&format!("202 {LOCK:#x} 0x80 0x2 0x0 0x0 0x0"), "futex_do_wait");
+            machine.set_words(LOCK, &[2, 0, owner, 1, 0]);
+            machine.stack("", &["pthread_mutex_lock", "!main"]);
+            machine.process(300, &[300]);
+            machine.write("300/maps", SHARES);
+            machine
+        };
+        let wait = machine(300).decode().unwrap();
+        assert_eq!((holders(&wait), wait.orphaned), (&[Holder { pid: 300, tid: Some(300) }][..], false), "{wait:#?}");
+        assert_eq!(holders(&machine(PID as u32).decode().unwrap()), [Holder { pid: PID, tid: Some(PID) }]);
+        assert!(machine(301).decode().unwrap().orphaned);
+    }
+
     /// Process `pid`, number 1 of a pid namespace of its own, which maps this.
     fn first_of_a_namespace(machine: &Machine, pid: i32, maps: Option<&str>) {
         machine.process(pid, &[pid]);

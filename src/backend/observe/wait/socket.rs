@@ -143,12 +143,29 @@ impl Decoder for Inet {
 /// What the thread does with which socket.
 fn socket_call(facts: &Facts<'_>, world: &World) -> Option<(Act, i32, u64)> {
     let call = facts.blocked()?;
-    let (_, act) = CALLS.iter().find(|(number, _)| *number == call.number)?;
-    let fd = call.args[0] as i32;
-    match Target::of(facts, world, fd) {
-        Ok(Target::Socket(inode)) => Some((*act, fd, inode)),
+    let is_socket = |fd: u64| match Target::of(facts, world, fd as i32) {
+        Ok(Target::Socket(inode)) => Some((fd as i32, inode)),
         _ => None,
-    }
+    };
+    let (act, (fd, inode)) = match call.number {
+        // The other side is a pipe or a file, whose own waits are elsewhere.
+        libc::SYS_sendfile if sleeps_at_socket(facts) => (Act::Send, is_socket(call.args[0])?),
+        libc::SYS_splice if sleeps_at_socket(facts) => match is_socket(call.args[0]) {
+            Some(socket) => (Act::Receive, socket),
+            None => (Act::Send, is_socket(call.args[2])?),
+        },
+        number => {
+            let (_, act) = CALLS.iter().find(|(known, _)| *known == number)?;
+            (*act, is_socket(call.args[0])?)
+        }
+    };
+    Some((act, fd, inode))
+}
+
+/// Whether the thread sleeps where those do who wait for a socket.
+fn sleeps_at_socket(facts: &Facts<'_>) -> bool {
+    let places = ["wait_woken", "sk_wait_data", "sk_stream_wait", "sock_alloc_send", "unix_stream_read"];
+    facts.has_wchan() && facts.may_sleep_in(&places)
 }
 
 /// Names who could accept the connection: whoever has the socket open that
@@ -233,6 +250,19 @@ mod tests {
         assert_eq!((wait.kind, &wait.holders[..]), (WaitKind::InetRecv, &[Holder { pid: 200, tid: None }][..]));
         assert_eq!(&*wait.resource, "TCP 127.0.0.1:5432 ↔ 127.0.0.1:50000 (fd 3)");
         assert!(!wait.partial);
+    }
+
+    #[test]
+    fn a_file_that_is_sent_waits_for_the_socket_where_the_kernel_says_so() {
+        let table = format!("{MINE}{PEER}");
+        let send = "40 0x3 0x5 0x0 0x1000 0x0 0x0";
+        assert_eq!(machine(send, &table).decode().unwrap().kind, WaitKind::InetSend);
+        let reads = Machine { wchan: "folio_wait_bit_common", ..machine(send, &table) };
+        assert_eq!(reads.decode().unwrap().kind, WaitKind::Other);
+        for (arguments, kind) in [("0x3 0x0 0x6", WaitKind::InetRecv), ("0x6 0x0 0x3", WaitKind::InetSend)] {
+            let wait = machine(&format!("275 {arguments} 0x0 0x1000 0x0"), &table).decode().unwrap();
+            assert_eq!((wait.kind, wait.holders.len()), (kind, 1));
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! A wait for a primitive of musl.
 
 use super::place::{Primitive, primitive};
-use super::shape::{DIED, Mutex, Owner, Rwlock, WAITED_FOR, counts, is_semaphore, resource, rwlock_count};
+use super::shape::{DIED, Mutex, Owner, Rwlock, WAITED_FOR, counts, is_semaphore, rwlock_count};
 use crate::backend::observe::target::stack::{CallSite, DEPTH};
 use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
 use crate::backend::observe::wait::owner::{Dead, name};
 use crate::backend::observe::wait::{Call, Decoder, Facts, World};
 use crate::model::Pid;
-use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
 
 /// From the futex of a join to the thread's descriptor, and to its id.
 const JOIN_STATE: u64 = 0x38;
@@ -227,7 +227,8 @@ impl Waiter<'_> {
 
     fn wait(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
         let place = world.place(self.facts.pid, start);
-        let mut wait = self.call.wait(kind, resource(what, &place));
+        let mut wait = self.call.wait(kind, format!("musl {what} in {place}"));
+        wait.make = Make::Musl;
         wait.address = Some(start);
         let Self { call, function, .. } = self;
         wait.evidence.push(format!("in {function}, futex at {:#x}, value {:#x}", call.address, call.value));

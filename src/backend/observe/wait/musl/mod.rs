@@ -26,7 +26,7 @@ mod place;
 mod shape;
 
 pub(super) use decoder::Musl;
-pub(in crate::backend::observe) use shape::{is_musl, rwlock_count};
+pub(in crate::backend::observe) use shape::rwlock_count;
 
 #[cfg(test)]
 mod tests;

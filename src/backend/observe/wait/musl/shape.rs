@@ -4,7 +4,6 @@
 use crate::backend::observe::wait::World;
 use crate::backend::observe::wait::futex::FutexCall;
 use crate::model::Pid;
-use crate::model::wait::Wait;
 
 /// Set in a mutex or rwlock that is waited for.
 pub(super) const WAITED_FOR: u32 = 0x8000_0000;
@@ -20,19 +19,6 @@ const WRITER: u32 = 0x7fff_ffff;
 const PID_LIMIT: u32 = 1 << 22;
 /// More threads than these do not wait for one thing.
 const MOST_WAITERS: u32 = 1 << 22;
-/// Where the resource of a wait begins so, it is musl's.
-const PREFIX: &str = "musl ";
-
-/// What the resource of a wait for this thing is called.
-pub(super) fn resource(what: &str, place: &str) -> String {
-    format!("{PREFIX}{what} in {place}")
-}
-
-/// Whether a wait is for a primitive of musl.
-pub(in crate::backend::observe) fn is_musl(wait: &Wait) -> bool {
-    wait.resource.starts_with(PREFIX)
-}
-
 /// How an rwlock is held, by its word: `None` by a writer, else by so many
 /// readers.
 pub(in crate::backend::observe) fn rwlock_count(word: u32) -> Option<u32> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::World;
 use crate::backend::observe::rehearsal::{Memory, Stage, first_argument, last_call};
 use crate::backend::observe::target::demangle::readable;
+use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
@@ -68,8 +69,24 @@ impl World {
         candidates.truncate(CALLERS * 3);
         let mut addresses = vec![pc];
         addresses.extend(self.after_calls(pid, &candidates).into_iter().take(CALLERS));
-        let mut code = self.source.code(&self.root, self.through(pid), &maps, &addresses).into_iter();
+        let mut code = self.named(pid, &maps, &addresses).into_iter();
         Some(CallSite { at: code.next()?, callers: code.collect() })
+    }
+
+    /// Names the code that ends before each address. Threads that wait for the same came
+    /// there by the same way: where moving on is found out by other means, each place is
+    /// looked up once.
+    fn named(&mut self, pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
+        if !self.vouched {
+            return self.source.code(&self.root, self.through(pid), maps, addresses);
+        }
+        let mut new: Vec<u64> = addresses.to_vec();
+        new.retain(|at| !self.places.contains_key(&(pid, *at)));
+        if !new.is_empty() {
+            let found = self.source.code(&self.root, self.through(pid), maps, &new);
+            self.places.extend(found.into_iter().map(|code| ((pid, code.address), code)));
+        }
+        addresses.iter().filter_map(|at| self.places.get(&(pid, *at)).cloned()).collect()
     }
 
     /// The function that the call before a return address enters, through the
@@ -220,18 +237,27 @@ impl World {
         }
     }
 
-    /// The line of source in which a blocked thread waits, in words: the nearest of
-    /// the program's own. `None` without debug information.
-    pub(in crate::backend::observe) fn line_of(&mut self, pid: Pid, sp: u64, pc: u64) -> Option<String> {
+    /// The lines of source in which blocked threads of a process wait, each given by its
+    /// stack pointer and program counter, in words: the nearest of the program's own.
+    /// `None` without debug information. They are asked about together: what is read of
+    /// one serves the others.
+    pub(in crate::backend::observe) fn lines_of(&mut self, pid: Pid, places: &[(u64, u64)]) -> Vec<Option<String>> {
         let stage = self.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let walk = stage.frames(&Memory::new(&read), sp, pc);
-        let maps = self.maps(pid)?;
-        let frames = walk.frames.iter().skip(1).take(LINES);
+        let memory = Memory::new(&read);
+        let outwards = |&(sp, pc): &(u64, u64)| -> Vec<u64> {
+            let walk = stage.frames(&memory, sp, pc);
+            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.pc).collect()
+        };
+        let walks: Vec<Vec<u64>> = places.iter().map(outwards).collect();
+        let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };
         let through = self.through(pid);
-        let mut lines = frames.flat_map(|frame| self.source.lines(&self.root, through, &maps, frame.registers.pc));
-        let line = lines.find(|line| !line.is_library())?;
-        let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
-        Some(format!("{}:{}{function}", line.file, line.line))
+        let mut told = |walk: &Vec<u64>| {
+            let mut lines = walk.iter().flat_map(|&pc| self.source.lines(&self.root, through, &maps, pc));
+            let line = lines.find(|line| !line.is_library())?;
+            let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+            Some(format!("{}:{}{function}", line.file, line.line))
+        };
+        walks.iter().map(&mut told).collect()
     }
 }

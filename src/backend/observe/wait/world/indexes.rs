@@ -78,6 +78,16 @@ impl World {
         self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
+    /// Whether two descriptors, each given by its thread and number, stand for the same
+    /// open file; `None` where the kernel does not tell.
+    pub(in crate::backend::observe::wait) fn shares_open_file(
+        &self,
+        one: (Pid, i32),
+        other: (Pid, i32),
+    ) -> Option<bool> {
+        self.source.shares_open_file(one, other)
+    }
+
     /// The file locks of this scan.
     ///
     /// # Errors

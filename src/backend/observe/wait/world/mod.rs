@@ -81,6 +81,12 @@ pub(super) trait Source: Debug + Send {
     /// Whether two processes share their memory; `None` where that is not told.
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
 
+    /// Whether two descriptors, each given by its thread and number, stand for the same
+    /// open file; `None` where that is not told.
+    fn shares_open_file(&self, _one: (Pid, i32), _other: (Pid, i32)) -> Option<bool> {
+        None
+    }
+
     /// The time-out of a socket; `None` for none, or where that is not told.
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
 
@@ -132,6 +138,8 @@ pub struct World {
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
     returns: HashMap<(Pid, u64), bool>,
+    /// What code of a process is before an address.
+    places: HashMap<(Pid, u64), Code>,
     /// What code without names has told.
     pub(super) nameless: HashMap<Place, Option<Told>>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
@@ -168,6 +176,7 @@ impl World {
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
             returns: HashMap::new(),
+            places: HashMap::new(),
             nameless: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
@@ -186,6 +195,7 @@ impl World {
         self.maps.clear();
         self.levels.clear();
         self.returns.clear();
+        self.places.clear();
         self.nameless.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;

@@ -93,8 +93,11 @@ pub enum Subcommand {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    // For panics only: an error is told in one line, and needs no backtrace read.
-    color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks().0.install();
+    // For panics only: an error is told in one line, and needs no backtrace. Nor does a
+    // release have one, since it is stripped of the names.
+    if cfg!(debug_assertions) {
+        color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks().0.install();
+    }
     signals::heed_children();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -203,19 +203,15 @@ if child == 0:
     fcntl.fcntl(other, SET, lock(105))
 print(child, flush=True)
 os.read(0, 1)";
-    for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
-        let directory = tempfile::tempdir().unwrap();
-        let mut command = Command::new("python3");
-        let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
-        let child: i32 = python.line().parse().unwrap();
+    for_both_kinds(script, |kind, parent, child| {
         let wait = wait_until(child, child, |wait| wait.kind == kind && !wait.holders.is_empty());
         let mut holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
         holders.sort_unstable();
         // The child inherited the open file that holds the OFD lock.
-        let mut expected = if name == "posix" { vec![python.pid()] } else { vec![python.pid(), child] };
+        let mut expected = if kind == WaitKind::PosixLock { vec![parent] } else { vec![parent, child] };
         expected.sort_unstable();
         assert_eq!(holders, expected, "{wait:#?}");
-    }
+    });
 }
 
 #[test]
@@ -223,8 +219,7 @@ fn a_lock_that_the_asker_has_itself_is_not_in_its_way() {
     let script = "import fcntl, os, sys, struct
 SET = fcntl.F_SETLKW if sys.argv[1] == 'posix' else 38
 lock = lambda kind: struct.pack('hhqqi4x', kind, 0, 0, 10, 0)
-fcntl.fcntl(open('x', 'w+'), fcntl.F_GETFD)
-f = open('x', 'r+')
+f = open('x', 'w+')
 fcntl.fcntl(f, SET, lock(fcntl.F_RDLCK))
 child = os.fork()
 if child == 0:
@@ -234,13 +229,21 @@ if child == 0:
     fcntl.fcntl(other, SET, lock(fcntl.F_WRLCK))
 print(child, flush=True)
 os.read(0, 1)";
+    for_both_kinds(script, |kind, parent, child| {
+        let wait = wait_until(child, child, |wait| wait.kind == kind);
+        assert_eq!(wait.holders, [Holder { pid: parent, tid: None }], "{wait:#?}");
+    });
+}
+
+/// Runs a script in Python with either kind of record lock, and hands over its process
+/// and that of its child, which it tells.
+fn for_both_kinds(script: &str, told: impl Fn(WaitKind, i32, i32)) {
     for (name, kind) in [("posix", WaitKind::PosixLock), ("ofd", WaitKind::OfdLock)] {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new("python3");
         let mut python = Target::start(command.args(["-c", script, name]).current_dir(directory.path()));
         let child: i32 = python.line().parse().unwrap();
-        let wait = wait_until(child, child, |wait| wait.kind == kind);
-        assert_eq!(wait.holders, [Holder { pid: python.pid(), tid: None }], "{wait:#?}");
+        told(kind, python.pid(), child);
     }
 }
 

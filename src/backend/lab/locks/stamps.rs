@@ -46,7 +46,7 @@ impl Recorder {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     pub(super) fn got(self) -> u64 {
-        if let Recorder::Ordered(_) = self {
+        if matches!(self, Recorder::Ordered(_)) {
             tsc::wait_for_all();
         }
         self.now()

@@ -1,8 +1,9 @@
 //! Lines of source, by the debug information of a file (DWARF), if it has some.
 
+use std::sync::Arc;
+
 use addr2line::Context;
-use gimli::{DwarfSections, EndianSlice, LittleEndian, SectionId};
-use self_cell::self_cell;
+use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
 
 use super::demangle::readable;
 use super::elf::Elf;
@@ -12,18 +13,7 @@ use crate::model::text;
 /// too much for a line.
 const LARGEST: u64 = 48 << 20;
 
-type Sections = DwarfSections<Vec<u8>>;
-// Of slices and not of counted references: what reads those is in the program
-// anyway, for its own backtraces.
-type Reader<'a> = Context<EndianSlice<'a, LittleEndian>>;
-
-self_cell! {
-    struct Held {
-        owner: Sections,
-        #[not_covariant]
-        dependent: Reader,
-    }
-}
+type Bytes = EndianArcSlice<LittleEndian>;
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +45,7 @@ fn is_glibc(file: &str) -> bool {
 }
 
 /// The lines of a file.
-pub struct Lines(Held);
+pub struct Lines(Context<Bytes>);
 
 impl std::fmt::Debug for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -70,37 +60,31 @@ impl Lines {
         let sizes = [SectionId::DebugInfo, SectionId::DebugLine, SectionId::DebugStr, SectionId::DebugAbbrev];
         let size: u64 = sizes.into_iter().filter_map(debug).map(|section| section.size).sum();
         debug(SectionId::DebugLine).filter(|_| size <= LARGEST)?;
-        let read = |id: SectionId| match debug(id) {
-            Some(section) => elf.content(section).ok_or(gimli::Error::Io),
-            None => Ok(Vec::new()),
+        let read = |id: SectionId| {
+            let bytes = match debug(id) {
+                Some(section) => elf.content(section).ok_or(gimli::Error::Io)?,
+                None => Vec::new(),
+            };
+            Ok::<_, gimli::Error>(Bytes::new(Arc::from(bytes), LittleEndian))
         };
-        let sections = Sections::load(read).ok()?;
-        Some(Lines(Held::try_new(sections, reader).ok()?))
+        Some(Lines(Context::from_dwarf(Dwarf::load(read).ok()?).ok()?))
     }
 
     /// The place of the code at an address of the file's own numbering, and of
     /// those it was put into, innermost first.
     pub fn at(&self, own: u64) -> Vec<Line> {
-        self.0.with_dependent(|_, reader| places(reader, own))
+        let mut found = Vec::new();
+        let Ok(mut frames) = self.0.find_frames(own).skip_all_loads() else { return found };
+        while let Ok(Some(frame)) = frames.next() {
+            let Some(place) = frame.location else { continue };
+            let (Some(file), Some(line)) = (place.file, place.line) else { continue };
+            let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
+            let symbol = name.map(|name| text::visible(name.as_bytes()));
+            let function = symbol.as_deref().map(readable);
+            found.push(Line { function, symbol, file: text::visible(file.as_bytes()), line });
+        }
+        found
     }
-}
-
-fn reader(sections: &Sections) -> gimli::Result<Reader<'_>> {
-    Context::from_dwarf(sections.borrow(|section| EndianSlice::new(section, LittleEndian)))
-}
-
-fn places(reader: &Reader<'_>, own: u64) -> Vec<Line> {
-    let mut found = Vec::new();
-    let Ok(mut frames) = reader.find_frames(own).skip_all_loads() else { return found };
-    while let Ok(Some(frame)) = frames.next() {
-        let Some(place) = frame.location else { continue };
-        let (Some(file), Some(line)) = (place.file, place.line) else { continue };
-        let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
-        let symbol = name.map(|name| text::visible(name.as_bytes()));
-        let function = symbol.as_deref().map(readable);
-        found.push(Line { function, symbol, file: text::visible(file.as_bytes()), line });
-    }
-    found
 }
 
 #[cfg(test)]

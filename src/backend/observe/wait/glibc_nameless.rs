@@ -103,10 +103,10 @@ impl Decoder for GlibcNameless {
     }
 
     fn explain(&self) -> &'static str {
-        "The thread waits for a semaphore, a barrier, a condition variable or a one-time initialisation of a glibc that was linked into the \
-         program and stripped. It is recognised by glibc's own texts in the program, by the fields, and by what the \
-         thread's own code would do next with them if they held other numbers. Only why, deadlocks and the Waits panel \
-         ask that; elsewhere it stays a futex."
+        "The thread waits for a semaphore, a barrier, a condition variable or a one-time initialisation of a glibc that \
+         was linked into the program and stripped. It is recognised by glibc's own texts in the program, by the \
+         fields, and by what the thread's own code would do next with them if they held other numbers. Only why, \
+         deadlocks and the Waits panel ask that; elsewhere it stays a futex."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {

@@ -10,12 +10,12 @@ use ratatui::backend::TestBackend;
 use syncscope::backend::children::experiments::experiment;
 use syncscope::backend::{ChildCommand, Command, Experimented, Update};
 use syncscope::model::child::{
-    ChildState, ChildView, Children, Course, Exit, LiveUsage, OutputLine, StdinState, Stream, Usage,
+    ChildState, ChildView, Children, Course, LiveUsage, OutputLine, StdinState, Stream, Usage,
 };
 use syncscope::model::finding::{Chain, Finding, Observation};
 use syncscope::model::graph::WaitGraph;
 use syncscope::model::launch::Redirect;
-use syncscope::model::life::{Happening, Moment, Relative, Target};
+use syncscope::model::life::{Exit, Happening, Moment, Relative, Target};
 use syncscope::model::process::Switches;
 use syncscope::model::{Bytes, Fault, Nanos, Stamped};
 use syncscope::ui::app::{After, App, Clock, Settings};

@@ -6,9 +6,8 @@ use std::time::Duration;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 
 use super::config::Config;
-use super::run::OWN_FAILURE;
 use super::values::{OnOff, duration};
-use super::{Outcome, output};
+use super::{OWN_FAILURE, Outcome, output};
 use crate::backend::{self, Backend, ChildCommand, Command, Update};
 use crate::model::child::{ChildSpec, ChildView, Children};
 use crate::model::launch::Fate;

@@ -51,6 +51,9 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// What programs that run others say of a failure that is not the command's.
+const OWN_FAILURE: u8 = 125;
+
 /// See processes, the channels between them and the locks inside them.
 #[derive(Debug, Parser)]
 #[command(name = "syncscope", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]

@@ -11,16 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use color_eyre::eyre::WrapErr;
 
-use super::{Outcome, dashboard, output};
+use super::{OWN_FAILURE, Outcome, dashboard, output};
 use crate::backend::children::experiments::{EXPERIMENTS, Experiment};
 use crate::backend::children::{exit, headless};
 use crate::model::child::ChildSpec;
 use crate::model::launch::Environment;
 use crate::report;
 use crate::sys::spawn::SpawnError;
-
-/// What programs that run others say of a failure that is not the command's.
-pub(super) const OWN_FAILURE: u8 = 125;
 
 /// The options of `run`.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ink::Stroke;
 pub use super::launch::ChildSpec;
-use super::life::{Moment, Relative};
+use super::life::{Exit, Moment, Relative};
 use super::process::Switches;
 use super::{Bytes, Fault, Nanos, Pid};
 
@@ -36,17 +36,6 @@ pub struct OutputLine {
     /// How it looks, over its whole length, where a look was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strokes: Option<Arc<[Stroke]>>,
-}
-
-/// How a child ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exit {
-    /// The code it ended with, where it ended by itself.
-    pub code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// Whether it left a core dump.
-    pub core: bool,
 }
 
 /// What a child used, from getrusage(2) at its end.

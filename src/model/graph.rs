@@ -133,6 +133,14 @@ impl WaitGraph {
         &self.threads[from..to]
     }
 
+    /// Where the thread of a process stands that has no other; its number is the
+    /// process's, unless the first thread has ended.
+    pub fn only_thread_of(&self, pid: Pid) -> Option<usize> {
+        let first = self.threads.partition_point(|thread| thread.id.pid < pid);
+        let of_it = |at: usize| self.threads.get(at).is_some_and(|thread| thread.id.pid == pid);
+        (of_it(first) && !of_it(first + 1)).then_some(first)
+    }
+
     /// The deadlock in which, or behind which, a thread is.
     pub fn deadlock_of(&self, id: ThreadId) -> Option<&Deadlock> {
         self.deadlocks.iter().find(|deadlock| deadlock.stuck.binary_search(&id).is_ok())

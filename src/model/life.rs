@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::child::Exit;
 use super::{Nanos, Pid};
 
 /// Something that happened to a child.
@@ -56,6 +55,17 @@ pub enum Happening {
     },
     /// It could not be started.
     Failed,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// The code it ended with, where it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether it left a core dump.
+    pub core: bool,
 }
 
 /// Whom a signal is for.

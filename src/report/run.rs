@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::backend::children::headless::Run;
-use crate::model::child::{ChildSpec, Exit};
+use crate::model::child::ChildSpec;
+use crate::model::life::Exit;
 use crate::model::process::Switches;
 use crate::model::{Bytes, Nanos, Pid, text};
 

@@ -12,7 +12,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::spawn::Limits;
 use crate::model::Pid;
 
 /// 62 random bits, and the highest but one, which no limit that means something
@@ -43,7 +42,7 @@ impl Brand {
     }
 
     /// What a process is given to bear it: the soft and the hard limit.
-    pub fn limits(self) -> Limits {
+    pub fn limits(self) -> (Option<u64>, Option<u64>) {
         (Some(self.0), None)
     }
 

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::{Errno, read};
 
+use super::clock;
+use crate::model::{Nanos, Pid};
+
 /// The root of a proc file system, held open.
 #[derive(Debug)]
 pub struct ProcRoot {
@@ -32,6 +35,20 @@ impl ProcRoot {
     /// whose memory may be read.
     pub fn is_real(&self) -> bool {
         self.path == Path::new("/proc")
+    }
+
+    /// Whether it is the kernel's own, and the numbers in it are those of this program's
+    /// own pid namespace: it has one id there, the one it knows itself by.
+    pub fn has_our_numbers(&self) -> bool {
+        let mut status = Vec::new();
+        if !self.is_real() || self.read_into("self/status", &mut status).is_err() {
+            return false;
+        }
+        let own = std::process::id();
+        let ids = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"));
+        // Kernels without pid namespaces have no such line, and one set of ids.
+        let alone = ids.is_none_or(|ids| ids.trim_ascii() == own.to_string().as_bytes());
+        alone && clock::cpu_of_process(own as Pid).is_ok_and(|used| used > Nanos::ZERO)
     }
 
     /// The directory itself.

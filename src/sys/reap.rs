@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::io::Errno;
 
-use crate::model::child::{Exit, Usage};
+use crate::model::child::Usage;
+use crate::model::life::Exit;
 use crate::model::process::Switches;
 use crate::model::{Bytes, Nanos};
 

@@ -10,12 +10,13 @@
 //! few times at most.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::model::Nanos;
 use crate::model::graph::{GraphThread, ThreadId, Verdict, WaitGraph};
 use crate::model::sorting;
 use crate::model::wait::{Holder, Wait, WaitKind};
-use crate::model::{Nanos, Pid};
 
 /// So many holders of one wait are followed.
 const FOLLOWED: usize = 16;
@@ -136,6 +137,7 @@ fn kindred(thread: &GraphThread, verdict: Verdict) -> Option<Kindred<'_>> {
 /// A walk along the edges of a graph.
 struct Walk<'g> {
     graph: &'g WaitGraph,
+    edges: Edges,
     seen: Vec<bool>,
     /// How many waits follow, and the worst verdict among them.
     known: Vec<(usize, Verdict)>,
@@ -144,28 +146,15 @@ struct Walk<'g> {
 impl<'g> Walk<'g> {
     fn new(graph: &'g WaitGraph) -> Self {
         let count = graph.threads.len();
-        Walk { graph, seen: vec![false; count], known: vec![(0, Verdict::Running); count] }
-    }
-
-    /// Whom a thread waits for, where that can be told: a thread, or the only
-    /// one of a process.
-    fn onward(&self, at: usize) -> impl Iterator<Item = usize> {
-        let holders = self.graph.threads[at].wait.as_ref().map_or(&[][..], |wait| &wait.holders);
-        holders.iter().take(FOLLOWED).filter_map(|holder| {
-            let id = |tid: Pid| ThreadId { pid: holder.pid, tid };
-            match holder.tid {
-                Some(tid) => self.graph.place(id(tid)),
-                None if self.graph.threads_of(holder.pid).len() == 1 => self.graph.place(id(holder.pid)),
-                None => None,
-            }
-        })
+        let (seen, known) = (vec![false; count], vec![(0, Verdict::Running); count]);
+        Walk { graph, edges: Edges::of(graph), seen, known }
     }
 
     /// Whether somebody waits for each thread.
     fn awaited(&self) -> Vec<bool> {
         let mut awaited = vec![false; self.seen.len()];
         for at in 0..self.seen.len() {
-            for to in self.onward(at).filter(|to| *to != at) {
+            for to in self.edges.from(at).filter(|to| *to != at) {
                 awaited[to] = true;
             }
         }
@@ -175,19 +164,15 @@ impl<'g> Walk<'g> {
     /// How many waits long the chain from a thread is, and the worst verdict
     /// along it. A loop is walked once.
     fn from(&mut self, start: usize) -> (usize, Verdict) {
-        let mut path = vec![(start, self.onward(start).collect::<Vec<_>>())];
-        self.seen[start] = true;
-        self.known[start] = self.own(start);
+        let mut path = vec![(start, self.enter(start))];
         while let Some((at, onward)) = path.last_mut() {
             let at = *at;
-            if let Some(next) = onward.pop() {
+            if let Some(edge) = onward.next() {
+                let next = self.edges.to[edge];
                 if self.seen[next] {
                     self.add(at, next);
                 } else {
-                    self.seen[next] = true;
-                    self.known[next] = self.own(next);
-                    let further = self.onward(next).collect();
-                    path.push((next, further));
+                    path.push((next, self.enter(next)));
                 }
                 continue;
             }
@@ -199,9 +184,12 @@ impl<'g> Walk<'g> {
         self.known[start]
     }
 
-    fn own(&self, at: usize) -> (usize, Verdict) {
+    /// Begins with a thread; the edges that are left to be walked from it.
+    fn enter(&mut self, at: usize) -> Range<usize> {
         let thread = &self.graph.threads[at];
-        (usize::from(is_held_up(thread)), thread.verdict)
+        self.seen[at] = true;
+        self.known[at] = (usize::from(is_held_up(thread)), thread.verdict);
+        self.edges.range(at)
     }
 
     fn add(&mut self, waiter: usize, of: usize) {
@@ -213,12 +201,46 @@ impl<'g> Walk<'g> {
     }
 }
 
+/// Whom each thread waits for, where that can be told: a thread, or the only one
+/// of a process.
+struct Edges {
+    /// Where the edges of each thread begin, and the end of them all.
+    begin: Vec<usize>,
+    /// The threads that they lead to, by their places.
+    to: Vec<usize>,
+}
+
+impl Edges {
+    fn of(graph: &WaitGraph) -> Self {
+        let mut edges = Edges { begin: Vec::with_capacity(graph.threads.len() + 1), to: Vec::new() };
+        for thread in &graph.threads {
+            edges.begin.push(edges.to.len());
+            let holders = thread.wait.as_ref().map_or(&[][..], |wait| &wait.holders);
+            edges.to.extend(holders.iter().take(FOLLOWED).filter_map(|holder| match holder.tid {
+                Some(tid) => graph.place(ThreadId { pid: holder.pid, tid }),
+                None => graph.only_thread_of(holder.pid),
+            }));
+        }
+        edges.begin.push(edges.to.len());
+        edges
+    }
+
+    fn range(&self, at: usize) -> Range<usize> {
+        self.begin[at]..self.begin[at + 1]
+    }
+
+    fn from(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.to[self.range(at)].iter().copied()
+    }
+}
+
 /// The chains of a graph, shared by all that draw them.
 pub type Chains = Arc<[Chain]>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Pid;
     use crate::model::graph::Deadlock;
     use crate::model::process::State;
     use crate::model::wait::Certainty;

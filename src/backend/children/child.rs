@@ -18,11 +18,9 @@ use super::life::Life;
 use super::output::Output;
 use super::{calls, exit};
 use crate::backend::janitor;
-use crate::model::child::{
-    ChildId, ChildSpec, ChildState, ChildView, Course, Exit, LiveUsage, StdinState, Stream, Usage,
-};
+use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Course, LiveUsage, StdinState, Stream, Usage};
 use crate::model::launch::Fate;
-use crate::model::life::{Happening, Relative, Target};
+use crate::model::life::{Exit, Happening, Relative, Target};
 use crate::model::text::visible;
 use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::brand::Brand;

@@ -2,7 +2,8 @@
 
 use rustix::io::Errno;
 
-use crate::model::child::{Exit, Usage};
+use crate::model::child::Usage;
+use crate::model::life::Exit;
 use crate::model::signal;
 use crate::sys::spawn::{SpawnError, Step};
 

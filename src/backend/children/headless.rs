@@ -29,7 +29,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::pump::Pump;
 use crate::backend::janitor::{self, Role};
-use crate::model::child::{ChildSpec, Exit, Usage};
+use crate::model::child::{ChildSpec, Usage};
+use crate::model::life::Exit;
 use crate::model::sorting;
 use crate::model::{Fault, Nanos, Pid, text};
 use crate::sys::brand::Brand;

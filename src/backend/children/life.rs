@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::Nanos;
-use crate::model::child::{Course, Exit};
+use crate::model::child::Course;
 use crate::model::launch::Restart;
-use crate::model::life::{Happening, Moment};
+use crate::model::life::{Exit, Happening, Moment};
 use crate::sys::clock;
 
 /// So many moments are kept; a child that is restarted again and again has no

@@ -7,9 +7,9 @@ use super::*;
 use crate::backend::Update;
 use crate::backend::outlet::{Inlet, outlet};
 use crate::model::Nanos;
-use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, Exit, StdinState, Stream};
+use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, StdinState, Stream};
 use crate::model::launch::{Fate, Redirect, Restart};
-use crate::model::life::{Happening, Relative, Target};
+use crate::model::life::{Exit, Happening, Relative, Target};
 
 /// A supervisor and what it has told so far.
 struct Bench {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{janitor, program};
-use crate::model::child::Exit;
+use crate::model::life::Exit;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::frame::FrameSocket;

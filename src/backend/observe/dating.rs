@@ -15,30 +15,10 @@ use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
 
-/// This thread's own reading is good for so long.
-const FRESH: Nanos = Nanos::from_millis(50);
-
 /// Shorter distances say nothing: a second, and a thousandth of the time the
 /// clocks have had to drift apart.
 fn least_distance(now: Nanos) -> Nanos {
     Nanos::from_secs(1) + Nanos(now.0 / 1_000)
-}
-
-/// The scheduler's clock beside `CLOCK_MONOTONIC`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SchedulerClock {
-    at: Nanos,
-    reading: Option<Nanos>,
-}
-
-impl SchedulerClock {
-    /// Its reading now, brought forward from the last look at it.
-    fn now(&mut self, now: Nanos, own: impl FnOnce() -> Option<Nanos>) -> Option<Nanos> {
-        if self.at == Nanos::ZERO || now.since(self.at) > FRESH {
-            *self = SchedulerClock { at: now, reading: own() };
-        }
-        Some(self.reading? + now.since(self.at))
-    }
 }
 
 /// When the task with this directory, which started at `started` after boot,
@@ -153,15 +133,5 @@ mod tests {
             format!("a\nnr_switches:5 (1, #threads: 1)\n{rule}\nse.exec_start  :  1.000000\nnr_switches  :  7\n");
         assert_eq!(parse::all_switches(content.as_bytes()), Some(7));
         assert_eq!(parse::all_switches(b"nr_switches  :  7\n"), None);
-    }
-
-    #[test]
-    fn the_clock_is_read_again_once_it_is_old() {
-        let mut clock = SchedulerClock::default();
-        let start = Nanos::from_secs(100);
-        assert_eq!(clock.now(start, || Some(Nanos(1_000))), Some(Nanos(1_000)));
-        assert_eq!(clock.now(start + Nanos(7), || None), Some(Nanos(1_007)));
-        assert_eq!(clock.now(start + FRESH + Nanos(1), || Some(Nanos(9))), Some(Nanos(9)));
-        assert_eq!(clock.now(start + FRESH + FRESH + Nanos(2), || None), None);
     }
 }

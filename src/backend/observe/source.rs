@@ -7,15 +7,15 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 
-use super::dating::SchedulerClock;
 use super::names::Names;
 use super::parse::Units;
+use super::scheduler_clock::SchedulerClock;
 use super::users::Users;
 use super::wait::World;
-use crate::model::{Nanos, Pid, text};
+use crate::model::{Pid, text};
+use crate::sys::limits;
 use crate::sys::proc_read::{Budget, Kept, Listing, Path, read_once, read_once_with_owner, read_whole};
 use crate::sys::procroot::ProcRoot;
-use crate::sys::{clock, limits};
 
 /// The longest command line that is shown; what is beyond is cut.
 const LONGEST_CMDLINE: usize = 32 << 10;
@@ -54,7 +54,7 @@ impl Source {
             budget: Budget::new((limits::raise_nofile() / 2) as usize),
             listing: Listing::default(),
             units: Units::of_kernel(),
-            clocks: root.is_real() && is_own_namespace(&root),
+            clocks: root.has_our_numbers(),
             counts_io: !root.is_real() || root.file("self/io").is_ok(),
             scheduler_clock: SchedulerClock::default(),
             world: World::new(root.clone()),
@@ -159,20 +159,6 @@ impl Source {
         let path = Path::process(pid);
         Ok(statx(self.root.directory(), path.as_c_str(), AtFlags::empty(), StatxFlags::UID)?.stx_uid)
     }
-}
-
-/// Whether the numbers in this proc file system are those of this program's
-/// own pid namespace: it has one id there, the one it knows itself by.
-pub(super) fn is_own_namespace(root: &ProcRoot) -> bool {
-    let mut status = Vec::new();
-    if root.read_into("self/status", &mut status).is_err() {
-        return false;
-    }
-    let own = std::process::id().to_string();
-    let ids = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"));
-    // Kernels without pid namespaces have no such line, and one set of ids.
-    let alone = ids.is_none_or(|ids| ids.trim_ascii() == own.as_bytes());
-    alone && clock::cpu_of_process(std::process::id() as Pid).is_ok_and(|used| used > Nanos::ZERO)
 }
 
 /// Shared strings of kernel symbols: a few dozen, so a sorted list.

@@ -3,7 +3,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::model::child::Exit;
+use crate::model::life::Exit;
 use crate::sys::clock;
 use crate::sys::packet::PacketSocket;
 use crate::sys::reap;

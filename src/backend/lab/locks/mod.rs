@@ -57,6 +57,7 @@ mod section;
 mod stage;
 mod stamps;
 mod streak;
+mod supervise;
 mod sweep;
 mod taking;
 mod tally;

@@ -1,9 +1,9 @@
 //! Throughput against the number of threads: one worker a point, each measured
 //! as `syncscope lock` would.
 
-use super::lab::{Ended, LockLab, run_worker};
 use super::request::check;
-use crate::backend::lab::Session;
+use super::supervise::{Ended, run_worker};
+use crate::backend::lab::{Lab, Session};
 use crate::model::lab::LabState;
 use crate::model::lock::{Curve, CurvePoint, LockProgress, LockSpec, Measure, Sweep};
 use crate::model::{Fault, Nanos};
@@ -16,7 +16,10 @@ const MEASURE: Measure = Measure { each: Nanos::from_millis(150), repeats: 3 };
 ///
 /// # Errors
 /// A fault where one of the points cannot be asked for.
-pub(super) fn run(spec: &LockSpec, asked: &Sweep, session: &mut Session<LockLab>) -> Result<Option<LockSpec>, Fault> {
+pub(super) fn run<L>(spec: &LockSpec, asked: &Sweep, session: &mut Session<L>) -> Result<Option<LockSpec>, Fault>
+where
+    L: Lab<Spec = LockSpec, Progress = LockProgress>,
+{
     let points: Vec<LockSpec> = asked.points().map(|(lock, threads)| point(spec, lock, threads)).collect();
     points.iter().try_for_each(|point| check(point).map(drop))?;
     let mut curve = Curve { sweep: asked.clone(), points: Vec::new() };

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
 use super::identity::inode;
-use super::sockets;
+use super::sockets::{self, Linked};
 use super::source::Source;
 use crate::backend::observe::endpoints::{End, Ends, of_fifo};
 use crate::backend::observe::inet::InetSockets;
@@ -19,9 +19,6 @@ use crate::model::Pid;
 use crate::model::detail::{Descriptor, DescriptorKind, OtherEnd};
 use crate::model::process::ProcessTable;
 use crate::model::text::visible_arc;
-
-/// A descriptor with its link as the kernel gives it.
-pub(super) type Linked = (Descriptor, Vec<u8>);
 
 /// Names the other ends of all `descriptors` of `pid`. Those of processes whose
 /// descriptors may not be read stay unknown.

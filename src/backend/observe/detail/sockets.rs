@@ -7,15 +7,17 @@
 
 use std::sync::Arc;
 
-use super::ends::Linked;
 use super::identity::inode;
 use crate::backend::observe::endpoints::Ends;
 use crate::backend::observe::inet::{InetSocket, InetSockets};
 use crate::backend::observe::wait::World;
 use crate::model::Pid;
-use crate::model::detail::DescriptorKind;
+use crate::model::detail::{Descriptor, DescriptorKind};
 use crate::model::text::{push_visible, visible};
 use crate::sys::diag::{LISTENING, UnixNames};
+
+/// A descriptor with its link as the kernel gives it.
+pub(super) type Linked = (Descriptor, Vec<u8>);
 
 /// The internet sockets of the process's namespace, where it has any itself; read
 /// anew where one of them is younger.

@@ -21,7 +21,6 @@ use rustix::io::Errno;
 pub use self::files::{of_fifo, of_file, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
-use super::source::is_own_namespace;
 use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 use crate::sys::{clock, diag};
@@ -104,7 +103,7 @@ impl Ends {
     pub fn read(root: &ProcRoot) -> Result<Self, Errno> {
         let mut ends = Ends {
             at: Nanos::ZERO,
-            clocks: root.is_real() && is_own_namespace(root),
+            clocks: root.has_our_numbers(),
             holders: Vec::new(),
             pipes: ByInode::default(),
             sockets: ByInode::default(),

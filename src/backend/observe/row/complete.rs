@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Round, Row, edit};
+use super::Row;
 use crate::backend::Topics;
 use crate::backend::observe::blocked::{Blocked, Task, is_to_revisit};
 use crate::backend::observe::dating::last_ran;
 use crate::backend::observe::parse;
 use crate::backend::observe::pulse::Pulse;
+use crate::backend::observe::round::{Round, edit};
 use crate::backend::observe::source::Source;
 use crate::model::Bytes;
 use crate::model::process::{Io, Process, State};

@@ -15,25 +15,12 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::pulse::{Beat, Pulse, Share};
+use super::round::{Round, edit};
 use super::source::Source;
 use super::threads::Threads;
-use crate::backend::Topics;
 use crate::model::process::Process;
 use crate::model::{Nanos, Pid};
 use crate::sys::proc_read::Kept;
-
-/// One round over all processes.
-#[derive(Clone, Copy, Debug)]
-pub struct Round {
-    /// When it began.
-    pub at: Nanos,
-    /// Whether shares and rates are measured: enough time has passed.
-    pub measure: bool,
-    /// Whether waits at the ends of pipes and sockets are looked at again.
-    pub ends: bool,
-    /// What is watched.
-    pub topics: Topics,
-}
 
 /// What of a process has been read since it ran last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -230,9 +217,4 @@ impl Row {
             self.dated |= self.shown.is_some();
         }
     }
-}
-
-/// The published process, to be changed: a copy of it where others hold it.
-pub fn edit<T: Clone>(shown: &mut Arc<T>) -> &mut T {
-    Arc::make_mut(shown)
 }

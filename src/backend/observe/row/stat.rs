@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::{Fate, Round, Row, edit};
+use super::{Fate, Row};
 use crate::backend::observe::names::Names;
 use crate::backend::observe::parse::{self, Stat};
+use crate::backend::observe::round::{Round, edit};
 use crate::backend::observe::source::Source;
 use crate::model::process::{Process, State};
 use crate::model::{Bytes, Nanos, Pid};

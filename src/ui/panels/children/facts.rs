@@ -7,9 +7,9 @@ use ratatui::widgets::Widget;
 
 use super::words;
 use crate::backend::children::exit;
-use crate::model::child::{ChildState, ChildView, Exit, LiveUsage, StdinState, Usage};
+use crate::model::child::{ChildState, ChildView, LiveUsage, StdinState, Usage};
 use crate::model::launch::Fate;
-use crate::model::life::Relative;
+use crate::model::life::{Exit, Relative};
 use crate::model::units::grouped;
 use crate::model::{Bytes, Nanos};
 use crate::ui::panels::Look;

@@ -1,10 +1,9 @@
-//! The IPC and the lock lab at a glance, and each lab in a line.
+//! The IPC and the lock lab at a glance.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::outcomes::short_state;
 use crate::model::Bytes;
 use crate::model::channel::{IpcProgress, Series};
 use crate::model::lab::LabState;
@@ -123,7 +122,8 @@ fn round_trips(screen: &mut Frame<'_>, place: Rect, progress: &IpcProgress, look
     distribution::scale(buffer, drawn(rows - 1), range, look.theme);
 }
 
-fn rate(series: &Series) -> Option<f64> {
+/// What a transport carries now, in bytes a second.
+pub(super) fn rate(series: &Series) -> Option<f64> {
     series.throughput.last().map(|point| point.bytes_per_s)
 }
 
@@ -237,37 +237,5 @@ fn lock_lines(progress: &LockProgress, width: usize, look: &Look<'_>) -> Vec<Lin
         n => (Role::Danger, format!("exclusion violated {} times", grouped(n))),
     };
     lines.push(Line::styled(words, look.style(role)));
-    lines
-}
-
-/// Each lab in a line.
-pub(super) fn lines(look: &Look<'_>) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    if let Some(progress) = look.store.ipc.as_ref().map(|s| &s.value) {
-        let mut spans = vec![Span::styled("ipc ", look.style(Role::Dim))];
-        for series in &progress.series {
-            let figure = rate(series).map_or_else(|| "…".to_owned(), |r| format!("{}B/s", si(r)));
-            spans.push(Span::styled(format!("{} ", series.transport), look.style(Role::Dim)));
-            spans.push(Span::styled(format!("{figure} "), look.style(Role::Strong)));
-        }
-        lines.push(Line::from(spans));
-    }
-    if let Some(progress) = look.store.locks.as_ref().map(|s| &s.value)
-        && let (Some(subject), Some(rate)) = (&progress.subject, progress.figures.per_second())
-    {
-        lines.push(Line::from(vec![
-            Span::styled(format!("{} {} threads ", subject.spec.lock, subject.spec.threads), look.style(Role::Dim)),
-            Span::styled(format!("{}/s", si(rate)), look.style(Role::Strong)),
-        ]));
-    }
-    if let Some(progress) = look.store.litmus.as_ref().map(|s| &s.value) {
-        let seen: u64 = progress.outcomes.iter().map(|o| o.count).sum();
-        let mut spans = vec![Span::styled(format!("{} ", progress.test.name), look.style(Role::Dim))];
-        if let Some(target) = progress.outcomes.iter().find(|o| o.target) {
-            let share = target.count as f64 / seen.max(1) as f64 * 100.0;
-            spans.push(Span::styled(format!("{} {share:.1}%", short_state(&target.state)), look.style(Role::Strong)));
-        }
-        lines.push(Line::from(spans));
-    }
     lines
 }

@@ -12,6 +12,7 @@
 //! ╰─────────────────────╯╰───────────────────╯╰─────────────────────────────╯
 //! ```
 
+mod digest;
 mod labs;
 mod machine;
 mod outcomes;
@@ -130,7 +131,7 @@ fn columns<const N: usize>(area: Rect, shares: &[u16; N]) -> [Rect; N] {
 fn brief(screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let lines: Vec<Line<'static>> = [machine::line(look), tasks::busiest_line(look), tasks::waiting_line(look)]
         .into_iter()
-        .chain(labs::lines(look))
+        .chain(digest::lines(look))
         .collect();
     rows::draw(screen, area, lines);
 }

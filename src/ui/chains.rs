@@ -9,7 +9,7 @@
 //! It is made once for each reading, not for each frame: every edge is walked a
 //! few times at most.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
     let mut rest: Vec<usize> = waits.iter().copied().filter(|at| awaited[*at]).collect();
     sorting::by_key(&mut rest, |at| (oldest(since(&graph.threads[*at])), *at));
     let heads: Vec<usize> = waits.into_iter().filter(|at| !awaited[*at]).chain(rest).collect();
-    let mut groups: HashMap<Kindred<'_>, usize> = HashMap::new();
+    let mut groups: BTreeMap<Kindred<'_>, usize> = BTreeMap::new();
     for at in heads {
         if walk.seen[at] {
             continue;
@@ -124,14 +124,15 @@ fn oldest(since: Option<Nanos>) -> Nanos {
     since.unwrap_or(Nanos(u64::MAX))
 }
 
-/// What threads have in common that wait in the very same way.
-type Kindred<'g> = (&'g str, WaitKind, Verdict, &'g [Holder], &'g str);
+/// What threads have in common that wait in the very same way; first what tells most
+/// of them apart.
+type Kindred<'g> = (&'g [Holder], WaitKind, Verdict, &'g str, &'g str);
 
 fn kindred(thread: &GraphThread, verdict: Verdict) -> Option<Kindred<'_>> {
     let wait: &Wait = thread.wait.as_deref().filter(|wait| !wait.holders.is_empty())?;
     // Ends of different pipes to one process are alike, different locks are not.
     let resource = if wait.kind.is_lock() { &*wait.resource } else { "" };
-    Some((&thread.process, wait.kind, verdict, &wait.holders, resource))
+    Some((&wait.holders, wait.kind, verdict, &thread.process, resource))
 }
 
 /// A walk along the edges of a graph.

@@ -70,6 +70,8 @@ pub(crate) struct Processes {
     search: String,
     sort: usize,
     rows: Vec<Row>,
+    /// Whether a table has come that the rows are not of.
+    outdated: bool,
     selected: Option<Key>,
     cursor: usize,
     top: usize,
@@ -97,6 +99,7 @@ impl Default for Processes {
             search: String::new(),
             sort: columns::CPU,
             rows: Vec::new(),
+            outdated: false,
             selected: None,
             cursor: 0,
             top: 0,
@@ -144,6 +147,7 @@ impl Panel for Processes {
         if let Mode::Detail(detail) = &mut self.mode {
             return detail.draw(screen, area, look);
         }
+        self.freshen(look);
         self.draw_table(screen, area, look);
         if let Mode::Signal(menu) = &mut self.mode {
             menu.draw(screen, area, look.theme);
@@ -151,6 +155,7 @@ impl Panel for Processes {
     }
 
     fn on_key(&mut self, key: &KeyEvent, look: &Look<'_>) -> Reaction {
+        self.freshen(look);
         let Some(stamped) = &look.store.processes else { return Reaction::Ignored };
         let table = &stamped.value;
         match &mut self.mode {
@@ -193,6 +198,7 @@ impl Panel for Processes {
     }
 
     fn on_mouse(&mut self, mouse: &MouseEvent, look: &Look<'_>) -> Reaction {
+        self.freshen(look);
         let Some(stamped) = &look.store.processes else { return Reaction::Ignored };
         let step = match mouse.kind {
             MouseEventKind::ScrollDown => 3,
@@ -209,6 +215,7 @@ impl Panel for Processes {
     }
 
     fn on_paste(&mut self, text: &str, look: &Look<'_>) -> Reaction {
+        self.freshen(look);
         let (Mode::Filter(prompt) | Mode::Search(prompt)) = &mut self.mode else { return Reaction::Ignored };
         prompt.paste(text);
         let Some(stamped) = &look.store.processes else { return Reaction::taken() };
@@ -220,9 +227,7 @@ impl Panel for Processes {
     }
 
     fn on_update(&mut self, update: &Update, _store: &Store) {
-        if let Update::Processes(stamped) = update {
-            self.rebuild(&stamped.value);
-        }
+        self.outdated |= matches!(update, Update::Processes(_));
     }
 
     fn is_typing(&self) -> bool {
@@ -233,9 +238,8 @@ impl Panel for Processes {
         if let Some(pid) = pid {
             self.mode = Mode::Detail(Box::new(Detail::new(pid)));
             self.selected = Some(Key { pid, tid: None });
-            if let Some(stamped) = &look.store.processes {
-                self.rebuild(&stamped.value);
-            }
+            self.outdated = true;
+            self.freshen(look);
         }
         Vec::new()
     }

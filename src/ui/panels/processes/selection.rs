@@ -8,11 +8,21 @@ use super::filter::contains;
 use super::rows::{Row, arrange};
 use crate::model::Pid;
 use crate::model::process::ProcessTable;
+use crate::ui::panels::Look;
 
 impl Processes {
+    /// Makes the rows of the newest table where that has not been done: it is left
+    /// until somebody looks.
+    pub(super) fn freshen(&mut self, look: &Look<'_>) {
+        if let Some(stamped) = look.store.processes.as_ref().filter(|_| self.outdated) {
+            self.rebuild(&stamped.value);
+        }
+    }
+
     /// Makes the rows anew and finds the selected one again; where it is gone,
     /// the row that took its place is selected.
     pub(super) fn rebuild(&mut self, table: &ProcessTable) {
+        self.outdated = false;
         self.rows = arrange(table, &self.how);
         let found = self.selected.and_then(|s| self.rows.iter().position(|r| r.key(table) == Some(s)));
         match found {

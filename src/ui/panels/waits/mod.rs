@@ -13,6 +13,8 @@
 mod list;
 mod picture;
 
+use std::borrow::Cow;
+
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -176,10 +178,10 @@ fn members<'a>(chain: &'a Chain, graph: &'a WaitGraph) -> impl Iterator<Item = T
 }
 
 impl Waits {
-    fn ordered(&self, look: &Look<'_>) -> Vec<Chain> {
-        let mut chains = look.store.chains.to_vec();
+    fn ordered<'s>(&self, look: &Look<'s>) -> Cow<'s, [Chain]> {
+        let mut chains = Cow::Borrowed(&*look.store.chains);
         if self.order != Order::Oldest {
-            sort(&mut chains, self.order);
+            sort(chains.to_mut(), self.order);
         }
         chains
     }

@@ -17,6 +17,9 @@ pub enum OnOff {
 /// where no unit is given.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if digits.is_empty() {
+        return Err("is no time; write 500ms, 2.5s or 1m".to_owned());
+    }
     let unit = match &text[digits.len()..] {
         "ms" => 1e-3,
         "" | "s" => 1.0,

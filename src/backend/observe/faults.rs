@@ -3,7 +3,7 @@
 
 use rustix::io::Errno;
 
-use super::privilege::{advice, may_trace};
+use super::privilege::{advice, explain, may_trace};
 use super::progress::Skipped;
 use super::row::Row;
 use crate::model::Fault;
@@ -109,19 +109,6 @@ impl Refusals {
             faults.push(Fault::new(format!("/proc/{pid}"), what).hint(hint));
         }
         faults
-    }
-}
-
-/// An error of the kernel in words, with its name.
-pub fn explain(error: Errno) -> String {
-    match error {
-        Errno::ACCESS => "permission denied (EACCES)".to_owned(),
-        Errno::PERM => "not permitted (EPERM)".to_owned(),
-        Errno::NOENT => "there is no such file (ENOENT)".to_owned(),
-        Errno::NOTDIR => "it is not a directory (ENOTDIR)".to_owned(),
-        Errno::INVAL => "the kernel's answer is not understood (EINVAL)".to_owned(),
-        Errno::MFILE => "too many open descriptors (EMFILE)".to_owned(),
-        other => std::io::Error::from(other).to_string(),
     }
 }
 

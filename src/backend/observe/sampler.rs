@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::ArrayQueue;
 
 use super::chains::Chains;
-use super::faults::explain;
+use super::privilege::explain;
 use super::progress::{Abandoned, EndMark, Progress, Skipped};
 use super::source::Source;
 use super::survey::Surveyor;

@@ -47,7 +47,7 @@ use self::ledger::Ledger;
 use self::reader::Reader;
 use self::sampling::Sampling;
 pub use self::watch::Watch;
-use super::faults::explain;
+use super::privilege::explain;
 use crate::model::contention::{Contention, Observation, Source};
 use crate::model::units::Bytes;
 use crate::model::{Fault, Nanos, Pid, text};

@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, capabilities};
 
-use crate::backend::observe::faults::explain;
+use crate::backend::observe::privilege::explain;
 use crate::model::Fault;
 
 /// The tracing file system could not be opened.

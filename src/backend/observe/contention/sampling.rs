@@ -21,7 +21,7 @@ use super::names::Blocked;
 use super::reader::Reader;
 use super::tally::Tally;
 use super::waits::Word;
-use crate::backend::observe::faults::explain;
+use crate::backend::observe::privilege::explain;
 use crate::backend::observe::target::unwind::Registers;
 use crate::backend::observe::wait::Call;
 use crate::model::units::grouped;

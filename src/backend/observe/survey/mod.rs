@@ -26,7 +26,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use self::read::Seen;
-use super::faults::explain;
+use super::privilege::explain;
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
 use crate::model::graph::{ThreadId, Unreadable, WaitGraph};

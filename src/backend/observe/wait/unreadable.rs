@@ -4,8 +4,7 @@
 use rustix::io::Errno;
 
 use super::Facts;
-use crate::backend::observe::faults::explain;
-use crate::backend::observe::privilege::{advice, may_trace};
+use crate::backend::observe::privilege::{advice, explain, may_trace};
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 /// Kernel functions in which threads sleep, and what that tells alone. The

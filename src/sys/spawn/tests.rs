@@ -282,7 +282,7 @@ fn the_calls_are_those_that_were_made() {
     assert_eq!((found.returned, found.args[0]), (false, 1), "it never came back");
     assert_eq!(spawned.trail.candidates[1], Path::new("/bin/true"));
     let error =
-        spawn(&Spawn { attributes: Attributes { nice: Some(1), cpus: Some(&[4_000]), ..attributes }, ..request });
+        spawn(&Spawn { attributes: Attributes { nice: Some(19), cpus: Some(&[4_000]), ..attributes }, ..request });
     assert_eq!(error.unwrap_err().step, Step::Affinity);
 }
 

@@ -11,7 +11,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use syncscope::backend::Update;
-use syncscope::model::child::{ChildState, ChildView, Children, Course, Exit, LiveUsage, StdinState, Usage};
+use syncscope::model::child::{ChildState, ChildView, Children, Course, Exit, Keyboard, LiveUsage, StdinState, Usage};
 use syncscope::model::lab::LabState;
 use syncscope::model::process::{Process, ProcessTable, State, Tally, Thread};
 use syncscope::model::system::{OwnCost, Pressure, SystemSample};
@@ -188,6 +188,7 @@ fn children() -> Update {
             spec: Arc::default(),
             live: Some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
             stdin: StdinState::Closed,
+            keyboard: Keyboard::default(),
             stdout_bytes: 1_234,
             stderr_bytes: 0,
             dropped_lines: 0,

@@ -44,7 +44,7 @@ fn the_course_of_a_life_is_told_in_order() {
     bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
     bench.send(signal(libc::SIGKILL));
     let (exit, child) = bench.ended(1);
-    let told = |signal| Happening::Signalled { signal, target: Target::Child };
+    let told = |signal| Happening::Signalled { signal, target: Target::Child, unheard: None };
     let expected = [
         Happening::Created { pid },
         Happening::Executed,
@@ -59,6 +59,55 @@ fn the_course_of_a_life_is_told_in_order() {
     assert_eq!(happenings(&child), expected);
     assert!(child.course.moments.is_sorted_by_key(|moment| moment.at));
     assert!(child.course.calls.last().unwrap().contains("sleep"), "{:?}", child.course.calls);
+}
+
+/// A child leads a session unless it was asked otherwise: no shell is there that
+/// would let it go on again.
+#[test]
+fn a_signal_that_does_nothing_is_told_with_why() {
+    let mut bench = Bench::new();
+    bench.spawn(&["sh", "-c", "trap '' USR1; trap 'echo caught' USR2; echo ready; while :; do sleep 0.02; done"]);
+    bench.until("it is ready", |bench| lines_of(bench.child(1)?).first().cloned());
+    let numbers = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2];
+    for signal in numbers {
+        bench.send(ChildCommand::Signal { id: 1, signal, target: Target::Child });
+    }
+    bench.until("it caught one", |bench| lines_of(bench.child(1)?).get(1).cloned());
+    let child = bench.child(1).unwrap();
+    assert_eq!(child.state, ChildState::Running);
+    let (orphaned, ignored) = (Some(Unheard::Orphaned), Some(Unheard::Ignored));
+    // Some shells have a handler for SIGCHLD, others have none.
+    let told: Vec<(i32, Option<Unheard>)> = happenings(child)
+        .into_iter()
+        .filter_map(|what| match what {
+            Happening::Signalled { signal, unheard, .. } if signal != libc::SIGCHLD => Some((signal, unheard)),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        (libc::SIGTSTP, orphaned),
+        (libc::SIGTTIN, orphaned),
+        (libc::SIGTTOU, orphaned),
+        (libc::SIGUSR1, ignored),
+        (libc::SIGUSR2, None),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_stop_from_the_keyboard_stops_who_has_a_shell_in_its_session() {
+    let mut bench = Bench::new();
+    let attributes = Attributes { grouping: Grouping::Group, ..Attributes::default() };
+    let spec = ChildSpec { program: "sleep".into(), args: vec!["1000".into()], attributes, ..ChildSpec::default() };
+    bench.send(ChildCommand::Spawn(Box::new(spec)));
+    bench.until("it runs", |bench| happenings(bench.child(1)?).contains(&Happening::Executed).then_some(()));
+    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+        bench.send(ChildCommand::Signal { id: 1, signal, target: Target::Child });
+        let stopped = ChildState::Stopped { signal };
+        bench.until("stopped", |bench| (bench.child(1)?.state == stopped).then_some(()));
+        bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT, target: Target::Child });
+        bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
+    }
 }
 
 #[test]
@@ -88,7 +137,9 @@ fn orphans_and_zombies_are_named_and_reached_after_the_end() {
     bench.spawn(&["sh", "-c", "sh -c 'sleep 1000 & exit'; true & exec sleep 1000"]);
     let family = bench.until("both are seen", |bench| {
         let family = bench.child(1)?.course.family.clone();
-        (family.iter().any(Relative::is_zombie) && family.iter().any(|one| one.orphan)).then_some(family)
+        // It is a shell still until it has become its program.
+        let is_orphan = |one: &Relative| one.orphan && &*one.name == "sleep";
+        (family.iter().any(Relative::is_zombie) && family.iter().any(is_orphan)).then_some(family)
     });
     let pid = bench.child(1).unwrap().pid.unwrap();
     let zombie = family.iter().find(|one| one.is_zombie()).unwrap();

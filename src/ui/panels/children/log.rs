@@ -16,7 +16,7 @@ use ratatui::widgets::Widget;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use self::brush::Brush;
-use self::find::Wanted;
+use self::find::{Hits, Wanted};
 use self::walk::{Numbered, Place, Walk, pieces};
 use super::words;
 use crate::model::Nanos;
@@ -64,12 +64,25 @@ impl Log {
         self.first = Some(Place { line: child.dropped_lines, row: 0 });
     }
 
-    /// Wraps long lines, or cuts them.
-    pub(super) fn toggle_wrap(&mut self) {
+    /// Wraps long lines, or cuts them; a hit stays in sight.
+    pub(super) fn toggle_wrap(&mut self, child: &ChildView) {
         self.wrap = !self.wrap;
         for place in [&mut self.first, &mut self.hit].into_iter().flatten() {
             place.row = 0;
         }
+        let Some(hit) = self.hit else { return };
+        let visible = self.visible(child);
+        let walk = self.walk(&visible);
+        let index = walk.index(hit);
+        let Some((_, line)) = visible.get(index).filter(|(number, _)| *number == hit.line) else { return };
+        let row = walk.rows_with(line, self.hits(&visible, index).begins()).first().copied();
+        self.go_to(Place { row: row.unwrap_or(0), ..hit }, &walk);
+    }
+
+    /// Shows a hit in the middle.
+    fn go_to(&mut self, hit: Place, walk: &Walk<'_>) {
+        self.hit = Some(hit);
+        self.first = Some(walk.step(hit, -(self.rows / 2).cast_signed()).min(walk.end()));
     }
 
     /// Shows both outputs, then the standard one, then the errors.
@@ -123,11 +136,12 @@ impl Log {
         }
         let visible = self.visible(child);
         let walk = self.walk(&visible);
-        let places = |&(number, line): &Numbered<'_>| {
-            let begins = self.wanted.hits(&line.text).map(|(begin, _)| begin);
-            walk.rows_with(line, begins).into_iter().map(move |row| Place { line: number, row })
+        let places = |index: usize| {
+            let (number, line) = visible[index];
+            let hits = self.hits(&visible, index);
+            walk.rows_with(line, hits.begins()).into_iter().map(move |row| Place { line: number, row })
         };
-        let hits: Vec<Place> = visible.iter().flat_map(places).collect();
+        let hits: Vec<Place> = (0..visible.len()).flat_map(places).collect();
         let at = match (by, self.hit) {
             (1, Some(hit)) => hits.iter().position(|place| *place > hit).unwrap_or(0),
             (1, None) => 0,
@@ -137,8 +151,20 @@ impl Log {
         self.hit = hits.get(at).copied();
         self.count = Some((at + 1, hits.len()));
         if let Some(hit) = self.hit {
-            self.first = Some(walk.step(hit, -(self.rows / 2).cast_signed()).min(walk.end()));
+            self.go_to(hit, &walk);
         }
+    }
+
+    /// What of a line is searched for, be it cut in two.
+    fn hits(&self, all: &[Numbered<'_>], index: usize) -> Hits {
+        if self.wanted.is_empty() {
+            return Hits::default();
+        }
+        let (_, line) = all[index];
+        let same = |other: &&Numbered<'_>| other.1.stream == line.stream;
+        let before = all[..index].iter().rev().find(same).filter(|_| line.continues);
+        let after = all[index + 1..].iter().find(same).filter(|(_, after)| after.continues);
+        self.wanted.hits_among(before.map(|(_, line)| &*line.text), &line.text, after.map(|(_, line)| &*line.text))
     }
 
     /// Draws the log of `child`.
@@ -160,8 +186,9 @@ impl Log {
         let first = self.first.map_or_else(|| walk.end(), |first| walk.step(first, 0));
         let mut skip = first.row;
         let mut y = inside.y;
-        for (number, line) in &all[walk.index(first).min(all.len())..] {
-            for row in self.rows_of(line, *number, child, look).into_iter().skip(std::mem::take(&mut skip)) {
+        for index in walk.index(first)..all.len() {
+            let rows = self.rows_of(all[index], self.hits(&all, index), child, look);
+            for row in rows.into_iter().skip(std::mem::take(&mut skip)) {
                 if y >= inside.bottom() {
                     break;
                 }
@@ -195,9 +222,15 @@ impl Log {
         !self.bare && width >= 46
     }
 
-    fn rows_of(&self, line: &OutputLine, number: u64, child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
+    fn rows_of(
+        &self,
+        (number, line): Numbered<'_>,
+        hits: Hits,
+        child: &ChildView,
+        look: &Look<'_>,
+    ) -> Vec<Line<'static>> {
         let room = self.text_width(self.columns);
-        let hits: Vec<(usize, usize)> = self.wanted.hits(&line.text).collect();
+        let hits = hits.ranges;
         let from = if self.wrap { 0 } else { hits.first().map_or(0, |hit| beginning(&line.text, *hit, room)) };
         let before = if from > 0 { "…" } else { "" };
         let texts: Vec<String> = if self.wrap {

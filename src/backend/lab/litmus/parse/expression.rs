@@ -1,4 +1,4 @@
-//! Expressions, the atomic accesses inside them, and orderings.
+//! Expressions.
 //!
 //! Precedence as in C: `||`, `&&`, `|`, `^`, `&`, equality, comparison, sums,
 //! products, unary. A nested access becomes an operation of its own, in the

@@ -106,8 +106,12 @@ impl Loop {
             }
             (_, None) => format!("{} of {}", target.words(), child.name()),
         };
-        let unheard = reached.unheard.map_or_else(String::new, |unheard| format!(": {}", unheard.words()));
-        let done = format!("{} sent to {whom}{unheard}", signal::name(number));
+        let name = signal::name(number);
+        // Why it does nothing comes first: there may be no room for all.
+        let done = match reached.unheard {
+            Some(unheard) => format!("{name} sent, but {} ({whom})", unheard.words()),
+            None => format!("{name} sent to {whom}"),
+        };
         self.outlet.publish(Update::Done(done.into()));
         Ok(())
     }

@@ -19,9 +19,12 @@ const TIME: Duration = Duration::from_millis(12);
 /// How long it is tried at most to measure it beside another CPU: on a busy
 /// machine that one is somebody else's for most of the time.
 const PATIENCE: Duration = Duration::from_millis(60);
+/// Turns that are timed together beside another CPU: short rounds, of which few are
+/// cut by whoever else wants a CPU.
+const TURNS_BESIDE: usize = 32;
 /// So many rounds beside another CPU are enough for a median, and so many needed.
-const ENOUGH: usize = 64;
-const NEEDED: usize = 5;
+const ENOUGH: usize = 256;
+const NEEDED: usize = 32;
 /// The other CPU has been at it throughout a round if it added so often at least.
 const ADDS_PER_SECOND: f64 = 1e6;
 
@@ -108,7 +111,7 @@ fn rounds(runnable: &Runnable, memory: &[Line]) -> Vec<f64> {
     let mut rounds = Vec::new();
     let end = Instant::now() + TIME;
     while rounds.len() < 3 || Instant::now() < end {
-        rounds.push(round(runnable, memory).0);
+        rounds.push(round(runnable, memory, TURNS).0);
     }
     rounds.sort_unstable_by(f64::total_cmp);
     rounds
@@ -121,7 +124,7 @@ fn contended(runnable: &Runnable, memory: &[Line], added: &AtomicI32) -> Option<
     let begin = Instant::now();
     while begin.elapsed() < TIME || (rounds.len() < ENOUGH && begin.elapsed() < PATIENCE) {
         let before = added.load(Ordering::Relaxed);
-        let (each, took) = round(runnable, memory);
+        let (each, took) = round(runnable, memory, TURNS_BESIDE);
         let adds = added.load(Ordering::Relaxed).wrapping_sub(before);
         if f64::from(adds) >= took * ADDS_PER_SECOND {
             rounds.push(each);
@@ -132,12 +135,12 @@ fn contended(runnable: &Runnable, memory: &[Line], added: &AtomicI32) -> Option<
 }
 
 /// Nanoseconds for each operation, and seconds for all.
-fn round(runnable: &Runnable, memory: &[Line]) -> (f64, f64) {
+fn round(runnable: &Runnable, memory: &[Line], turns: usize) -> (f64, f64) {
     let nothing: [AtomicI32; 0] = [];
     let begin = Instant::now();
-    runnable.run(memory, &nothing, TURNS, 1);
+    runnable.run(memory, &nothing, turns, 1);
     let took = begin.elapsed().as_secs_f64();
-    (took * 1e9 / (TURNS * UNROLLED) as f64, took)
+    (took * 1e9 / (turns * UNROLLED) as f64, took)
 }
 
 /// Adds without pause, and tells how often.

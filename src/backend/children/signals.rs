@@ -116,8 +116,14 @@ impl Child {
 
     /// Asked before it is sent: it may have ended afterwards.
     fn unheard(&self, number: i32, target: Target) -> Option<Unheard> {
-        let process = self.process.as_ref().filter(|_| self.lives() && target == Target::Child)?;
-        hearing::unheard(process.pid, number)
+        let process = self.process.as_ref().filter(|_| self.lives())?;
+        let unheard = hearing::unheard(process.pid, number)?;
+        match target {
+            Target::Child => Some(unheard),
+            // What the child ignores another may hear.
+            Target::Group => Some(unheard).filter(|why| *why == Unheard::Orphaned),
+            Target::Tree => None,
+        }
     }
 
     fn signal_alone(&self, number: i32) -> Result<(), Errno> {

@@ -10,7 +10,7 @@ use ratatui::backend::TestBackend;
 use syncscope::backend::children::experiments::experiment;
 use syncscope::backend::{ChildCommand, Command, Experimented, Update};
 use syncscope::model::child::{
-    ChildState, ChildView, Children, Course, LiveUsage, OutputLine, StdinState, Stream, Usage,
+    ChildState, ChildView, Children, Course, Keyboard, LiveUsage, OutputLine, StdinState, Stream, Usage,
 };
 use syncscope::model::finding::{Chain, Finding, Observation};
 use syncscope::model::graph::WaitGraph;
@@ -41,6 +41,7 @@ fn child(id: u64, command: &str, state: ChildState) -> ChildView {
         spec: Arc::default(),
         live: lives.then_some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
         stdin: if lives { StdinState::Open { queued: 0 } } else { StdinState::Closed },
+        keyboard: Keyboard::default(),
         stdout_bytes: 0,
         stderr_bytes: 0,
         dropped_lines: 0,
@@ -60,6 +61,7 @@ fn log(count: u64, dropped: u64) -> Vec<Arc<[OutputLine]>> {
             stream,
             text: text.into(),
             strokes: None,
+            continues: false,
         }
     };
     let lines: Vec<OutputLine> = (dropped..count).map(line).collect();
@@ -234,7 +236,7 @@ fn eventful() -> Vec<ChildView> {
     let moments = [
         at(0, Happening::Created { pid: 5_185 }),
         at(1, Happening::Executed),
-        at(4_000, Happening::Signalled { signal: 19, target: Target::Group }),
+        at(4_000, Happening::Signalled { signal: 19, target: Target::Group, unheard: None }),
         at(4_001, Happening::Stopped { signal: 19 }),
         at(7_000, Happening::Continued),
     ];

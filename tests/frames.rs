@@ -11,7 +11,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use syncscope::backend::Update;
-use syncscope::model::child::{ChildState, ChildView, Children, Course, LiveUsage, StdinState, Usage};
+use syncscope::model::child::{ChildState, ChildView, Children, Course, Keyboard, LiveUsage, StdinState, Usage};
 use syncscope::model::lab::LabState;
 use syncscope::model::life::Exit;
 use syncscope::model::process::{Process, ProcessTable, State, Tally, Thread};
@@ -189,6 +189,7 @@ fn children() -> Update {
             spec: Arc::default(),
             live: Some(LiveUsage { cpu_time: Nanos::from_secs(11), cpu: 0.97, rss: Bytes(41 << 20) }),
             stdin: StdinState::Closed,
+            keyboard: Keyboard::default(),
             stdout_bytes: 1_234,
             stderr_bytes: 0,
             dropped_lines: 0,

@@ -155,6 +155,12 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
     assert!(refused(&["run", "SB-relaxed", "--seconds", "0"]).contains("--seconds"));
     let perpetual = refused(&["run", "IRIW-acquire", "--strategy", "perpetual"]);
     assert!(perpetual.contains("cannot run perpetually: only two threads"), "{perpetual}");
+    // Nor one that cannot be run so.
+    let few = ["--strategy", "perpetual", "--seconds", "0.2"];
+    let both = output(&[&["run", "IRIW-acquire", "R-relaxed", "SB-relaxed"], &few[..]].concat());
+    let (out, err) = (String::from_utf8(both.stdout).unwrap(), String::from_utf8(both.stderr).unwrap());
+    assert!(both.status.code() == Some(2) && out.contains("SB-relaxed"), "{out}{err}");
+    assert!(err.contains("IRIW-acquire cannot run") && err.contains("R-relaxed cannot run"), "{err}");
 }
 
 #[test]

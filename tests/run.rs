@@ -212,6 +212,51 @@ fn signals_are_passed_on() {
     }
 }
 
+/// timeout(1) sends its signal to the process and to its group.
+#[test]
+fn a_signal_that_comes_twice_leaves_the_report() {
+    for _ in 0..20 {
+        let mut child = syncscope()
+            .args(["--json", "--", "sh", "-c", "echo ready; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+        for _ in 0..2 {
+            kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.status.signal()), (Some(130), None));
+        let report: Value = serde_json::from_str(text(&output.stderr)).unwrap();
+        assert_eq!(report["exit"], serde_json::json!({"code": null, "signal": 2, "core": false}));
+    }
+}
+
+#[test]
+fn a_reader_that_has_stopped_is_not_waited_for_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let (report, pid) = (directory.path().join("report"), directory.path().join("pid"));
+    let script = format!("echo $$ >{}; exec head -c 100000 /dev/zero", pid.display());
+    let mut child = syncscope()
+        .args(["--report", report.to_str().unwrap(), "--", "sh", "-c", &script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let has_ended = || {
+        let pid = std::fs::read_to_string(&pid).ok().filter(|pid| pid.ends_with('\n'));
+        pid.is_some_and(|pid| !Path::new("/proc").join(pid.trim()).exists())
+    };
+    while !has_ended() {
+        assert!(Instant::now() < deadline, "the command goes on");
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(125), "its output was lost");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!((&report["exit"]["code"], &report["stdout_bytes"]), (&0.into(), &Value::Null));
+}
+
 #[test]
 fn what_the_command_leaves_running_is_named_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();

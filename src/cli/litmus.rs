@@ -238,8 +238,20 @@ fn run_all(args: &RunArgs) -> color_eyre::Result<Outcome> {
         print_record(report::RUN_COLUMNS)?;
     }
     let mut outcome = Outcome::Done;
+    // One that cannot be run so keeps no other from being so.
+    let mut failed: Option<color_eyre::Report> = None;
     for spec in specs {
-        let Some(progress) = run_one(spec, args, &interrupted)? else { return Ok(Outcome::Interrupted) };
+        let progress = match run_one(spec, args, &interrupted) {
+            Ok(Some(progress)) => progress,
+            Ok(None) => return Ok(Outcome::Interrupted),
+            Err(report) if report.is::<Fault>() => {
+                if let Some(before) = failed.replace(report) {
+                    let _ = writeln!(io::stderr().lock(), "syncscope: {before}");
+                }
+                continue;
+            }
+            Err(report) => return Err(report),
+        };
         if args.json {
             output::line(&report::run(&progress).to_string())?;
         } else if args.csv {
@@ -251,7 +263,7 @@ fn run_all(args: &RunArgs) -> color_eyre::Result<Outcome> {
             outcome = Outcome::Found;
         }
     }
-    Ok(outcome)
+    failed.map_or(Ok(outcome), Err)
 }
 
 /// Runs one test to its end; nothing where that was interrupted.

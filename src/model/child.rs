@@ -36,6 +36,9 @@ pub struct OutputLine {
     /// How it looks, over its whole length, where a look was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strokes: Option<Arc<[Stroke]>>,
+    /// It goes on with the line of this stream before, which was too long for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
 }
 
 /// What a child used, from getrusage(2) at its end.
@@ -84,6 +87,15 @@ pub enum StdinState {
     },
     /// It has been closed, by us or by the child.
     Closed,
+}
+
+/// What a program in a terminal asked about keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyboard {
+    /// Cursor keys are `ESC O` and a letter (DECCKM).
+    pub application_cursor: bool,
+    /// Pastes come between `CSI 200 ~` and `CSI 201 ~`.
+    pub marked_paste: bool,
 }
 
 /// Where a child stands.
@@ -157,6 +169,9 @@ pub struct ChildView {
     pub spec: Arc<ChildSpec>,
     /// Whether its standard input can be written to.
     pub stdin: StdinState,
+    /// How it wants keys.
+    #[serde(default)]
+    pub keyboard: Keyboard,
     /// Bytes read from its standard output.
     pub stdout_bytes: u64,
     /// Bytes read from its standard error.

@@ -40,6 +40,9 @@ pub enum Happening {
         signal: i32,
         /// To whom.
         target: Target,
+        /// Why it does nothing, where that is known.
+        #[serde(default)]
+        unheard: Option<Unheard>,
     },
     /// It ended: its pidfd became readable.
     Ended {
@@ -66,6 +69,29 @@ pub struct Exit {
     pub signal: Option<i32>,
     /// Whether it left a core dump.
     pub core: bool,
+}
+
+/// Why a signal does nothing to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unheard {
+    /// The child ignores it.
+    Ignored,
+    /// Everybody does who has no handler for it.
+    ByDefault,
+    /// It stops nobody in an orphaned process group: who would let it go on again?
+    Orphaned,
+}
+
+impl Unheard {
+    /// As people say it, of a signal that was sent.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Unheard::Ignored => "the child ignores it",
+            Unheard::ByDefault => "ignored, for want of a handler",
+            Unheard::Orphaned => "dropped: its group is orphaned",
+        }
+    }
 }
 
 /// Whom a signal is for.

@@ -113,8 +113,9 @@ pub fn witnesses(progress: &LitmusProgress) -> String {
     match progress.bound() {
         Some(bound) => format!("satisfied 0 times in {}: rate below {bound:.1e} at 95 %", grouped(counts.frames)),
         None => format!(
-            "satisfied {} times, {} distinct, {}/s",
+            "satisfied {} {}, {} distinct, {}/s",
             grouped(counts.witnesses),
+            if counts.witnesses == 1 { "time" } else { "times" },
             grouped(counts.distinct),
             si(per_second(progress).unwrap_or(0.0))
         ),

@@ -25,6 +25,11 @@ pub const fn code(code: KeyCode) -> Chord {
     Chord { code, ctrl: false }
 }
 
+/// The same together with Control.
+pub const fn ctrl_code(code: KeyCode) -> Chord {
+    Chord { code, ctrl: true }
+}
+
 impl Chord {
     /// Whether this event is this key. Shift is part of the character itself.
     pub fn matches(self, event: &KeyEvent) -> bool {

@@ -32,7 +32,7 @@ fn times_are_those_of_their_start() {
     let start = |millis| Moment { at: at(millis), what: Happening::Created { pid: 7 } };
     let line = |millis: u64| {
         let text = format!("at {millis}").into();
-        OutputLine { at: at(millis), stream: Stream::Stdout, text, strokes: None }
+        OutputLine { at: at(millis), stream: Stream::Stdout, text, strokes: None, continues: false }
     };
     let course = Course { moments: [start(1_000), start(5_000)].into(), starts: 3, ..Course::default() };
     let log = vec![[line(500), line(1_250), line(5_500), line(9_750)].into()];
@@ -48,7 +48,7 @@ fn times_are_those_of_their_start() {
 fn what_was_searched_for_is_seen() {
     let line = |text: String| {
         let at = Nanos::from_secs(4_988);
-        OutputLine { at, stream: Stream::Stdout, text: text.into(), strokes: None }
+        OutputLine { at, stream: Stream::Stdout, text: text.into(), strokes: None, continues: false }
     };
     let filler = |n: usize| (0..n).map(|n| format!("{n:03} ")).collect::<Vec<_>>().concat();
     let long = format!("{}GRÖSSE 1 {}größe 2 {}Größe 3{}", filler(100), filler(200), filler(400), filler(100));
@@ -79,6 +79,43 @@ fn what_was_searched_for_is_seen() {
         }
         type_text(&mut app, "/nowhere");
         assert!(log_of(&mut app).contains("not found"));
+    }
+}
+
+/// A line that is too long for one is searched as the one line that it is.
+#[test]
+fn a_hit_across_the_pieces_of_a_long_line_is_found() {
+    let line = |stream, text: &str, continues| {
+        let at = Nanos::from_secs(4_988);
+        OutputLine { at, stream, text: text.into(), strokes: None, continues }
+    };
+    let (out, err) = (Stream::Stdout, Stream::Stderr);
+    let log = [
+        line(out, "begins with nee", false),
+        line(err, "an error between: nee", false),
+        line(out, "dle and goes on, nee", true),
+        line(out, "dle of its own", false),
+    ];
+    let mut app = app(vec![ChildView { log: vec![log.into()], ..child(1, "x", ChildState::Running) }]);
+    text(&mut app, (120, 40));
+    type_text(&mut app, "/needle");
+    let screen = text(&mut app, (120, 40));
+    assert!(screen.contains("1 of 1 found"), "{screen}");
+}
+
+#[test]
+fn a_hit_stays_in_sight_when_lines_are_wrapped_and_cut() {
+    let at = Nanos::from_secs(4_988);
+    let text_of = format!("{}needle{}", "x".repeat(4_000), "y".repeat(4_000));
+    let long = OutputLine { at, stream: Stream::Stdout, text: text_of.into(), strokes: None, continues: false };
+    let mut app = app(vec![ChildView { log: vec![[long].into()], ..child(1, "x", ChildState::Running) }]);
+    text(&mut app, (80, 24));
+    type_text(&mut app, "/NEEDLE");
+    press(&mut app, KeyCode::Enter);
+    for _ in 0..3 {
+        let screen = text(&mut app, (80, 24));
+        assert!(screen.contains("needle"), "{screen}");
+        type_text(&mut app, "w");
     }
 }
 

@@ -14,11 +14,14 @@ use std::sync::Arc;
 use rustix::process::WaitIdOptions;
 
 use super::family::{Family, Kinship};
+use super::keyboard::Asked;
 use super::life::Life;
 use super::output::Output;
 use super::{calls, exit};
 use crate::backend::janitor;
-use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Course, LiveUsage, StdinState, Stream, Usage};
+use crate::model::child::{
+    ChildId, ChildSpec, ChildState, ChildView, Course, Keyboard, LiveUsage, StdinState, Stream, Usage,
+};
 use crate::model::launch::Fate;
 use crate::model::life::{Exit, Happening, Relative, Target};
 use crate::model::text::visible;
@@ -60,6 +63,8 @@ pub(super) struct Child {
     /// To be closed once the queue is empty.
     closing: bool,
     streams: [Option<File>; 2],
+    /// What it asks about keys, where its output is a terminal.
+    asked: Option<Asked>,
     /// Closes as the child executes its program.
     pub(super) executes: Option<OwnedFd>,
     pub(super) output: Output,
@@ -136,6 +141,7 @@ impl Child {
                 Ok(0) => break false,
                 Ok(read) => {
                     let at = clock::monotonic();
+                    self.asked.iter_mut().for_each(|asked| asked.read(&buffer[..read]));
                     if read < buffer.len() {
                         // That was all, most likely; if not, we are called again.
                         self.output.take(stream, at, &buffer[..read]);
@@ -283,6 +289,7 @@ impl Child {
             course: Course { family: self.relatives.clone(), calls, ..self.life.course() },
             spec: self.spec.clone(),
             stdin,
+            keyboard: self.asked.as_ref().map_or_else(Keyboard::default, |asked| asked.keyboard),
             stdout_bytes: self.output.bytes(Stream::Stdout),
             stderr_bytes: self.output.bytes(Stream::Stderr),
             dropped_lines: self.output.dropped(),

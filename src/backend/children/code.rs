@@ -24,10 +24,13 @@ pub fn rust(spec: &ChildSpec) -> String {
     if attributes.grouping == Grouping::Group || !identity.is_empty() || !steps.is_empty() {
         line("use std::os::unix::process::CommandExt; // Unix only");
     }
-    line("use std::process::{Command, Stdio};");
+    let named = |stream: &Redirect| matches!(stream, Redirect::Inherit | Redirect::Null | Redirect::Pipe);
+    let stdio = spec.streams.iter().any(named);
+    line(if stdio { "use std::process::{Command, Stdio};" } else { "use std::process::Command;" });
     line("");
     if spec.streams.contains(&Redirect::Pty) {
-        line("// Crate nix: std has no terminals. Ours is .master.");
+        line("// Crate nix: std has no terminals. Ours is .master:");
+        line("// read it meanwhile, or who writes much waits for ever.");
         line("let terminal = nix::pty::openpty(None, None)?;");
     }
     line(&format!("let mut command = Command::new({});", quoted(&spec.program)));
@@ -150,7 +153,13 @@ fn identity(attributes: &Attributes) -> Vec<String> {
         return Vec::new();
     }
     match credentials(user, group) {
-        Ok((_, gid, _)) if user.is_none() => vec![format!("command.gid({gid});")],
+        Ok((_, gid, groups)) if user.is_none() => {
+            let mut lines = vec![format!("command.gid({gid});")];
+            if groups.is_some() {
+                lines.push("// Our other groups stay: std has no stable method for them.".to_owned());
+            }
+            lines
+        }
         Ok((uid, gid, groups)) => {
             let mut lines = vec![format!("command.uid({uid}).gid({gid});")];
             if groups.is_some_and(|groups| groups.iter().any(|other| *other != gid)) {
@@ -287,7 +296,7 @@ mod tests {
         std::fs::write(&source, &program).unwrap();
         let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let output = std::process::Command::new(compiler)
-            .args(["--edition=2024", "--emit=metadata", "-Adead_code", "-Aunused", "-o"])
+            .args(["--edition=2024", "--emit=metadata", "-Adead_code", "-Aunused", "-Dunused-imports", "-o"])
             .arg(directory.path().join("out"))
             .arg(&source)
             .output()

@@ -23,11 +23,11 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::signal::Signal;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::pump::Pump;
+use super::pump::{Passed, Pump};
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildSpec, Usage};
 use crate::model::life::Exit;
@@ -51,6 +51,9 @@ const HEARD: [Signal; 7] = [
 ];
 /// Between two looks for orphans that ended.
 const ORPHANS: Nanos = Nanos::from_secs(1);
+
+/// How long a reader has for the rest, once somebody wants us to end.
+const PATIENCE: Nanos = Nanos::from_millis(200);
 
 /// How a command ran.
 #[derive(Clone, Debug)]
@@ -122,12 +125,22 @@ pub fn run(spec: &ChildSpec) -> Result<Run, Failure> {
     janitor.ended(brand);
     usage.wall = clock::monotonic().since(started);
     let descendants = descendants();
-    // What is still to be passed on may wait for a reader: Ctrl-C ends us.
+    let ends = finish(pumps, &signals);
+    // One that came with the command's end was the command's matter: timeout(1)
+    // sends two.
+    while signals.next().is_some() {}
     signals.give_back();
-    let [out, err] = pumps.map(|pump| pump.map(Pump::finish));
-    let failed = [("output", out), ("error output", err)].into_iter().find_map(|(name, passed)| {
-        let reason = reason(passed?.failed?);
+    let failed = ["output", "error output"].into_iter().zip(&ends).find_map(|(name, end)| {
+        let reason = match end {
+            End::None => return None,
+            End::Passed(passed) => reason(passed.failed?),
+            End::GivenUp => "nobody takes it, and a signal asked us to end".to_owned(),
+        };
         Some(Fault::new("run", format!("its {name} could not be passed on: {reason}")))
+    });
+    let [out, err] = ends.map(|end| match end {
+        End::Passed(passed) => Some(passed),
+        End::None | End::GivenUp => None,
     });
     Ok(Run {
         pid: child.pid,
@@ -188,6 +201,47 @@ fn start(route: Option<Route>, seen: bool) -> Option<Pump> {
     let Route { reader, writer, to } = route?;
     drop(writer);
     Pump::start(reader, to, seen).ok()
+}
+
+/// What became of a stream.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// It did not pass through our hands.
+    None,
+    Passed(Passed),
+    /// It was not waited for.
+    GivenUp,
+}
+
+/// Passes on what is left; not for ever where a signal comes meanwhile, for
+/// whoever reads it may have stopped.
+fn finish(pumps: [Option<Pump>; 2], signals: &Signals) -> [End; 2] {
+    pumps.iter().flatten().for_each(Pump::finish);
+    let mut until: Option<Nanos> = None;
+    loop {
+        while let Some(arrived) = signals.next() {
+            if arrived.number != Signal::SIGCHLD as i32 {
+                until.get_or_insert_with(|| clock::monotonic() + PATIENCE);
+            }
+        }
+        let working = pumps.iter().flatten().filter(|pump| !pump.has_ended());
+        // The end of a pump is told by HUP, whatever is asked for.
+        let ends = working.map(|pump| PollFd::from_borrowed_fd(pump.end(), PollFlags::empty()));
+        let mut all: Vec<PollFd<'_>> = ends.collect();
+        let left = until.map(|until| until.since(clock::monotonic()));
+        if all.is_empty() || left == Some(Nanos::ZERO) {
+            break;
+        }
+        all.push(PollFd::new(signals, PollFlags::IN));
+        let timeout = left.map(|left| Timespec { tv_sec: 0, tv_nsec: left.0 as i64 });
+        // EINTR or not, we look at all.
+        let _ = poll(&mut all, timeout.as_ref());
+    }
+    pumps.map(|pump| match pump.map(Pump::passed) {
+        None => End::None,
+        Some(None) => End::GivenUp,
+        Some(Some(passed)) => End::Passed(passed),
+    })
 }
 
 /// Waits for the command's end; passes signals on meanwhile.

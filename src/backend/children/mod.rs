@@ -25,6 +25,8 @@ pub mod exit;
 pub mod experiments;
 mod family;
 pub mod headless;
+mod hearing;
+mod keyboard;
 mod life;
 pub mod output;
 mod pump;

@@ -11,8 +11,8 @@ mod unfinished;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::unfinished::Unfinished;
-use super::ansi::{ESC, Painted, SHIFT_IN, SHIFT_OUT};
+use self::unfinished::{Piece, Unfinished};
+use super::ansi::{ESC, SHIFT_IN, SHIFT_OUT};
 use crate::model::Nanos;
 use crate::model::child::{OutputLine, Stream};
 use crate::model::ink::Stroke;
@@ -178,7 +178,7 @@ impl Output {
         let mut all: Vec<_> = self.log.blocks.iter().cloned().collect();
         let mut tail = self.log.tail.clone();
         for stream in [Stream::Stdout, Stream::Stderr] {
-            tail.extend(self.lines[stream as usize].so_far().map(|(at, painted)| line(at, stream, painted)));
+            tail.extend(self.lines[stream as usize].so_far().map(|piece| line(stream, piece)));
         }
         if !tail.is_empty() {
             all.push(tail.into());
@@ -189,8 +189,8 @@ impl Output {
     /// A stream has come to its end: so has its last line.
     pub fn end(&mut self, stream: Stream) {
         self.make_lines();
-        if let Some((at, painted)) = self.lines[stream as usize].end() {
-            self.log.push(line(at, stream, painted));
+        if let Some(piece) = self.lines[stream as usize].end() {
+            self.log.push(line(stream, piece));
             self.trim();
         }
     }
@@ -218,8 +218,8 @@ impl Output {
 
     fn split(&mut self, chunk: &Chunk) {
         let (log, limit, stream) = (&mut self.log, self.limit, chunk.stream);
-        let dropped = self.lines[stream as usize].take(chunk.at, &chunk.bytes, |at, painted| {
-            log.push(line(at, stream, painted));
+        let dropped = self.lines[stream as usize].take(chunk.at, &chunk.bytes, |piece| {
+            log.push(line(stream, piece));
             // A few bytes may stand for a long line: never all of them at once.
             while log.cost > limit && log.drop_block() {}
         });
@@ -269,8 +269,9 @@ fn newlines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-fn line(at: Nanos, stream: Stream, painted: Painted) -> OutputLine {
-    OutputLine { at, stream, text: painted.text, strokes: painted.strokes }
+fn line(stream: Stream, piece: Piece) -> OutputLine {
+    let Piece { at, painted, continues } = piece;
+    OutputLine { at, stream, text: painted.text, strokes: painted.strokes, continues }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
-use rustix::pipe::{SpliceFlags, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 
 /// How much moves at once.
 const PIECE: usize = 256 << 10;
@@ -16,6 +16,8 @@ const PIECE: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Pump {
     stop: Arc<OwnedFd>,
+    /// A pipe whose other end the thread has until it ends.
+    ended: OwnedFd,
     thread: JoinHandle<Passed>,
 }
 
@@ -36,17 +38,34 @@ impl Pump {
     pub(super) fn start(from: OwnedFd, to: OwnedFd, seen: bool) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let stopped = stop.clone();
-        let thread =
-            std::thread::Builder::new().name("pump".to_owned()).spawn(move || pump(&from, &to, &stopped, seen))?;
-        Ok(Pump { stop, thread })
+        let (ended, held) = pipe_with(PipeFlags::CLOEXEC)?;
+        let thread = std::thread::Builder::new().name("pump".to_owned()).spawn(move || {
+            let passed = pump(&from, &to, &stopped, seen);
+            drop(held);
+            passed
+        })?;
+        Ok(Pump { stop, ended, thread })
     }
 
     /// The child has ended: passes on what is in the pipe and ends, though a
     /// process that the child left behind may still hold the other end.
-    pub(super) fn finish(self) -> Passed {
+    pub(super) fn finish(&self) {
         // The counter is zero before: there is room.
         let _ = rustix::io::write(&*self.stop, &1u64.to_ne_bytes());
-        self.thread.join().unwrap_or_default()
+    }
+
+    /// What says `HUP` once it has ended.
+    pub(super) fn end(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        poll_now(self.end()).contains(PollFlags::HUP)
+    }
+
+    /// What was passed on; nothing where it has not ended yet.
+    pub(super) fn passed(self) -> Option<Passed> {
+        self.has_ended().then(|| self.thread.join().unwrap_or_default())
     }
 }
 

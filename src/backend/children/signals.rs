@@ -12,8 +12,9 @@ use rustix::io::Errno;
 
 use super::child::Child;
 use super::family::Kinship;
+use super::hearing;
 use crate::model::launch::Grouping;
-use crate::model::life::{Happening, Target};
+use crate::model::life::{Happening, Target, Unheard};
 use crate::model::{Fault, Nanos, Pid, signal};
 use crate::sys::clock;
 use crate::sys::pidfd::{self, Pidfd};
@@ -22,11 +23,21 @@ use crate::sys::spawn::reason;
 /// A tree that grows while it is being killed is looked at so often.
 pub(super) const ROUNDS: usize = 8;
 
+/// What became of a signal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reached {
+    /// To how many processes it was sent, where that is known.
+    pub(super) count: Option<usize>,
+    /// Why it does nothing to the child, where that is known.
+    pub(super) unheard: Option<Unheard>,
+}
+
 impl Child {
     /// Sends a signal; returns how many processes it was sent to, where that is
-    /// known.
-    pub(super) fn signal(&mut self, number: i32, target: Target) -> Result<Option<usize>, Fault> {
+    /// known, and why it does nothing, where it does.
+    pub(super) fn signal(&mut self, number: i32, target: Target) -> Result<Reached, Fault> {
         let name = signal::name(number);
+        let unheard = self.unheard(number, target);
         let reached = match target {
             Target::Child => self.signal_alone(number).map(|()| Some(1)),
             Target::Group if self.spec.attributes.grouping == Grouping::Inherit => {
@@ -38,9 +49,9 @@ impl Child {
         };
         match reached {
             Ok(count) => {
-                self.life.note(Happening::Signalled { signal: number, target });
+                self.life.note(Happening::Signalled { signal: number, target, unheard });
                 self.touch();
-                Ok(count)
+                Ok(Reached { count, unheard })
             }
             Err(Errno::SRCH) if target == Target::Group && self.lives() => {
                 Err(self.fault(&format!("{name} was not sent: it has left its process group, and nobody is in that")))
@@ -101,6 +112,18 @@ impl Child {
             reached = tree.iter().filter(|(_, pidfd)| !ended(pidfd) && pidfd.send(number).is_ok()).count();
         }
         reached
+    }
+
+    /// Asked before it is sent: it may have ended afterwards.
+    fn unheard(&self, number: i32, target: Target) -> Option<Unheard> {
+        let process = self.process.as_ref().filter(|_| self.lives())?;
+        let unheard = hearing::unheard(process.pid, number)?;
+        match target {
+            Target::Child => Some(unheard),
+            // What the child ignores another may hear.
+            Target::Group => Some(unheard).filter(|why| *why == Unheard::Orphaned),
+            Target::Tree => None,
+        }
     }
 
     fn signal_alone(&self, number: i32) -> Result<(), Errno> {

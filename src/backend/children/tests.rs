@@ -7,9 +7,9 @@ use super::*;
 use crate::backend::Update;
 use crate::backend::outlet::{Inlet, outlet};
 use crate::model::Nanos;
-use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, StdinState, Stream};
-use crate::model::launch::{Fate, Redirect, Restart};
-use crate::model::life::{Exit, Happening, Relative, Target};
+use crate::model::child::{ChildId, ChildSpec, ChildState, ChildView, Children, Keyboard, StdinState, Stream};
+use crate::model::launch::{Attributes, Fate, Grouping, Redirect, Restart};
+use crate::model::life::{Exit, Happening, Relative, Target, Unheard};
 
 /// A supervisor and what it has told so far.
 struct Bench {
@@ -186,6 +186,27 @@ fn a_flood_is_bounded_and_every_line_counted() {
     let cost: usize = kept.iter().map(|(_, text)| text.len() + output::PER_LINE).sum();
     assert!(cost <= output::PER_CHILD);
     assert_eq!(kept[0].1, (child.dropped_lines + 1).to_string(), "no line is missing in the middle");
+}
+
+/// How a child in a terminal wants keys, until it is started again.
+#[test]
+fn a_child_in_a_terminal_says_how_it_wants_keys() {
+    let mut bench = Bench::new();
+    let script = "printf '\\033[?1h\\033[?2004h'; echo asked; read line; printf '\\033[?1l'; echo given up; cat";
+    let streams = [Redirect::Pty, Redirect::Pty, Redirect::Pty];
+    bench.send(ChildCommand::Spawn(Box::new(ChildSpec { streams, ..spec(&["sh", "-c", script]) })));
+    let has = |bench: &Bench, text: &str| lines_of(bench.child(1)?).iter().any(|(_, line)| line == text).then_some(());
+    bench.until("it asked", |bench| has(bench, "asked"));
+    let asked = |bench: &Bench| bench.child(1).unwrap().keyboard;
+    assert_eq!(asked(&bench), Keyboard { application_cursor: true, marked_paste: true });
+    bench.send(ChildCommand::Write { id: 1, bytes: b"\n".to_vec() });
+    bench.until("it gave up", |bench| has(bench, "given up"));
+    assert_eq!(asked(&bench), Keyboard { application_cursor: false, marked_paste: true });
+    // In a pipe nobody asks a terminal for anything.
+    bench.spawn(&["printf", "\\033[?1h"]);
+    bench.ended(2);
+    bench.until("all is read", |bench| (bench.child(2)?.stdout_bytes > 0).then_some(()));
+    assert_eq!(bench.child(2).unwrap().keyboard, Keyboard::default());
 }
 
 #[test]

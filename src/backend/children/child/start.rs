@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::super::family::Family;
+use super::super::keyboard::Asked;
 use super::super::life::Life;
 use super::super::output::Output;
 use super::super::request::{Resolved, grouping};
@@ -14,7 +15,7 @@ use super::super::{calls, exit};
 use super::Child;
 use crate::backend::janitor::{self, Role};
 use crate::model::child::{ChildId, ChildSpec, ChildState, Stream};
-use crate::model::launch::{Fate, Grouping};
+use crate::model::launch::{Fate, Grouping, Redirect};
 use crate::model::life::{Happening, Target};
 use crate::model::{Fault, Nanos, text};
 use crate::sys::brand::Brand;
@@ -45,6 +46,7 @@ impl Child {
             queue: VecDeque::new(),
             closing: false,
             streams: [None, None],
+            asked: None,
             executes: None,
             output: Output::new(limit),
             view: None,
@@ -112,6 +114,8 @@ impl Child {
         self.process = Some(process);
         self.brand = brand;
         (self.stdin, self.streams) = (streams.input, streams.outputs);
+        let in_terminal = spec.streams[1..].contains(&Redirect::Pty);
+        self.asked = in_terminal.then(Asked::default);
         self.executes = Some(executes);
         self.look_for_exec();
         Ok(())

@@ -49,6 +49,25 @@ fn endless_lines_are_split_between_characters() {
 }
 
 #[test]
+fn the_pieces_of_a_long_line_say_that_they_are() {
+    let long = "x".repeat(10_000);
+    let mut output = output(&[
+        (Stream::Stdout, b"short\n"),
+        (Stream::Stdout, long.as_bytes()),
+        (Stream::Stderr, b"short\n"),
+        (Stream::Stdout, b"end\nnext\n"),
+        (Stream::Stdout, long.as_bytes()),
+    ]);
+    let made = made(&mut output);
+    let of = |stream| {
+        let lines = made.iter().flat_map(|block| block.iter()).filter(|line| line.stream == stream);
+        lines.map(|line| line.continues).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Stream::Stdout), [false, false, true, true, false, false, true, true]);
+    assert_eq!(of(Stream::Stderr), [false]);
+}
+
+#[test]
 fn the_bound_holds_and_every_line_is_kept_or_counted() {
     for (line, count) in
         [("y\n", 700_000), ("0123456789abcdef0123456789abcdef\n", 90_000), ("\x01\x02\u{202e}\n", 99_999)]

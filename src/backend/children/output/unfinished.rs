@@ -10,6 +10,15 @@ use crate::backend::children::ansi::{self, End, Painted};
 use crate::model::Nanos;
 use crate::model::ink::Ink;
 
+/// A line, or a piece of one that is too long.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) at: Nanos,
+    pub(super) painted: Painted,
+    /// It goes on with the line of the piece before.
+    pub(super) continues: bool,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
@@ -17,6 +26,8 @@ pub(super) struct Unfinished {
     at: Nanos,
     /// How its beginning looks.
     ink: Ink,
+    /// It was too long: pieces of it are lines of their own by now.
+    continues: bool,
     /// Its beginning was dropped; so is the rest of it.
     cut: bool,
     /// A string that began, and is passed over.
@@ -40,7 +51,7 @@ impl Passed {
 impl Unfinished {
     /// Takes more bytes; hands over the lines that they end. Returns how many
     /// lines were dropped.
-    pub(super) fn take(&mut self, at: Nanos, bytes: &[u8], mut push: impl FnMut(Nanos, Painted)) -> u64 {
+    pub(super) fn take(&mut self, at: Nanos, bytes: &[u8], mut push: impl FnMut(Piece)) -> u64 {
         let (mut rest, mut dropped) = (bytes, 0);
         if std::mem::take(&mut self.cut)
             && let Some(end) = memchr::memchr(b'\n', rest)
@@ -67,7 +78,8 @@ impl Unfinished {
                     ansi::paint(&self.bytes, &mut self.ink)
                 };
                 self.bytes.clear();
-                push(self.at, line);
+                push(self.piece(line));
+                self.continues = false;
                 rest = &rest[end + 1..];
             } else if rest.len() > room {
                 self.bytes.extend_from_slice(&rest[..room]);
@@ -82,7 +94,7 @@ impl Unfinished {
     }
 
     /// What there is so far, where there is anything.
-    pub(super) fn so_far(&self) -> Option<(Nanos, Painted)> {
+    pub(super) fn so_far(&self) -> Option<Piece> {
         let painted = match &self.string {
             Some(string) => string.painted(),
             None => match ansi::whole(&self.bytes) {
@@ -90,16 +102,22 @@ impl Unfinished {
                 whole => ansi::paint(&self.bytes[..whole], &mut self.ink.clone()),
             },
         };
-        Some((self.at, painted))
+        Some(self.piece(painted))
     }
 
     /// Nothing comes any more: the line as it is, whole or not.
-    pub(super) fn end(&mut self) -> Option<(Nanos, Painted)> {
-        let Unfinished { bytes, at, mut ink, string, .. } = std::mem::take(self);
-        match string {
-            Some(string) => Some((at, string.painted())),
-            None => (!bytes.is_empty()).then(|| (at, ansi::paint(&bytes, &mut ink))),
-        }
+    pub(super) fn end(&mut self) -> Option<Piece> {
+        let last = std::mem::take(self);
+        let painted = match &last.string {
+            Some(string) => string.painted(),
+            None if last.bytes.is_empty() => return None,
+            None => ansi::paint(&last.bytes, &mut last.ink.clone()),
+        };
+        Some(last.piece(painted))
+    }
+
+    fn piece(&self, painted: Painted) -> Piece {
+        Piece { at: self.at, painted, continues: self.continues }
     }
 
     /// Its beginning is dropped with what came before; `ended` says whether
@@ -109,7 +127,7 @@ impl Unfinished {
     }
 
     /// The line is as long as it may be.
-    fn make_room(&mut self, push: &mut impl FnMut(Nanos, Painted)) {
+    fn make_room(&mut self, push: &mut impl FnMut(Piece)) {
         if ansi::goes_back(&self.bytes) {
             let whole = ansi::whole(&self.bytes);
             let short = ansi::compact(&self.bytes[..whole], self.ink);
@@ -126,20 +144,16 @@ impl Unfinished {
             }
             whole => {
                 let keep = if whole == 0 { self.bytes.len() } else { whole };
-                push(self.at, ansi::paint(&self.bytes[..keep], &mut self.ink));
+                let painted = ansi::paint(&self.bytes[..keep], &mut self.ink);
+                push(self.piece(painted));
+                self.continues = true;
                 self.bytes.drain(..keep);
             }
         }
     }
 
     /// Passes over a string; returns what stands behind it.
-    fn pass<'a>(
-        &mut self,
-        mut string: Passed,
-        at: Nanos,
-        rest: &'a [u8],
-        push: &mut impl FnMut(Nanos, Painted),
-    ) -> &'a [u8] {
+    fn pass<'a>(&mut self, mut string: Passed, at: Nanos, rest: &'a [u8], push: &mut impl FnMut(Piece)) -> &'a [u8] {
         let line = memchr::memchr(b'\n', rest);
         let within = &rest[..line.unwrap_or(rest.len())];
         match (ansi::end_of_string(within, string.escaped), line) {
@@ -152,7 +166,8 @@ impl Unfinished {
             }
             (End::NotHere { .. }, Some(end)) => {
                 string.bytes += end as u64;
-                push(self.at, string.painted());
+                push(self.piece(string.painted()));
+                self.continues = false;
                 &rest[end + 1..]
             }
             (End::NotHere { escaped }, None) => {

@@ -98,7 +98,7 @@ impl Loop {
     fn signal(&mut self, id: ChildId, number: i32, target: Target) -> Result<(), Fault> {
         let child = self.child(id)?;
         let reached = child.signal(number, target)?;
-        let whom = match (target, reached) {
+        let whom = match (target, reached.count) {
             (Target::Child, _) => child.name(),
             (_, Some(count)) => {
                 let processes = if count == 1 { "process" } else { "processes" };
@@ -106,7 +106,12 @@ impl Loop {
             }
             (_, None) => format!("{} of {}", target.words(), child.name()),
         };
-        let done = format!("{} sent to {whom}", signal::name(number));
+        let name = signal::name(number);
+        // Why it does nothing comes first: there may be no room for all.
+        let done = match reached.unheard {
+            Some(unheard) => format!("{name} sent, but {} ({whom})", unheard.words()),
+            None => format!("{name} sent to {whom}"),
+        };
         self.outlet.publish(Update::Done(done.into()));
         Ok(())
     }

@@ -44,7 +44,7 @@ fn the_course_of_a_life_is_told_in_order() {
     bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
     bench.send(signal(libc::SIGKILL));
     let (exit, child) = bench.ended(1);
-    let told = |signal| Happening::Signalled { signal, target: Target::Child };
+    let told = |signal| Happening::Signalled { signal, target: Target::Child, unheard: None };
     let expected = [
         Happening::Created { pid },
         Happening::Executed,
@@ -59,6 +59,69 @@ fn the_course_of_a_life_is_told_in_order() {
     assert_eq!(happenings(&child), expected);
     assert!(child.course.moments.is_sorted_by_key(|moment| moment.at));
     assert!(child.course.calls.last().unwrap().contains("sleep"), "{:?}", child.course.calls);
+}
+
+/// Whether we were started to ignore it, and so are our children.
+fn is_ignored_here(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    u64::from_str_radix(mask, 16).unwrap() >> (signal - 1) & 1 == 1
+}
+
+/// Of each signal what it was, to whom, and why it did nothing.
+fn signalled(child: &ChildView) -> Vec<(i32, Target, Option<Unheard>)> {
+    let of = |what| match what {
+        Happening::Signalled { signal, target, unheard } => Some((signal, target, unheard)),
+        _ => None,
+    };
+    happenings(child).into_iter().filter_map(of).collect()
+}
+
+/// A child leads a session unless it was asked otherwise: no shell is there that
+/// would let it go on again.
+#[test]
+fn a_signal_that_does_nothing_is_told_with_why() {
+    let mut bench = Bench::new();
+    bench.spawn(&["sh", "-c", "trap '' USR1; trap 'echo caught' USR2; echo ready; while :; do sleep 0.02; done"]);
+    bench.until("it is ready", |bench| lines_of(bench.child(1)?).first().cloned());
+    let (ignored, orphaned) = (Some(Unheard::Ignored), Some(Unheard::Orphaned));
+    let stop = |signal| (signal, Target::Child, if is_ignored_here(signal) { ignored } else { orphaned });
+    let of_group = if is_ignored_here(libc::SIGTSTP) { None } else { orphaned };
+    let expected = [
+        stop(libc::SIGTSTP),
+        stop(libc::SIGTTIN),
+        stop(libc::SIGTTOU),
+        (libc::SIGURG, Target::Child, Some(Unheard::ByDefault)),
+        (libc::SIGUSR1, Target::Child, ignored),
+        (libc::SIGUSR1, Target::Group, None),
+        (libc::SIGTSTP, Target::Group, of_group),
+        (libc::SIGTSTP, Target::Tree, None),
+        (libc::SIGUSR2, Target::Child, None),
+    ];
+    for (signal, target, _) in expected {
+        bench.send(ChildCommand::Signal { id: 1, signal, target });
+    }
+    bench.until("it caught one", |bench| lines_of(bench.child(1)?).get(1).cloned());
+    let child = bench.child(1).unwrap();
+    assert_eq!((&child.state, signalled(child)), (&ChildState::Running, expected.to_vec()));
+}
+
+#[test]
+fn a_stop_from_the_keyboard_stops_who_has_a_shell_in_its_session() {
+    let mut bench = Bench::new();
+    let attributes = Attributes { grouping: Grouping::Group, ..Attributes::default() };
+    let spec = ChildSpec { program: "sleep".into(), args: vec!["1000".into()], attributes, ..ChildSpec::default() };
+    bench.send(ChildCommand::Spawn(Box::new(spec)));
+    bench.until("it runs", |bench| happenings(bench.child(1)?).contains(&Happening::Executed).then_some(()));
+    let stops = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+    for signal in stops.into_iter().filter(|signal| !is_ignored_here(*signal)) {
+        bench.send(ChildCommand::Signal { id: 1, signal, target: Target::Child });
+        let stopped = ChildState::Stopped { signal };
+        bench.until("stopped", |bench| (bench.child(1)?.state == stopped).then_some(()));
+        bench.send(ChildCommand::Signal { id: 1, signal: libc::SIGCONT, target: Target::Child });
+        bench.until("running", |bench| (bench.child(1)?.state == ChildState::Running).then_some(()));
+    }
+    assert!(signalled(bench.child(1).unwrap()).iter().all(|(.., unheard)| unheard.is_none()));
 }
 
 #[test]
@@ -88,7 +151,9 @@ fn orphans_and_zombies_are_named_and_reached_after_the_end() {
     bench.spawn(&["sh", "-c", "sh -c 'sleep 1000 & exit'; true & exec sleep 1000"]);
     let family = bench.until("both are seen", |bench| {
         let family = bench.child(1)?.course.family.clone();
-        (family.iter().any(Relative::is_zombie) && family.iter().any(|one| one.orphan)).then_some(family)
+        // It is a shell still until it has become its program.
+        let is_orphan = |one: &Relative| one.orphan && &*one.name == "sleep";
+        (family.iter().any(Relative::is_zombie) && family.iter().any(is_orphan)).then_some(family)
     });
     let pid = bench.child(1).unwrap().pid.unwrap();
     let zombie = family.iter().find(|one| one.is_zombie()).unwrap();

@@ -76,7 +76,7 @@ impl Children {
             Act::Page(by) => self.log.page(by, child),
             Act::Oldest => self.log.go_to_oldest(child),
             Act::Follow => self.log.follow(),
-            Act::Wrap => self.log.toggle_wrap(),
+            Act::Wrap => self.log.toggle_wrap(child),
             Act::Stamps => self.log.bare = !self.log.bare,
             Act::Run | Act::Build | Act::Experiments => {}
         }
@@ -103,7 +103,7 @@ impl Children {
         if raw::ends(key) {
             return self.browse();
         }
-        match raw::bytes(key, talks_to_terminal(id, look)) {
+        match raw::bytes(key, wanted_keys(id, look)) {
             Some(bytes) => tell(ChildCommand::Write { id, bytes }),
             None => Reaction::taken(),
         }
@@ -176,9 +176,13 @@ impl Children {
     }
 }
 
-/// Whether a child's standard input is a pseudo-terminal.
-pub(super) fn talks_to_terminal(id: ChildId, look: &Look<'_>) -> bool {
-    children(look).iter().any(|child| child.id == id && child.spec.streams[0] == Redirect::Pty)
+/// How a child wants keys.
+pub(super) fn wanted_keys(id: ChildId, look: &Look<'_>) -> raw::Wanted {
+    let child = children(look).iter().find(|child| child.id == id);
+    child.map_or_else(raw::Wanted::default, |child| raw::Wanted {
+        terminal: child.spec.streams[0] == Redirect::Pty,
+        keyboard: child.keyboard,
+    })
 }
 
 /// Whether it has ended, and all that it left behind.

@@ -7,6 +7,7 @@
 
 mod brush;
 mod find;
+mod search;
 mod walk;
 
 use ratatui::Frame;
@@ -16,7 +17,7 @@ use ratatui::widgets::Widget;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use self::brush::Brush;
-use self::find::Wanted;
+use self::find::{Hits, Wanted};
 use self::walk::{Numbered, Place, Walk, pieces};
 use super::words;
 use crate::model::Nanos;
@@ -64,12 +65,19 @@ impl Log {
         self.first = Some(Place { line: child.dropped_lines, row: 0 });
     }
 
-    /// Wraps long lines, or cuts them.
-    pub(super) fn toggle_wrap(&mut self) {
+    /// Wraps long lines, or cuts them; a hit stays in sight.
+    pub(super) fn toggle_wrap(&mut self, child: &ChildView) {
         self.wrap = !self.wrap;
         for place in [&mut self.first, &mut self.hit].into_iter().flatten() {
             place.row = 0;
         }
+        let Some(hit) = self.hit else { return };
+        let visible = self.visible(child);
+        let walk = self.walk(&visible);
+        let index = walk.index(hit);
+        let Some((_, line)) = visible.get(index).filter(|(number, _)| *number == hit.line) else { return };
+        let row = walk.rows_with(line, self.hits(&visible, index).begins()).first().copied();
+        self.go_to(Place { row: row.unwrap_or(0), ..hit }, &walk);
     }
 
     /// Shows both outputs, then the standard one, then the errors.
@@ -106,41 +114,6 @@ impl Log {
         self.scroll(by * self.rows.saturating_sub(1).max(1).cast_signed(), child);
     }
 
-    /// What to look for from now on; nothing where it is empty.
-    pub(super) fn search(&mut self, text: &str) {
-        self.wanted = Wanted::new(text);
-        if text.is_empty() {
-            (self.hit, self.count) = (None, None);
-        }
-    }
-
-    /// Goes to the next row that has the searched text, or with −1 to the one
-    /// before, round the ends; with 0 to the latest. Of a line that is cut all
-    /// hits are one.
-    pub(super) fn find(&mut self, by: isize, child: &ChildView) {
-        if self.wanted.is_empty() {
-            return;
-        }
-        let visible = self.visible(child);
-        let walk = self.walk(&visible);
-        let places = |&(number, line): &Numbered<'_>| {
-            let begins = self.wanted.hits(&line.text).map(|(begin, _)| begin);
-            walk.rows_with(line, begins).into_iter().map(move |row| Place { line: number, row })
-        };
-        let hits: Vec<Place> = visible.iter().flat_map(places).collect();
-        let at = match (by, self.hit) {
-            (1, Some(hit)) => hits.iter().position(|place| *place > hit).unwrap_or(0),
-            (1, None) => 0,
-            (-1, Some(hit)) => hits.iter().rposition(|place| *place < hit).unwrap_or(hits.len().saturating_sub(1)),
-            _ => hits.len().saturating_sub(1),
-        };
-        self.hit = hits.get(at).copied();
-        self.count = Some((at + 1, hits.len()));
-        if let Some(hit) = self.hit {
-            self.first = Some(walk.step(hit, -(self.rows / 2).cast_signed()).min(walk.end()));
-        }
-    }
-
     /// Draws the log of `child`.
     ///
     /// `facts` says whether the card beside it tells how the child ended.
@@ -160,8 +133,9 @@ impl Log {
         let first = self.first.map_or_else(|| walk.end(), |first| walk.step(first, 0));
         let mut skip = first.row;
         let mut y = inside.y;
-        for (number, line) in &all[walk.index(first).min(all.len())..] {
-            for row in self.rows_of(line, *number, child, look).into_iter().skip(std::mem::take(&mut skip)) {
+        for index in walk.index(first)..all.len() {
+            let rows = self.rows_of(all[index], self.hits(&all, index), child, look);
+            for row in rows.into_iter().skip(std::mem::take(&mut skip)) {
                 if y >= inside.bottom() {
                     break;
                 }
@@ -195,9 +169,15 @@ impl Log {
         !self.bare && width >= 46
     }
 
-    fn rows_of(&self, line: &OutputLine, number: u64, child: &ChildView, look: &Look<'_>) -> Vec<Line<'static>> {
+    fn rows_of(
+        &self,
+        (number, line): Numbered<'_>,
+        hits: Hits,
+        child: &ChildView,
+        look: &Look<'_>,
+    ) -> Vec<Line<'static>> {
         let room = self.text_width(self.columns);
-        let hits: Vec<(usize, usize)> = self.wanted.hits(&line.text).collect();
+        let hits = hits.ranges;
         let from = if self.wrap { 0 } else { hits.first().map_or(0, |hit| beginning(&line.text, *hit, room)) };
         let before = if from > 0 { "…" } else { "" };
         let texts: Vec<String> = if self.wrap {

@@ -271,7 +271,7 @@ impl Panel for Children {
                 return self.type_search(Typed::Changed, look);
             }
             Mode::Raw(id) => {
-                let bytes = raw::pasted(text, acts::talks_to_terminal(*id, look));
+                let bytes = raw::pasted(text, acts::wanted_keys(*id, look));
                 return tell(ChildCommand::Write { id: *id, bytes });
             }
             Mode::Build(builder) => builder.paste(text),

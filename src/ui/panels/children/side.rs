@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use crate::backend::children::exit;
 use crate::model::child::{ChildState, ChildView};
-use crate::model::life::{Happening, Moment, Relative};
+use crate::model::life::{Happening, Moment, Relative, Unheard};
 use crate::model::{Nanos, signal};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
@@ -183,8 +183,9 @@ fn moment_line(moment: &Moment, started: Nanos, look: &Look<'_>) -> Line<'static
             (format!("stopped by {}", signal::name(signal)), "waitid WSTOPPED", Role::Warn)
         }
         Happening::Continued => ("continued".to_owned(), "waitid WCONTINUED", Role::Good),
-        Happening::Signalled { signal, target } => {
-            (format!("{} to {}", signal::name(signal), target.words()), "by us", Role::Accent)
+        Happening::Signalled { signal, target, unheard } => {
+            let from = unheard.map_or("by us", Unheard::words);
+            (format!("{} to {}", signal::name(signal), target.words()), from, Role::Accent)
         }
         Happening::Ended { exit } => {
             let role = if exit.code == Some(0) { Role::Good } else { Role::Danger };

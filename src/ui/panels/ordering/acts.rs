@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use crate::ui::keymap::{Binding, bind, code, key};
+use crate::ui::keymap::{Binding, bind, code, ctrl_code, key};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,13 @@ pub(super) const KEYS: &[Binding<Act>] = &[
         "change",
         "change the ordering under the cursor to the next that fits",
     ),
-    bind(&[key('>'), key('.')], Act::Stronger, "", "make the ordering under the cursor stronger"),
-    bind(&[key('<'), key(',')], Act::Weaker, "", "make it weaker"),
+    bind(
+        &[key('>'), key('.'), ctrl_code(KeyCode::Up)],
+        Act::Stronger,
+        "",
+        "make the ordering under the cursor stronger",
+    ),
+    bind(&[key('<'), key(','), ctrl_code(KeyCode::Down)], Act::Weaker, "", "make it weaker"),
     bind(&[code(KeyCode::Left), key('h')], Act::Left, "", "to the thread on the left"),
     bind(&[code(KeyCode::Right), key('l')], Act::Right, "", "to the thread on the right"),
     bind(&[code(KeyCode::Up), key('k')], Act::Up, "", "to the ordering above"),

@@ -19,6 +19,7 @@ mod code;
 mod cost;
 mod diagram;
 mod draw;
+mod edit;
 mod file;
 mod graph;
 mod outcomes;
@@ -42,8 +43,7 @@ use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::lab::litmus::run::preview;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
-use crate::model::litmus::{LitmusProgress, LitmusSpec, Order, SavedTest, Strategy};
-use crate::model::sorting;
+use crate::model::litmus::{LitmusProgress, LitmusSpec, SavedTest, Strategy};
 use crate::model::{Fault, Pid};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
@@ -196,42 +196,6 @@ impl Ordering {
             Reaction::send(Command::Litmus(LabCommand::Run(self.spec.clone())))
         } else {
             Reaction::taken()
-        }
-    }
-
-    /// The orderings, thread by thread.
-    fn slots(&self) -> Vec<program::Choice> {
-        self.preview.as_ref().map(|progress| program::choices(&progress.test)).unwrap_or_default()
-    }
-
-    fn change(&mut self, look: &Look<'_>, next: impl Fn(usize, usize) -> usize) -> Reaction {
-        let slots = self.slots();
-        let Some(choice) = slots.get(self.cursor) else { return Reaction::taken() };
-        let at = choice.choices.iter().position(|order| *order == choice.order).unwrap_or(0);
-        let order: Order = choice.choices[next(at, choice.choices.len())];
-        let mut orders = self.spec.orders.clone();
-        orders.retain(|(slot, _)| *slot != choice.slot);
-        orders.push((choice.slot, order));
-        // One order for one set of changes, so that equal ones are known as such.
-        sorting::by_key(&mut orders, |(slot, _)| (slot.thread, slot.index));
-        self.set(LitmusSpec { orders, ..self.spec.clone() }, look)
-    }
-
-    fn step(&mut self, by: isize) {
-        let last = self.slots().len().saturating_sub(1);
-        self.cursor = self.cursor.saturating_add_signed(by).min(last);
-    }
-
-    /// To the ordering of the neighbouring thread that stands at the same
-    /// height.
-    fn sideways(&mut self, by: isize) {
-        let slots = self.slots();
-        let Some(now) = slots.get(self.cursor) else { return };
-        let beyond = |choice: &program::Choice| (choice.slot.thread as isize - now.slot.thread as isize) * by;
-        let nearest = slots.iter().enumerate().filter(|(_, choice)| beyond(choice) > 0);
-        let nearest = nearest.min_by_key(|(_, choice)| (beyond(choice), choice.line.abs_diff(now.line)));
-        if let Some((index, _)) = nearest {
-            self.cursor = index;
         }
     }
 }

@@ -7,7 +7,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::backend::lab::litmus::library::TESTS;
-use crate::model::litmus::{Counts, Slot};
+use crate::model::litmus::{Counts, Order, Slot};
 use crate::model::{Nanos, Stamped};
 use crate::ui::director::Bursts;
 use crate::ui::theme::{Depth, Theme};
@@ -21,9 +21,13 @@ fn drawn(panel: &mut Ordering, store: &Store, width: u16, height: u16) -> String
 }
 
 fn press(panel: &mut Ordering, store: &Store, code: KeyCode) -> Reaction {
+    press_with(panel, store, code, KeyModifiers::NONE)
+}
+
+fn press_with(panel: &mut Ordering, store: &Store, code: KeyCode, modifiers: KeyModifiers) -> Reaction {
     let theme = Theme::load("night", Depth::True).unwrap();
     let look = Look { store, theme: &theme, now: Nanos::ZERO, boot: Nanos::ZERO, bursts: Bursts::Off };
-    panel.on_key(&KeyEvent::new(code, KeyModifiers::NONE), &look)
+    panel.on_key(&KeyEvent::new(code, modifiers), &look)
 }
 
 fn panel() -> Ordering {
@@ -114,6 +118,14 @@ fn an_ordering_changes_where_the_cursor_is_and_the_verdicts_with_it() {
     assert_eq!(panel.spec.orders.len(), 1, "Enter changes too");
     press(&mut panel, &store, KeyCode::Char(' '));
     assert_eq!(panel.spec.orders.len(), 1, "and so does Space");
+    press(&mut panel, &store, KeyCode::Char('w'));
+    // The arrows alone go about, with Control they change.
+    panel.cursor = 0;
+    for (arrow, order) in [(KeyCode::Up, Order::Release), (KeyCode::Up, Order::SeqCst), (KeyCode::Down, Order::Release)]
+    {
+        press_with(&mut panel, &store, arrow, KeyModifiers::CONTROL);
+        assert_eq!(panel.spec.orders, [(slot(0, 0), order)]);
+    }
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl Plan {
             Strategy::Auto | Strategy::Batched => free,
             Strategy::Perpetual => perpetual,
             Strategy::Timebase if !cpus => {
-                return Err(Fault::new("litmus", "a time base needs a CPU for each thread, and there are too few"));
+                let what = "cannot run by a time base: that needs a CPU for each thread, and there are too few";
+                return Err(Fault::new("litmus", format!("{} {what}", test.name)));
             }
             Strategy::Timebase if Tsc::invariant().is_none() => {
                 return Err(Fault::new("litmus", "this machine has no time stamp counter that all CPUs agree on"));

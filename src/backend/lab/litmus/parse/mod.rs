@@ -20,6 +20,7 @@
 //! far above what an exhaustive check can handle. No input makes the parser
 //! panic or recurse without bound.
 
+mod access;
 mod body;
 mod condition;
 mod error;

@@ -75,6 +75,7 @@ mod tests {
             stream: Stream::Stdout,
             text: "ab größe".into(),
             strokes: Some(strokes.into()),
+            continues: false,
         };
         let theme = Theme::load("night", Depth::Ansi16).unwrap();
         let hits = Wanted::new("Röß").hits(&line.text).collect();

@@ -137,7 +137,7 @@ mod tests {
     use crate::model::child::Stream;
 
     fn line(text: &str) -> OutputLine {
-        OutputLine { at: Nanos::ZERO, stream: Stream::Stdout, text: text.into(), strokes: None }
+        OutputLine { at: Nanos::ZERO, stream: Stream::Stdout, text: text.into(), strokes: None, continues: false }
     }
 
     #[test]

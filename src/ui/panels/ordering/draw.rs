@@ -33,14 +33,14 @@ impl Ordering {
         }
         if wide {
             let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Min(30)]).areas(middle);
-            outcomes::draw(screen, left, progress, &self.history, self.why.asked.as_deref(), look);
+            outcomes::draw(screen, left, progress, &self.history, self.why.state(), look);
             self.why.draw(screen, right, progress, look);
         } else if middle.height >= table + 6 {
             let [upper, lower] = Layout::vertical([Constraint::Length(table), Constraint::Min(6)]).areas(middle);
-            outcomes::draw(screen, upper, progress, &self.history, self.why.asked.as_deref(), look);
+            outcomes::draw(screen, upper, progress, &self.history, self.why.state(), look);
             self.why.draw(screen, lower, progress, look);
         } else {
-            outcomes::draw(screen, middle, progress, &self.history, self.why.asked.as_deref(), look);
+            outcomes::draw(screen, middle, progress, &self.history, self.why.state(), look);
         }
         if strip > 0 {
             match &self.costs {

@@ -8,7 +8,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::program;
-use super::why::Asked;
 use crate::backend::lab::litmus::models;
 use crate::model::litmus::{LitmusProgress, Outcome};
 use crate::model::sorting;
@@ -23,13 +22,13 @@ pub(super) fn height(progress: &LitmusProgress) -> usize {
     progress.outcomes.len() + 4 + progress.test.notes.len() + usize::from(progress.test.undecided.is_some())
 }
 
-/// Draws it in a box.
+/// Draws it in a box; the state that was asked about stands out.
 pub(super) fn draw(
     screen: &mut Frame<'_>,
     area: Rect,
     progress: &LitmusProgress,
     history: &VecDeque<f32>,
-    asked: Option<&Asked>,
+    asked: Option<&str>,
     look: &Look<'_>,
 ) {
     let note = if progress.counts.frames == 0 {
@@ -50,7 +49,7 @@ pub(super) fn draw(
     }
     lines.extend(listed.into_iter().map(|outcome| {
         let row = columns.row(progress, outcome, look);
-        let chosen = asked.is_some_and(|asked| asked.state == outcome.state);
+        let chosen = asked.is_some_and(|asked| asked == outcome.state);
         if chosen { row.style(look.style(Role::Selection)) } else { row }
     }));
     if hidden > 0 {

@@ -66,6 +66,11 @@ struct Laid {
 }
 
 impl Why {
+    /// The state that was asked about.
+    pub(super) fn state(&self) -> Option<&str> {
+        self.asked.as_ref().map(|asked| &*asked.state)
+    }
+
     /// The next model explains.
     pub(super) fn next_model(&mut self, progress: &LitmusProgress) {
         let models = progress.test.judgements.len();

@@ -51,8 +51,9 @@ const BLOCK: usize = 2048;
 /// until its line has come from the other CPU, and the stores after it wait for it;
 /// lines that were asked for come many at a time.
 const AHEAD: u64 = 1024;
-/// Larger messages are not fetched for: the processor itself sees where they go.
-const SMALL: usize = 4096;
+/// What is fetched for, and copied, at a time: of all of a large message at once the
+/// first lines would be waited for as if none had been asked for.
+const PIECE: usize = 4096;
 
 /// What stands before the bytes.
 pub(super) const HEADER: usize = 4096;
@@ -215,14 +216,38 @@ impl Ring {
         }
     }
 
+    /// Copies bytes in, and fetches the lines of what comes after them.
+    ///
+    /// # Safety
+    /// As [`Ring::copy_in`].
+    #[inline(always)]
+    unsafe fn write(&self, index: u64, from: &[u8]) {
+        if from.len() > PIECE {
+            // SAFETY: as the caller promises.
+            return unsafe { self.write_pieces(index, from) };
+        }
+        self.fetch_ahead(index, from.len());
+        // SAFETY: as the caller promises.
+        unsafe { self.copy_in(index, from) };
+    }
+
+    /// # Safety
+    /// As [`Ring::copy_in`].
+    #[inline(never)]
+    unsafe fn write_pieces(&self, index: u64, from: &[u8]) {
+        let at = (index..).step_by(PIECE);
+        for (at, piece) in at.zip(from.chunks(PIECE)) {
+            self.fetch_ahead(at, piece.len());
+            // SAFETY: what the caller promises for all holds for each part.
+            unsafe { self.copy_in(at, piece) };
+        }
+    }
+
     /// Fetches the lines into which what comes after a message of `len` bytes at
     /// `index` will be written, as many as that message has. They may still be
     /// unread: whose cache has a line matters to its speed alone.
     #[inline(always)]
     fn fetch_ahead(&self, index: u64, len: usize) {
-        if len > SMALL {
-            return;
-        }
         let begin = index + AHEAD;
         let mut at = begin.next_multiple_of(LINE as u64);
         while at < begin + len as u64 {

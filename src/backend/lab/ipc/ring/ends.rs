@@ -28,9 +28,8 @@ pub(in super::super) struct Mapped;
 impl Way for Mapped {
     #[inline(always)]
     unsafe fn put(&mut self, ring: &Ring, index: u64, from: &[u8]) -> io::Result<()> {
-        ring.fetch_ahead(index, from.len());
-        // SAFETY: the caller promises what `copy_in` asks for.
-        unsafe { ring.copy_in(index, from) };
+        // SAFETY: the caller promises what `write` asks for.
+        unsafe { ring.write(index, from) };
         Ok(())
     }
 }

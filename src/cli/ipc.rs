@@ -262,7 +262,9 @@ impl Printer {
                 } else {
                     self.measured += 1;
                 }
-                point.baseline = self.baseline.as_ref().and_then(|baseline| baseline.compare(&point));
+                if let Some(baseline) = &self.baseline {
+                    baseline.compare(&mut point);
+                }
                 self.take_point(*point);
             }
         }

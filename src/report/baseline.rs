@@ -39,11 +39,45 @@ impl Baseline {
         Ok(Baseline { points })
     }
 
-    /// How a point stands to the one that was measured in the same way; none
-    /// where there is no such one with a figure, or the point has none itself.
-    pub fn compare(&self, point: &IpcPoint) -> Option<Change> {
-        let now = (point.figure()?, point.repeats);
+    /// Says in a point how it stands to the one that was measured in the same
+    /// way; nothing where there is no such one with a figure, or the point has
+    /// none itself.
+    pub fn compare(&self, point: &mut IpcPoint) {
         let like = self.points.iter().filter(|before| before.is_like(point));
-        like.filter_map(|before| Some(Change::of((before.figure()?, before.repeats), now))).next_back()
+        let Some((before, figure)) = like.filter_map(|before| Some((before, before.figure()?))).next_back() else {
+            return;
+        };
+        let Some(now) = point.figure() else { return };
+        point.baseline = Some(Change::of((figure, before.repeats), (now, point.repeats)));
+        if let Some([then, now]) = point.other_regime(before) {
+            point.flags.push(format!(
+                "another regime than before: core to core {:.0} ns then, {:.0} ns now",
+                then.median, now.median
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::channel::{Mode, Spread};
+    use crate::report::ipc::tests::point;
+
+    #[test]
+    fn another_regime_is_told_beside_the_difference() {
+        let near = |ns: f64| Some(Spread { median: ns, min: ns, max: ns });
+        let before = IpcPoint { core_to_core_ns: near(40.0), ..point(Mode::Throughput) };
+        let baseline = Baseline { points: vec![before] };
+        for (ns, said) in [(50.0, None), (150.0, Some("core to core 40 ns then, 150 ns now"))] {
+            let mut now = IpcPoint { core_to_core_ns: near(ns), flags: Vec::new(), ..point(Mode::Throughput) };
+            baseline.compare(&mut now);
+            assert!(now.baseline.is_some());
+            assert_eq!(now.flags.len(), usize::from(said.is_some()), "{:?}", now.flags);
+            assert!(said.is_none_or(|said| now.flags[0].contains(said)), "{:?}", now.flags);
+        }
+        let mut other = IpcPoint { size: 128, flags: Vec::new(), ..point(Mode::Throughput) };
+        baseline.compare(&mut other);
+        assert!(other.baseline.is_none() && other.flags.is_empty(), "nothing was measured like that");
     }
 }

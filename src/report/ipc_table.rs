@@ -8,6 +8,8 @@ use crate::model::histogram::Quantiles;
 use crate::model::units::{Bytes, si};
 
 const BAR: usize = 24;
+/// Columns of the spread of the median round trips, where there is room for it.
+const SPREAD: usize = 20;
 
 /// Which columns are shown, and how wide the bars are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +18,15 @@ struct Columns {
     bar: usize,
     /// So many of buffer, CPU time, switches and set-up time, from the first on.
     more: usize,
+    /// How far apart the medians of the repetitions are.
+    spreads: bool,
 }
 
 impl Columns {
     /// What fits: the bars give way first, then what is looked at least.
     fn fitting(key: usize, width: usize) -> Self {
         let steps = [(BAR, 4), (16, 4), (8, 4), (8, 3), (8, 2), (8, 1), (0, 1), (0, 0)];
-        let steps = steps.map(|(bar, more)| Columns { key, bar, more });
+        let steps = steps.map(|(bar, more)| Columns { key, bar, more, spreads: false });
         steps.into_iter().find(|columns| columns.width() <= width).unwrap_or(steps[steps.len() - 1])
     }
 
@@ -79,15 +83,17 @@ pub fn table(points: &[IpcPoint], width: Option<usize>) -> String {
     );
     let key = points.iter().map(|point| point.transport.len()).max().unwrap_or(0).max(12);
     let width = width.unwrap_or(usize::MAX);
-    let columns = Columns::fitting(key, width);
     for mode in [Mode::Throughput, Mode::Latency] {
         let rows: Vec<_> = points.iter().filter(|point| point.mode == mode).collect();
         if rows.is_empty() {
             continue;
         }
+        let spreads = mode == Mode::Latency && Columns::fitting(key, width.saturating_sub(SPREAD)).more == 4;
+        let columns = Columns::fitting(key, if spreads { width.saturating_sub(SPREAD) } else { width });
+        let columns = Columns { spreads, ..columns };
         let figures = match mode {
             Mode::Throughput => format!("{:>11}  {:>18}  {:>8}", "median", "min … max", "msg/s"),
-            Mode::Latency => format!("{:>11}  {:>8}  {:>8}  {:>8}", "p50", "p99", "p99.9", "max"),
+            Mode::Latency => trips(["p50", "p99", "p99.9", "max"], spreads.then_some("p50 min … max")),
         };
         let name = if mode == Mode::Latency { "round trip" } else { "throughput" };
         let rest = columns.rest("", &figures, ["cpu ns s/r", "switches", "set up"]);
@@ -99,6 +105,12 @@ pub fn table(points: &[IpcPoint], width: Option<usize>) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The figures of round trips, or the words above them.
+fn trips([p50, p99, p999, max]: [&str; 4], range: Option<&str>) -> String {
+    let range = range.map_or(String::new(), |range| format!("  {range:>18}"));
+    format!("{p50:>11}{range}  {p99:>8}  {p999:>8}  {max:>8}")
 }
 
 /// What the bar shows.
@@ -128,7 +140,13 @@ fn row(out: &mut String, point: &IpcPoint, most: f64, columns: Columns, width: u
             let range = format!("{} … {}", si(bytes.min), si(bytes.max));
             format!("{:>11}  {range:>18}  {:>8}", rate(bytes.median), si(messages.median))
         }
-        (_, Some(q)) => format!("{:>11}  {:>8}  {:>8}  {:>8}", q.p50, q.p99, q.p999, q.max),
+        (_, Some(q)) => {
+            let values = [q.p50, q.p99, q.p999, q.max].map(|value| value.to_string());
+            let nanos = |value: f64| Nanos(value.round() as u64);
+            let range = point.round_trip_p50_ns.map(|p50| format!("{} … {}", nanos(p50.min), nanos(p50.max)));
+            let range = columns.spreads.then(|| range.unwrap_or_default());
+            trips(values.each_ref().map(String::as_str), range.as_deref())
+        }
         _ => String::new(),
     };
     let cpu = both(point.cpu_ns_per_message, si);
@@ -235,9 +253,12 @@ mod tests {
         point.open_loop_rate = Some(Rate { intended: 20_000.0, reached: 19_990.0 });
         let spread = |median: f64| (Spread { median, min: median * 0.9, max: median * 1.1 }, 5);
         point.baseline = Some(Change::of(spread(4000.0), spread(4600.0)));
+        point.round_trip_p50_ns = Some(spread(4600.0).0);
         let text = table(&[point.clone()], None);
         assert!(text.contains("open loop, 20.0 k of 20.0 k msg/s: p50 4.60 µs, p99 9.00 µs"), "{text}");
         assert!(text.contains("+15.0% (−5.9 … +40.6%) against 4.00 µs before: within the spread"), "{text}");
+        assert!(text.contains("4.60 µs   4.14 µs … 5.06 µs "), "{text}");
+        assert!(!table(&[point.clone()], Some(100)).contains("5.06 µs"), "where there is no room for it");
         assert_eq!(ipc::csv(&point).split(',').count(), ipc::CSV_HEADER.split(',').count());
         point.baseline = Some(Change::of(spread(400.0), spread(4600.0)));
         assert!(table(&[point], None).contains("beyond the spread"));

@@ -6,6 +6,7 @@
 
 pub mod affinity;
 pub mod brand;
+pub mod cache;
 pub mod clock;
 mod clone3;
 pub mod code;

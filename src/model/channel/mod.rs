@@ -20,7 +20,7 @@ mod spread;
 
 pub use self::cost::{Fill, Losses, Measure, MessageCost, SideNow, Sides};
 pub use self::failure::FailureProgress;
-pub use self::point::{IpcPoint, Rate, Throughput};
+pub use self::point::{APART, IpcPoint, Rate, Throughput};
 pub use self::progress::{Cell, ChannelFacts, HISTORY, IpcProgress, RatePoint, Series};
 pub use self::settings::{Mode, Payload, Placement, Waiting};
 pub use self::spec::{IpcSpec, SIZES};

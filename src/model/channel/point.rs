@@ -77,7 +77,19 @@ impl IpcPoint {
         let settings = |p: &IpcPoint| (p.mode, p.size, p.buffer, p.placement, p.wait, p.payload);
         self.transport == other.transport && settings(self) == settings(other)
     }
+
+    /// What a cache line took in an earlier run and takes in this one, where
+    /// that is so much apart that the machine was another one to shared memory.
+    pub fn other_regime(&self, before: &IpcPoint) -> Option<[Spread; 2]> {
+        let (before, now) = (before.core_to_core_ns?, self.core_to_core_ns?);
+        let (less, more) = if before.median < now.median { (before, now) } else { (now, before) };
+        (more.median > less.median * APART).then_some([before, now])
+    }
 }
+
+/// Times of a cache line from CPU to CPU that are further apart than this are of
+/// two regimes: the nearest and the farthest caches differ by four and more.
+pub const APART: f64 = 1.6;
 
 /// A rate of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

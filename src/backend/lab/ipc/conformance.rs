@@ -2,126 +2,13 @@
 //! way it can wait. Both ends run on threads of the test here; between real
 //! processes the black-box tests look at the same things.
 
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+mod pair;
 
-use super::protocol::{Done, Order, Report, Side};
-use super::side::Other;
-use super::{Duty, End, Family, Setup, TRANSPORTS, Transport};
-use crate::backend::janitor::NameGuard;
-use crate::backend::lab::worker::Boss;
+use self::pair::{Pair, TestEnd, order};
+use super::protocol::{Order, Report};
+use super::{Family, Setup, TRANSPORTS, Transport};
 use crate::model::Nanos;
-use crate::model::channel::{Losses, Mode, Payload, Waiting};
-use crate::sys::frame::FrameSocket;
-
-/// An end that is served by a thread.
-struct TestEnd {
-    socket: Option<FrameSocket>,
-    /// Hears when the thread has left; not where it serves both ends.
-    ended: Option<mpsc::Receiver<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl TestEnd {
-    /// Both ends, each on a thread of its own, or on those of one worker.
-    fn both(transport: &'static dyn Transport, setup: Setup, asker: End, answerer: End) -> (Self, Self) {
-        let alone = |side, end| {
-            let (socket, boss) = TestEnd::line();
-            let (over, ended) = mpsc::channel();
-            let thread = std::thread::spawn(move || {
-                let duty = Duty { side, boss, lifeline: None, started: Nanos::ZERO, other: None };
-                transport.attach(end, &setup, duty).unwrap();
-                let _ = over.send(());
-            });
-            TestEnd { socket: Some(socket), ended: Some(ended), thread: Some(thread) }
-        };
-        let (mut asker, mut answerer) = if transport.about().family == Family::OneProcess {
-            let ((asks, boss), (answers, other)) = (TestEnd::line(), TestEnd::line());
-            // It ends when both of its sockets are closed.
-            std::thread::spawn(move || {
-                let other = Some(Other { boss: other, cpus: Vec::new() });
-                let duty = Duty { side: Side::Asker, boss, lifeline: None, started: Nanos::ZERO, other };
-                transport.attach(asker, &setup, duty).unwrap();
-            });
-            let end = |socket| TestEnd { socket: Some(socket), ended: None, thread: None };
-            (end(asks), end(answers))
-        } else {
-            (alone(Side::Asker, asker), alone(Side::Answerer, answerer))
-        };
-        for end in [&mut asker, &mut answerer] {
-            assert!(matches!(end.hear(), Report::Ready { .. }), "{transport:?}");
-        }
-        (asker, answerer)
-    }
-
-    /// A line between the test and an end.
-    fn line() -> (FrameSocket, Boss) {
-        let (ours, theirs) = FrameSocket::pair().unwrap();
-        (ours, theirs.into())
-    }
-
-    fn tell(&mut self, order: Order) {
-        self.socket.as_mut().unwrap().send(&order, &[]).unwrap();
-    }
-
-    fn hear(&mut self) -> Report {
-        let report = self.socket.as_mut().unwrap().receive(Some(Duration::from_secs(20)), &mut Vec::new());
-        report.unwrap().expect("a report within 20 s")
-    }
-
-    fn done(&mut self) -> Done {
-        match self.hear() {
-            Report::Done(done) => done,
-            other => panic!("not done: {other:?}"),
-        }
-    }
-
-    /// Leaves: its end of the channel closes.
-    fn leave(&mut self) {
-        self.socket = None;
-        if let Some(ended) = &self.ended {
-            ended.recv_timeout(Duration::from_secs(20)).expect("it leaves within 20 s");
-        }
-    }
-}
-
-impl Drop for TestEnd {
-    fn drop(&mut self) {
-        self.socket = None;
-        if let (Some(thread), false) = (self.thread.take(), std::thread::panicking()) {
-            thread.join().unwrap();
-        }
-    }
-}
-
-/// Both ends of a channel, and the names that have to stay meanwhile.
-struct Pair {
-    asker: TestEnd,
-    answerer: TestEnd,
-    _names: Vec<NameGuard>,
-}
-
-impl Pair {
-    fn of(transport: &'static dyn Transport, setup: Setup) -> Self {
-        let ends = transport.create(&setup).unwrap();
-        let (asker, answerer) = TestEnd::both(transport, setup, ends.asker, ends.answerer);
-        // As a lab would, before it lets the sides notice each other's end.
-        drop(ends.gauge);
-        Pair { asker, answerer, _names: ends.names }
-    }
-
-    /// Carries an order out and returns what both sides say.
-    fn run(&mut self, order: Order) -> (Done, Done) {
-        self.answerer.tell(order);
-        self.asker.tell(order);
-        (self.asker.done(), self.answerer.done())
-    }
-}
-
-fn order(mode: Mode, count: u64, size: usize) -> Order {
-    Order { mode, count, size, payload: Payload::Scanned, fresh: true, every: None }
-}
+use crate::model::channel::{Losses, Mode, Waiting};
 
 /// Whether a channel of this kind can carry messages of this size; one that
 /// cannot says why.

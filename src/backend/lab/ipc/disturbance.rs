@@ -136,7 +136,8 @@ impl Disturbance {
         }
         let preemptions = self.involuntary as f64 / self.time.as_secs_f64().max(1e-9);
         // On one CPU the two sides wait for each other: that is how it works.
-        let delay = self.delay.as_secs_f64() / self.time.as_secs_f64().max(1e-9);
+        // Waiting may have begun before the clock did.
+        let delay = (self.delay.as_secs_f64() / self.time.as_secs_f64().max(1e-9)).min(1.0);
         let unused = 1.0 - self.used.as_secs_f64() / self.time.as_secs_f64().max(1e-9);
         match (placement, &self.others) {
             (Placement::SameCpu, Some(others)) if unused > UNUSED => {

@@ -84,7 +84,8 @@ impl Sizes {
             (least, most) if least == most => format!("exactly {least}"),
             (least, most) => format!("{least} to {most}"),
         };
-        Some(format!("a message of {size} bytes does not fit: it has {range} here ({})", self.why))
+        let unit = if size == 1 { "byte" } else { "bytes" };
+        Some(format!("a message of {size} {unit} does not fit: it has {range} here ({})", self.why))
     }
 }
 
@@ -99,5 +100,6 @@ mod tests {
         assert_eq!((few.refuse(1), few.refuse(100)), (None, None));
         assert!(few.refuse(101).unwrap().contains("at most 100 here (some.limit)"));
         assert!(Sizes::between(8, 8, "a counter").refuse(4).unwrap().contains("exactly 8 here"));
+        assert!(Sizes::between(8, 8, "a counter").refuse(1).unwrap().starts_with("a message of 1 byte does not fit"));
     }
 }

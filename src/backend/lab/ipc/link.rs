@@ -260,7 +260,13 @@ impl Link {
         let Some(gauge) = &self.gauge else { return Middle::default() };
         let two = self.processes() == 2;
         let sides = || Some([side_now(self.asker.pid())?, side_now(self.answerer.pid())?]);
-        Middle { fill: gauge.fill(), sides: two.then(sides).flatten() }
+        let before = gauge.fill();
+        let sides = two.then(sides).flatten();
+        let fill = gauge.fill();
+        // What moved meanwhile was not seen at one moment: a reader that sleeps
+        // beside a full pipe has only emptied and filled it since.
+        let stood_still = before.map(|fill| fill.queued) == fill.map(|fill| fill.queued);
+        Middle { fill, sides: sides.filter(|_| stood_still) }
     }
 
     /// Sleeps until one of the workers still awaited says something.

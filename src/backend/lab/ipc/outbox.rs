@@ -8,6 +8,8 @@
 //! two CPUs that was a third of the ring's speed. Of several that are written
 //! together all but the first have reached the cache when they are copied.
 
+#![expect(clippy::inline_always, reason = "calls would cost a small message as much as its copying")]
+
 use super::message::Message;
 use super::payload;
 use crate::model::channel::Payload;
@@ -46,19 +48,20 @@ impl Outbox {
         self.slots as u64
     }
 
+    #[inline(always)]
     fn start(&self, number: u64) -> usize {
         number as usize & (self.slots - 1)
     }
 
     /// Writes message `number`, in place of the one that many before it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&mut self, number: u64, payload: Payload) {
         let at = self.start(number) * self.stride;
         payload::write(&mut self.memory[at..at + self.len], number, payload);
     }
 
     /// Message `number`, which was written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn message(&self, number: u64) -> &[u8] {
         let at = self.start(number) * self.stride;
         &self.memory[at..at + self.len]

@@ -16,16 +16,20 @@
 //! 255 losses of 256 apart, and the number of messages that arrive is counted
 //! in any case.
 
+#![expect(clippy::inline_always, reason = "calls would cost a small message as much as its copying")]
+
 use crate::model::channel::{Losses, Payload};
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 const WORD: usize = 8;
+/// Bytes of sequence number and check word.
+const HEADING: usize = 2 * WORD;
 /// Every how many words one is sampled.
 const SAMPLE: usize = 4096 / WORD;
 
 /// k(s): splitmix64's finaliser (Steele, Lea, Flood 2014), a bijection, so two
 /// sequence numbers never have the same check word.
-#[inline]
+#[inline(always)]
 fn key(seq: u64) -> u64 {
     let z = seq.wrapping_add(STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -33,42 +37,55 @@ fn key(seq: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Word number `index` of a message, from the second behind the heading on.
 #[inline]
-fn word(seq: u64, key: u64, index: usize) -> u64 {
-    match index {
-        0 => seq,
-        1 => key,
-        _ => key.wrapping_add(STEP.wrapping_mul(index as u64)),
-    }
+fn word(key: u64, index: usize) -> u64 {
+    key.wrapping_add(STEP.wrapping_mul(index as u64))
+}
+
+/// The words of a message that are sampled, of which `body` stands behind the
+/// heading: one in each page, and the last whole one.
+fn samples(body: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let words = (HEADING + body.len()) / WORD;
+    let last = (words > HEADING / WORD).then(|| words - 1);
+    (SAMPLE..words).step_by(SAMPLE).chain(last)
+}
+
+/// The heading, of which a short message has the beginning only.
+fn heading(seq: u64, key: u64) -> [u8; HEADING] {
+    (u128::from(seq) | u128::from(key) << 64).to_le_bytes()
 }
 
 /// Writes message number `seq` into `message`, as much of it as the mode says.
-#[inline]
+#[inline(always)]
 pub fn write(message: &mut [u8], seq: u64, payload: Payload) {
     let key = key(seq);
-    if message.len() < 2 * WORD {
-        let whole = u128::from(seq) | u128::from(key) << 64;
-        let len = message.len();
-        message.copy_from_slice(&whole.to_le_bytes()[..len]);
-        return;
+    // Word by word from the registers: put together in memory first, they would be
+    // loaded as one, and such a load waits for all stores before it.
+    let ([first, second, ..], _) = message.as_chunks_mut::<WORD>() else { return write_short(message, seq, key) };
+    (*first, *second) = (seq.to_le_bytes(), key.to_le_bytes());
+    if payload != Payload::Untouched {
+        fill(&mut message[HEADING..], key, payload);
     }
-    message[..8].copy_from_slice(&seq.to_le_bytes());
-    message[8..16].copy_from_slice(&key.to_le_bytes());
+}
+
+/// Writes as much of the heading as there is room for.
+#[inline(never)]
+fn write_short(message: &mut [u8], seq: u64, key: u64) {
+    let len = message.len();
+    message.copy_from_slice(&heading(seq, key)[..len]);
+}
+
+/// Writes what stands behind the heading.
+#[inline(never)]
+fn fill(body: &mut [u8], key: u64, payload: Payload) {
     match payload {
         Payload::Untouched => {}
-        Payload::Sampled => {
-            let words = message.len() / WORD;
-            for index in (SAMPLE..words).step_by(SAMPLE) {
-                put(message, index, word(seq, key, index));
-            }
-            if words > 2 {
-                put(message, words - 1, word(seq, key, words - 1));
-            }
-        }
+        Payload::Sampled => samples(body).for_each(|index| put(body, index, word(key, index))),
         Payload::Scanned => {
-            let mut value = key.wrapping_add(STEP.wrapping_mul(2));
+            let mut value = word(key, HEADING / WORD);
             // Several words at a time, whatever the compiler makes of the loop.
-            let (words, rest) = message[16..].as_chunks_mut::<WORD>();
+            let (words, rest) = body.as_chunks_mut::<WORD>();
             let (fours, ones) = words.as_chunks_mut::<4>();
             for [a, b, c, d] in fours {
                 let [one, two, three, four] = following(value);
@@ -94,15 +111,16 @@ fn following(value: u64) -> [u64; 4] {
     [value, value.wrapping_add(second), value.wrapping_add(third), value.wrapping_add(fourth)]
 }
 
-#[inline]
-fn put(message: &mut [u8], index: usize, value: u64) {
-    message[index * WORD..(index + 1) * WORD].copy_from_slice(&value.to_le_bytes());
+/// Puts word number `index` of the message into what stands behind the heading.
+fn put(body: &mut [u8], index: usize, value: u64) {
+    let at = index * WORD - HEADING;
+    body[at..at + WORD].copy_from_slice(&value.to_le_bytes());
 }
 
-#[inline]
-fn get(message: &[u8], index: usize) -> u64 {
+fn get(body: &[u8], index: usize) -> u64 {
+    let at = index * WORD - HEADING;
     let mut bytes = [0; WORD];
-    bytes.copy_from_slice(&message[index * WORD..(index + 1) * WORD]);
+    bytes.copy_from_slice(&body[at..at + WORD]);
     u64::from_le_bytes(bytes)
 }
 
@@ -149,6 +167,7 @@ impl Checker {
     }
 
     /// How many messages more are known to be lost since this was last asked.
+    #[inline(always)]
     pub fn missed(&mut self) -> u64 {
         let more = self.losses.lost - self.told;
         self.told = self.losses.lost;
@@ -156,7 +175,7 @@ impl Checker {
     }
 
     /// Checks one message, as much of it as the mode says.
-    #[inline]
+    #[inline(always)]
     pub fn check(&mut self, message: &[u8]) {
         if is_message(message, self.next, self.payload) {
             self.next = self.next.wrapping_add(1);
@@ -195,24 +214,23 @@ fn claimed(message: &[u8], expected: u64) -> u64 {
     expected.wrapping_add(low.wrapping_sub(expected) & (modulus - 1))
 }
 
-#[inline]
+#[inline(always)]
 fn is_message(message: &[u8], seq: u64, payload: Payload) -> bool {
     let key = key(seq);
-    if message.len() < 2 * WORD {
-        let whole = u128::from(seq) | u128::from(key) << 64;
-        return message == &whole.to_le_bytes()[..message.len()];
-    }
-    if get(message, 0) != seq || get(message, 1) != key {
-        return false;
-    }
+    let ([first, second, ..], _) = message.as_chunks::<WORD>() else {
+        return message == &heading(seq, key)[..message.len()];
+    };
+    let is_heading = u64::from_le_bytes(*first) == seq && u64::from_le_bytes(*second) == key;
+    is_heading && (payload == Payload::Untouched || is_content(&message[HEADING..], key, payload))
+}
+
+/// Whether this may stand behind the heading.
+#[inline(never)]
+fn is_content(body: &[u8], key: u64, payload: Payload) -> bool {
     match payload {
         Payload::Untouched => true,
-        Payload::Sampled => {
-            let words = message.len() / WORD;
-            (SAMPLE..words).step_by(SAMPLE).all(|index| get(message, index) == word(seq, key, index))
-                && (words <= 2 || get(message, words - 1) == word(seq, key, words - 1))
-        }
-        Payload::Scanned => scan(&message[16..], key.wrapping_add(STEP.wrapping_mul(2))),
+        Payload::Sampled => samples(body).all(|index| get(body, index) == word(key, index)),
+        Payload::Scanned => scan(body, word(key, HEADING / WORD)),
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::placement::Seats;
 use crate::model::Nanos;
-use crate::model::channel::Spread;
+use crate::model::channel::{APART, Spread};
 use crate::sys::{affinity, clock};
 
 /// Round trips between two looks at the clock.
@@ -26,9 +26,6 @@ const BATCH: u32 = 500;
 const BATCHES: usize = 21;
 /// A machine that does not let both threads run at once gives no answer.
 const PATIENCE: Nanos = Nanos::from_millis(100);
-/// Figures further apart than this are of two regimes: the nearest and the
-/// farthest caches differ by four and more.
-const APART: f64 = 1.6;
 
 #[repr(align(128))]
 struct Line(AtomicU32);

@@ -13,7 +13,9 @@
 //! After Lamport's queue (1983) with each index on a cache line pair of its
 //! own and a private copy of the other side's index (`FastForward`, Giacomoni
 //! et al. 2008; <https://rigtorp.se/ringbuffer/>): a side looks at the other's
-//! line only when its copy says that there is nothing to do.
+//! line only when its copy says that there is nothing to do. The writer asks for
+//! the lines of the bytes a little before it writes them: they are in the reader's
+//! cache, and a store would wait for each.
 //!
 //! `written` is stored with Release after the bytes are copied in and loaded
 //! with Acquire before they are copied out; `read` likewise the other way
@@ -21,6 +23,8 @@
 //! looks at the index once more, the other stores its index and looks at the
 //! flag, each with a sequentially consistent fence between, so that not both
 //! can miss the other.
+
+#![expect(clippy::inline_always, reason = "calls would cost a small message as much as its copying")]
 
 mod ends;
 mod waiting;
@@ -34,6 +38,7 @@ use std::sync::atomic::Ordering::Acquire;
 pub(super) use self::ends::{Mapped, Reader, Way, Writer};
 use self::waiting::Bed;
 pub(super) use self::waiting::{Futex, Semaphore, Spin, SpinPark, Strategy};
+use crate::sys::cache::{LINE, fetch_to_write};
 use crate::sys::shm::SharedMap;
 
 /// The most that is copied at once on processors of AMD. C libraries copy more
@@ -41,6 +46,14 @@ use crate::sys::shm::SharedMap;
 /// there than vector loads and stores where the other CPU has written the lines
 /// last. On Intel's it is the faster way.
 const BLOCK: usize = 2048;
+
+/// So many bytes before they are written their lines are fetched. A store waits
+/// until its line has come from the other CPU, and the stores after it wait for it;
+/// lines that were asked for come many at a time.
+const AHEAD: u64 = 1024;
+/// What is fetched for, and copied, at a time: of all of a large message at once the
+/// first lines would be waited for as if none had been asked for.
+const PIECE: usize = 4096;
 
 /// What stands before the bytes.
 pub(super) const HEADER: usize = 4096;
@@ -135,6 +148,7 @@ impl Ring {
         self.control().writer.0.semaphore.initialise()
     }
 
+    #[inline(always)]
     fn control(&self) -> &Control {
         // SAFETY: valid for as long as `maps` live, aligned, and made of
         // atomics, for which any bytes are valid, and semaphores, which are
@@ -154,6 +168,7 @@ impl Ring {
     }
 
     /// Splits the `len` bytes from `index` on at the end of the ring.
+    #[inline(always)]
     pub(super) fn split(&self, index: u64, len: usize) -> (usize, usize) {
         let start = (index & (self.capacity - 1)) as usize;
         (start, len.min(self.capacity as usize - start))
@@ -163,7 +178,18 @@ impl Ring {
     ///
     /// # Safety
     /// As `copy_nonoverlapping`.
-    unsafe fn copy(&self, mut from: *const u8, mut to: *mut u8, mut len: usize) {
+    #[inline(always)]
+    unsafe fn copy(&self, from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if len <= self.block { to.copy_from_nonoverlapping(from, len) } else { self.copy_blocks(from, to, len) }
+        }
+    }
+
+    /// # Safety
+    /// As `copy_nonoverlapping`.
+    #[inline(never)]
+    unsafe fn copy_blocks(&self, mut from: *const u8, mut to: *mut u8, mut len: usize) {
         // SAFETY: what the caller promises for all holds for each part.
         unsafe {
             while len > self.block {
@@ -177,6 +203,7 @@ impl Ring {
     /// # Safety
     /// The caller is the writer, and the reader has given the `from.len()`
     /// bytes from `index` on back.
+    #[inline(always)]
     unsafe fn copy_in(&self, index: u64, from: &[u8]) {
         let (start, first) = self.split(index, from.len());
         // SAFETY: `start + first` is within the ring and the rest, beginning
@@ -184,21 +211,62 @@ impl Ring {
         unsafe {
             self.copy(from.as_ptr(), self.bytes.as_ptr().add(start), first);
             if first < from.len() {
-                self.copy(from.as_ptr().add(first), self.bytes.as_ptr(), from.len() - first);
+                self.copy_blocks(from.as_ptr().add(first), self.bytes.as_ptr(), from.len() - first);
             }
+        }
+    }
+
+    /// Copies bytes in, and fetches the lines of what comes after them.
+    ///
+    /// # Safety
+    /// As [`Ring::copy_in`].
+    #[inline(always)]
+    unsafe fn write(&self, index: u64, from: &[u8]) {
+        if from.len() > PIECE {
+            // SAFETY: as the caller promises.
+            return unsafe { self.write_pieces(index, from) };
+        }
+        self.fetch_ahead(index, from.len());
+        // SAFETY: as the caller promises.
+        unsafe { self.copy_in(index, from) };
+    }
+
+    /// # Safety
+    /// As [`Ring::copy_in`].
+    #[inline(never)]
+    unsafe fn write_pieces(&self, index: u64, from: &[u8]) {
+        let at = (index..).step_by(PIECE);
+        for (at, piece) in at.zip(from.chunks(PIECE)) {
+            self.fetch_ahead(at, piece.len());
+            // SAFETY: what the caller promises for all holds for each part.
+            unsafe { self.copy_in(at, piece) };
+        }
+    }
+
+    /// Fetches the lines into which what comes after a message of `len` bytes at
+    /// `index` will be written, as many as that message has. They may still be
+    /// unread: whose cache has a line matters to its speed alone.
+    #[inline(always)]
+    fn fetch_ahead(&self, index: u64, len: usize) {
+        let begin = index + AHEAD;
+        let mut at = begin.next_multiple_of(LINE as u64);
+        while at < begin + len as u64 {
+            fetch_to_write(self.bytes.as_ptr().wrapping_add((at & (self.capacity - 1)) as usize));
+            at += LINE as u64;
         }
     }
 
     /// # Safety
     /// The caller is the reader, and the writer has published the `to.len()`
     /// bytes from `index` on.
+    #[inline(always)]
     unsafe fn copy_out(&self, index: u64, to: &mut [u8]) {
         let (start, first) = self.split(index, to.len());
         // SAFETY: as in `copy_in`.
         unsafe {
             self.copy(self.bytes.as_ptr().add(start), to.as_mut_ptr(), first);
             if first < to.len() {
-                self.copy(self.bytes.as_ptr(), to.as_mut_ptr().add(first), to.len() - first);
+                self.copy_blocks(self.bytes.as_ptr(), to.as_mut_ptr().add(first), to.len() - first);
             }
         }
     }

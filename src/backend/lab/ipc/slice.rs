@@ -35,7 +35,8 @@ pub(super) struct Slice {
 pub(super) struct Middle {
     /// How full it was.
     pub(super) fill: Option<Fill>,
-    /// What sender and receiver did; none where both are one process.
+    /// What sender and receiver did; none where both are one process, or where
+    /// the channel moved while they were looked at.
     pub(super) sides: Option<[SideNow; 2]>,
 }
 

@@ -2,17 +2,19 @@
 //! repetitions of all transports interleaved, so that what changes on the
 //! machine meanwhile meets all of them.
 
+mod repeats;
+
 use std::time::Duration;
 
-use super::disturbance::{Disturbance, Surroundings};
+use self::repeats::Repeats;
+use super::disturbance::Surroundings;
 use super::link::{Ended, Link};
 use super::placement::Seats;
 use super::probe::Probes;
-use super::slice::{Slice, Task};
+use super::slice::Task;
 use super::{Family, Setup, Transport};
 use crate::model::Nanos;
-use crate::model::channel::{IpcPoint, Losses, Mode, Payload, Placement, Rate, Sides, Spread, Throughput, Waiting};
-use crate::model::histogram::Quantiles;
+use crate::model::channel::{IpcPoint, Mode, Payload, Placement, Waiting};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -125,21 +127,6 @@ struct Lane {
     wait: Waiting,
     link: Result<Link, String>,
     results: Vec<(Mode, Repeats)>,
-}
-
-/// What the repetitions of one point came to.
-#[derive(Default)]
-struct Repeats {
-    messages_per_s: Vec<f64>,
-    p50: Vec<f64>,
-    round_trips: Option<Quantiles>,
-    open_loop: Option<Quantiles>,
-    reached: Vec<f64>,
-    cpu_ns: Vec<Sides>,
-    switches: Vec<Sides>,
-    losses: Losses,
-    sent: u64,
-    disturbance: Disturbance,
 }
 
 impl<'a> Group<'a> {
@@ -272,81 +259,7 @@ impl Lane {
     }
 }
 
-impl Repeats {
-    fn take(&mut self, slice: &Slice) {
-        let losses = slice.losses();
-        self.losses.lost += losses.lost;
-        self.losses.corrupt += losses.corrupt;
-        self.sent += slice.count;
-        self.messages_per_s.extend(slice.messages_per_s());
-        if let Some(round_trips) = &slice.asker.round_trips {
-            self.p50.push(round_trips.these.p50.0 as f64);
-            self.round_trips = Some(round_trips.all.quantiles);
-        }
-        let cost = slice.cost();
-        self.cpu_ns.push(cost.cpu_ns);
-        self.switches.push(cost.switches);
-    }
-
-    /// Takes a slice whose messages had intended times.
-    fn take_open(&mut self, slice: &Slice) {
-        let losses = slice.losses();
-        self.losses.lost += losses.lost;
-        self.losses.corrupt += losses.corrupt;
-        self.sent += slice.count;
-        self.open_loop = slice.asker.round_trips.as_ref().map(|round_trips| round_trips.all.quantiles);
-        self.reached.push(slice.rate_reached());
-    }
-
-    /// Puts the figures into a point; none where anything came otherwise than
-    /// the transport promises.
-    fn fill(self, blank: IpcPoint, rate: Option<f64>, loses: bool) -> IpcPoint {
-        let Losses { lost, corrupt } = self.losses;
-        let mut point = IpcPoint { lost, corrupt, ..blank };
-        point.flags.extend(self.disturbance.flags(point.placement, point.wait));
-        let spoilt = self.losses.spoil(loses);
-        if self.losses.any() {
-            let said = if spoilt { "no figures" } else { "the figures are of those that came" };
-            point.flags.push(format!("{}: {said}", self.losses.of(self.sent)));
-        }
-        if spoilt {
-            return point;
-        }
-        if point.mode == Mode::Latency {
-            point.flags.push("closed loop".to_owned());
-        }
-        if let (Some(intended), Some(reached)) = (rate, Spread::of(self.reached)) {
-            point.open_loop_ns = self.open_loop;
-            point.open_loop_rate = Some(Rate { intended, reached: reached.median });
-            if reached.median < intended * 0.98 {
-                let share = reached.median / intended * 100.0;
-                point.flags.push(format!("open loop: {share:.0}% of the rate was reached"));
-            }
-        }
-        point.round_trip_ns = self.round_trips;
-        point.round_trip_p50_ns = Spread::of(self.p50);
-        let size = point.size as f64;
-        point.throughput = Spread::of(self.messages_per_s).map(|messages_per_s| Throughput {
-            bytes_per_s: Spread {
-                median: messages_per_s.median * size,
-                min: messages_per_s.min * size,
-                max: messages_per_s.max * size,
-            },
-            messages_per_s,
-        });
-        point.cpu_ns_per_message = middle(&self.cpu_ns);
-        point.switches_per_message = middle(&self.switches);
-        point
-    }
-}
-
 /// Whether the CPUs' caches carry the bytes, or the indices.
 pub(super) fn is_shared(transport: &dyn Transport) -> bool {
     matches!(transport.about().family, Family::SharedMemory | Family::RemoteMemory | Family::OneProcess)
-}
-
-/// The median of each side.
-fn middle(values: &[Sides]) -> Option<Sides> {
-    let side = |of: fn(&Sides) -> f64| Spread::of(values.iter().map(of).collect()).map(|spread| spread.median);
-    Some(Sides { sender: side(|s| s.sender)?, receiver: side(|s| s.receiver)? })
 }

@@ -12,14 +12,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::View;
-use crate::backend::lab::ipc::About;
 use crate::model::Nanos;
 use crate::model::channel::{Fill, Series, SideNow, Sides, Waiting};
 use crate::model::lab::LabState;
 use crate::model::units::Bytes;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::{bar, text};
+use crate::ui::widgets::{bar, rows, text};
 
 /// Above this share a queue counts as full, below the other as empty.
 const FULL: f64 = 0.9;
@@ -48,16 +47,18 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
         None => Line::styled("how full it is, nobody outside can see", look.style(Role::Dim)).render(row(0), buffer),
     }
     let wide = area.width >= 50;
-    let lines = [
-        series.fill.map(|fill| verdict(series, fill, wide, look)),
+    let figures = [
+        series.fill.map(|fill| Line::styled(verdict(series, fill, wide), look.style(Role::Text))),
         cpu(series, wide, look),
         switches(series, wide, look),
-        flags(series, look),
-        facts(series, look),
     ];
-    for (y, line) in lines.into_iter().flatten().enumerate() {
+    let mut lines: Vec<_> = figures.into_iter().flatten().collect();
+    let room = usize::from(area.height).saturating_sub(lines.len() + 1);
+    lines.extend(flags(series, room, usize::from(area.width), look));
+    lines.extend(facts(series, look));
+    for (y, line) in lines.into_iter().enumerate() {
         if y as u16 + 1 < area.height {
-            crate::ui::widgets::rows::fit(line, usize::from(area.width)).render(row(y as u16 + 1), buffer);
+            rows::fit(line, usize::from(area.width)).render(row(y as u16 + 1), buffer);
         }
     }
 }
@@ -82,7 +83,7 @@ fn queue(buffer: &mut ratatui::buffer::Buffer, row: Rect, fill: Fill, colour: Op
 
 /// Who waits for whom: what both sides did at the moment when the channel was
 /// looked into, or where that is not known what follows from its fill level.
-fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'static> {
+fn verdict(series: &Series, fill: Fill, wide: bool) -> String {
     let share = fill.queued as f64 / fill.capacity.max(1) as f64;
     let how = series.channel.map_or(Waiting::Block, |facts| facts.wait);
     let waits = match how {
@@ -99,7 +100,7 @@ fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'st
             (true, false) => (format!("the sender sleeps{}", place(sender)), ": no room for more".to_owned()),
             _ => (format!("the receiver sleeps{}", place(receiver)), ": nothing to read".to_owned()),
         };
-        return Line::styled(if wide { short + &long } else { short }, look.style(Role::Text));
+        return if wide { short + &long } else { short };
     }
     let (short, long) = if share >= FULL {
         (format!("full: the sender {waits}"), " until the receiver has taken something")
@@ -108,7 +109,17 @@ fn verdict(series: &Series, fill: Fill, wide: bool, look: &Look<'_>) -> Line<'st
     } else {
         ("neither side has to wait".to_owned(), "")
     };
-    Line::styled(if wide { short + long } else { short }, look.style(Role::Text))
+    if wide { short + long } else { short }
+}
+
+/// The same in the words of an explanation, and what to keep in mind.
+fn seen_now(view: &View) -> Vec<String> {
+    let key = view.selected().key;
+    let Some(series) = view.series_of(key).filter(|series| view.is_ticked(key) && series.cost.is_some()) else {
+        return Vec::new();
+    };
+    let stands = series.fill.map(|fill| verdict(series, fill, true));
+    stands.into_iter().chain(series.flags.iter().cloned()).collect()
 }
 
 fn cpu(series: &Series, wide: bool, look: &Look<'_>) -> Option<Line<'static>> {
@@ -133,10 +144,21 @@ fn sides(name: &str, of: Sides, show: impl Fn(f64) -> String, wide: bool, look: 
     ])
 }
 
-/// What to keep in mind when reading the figures.
-fn flags(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
+/// What to keep in mind when reading the figures, in as many rows as there are;
+/// the last of them holds all that is left, which is cut off where it is too long.
+fn flags(series: &Series, rows: usize, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let all = series.flags.join(", ");
-    (!all.is_empty()).then(|| Line::styled(format!("⚑ {all}"), look.style(Role::Warn)))
+    if all.is_empty() || rows == 0 {
+        return Vec::new();
+    }
+    let mut parts = text::wrap(&all, width.saturating_sub(2).max(1));
+    if parts.len() > rows {
+        let rest = parts.split_off(rows - 1).join(" ");
+        parts.push(rest);
+    }
+    let mark = |y: usize| if y == 0 { "⚑ " } else { "  " };
+    let line = |(y, part)| Line::styled(format!("{}{part}", mark(y)), look.style(Role::Warn));
+    parts.into_iter().enumerate().map(line).collect()
 }
 
 fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
@@ -151,23 +173,27 @@ fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-/// What a transport is, in words: as many whole parts as fit.
-pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, about: &About, look: &Look<'_>) {
+/// What the selected transport is, in words, and how its channel stands now: the
+/// whole parts that fit.
+pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let width = usize::from(area.width);
+    let about = view.selected();
     let plain = |text: &str, role| -> Vec<Line<'static>> {
         text::wrap(text, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
     };
     let waits: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
+    let now = if view.explains { seen_now(view) } else { Vec::new() };
     let parts = [
         plain(about.model, Role::Text),
         items("It promises", about.guarantees, Role::Good, width, look),
         items("How it fails", about.failures, Role::Warn, width, look),
+        if now.is_empty() { Vec::new() } else { items("What is seen now", &now, Role::Accent, width, look) },
         plain(&format!("How its sides can wait: {}.", waits.join(", ")), Role::Dim),
     ];
     let mut y = area.y;
-    for part in parts {
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
         if y + part.len() as u16 > area.bottom() {
-            break;
+            continue;
         }
         for line in part {
             line.render(Rect { y, height: 1, ..area }, screen.buffer_mut());
@@ -177,10 +203,16 @@ pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, about: &About, look: &
     }
 }
 
-fn items(heading: &'static str, items: &[&str], role: Role, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+fn items(
+    heading: &'static str,
+    items: &[impl AsRef<str>],
+    role: Role,
+    width: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(heading, look.style(Role::Strong))];
     for item in items {
-        for (index, line) in text::wrap(item, width.saturating_sub(2)).into_iter().enumerate() {
+        for (index, line) in text::wrap(item.as_ref(), width.saturating_sub(2)).into_iter().enumerate() {
             let dot = if index == 0 { "• " } else { "  " };
             lines.push(Line::from(vec![
                 Span::styled(dot, look.style(role)),

@@ -4,7 +4,8 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::{View, centred, channel, failures, message, settings};
+use super::layout::{centred, message};
+use super::{View, channel, failures, settings};
 use crate::backend::lab::ipc::TRANSPORTS;
 use crate::model::Nanos;
 use crate::model::channel::{RatePoint, Series};
@@ -46,7 +47,7 @@ fn curve(view: &View, series: &Series, now: Nanos) -> Option<Curve> {
 pub(super) fn draw_right(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     if view.explains {
         let inside = frame::draw_focused(screen, area, view.selected().name, "e closes", look.theme);
-        return channel::explain(screen, inside, view.selected(), look);
+        return channel::explain(screen, inside, view, look);
     }
     if view.fails {
         return failures::draw(screen, area, view, look);

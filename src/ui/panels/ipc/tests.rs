@@ -5,7 +5,6 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::model::Nanos;
 use crate::model::channel::{
     Cell, ChannelFacts, Fill, Losses, Measure, MessageCost, Placement, Rate, RatePoint, SIZES, SideNow, Sides, Spread,
     Waiting,
@@ -13,6 +12,7 @@ use crate::model::channel::{
 use crate::model::finding::{Finding, Observation};
 use crate::model::histogram::{Distribution, Quantiles};
 use crate::model::lab::WorkerCost;
+use crate::model::{Fault, Nanos};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Effect;
 use crate::ui::theme::{Depth, Theme};

@@ -26,10 +26,10 @@ pub(in super::super) trait Way {
 pub(in super::super) struct Mapped;
 
 impl Way for Mapped {
-    #[inline]
+    #[inline(always)]
     unsafe fn put(&mut self, ring: &Ring, index: u64, from: &[u8]) -> io::Result<()> {
-        // SAFETY: the caller promises what `copy_in` asks for.
-        unsafe { ring.copy_in(index, from) };
+        // SAFETY: the caller promises what `write` asks for.
+        unsafe { ring.write(index, from) };
         Ok(())
     }
 }
@@ -62,12 +62,12 @@ impl<W: Strategy, P: Peer, B: Way> Writer<W, P, B> {
         Writer { ring, peer, way, written: 0, read: 0, portion, strategy: PhantomData }
     }
 
+    #[inline(always)]
     fn free(&self) -> u64 {
         self.ring.capacity - (self.written - self.read)
     }
 
     /// Looks at the reader's index and waits while the ring is full.
-    #[cold]
     fn make_room(&mut self) -> io::Result<()> {
         let control = self.ring.control();
         self.read = control.read.0.load(Acquire);
@@ -83,26 +83,41 @@ impl<W: Strategy, P: Peer, B: Way> Writer<W, P, B> {
     }
 }
 
-impl<W: Strategy, P: Peer, B: Way> Sender for Writer<W, P, B> {
-    #[inline]
-    fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        let mut rest = message;
+impl<W: Strategy, P: Peer, B: Way> Writer<W, P, B> {
+    /// Puts bytes for which there is room into the ring, and says so.
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        debug_assert!(bytes.len() as u64 <= self.free());
+        // SAFETY: we are the only writer, and `free` bytes from `written` on were
+        // given back by the reader (Acquire in `make_room`) or never used.
+        unsafe { self.way.put(&self.ring, self.written, bytes)? };
+        self.written += bytes.len() as u64;
+        self.ring.control().written.0.store(self.written, Release);
+        wake::<W>(&self.ring.control().reader.0);
+        Ok(())
+    }
+
+    /// Sends what does not fit at once, or is large, as room comes.
+    #[cold]
+    fn send_in_parts(&mut self, mut rest: &[u8]) -> io::Result<()> {
         while !rest.is_empty() {
             let portion = rest.len().min(self.portion);
             if self.free() < portion as u64 {
                 self.make_room()?;
             }
             let (now, later) = rest.split_at(portion.min(self.free() as usize));
-            // SAFETY: we are the only writer, and `free` bytes from `written`
-            // on were given back by the reader (Acquire in `make_room`) or
-            // never used.
-            unsafe { self.way.put(&self.ring, self.written, now)? };
-            self.written += now.len() as u64;
-            self.ring.control().written.0.store(self.written, Release);
-            wake::<W>(&self.ring.control().reader.0);
+            self.append(now)?;
             rest = later;
         }
         Ok(())
+    }
+}
+
+impl<W: Strategy, P: Peer, B: Way> Sender for Writer<W, P, B> {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let fits = message.len() <= self.portion && message.len() as u64 <= self.free();
+        if fits { self.append(message) } else { self.send_in_parts(message) }
     }
 }
 
@@ -130,6 +145,7 @@ impl<W: Strategy, P: Peer> Reader<W, P> {
 
     /// Gives what was read back to the writer. A writer that sleeps is woken
     /// when half of the ring is free: for less it would not be worth it.
+    #[cold]
     fn give_back(&mut self) {
         let control = self.ring.control();
         control.read.0.store(self.read, Release);
@@ -140,7 +156,6 @@ impl<W: Strategy, P: Peer> Reader<W, P> {
     }
 
     /// Looks at the writer's index and waits while the ring is empty.
-    #[cold]
     fn await_bytes(&mut self) -> io::Result<()> {
         if self.ring.control().written.0.load(Acquire) == self.read {
             self.give_back();
@@ -156,24 +171,44 @@ impl<W: Strategy, P: Peer> Reader<W, P> {
     }
 }
 
-impl<W: Strategy, P: Peer> Receiver for Reader<W, P> {
-    #[inline]
-    fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
+impl<W: Strategy, P: Peer> Reader<W, P> {
+    /// Takes bytes that are there out of the ring.
+    #[inline(always)]
+    fn take(&mut self, bytes: &mut [u8]) {
+        debug_assert!(bytes.len() as u64 <= self.written - self.read);
+        // SAFETY: we are the only reader, and the writer published these bytes
+        // (Acquire in `await_bytes`).
+        unsafe { self.ring.copy_out(self.read, bytes) };
+        self.read += bytes.len() as u64;
+        if self.read - self.given_back >= self.ring.capacity / RETURNS {
+            self.give_back();
+        }
+    }
+
+    /// Receives what is not there yet, or is large, as it comes.
+    #[cold]
+    fn receive_in_parts(&mut self, message: &mut [u8]) -> io::Result<()> {
         let mut filled = 0;
         while filled < message.len() {
             if self.written == self.read {
                 self.await_bytes()?;
             }
             let there = ((self.written - self.read) as usize).min(message.len() - filled).min(self.portion);
-            // SAFETY: we are the only reader, and the writer published these
-            // bytes (Acquire in `await_bytes`).
-            unsafe { self.ring.copy_out(self.read, &mut message[filled..filled + there]) };
-            self.read += there as u64;
+            self.take(&mut message[filled..filled + there]);
             filled += there;
-            if self.read - self.given_back >= self.ring.capacity / RETURNS {
-                self.give_back();
-            }
         }
         Ok(())
+    }
+}
+
+impl<W: Strategy, P: Peer> Receiver for Reader<W, P> {
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
+        if message.len() <= self.portion && message.len() as u64 <= self.written - self.read {
+            self.take(message);
+            Ok(())
+        } else {
+            self.receive_in_parts(message)
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Which signals a process catches (`SigCgt` in `proc_pid_status(5)`): a handler
 //! may do what the process waits for, as in the self-pipe trick.
 
+use rustix::fs::readlinkat_raw;
+
 use super::{Facts, World};
+use crate::backend::observe::endpoints::End;
 use crate::model::Pid;
 
 /// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
@@ -32,6 +35,36 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
         return Caught::Others;
     }
     of_status(&content)
+}
+
+/// Whether a handler of the process may use an end of its own, as in the self-pipe
+/// trick. Python always catches `SIGINT`; what its handler writes to never blocks
+/// (`signal.set_wakeup_fd`).
+pub(super) fn may_use(world: &World, end: &End) -> bool {
+    match caught(world, end.pid) {
+        Caught::Nothing => false,
+        Caught::OnlyInterrupt => !(is_python(world, end.pid) && blocks(world, end)),
+        Caught::Others => true,
+    }
+}
+
+fn is_python(world: &World, pid: Pid) -> bool {
+    let mut link = [0; 4096];
+    let path = format!("{pid}/exe");
+    let length = readlinkat_raw(world.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
+    link[..length].rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))
+}
+
+/// Whether whoever uses this end waits if he must, as its open file says (`flags:`, in
+/// octal, `proc_pid_fdinfo(5)`).
+fn blocks(world: &World, end: &End) -> bool {
+    let mut content = Vec::new();
+    if world.root.read_into(&format!("{}/task/{}/fdinfo/{}", end.pid, end.tid, end.fd), &mut content).is_err() {
+        return false;
+    }
+    let line = content.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"flags:"));
+    let flags = line.and_then(|text| u32::from_str_radix(str::from_utf8(text).ok()?.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & libc::O_NONBLOCK.cast_unsigned() == 0)
 }
 
 /// Whether the process catches the signal of a timer: it may have set itself a

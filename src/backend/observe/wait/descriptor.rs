@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::caught::{catches_alarms, may_use};
+use super::caught::{calls, may_use};
 use super::world::Receiver;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
@@ -117,9 +117,9 @@ impl Others {
             wait.partial = true;
             wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
         }
-        if catches_alarms(world, facts.pid) {
+        if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;
-            wait.evidence.push("the process catches the signal of a timer: its handler may end the wait".to_owned());
+            wait.evidence.push(format!("the process catches {signal}: its handler may end the wait"));
         }
         if self.unreadable > 0 {
             wait.partial = true;

@@ -86,11 +86,9 @@ fn marks(facts: &Facts<'_>, world: &mut World, parked: &Parked) -> Option<Primit
         if let Some(mutex) = mutex {
             return byte(world, mutex).is_some_and(|state| state <= LOCKED | PARKED).then_some(Primitive::Condvar);
         }
-        return match byte(world, lock)? {
-            state if state == LOCKED | PARKED => Some(Primitive::Relock),
-            state if state == RUNS => Some(Primitive::Once),
-            _ => None,
-        };
+        let state = byte(world, lock)?;
+        let told = [(LOCKED | PARKED, Primitive::Relock), (RUNS, Primitive::Once)];
+        return told.into_iter().find(|(bits, _)| *bits == state).map(|(_, primitive)| primitive);
     }
     let [state] = world.longs(facts.pid, lock).ok()?;
     let has = |bits: u64| state & bits != 0;

@@ -63,7 +63,7 @@ impl World {
             let Some(first) = open.iter().find(|end| !end.ring) else { continue };
             let file = format!("{}/task/{}/fdinfo/{}", first.pid, first.tid, first.fd);
             let read = self.root.read_into(&file, &mut content);
-            let waiting = read.map_or(0, |_| count(&content));
+            let waiting = read.map_or(0, |()| count(&content));
             if waiting == 0 {
                 continue;
             }

@@ -305,6 +305,45 @@ fn a_reader_that_could_be_upgraded_is_found() {
 }
 
 #[test]
+fn who_runs_an_initialisation_of_parking_lot_is_found() {
+    static ONCE: parking_lot::Once = parking_lot::Once::new();
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        ONCE.call_once(|| {
+            send.send(i64::from(nix::unistd::gettid().as_raw())).unwrap();
+            std::thread::sleep(Duration::from_secs(1000));
+        });
+    });
+    in_this_process("parking_lot", || ONCE.call_once(|| {}), receive.recv().unwrap());
+}
+
+/// Who was notified before the mutex was let go of has a guard that is alive, and the
+/// mutex not.
+#[test]
+fn who_keeps_a_mutex_from_a_condition_variable_of_parking_lot_is_found() {
+    static MUTEX: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    static CONDVAR: parking_lot::Condvar = parking_lot::Condvar::new();
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        send.send(i64::from(nix::unistd::gettid().as_raw())).unwrap();
+        let _guard = loop {
+            let guard = MUTEX.lock();
+            if CONDVAR.notify_one() {
+                break guard;
+            }
+            drop(guard);
+            std::thread::yield_now();
+        };
+        std::thread::sleep(Duration::from_secs(1000));
+    });
+    let wait = move || {
+        let mut guard = MUTEX.lock();
+        CONDVAR.wait(&mut guard);
+    };
+    in_this_process("parking_lot", wait, receive.recv().unwrap());
+}
+
+#[test]
 fn who_takes_a_lock_of_parking_lot_twice_waits_for_itself() {
     static MUTEX: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0);
     let twice = || {

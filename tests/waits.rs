@@ -4,6 +4,8 @@
 
 #[path = "waits/any_of.rs"]
 mod any_of;
+#[path = "waits/in_flight.rs"]
+mod in_flight;
 #[path = "waits/kernel.rs"]
 mod kernel;
 #[path = "waits/locks.rs"]

@@ -199,6 +199,11 @@ pub enum Make {
     ParkingLotRwLock,
     /// A condition variable of `parking_lot`.
     ParkingLotCondvar,
+    /// A mutex of `parking_lot` that a condition variable may have let go of, and takes
+    /// again: that its guard is alive does not mean that it is held.
+    ParkingLotRelock,
+    /// A one-time initialisation of `parking_lot`: one byte.
+    ParkingLotOnce,
 }
 
 /// Who must act for a wait to end.

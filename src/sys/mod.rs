@@ -15,6 +15,7 @@ pub mod fork;
 pub mod frame;
 pub mod futex;
 pub mod heap;
+pub mod in_flight;
 pub mod kcmp;
 pub mod lifeline;
 pub mod limits;

@@ -1,6 +1,8 @@
 //! Who has a file or a named pipe open: found by the last part of its path among
 //! the links of all descriptors, and made sure of by what it is.
 
+use std::os::fd::OwnedFd;
+
 use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
@@ -21,6 +23,20 @@ pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, Pid, i3
             each(pid, tid, fd);
         }
     })
+}
+
+/// Calls `each` with process, thread and number of every descriptor of an epoll
+/// instance.
+///
+/// # Errors
+/// Where the proc file system itself cannot be listed.
+pub fn each_epoll(root: &ProcRoot, mut each: impl FnMut(Pid, Pid, i32)) -> Result<(), Errno> {
+    let all = |_: &OwnedFd, (pid, tid), fd, link: &[u8]| {
+        if link == b"anon_inode:[eventpoll]" {
+            each(pid, tid, fd);
+        }
+    };
+    each_descriptor(root, all).map(drop)
 }
 
 /// As [`with_name`], among the descriptors of one process only; false where it
@@ -51,7 +67,7 @@ pub fn of_fifo(root: &ProcRoot, path: &[u8], device: u64, inode: u64) -> Result<
         let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
         let is_fifo = FileType::from_raw_mode(status.st_mode) == FileType::Fifo;
         if is_fifo && (status.st_dev, status.st_ino) == (device, inode) {
-            ends.push(End { pid: table.0, tid: table.1, fd, access: access_of(directory, fd) });
+            ends.push(End { pid: table.0, tid: table.1, fd, access: access_of(directory, fd), ring: false });
         }
     })?;
     Ok((ends, unreadable))
@@ -72,7 +88,7 @@ pub fn of_file(root: &ProcRoot, path: &[u8], own: &str) -> Result<Vec<End>, Errn
         }
         let Ok(status) = statat(directory, decimal(fd).as_str(), AtFlags::empty()) else { return };
         if (status.st_dev, status.st_ino) == (same.st_dev, same.st_ino) {
-            ends.push(End { pid, tid, fd, access: access_of(directory, fd) });
+            ends.push(End { pid, tid, fd, access: access_of(directory, fd), ring: false });
         }
     })?;
     Ok(ends)

@@ -12,15 +12,17 @@
 
 mod files;
 mod listing;
+mod ring;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
-pub use self::files::{of_fifo, of_file, with_name, with_name_in};
+pub use self::files::{each_epoll, of_fifo, of_file, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
+pub(super) use self::ring::{RING, registered};
 use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 use crate::sys::{clock, diag};
@@ -32,6 +34,11 @@ pub struct Access {
     pub read: bool,
     /// For writing.
     pub write: bool,
+}
+
+impl Access {
+    /// Both ways, or whatever way nobody tells.
+    pub const BOTH: Access = Access { read: true, write: true };
 }
 
 /// One open end.
@@ -47,6 +54,9 @@ pub struct End {
     pub fd: i32,
     /// What it may do there.
     pub access: Access,
+    /// The descriptor is an `io_uring` that has the end registered
+    /// (`io_uring_register_files(3)`), not the end itself.
+    pub ring: bool,
 }
 
 /// Ends by inode.
@@ -179,6 +189,13 @@ impl Ends {
         all.find(|socket| socket.state == diag::LISTENING && socket.bound == Some(bound))
     }
 
+    /// The Unix sockets that anybody has open, each with the descriptors open on it.
+    pub fn of_unix_sockets(&self) -> impl Iterator<Item = (u64, &[End])> {
+        let inodes = self.sockets.inodes.chunk_by(PartialEq::eq).map(|same| same[0]);
+        let ours = inodes.filter(|&inode| self.unix_socket(inode).is_some());
+        ours.map(|inode| (inode, self.of_socket(inode)))
+    }
+
     /// Why the kernel does not tell of Unix sockets, if so.
     pub fn unix_fault(&self) -> Option<&str> {
         self.unix_sockets().as_ref().err().map(String::as_str)
@@ -209,9 +226,15 @@ impl Holder {
         let readable = descriptors_of(root, pid, |directory, tid, fd, link| {
             if let Some(inode) = inode_in(link, b"pipe:[") {
                 let access = access_of(directory, fd);
-                pipes.push((inode, End { pid, tid, fd, access }));
+                pipes.push((inode, End { pid, tid, fd, access, ring: false }));
             } else if let Some(inode) = inode_in(link, b"socket:[") {
-                sockets.push((inode, End { pid, tid, fd, access: Access { read: true, write: true } }));
+                sockets.push((inode, End { pid, tid, fd, access: Access::BOTH, ring: false }));
+            } else if link == RING {
+                let end = End { pid, tid, fd, access: Access::BOTH, ring: true };
+                for link in registered(root, &end) {
+                    pipes.extend(inode_in(&link, b"pipe:[").map(|inode| (inode, end)));
+                    sockets.extend(inode_in(&link, b"socket:[").map(|inode| (inode, end)));
+                }
             }
         });
         pipes.shrink_to_fit();

@@ -1,12 +1,11 @@
 //! From where a blocked thread goes on if its system call returns.
 
+use super::PARKING;
 use crate::backend::observe::rehearsal::{Function, Stage};
 use crate::backend::observe::target::unwind::{Frame, Walk};
 
 /// So many frames a function of the C library has in it.
 const LIBRARY: usize = 4;
-/// And so many a function of Rust that takes a lock.
-const PARKING: usize = 12;
 
 /// From where a thread goes on, and with which result: behind the function of the
 /// C library that it is in, and behind that of its runtime which takes the lock it

@@ -39,8 +39,8 @@ impl Manner {
             WaitKind::PthreadCond => Manner::Any { relocks: true },
             WaitKind::RustCondvar => Manner::Condvar(WaitKind::RustMutex),
             WaitKind::ParkingLot => match wait.make {
-                Make::ParkingLotCondvar => Manner::Condvar(WaitKind::ParkingLot),
-                Make::ParkingLotMutex | Make::ParkingLotRwLock => Manner::Plain,
+                Make::ParkingLotCondvar | Make::ParkingLotRelock => Manner::Condvar(WaitKind::ParkingLot),
+                Make::ParkingLotMutex | Make::ParkingLotRwLock | Make::ParkingLotOnce => Manner::Plain,
                 _ => return None,
             },
             _ => Manner::Plain,

@@ -55,7 +55,7 @@ pub(super) fn held(world: &World, pid: Pid, wait: &Wait, lock: u64) -> Option<He
             shared((readers >> 3).into()).filter(|_| readers & 1 == 0)
         }
         WaitKind::ParkingLot => match wait.make {
-            Make::ParkingLotMutex => Some(Held::Alone),
+            Make::ParkingLotMutex | Make::ParkingLotRelock | Make::ParkingLotOnce => Some(Held::Alone),
             Make::ParkingLotRwLock => {
                 let [state] = world.longs(pid, lock).ok()?;
                 // A writer that waits for the last readers has its bit set already.

@@ -34,15 +34,17 @@ use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
 use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};
 use super::target::unwind::Walk;
-use super::wait::{CodeOf, World, rust_nameless};
+use super::wait::{CodeOf, World, parking_lot, rust_nameless};
 use crate::model::Pid;
 use crate::model::process::BlockedCall;
-use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
+use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
 
 /// So many instructions are rehearsed at one time.
 const STEPS: usize = 10_000;
 /// Where nobody knows where to end.
 const NAMELESS_STEPS: usize = 3_000;
+/// So many frames parking takes at most: without optimisation each of its steps is one.
+const PARKING: usize = 20;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -99,6 +101,13 @@ impl Asked {
 /// What a thread does behind its system call, if that returns.
 fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
+    if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
+        let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
+        let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
+        if end.always || !named {
+            return going_on_from(code, sleeper, walk, &end);
+        }
+    }
     if let Some(free) = sleeper.wait.and_then(rust_nameless::free) {
         // Where the function that takes the lock ends has no name: it is gone through as
         // if the lock were free, and what it takes is left out.
@@ -114,6 +123,24 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let (first, result) = beginning(walk, timed, code.stage)?;
     Some(onward(&first.registers, result, place, STEPS, locks))
+}
+
+/// What a thread does that `parking_lot` has put to sleep, if it is woken and gets what
+/// it waits for.
+fn going_on_from(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, end: &parking_lot::End) -> Option<Outcome> {
+    let before = Written::supposing(code.memory, &end.numbers);
+    let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
+    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
+    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, &[u64::MAX]);
+    let Some(lock) = end.takes else { return Some(outcome) };
+    let taken: Option<Vec<usize>> =
+        outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();
+    match taken {
+        Some(taken) => outcome.ways.iter_mut().zip(taken).for_each(|(way, taken)| drop(way.remove(taken))),
+        // Where it is taken cannot be seen: neither what is done with it then.
+        None => outcome.ways.iter_mut().for_each(|way| way.retain(|event| event.address != lock)),
+    }
+    Some(outcome)
 }
 
 /// What the threads of one process would do next.
@@ -169,9 +196,17 @@ impl Inference {
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
             let Some(pad) = code.pad(frame) else { continue };
+            let before = left.clone();
             let mut outcome = unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS);
             self.steps += outcome.steps;
             let passed_on = outcome.left.take();
+            // Parking ends the program rather than unwind.
+            let parks =
+                || code.stage.function(frame.registers.pc - 1).name.is_some_and(|name| parking_lot::is_ours(&name));
+            if passed_on.is_none() && outcome.ways.iter().all(Vec::is_empty) && parks() {
+                left = before;
+                continue;
+            }
             cleanups.push(Cleanup { pc: frame.registers.pc, depth, outcome });
             // What a frame outside would do depends on what this one has done.
             let Some(passed_on) = passed_on else { break };
@@ -183,7 +218,9 @@ impl Inference {
         let mut asked = Asked { wants, manner, alive, let_go, believed, unwound: cleanups, onward };
         if let Manner::Condvar(kind) = manner {
             asked.alive = condvar::alive(&asked, kind);
-            asked.let_go = condvar::taken_again(&asked).or_else(|| condvar::free(code, kind, &asked.alive));
+            let again = sleeper.wait.filter(|wait| wait.make == Make::ParkingLotRelock).and(asked.wants);
+            let told = again.or_else(|| condvar::taken_again(&asked));
+            asked.let_go = told.or_else(|| condvar::free(code, kind, &asked.alive));
         }
         Some(asked)
     }

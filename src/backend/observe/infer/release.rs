@@ -22,6 +22,9 @@ impl<'n> Release<'n> {
     /// The release by a thread, if that is the first thing it would do with the
     /// lock, whichever way.
     pub(super) fn of(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
+        if asked.let_go == Some(lock) {
+            return None;
+        }
         if let Manner::Any { .. } = asked.manner {
             return Self::by_going_on(asked, kind, held, lock);
         }
@@ -104,8 +107,10 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
         (WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite, Held::Alone) => add(-i64::from(RUST_COUNT), 4),
         (WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite, Held::Shared(_)) => add(-1, 4),
         (WaitKind::ParkingLot, Held::Alone) => {
-            // As 0.12 lets go of a mutex and an RwLock, and as 0.13 does.
-            swap(1, 0, 1) || swap(8, 0, 8) || add(-1, 1) || add(-8, 8)
+            // As 0.12 lets go of a mutex and an RwLock, and as 0.13 does; and as both end
+            // an initialisation, well or not.
+            let ends = event.size == 1 && matches!(event.act, Act::Exchange(Some(1 | 2)));
+            swap(1, 0, 1) || swap(8, 0, 8) || add(-1, 1) || add(-8, 8) || ends
         }
         (WaitKind::ParkingLot, Held::Shared(_)) => add(-16, 8) || leaves_upgradable(event),
         (WaitKind::PthreadMutex, _) => {

@@ -151,10 +151,14 @@ impl Surveyor {
     }
 }
 
-/// Whether two readings tell of the same wait; they may word it differently.
+/// Whether two readings tell of the same wait; they may word it differently, and the
+/// second, which looks closer, may know of somebody unseen.
 fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return false };
-    let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.partial, wait.orphaned);
+    if one.partial && !other.partial {
+        return false;
+    }
+    let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.orphaned);
     let who = |wait: &Wait| wait.holders.iter().copied().collect::<BTreeSet<_>>();
     what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
 }

@@ -33,6 +33,7 @@ pub struct Module {
     elf: Option<Elf>,
     runtime: Option<Runtime>,
     rust: Option<bool>,
+    parking_lot: Option<bool>,
     /// `Err` until it is asked for.
     frames: Result<Option<Arc<FrameTable>>, Unread>,
     imports: Option<HashMap<u64, Arc<str>>>,
@@ -65,10 +66,13 @@ impl Module {
     /// places of its panics are named by the paths of its own source.
     pub fn is_rust(&mut self) -> bool {
         let Module { elf, rust, .. } = self;
-        *rust.get_or_insert_with(|| {
-            let content = |elf: &Elf| elf.content(elf.section(".rodata")?);
-            elf.as_ref().and_then(content).is_some_and(|text| find(&text, b"library/std/src/").is_some())
-        })
+        *rust.get_or_insert_with(|| has_text(elf.as_ref(), b"library/std/src/"))
+    }
+
+    /// Whether it has the crate `parking_lot` in it, whose paths a release leaves there.
+    pub fn has_parking_lot(&mut self) -> bool {
+        let Module { elf, parking_lot, .. } = self;
+        *parking_lot.get_or_insert_with(|| has_text(elf.as_ref(), b"parking_lot_core"))
     }
 
     /// Its call frame table, if it has one; read at the first question.
@@ -177,6 +181,7 @@ impl Modules {
             elf: open(root, pid, mapping).and_then(Elf::open),
             runtime: None,
             rust: None,
+            parking_lot: None,
             frames: Err(Unread),
             imports: None,
             lines: Err(Unread),
@@ -220,6 +225,12 @@ fn call_frames(elf: &Elf) -> Option<FrameTable> {
         Some((bytes, address)) => table.sorted(bytes, address),
         None => table,
     })
+}
+
+/// Whether this stands among the texts of a program.
+fn has_text(elf: Option<&Elf>, wanted: &[u8]) -> bool {
+    let texts = elf.and_then(|elf| elf.content(elf.section(".rodata")?));
+    texts.is_some_and(|texts| find(&texts, wanted).is_some())
 }
 
 #[cfg(test)]

@@ -71,12 +71,16 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
         match actors(facts, world, *one) {
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
-                if others.ends.is_empty() {
+                unseen.extend(
+                    others.receivers.iter().map(|receiver| receiver.words(&format!("{role} of fd {}", one.fd))),
+                );
+                if others.is_nobody() {
                     unseen.push(format!("no process that may be read has {role} of fd {}", one.fd));
                 }
                 for end in others.ends {
                     if told.insert((end.pid, one.fd)) {
-                        add(facts, end.pid, &format!("has {role} of fd {} open as fd {}", one.fd, end.fd), wait);
+                        let how = if end.ring { "registered with its io_uring," } else { "open as" };
+                        add(facts, end.pid, &format!("has {role} of fd {} {how} fd {}", one.fd, end.fd), wait);
                     }
                 }
             }

@@ -1,7 +1,10 @@
 //! Which signals a process catches (`SigCgt` in `proc_pid_status(5)`): a handler
 //! may do what the process waits for, as in the self-pipe trick.
 
+use rustix::fs::readlinkat_raw;
+
 use super::{Facts, World};
+use crate::backend::observe::endpoints::End;
 use crate::model::Pid;
 
 /// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
@@ -13,6 +16,10 @@ const INTERRUPT: u64 = bit(2);
 const CHILD: u64 = bit(17);
 /// `SIGALRM`, `SIGVTALRM`, `SIGPROF`.
 const ALARMS: u64 = bit(14) | bit(26) | bit(27);
+
+/// `SIGUSR1`. The JVM keeps `SIGUSR2` for itself.
+const AGREED: u64 = bit(10);
+const OF_A_TIMER: &str = "the signal of a timer";
 
 /// What a process catches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +41,56 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
     of_status(&content)
 }
 
-/// Whether the process catches the signal of a timer: it may have set itself a
-/// limit, and its handler may end what it waits for.
-pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
+/// Whether a handler of the process may use an end of its own, as in the self-pipe
+/// trick. Python always catches `SIGINT`; what its handler writes to never blocks
+/// (`signal.set_wakeup_fd`).
+pub(super) fn may_use(world: &World, end: &End) -> bool {
+    match caught(world, end.pid) {
+        Caught::Nothing => false,
+        Caught::OnlyInterrupt => !(is_python(world, end.pid) && blocks(world, end)),
+        Caught::Others => true,
+    }
+}
+
+fn is_python(world: &World, pid: Pid) -> bool {
+    let mut link = [0; 4096];
+    let path = format!("{pid}/exe");
+    let length = readlinkat_raw(world.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
+    link[..length].rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))
+}
+
+/// Whether whoever uses this end waits if he must, as its open file says (`flags:`, in
+/// octal, `proc_pid_fdinfo(5)`).
+fn blocks(world: &World, end: &End) -> bool {
     let mut content = Vec::new();
-    let read = world.root.read_into(&format!("{pid}/status"), &mut content);
-    read.is_ok() && mask(&content).is_some_and(|mask| mask & ALARMS != 0)
+    if world.root.read_into(&format!("{}/task/{}/fdinfo/{}", end.pid, end.tid, end.fd), &mut content).is_err() {
+        return false;
+    }
+    let line = content.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"flags:"));
+    let flags = line.and_then(|text| u32::from_str_radix(str::from_utf8(text).ok()?.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & libc::O_NONBLOCK.cast_unsigned() == 0)
+}
+
+/// Which signal the process catches that is sent to have something done: that of a timer,
+/// by which it may have set itself a limit, or the one that programs agree on. Its handler
+/// may end what it waits for.
+pub(super) fn calls(world: &World, pid: Pid) -> Option<&'static str> {
+    let mut content = Vec::new();
+    world.root.read_into(&format!("{pid}/status"), &mut content).ok()?;
+    called_by(mask(&content)?)
+}
+
+/// Whether the process catches the signal of a timer.
+pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
+    calls(world, pid) == Some(OF_A_TIMER)
+}
+
+fn called_by(mask: u64) -> Option<&'static str> {
+    match mask {
+        _ if mask & ALARMS != 0 => Some(OF_A_TIMER),
+        _ if mask & AGREED != 0 => Some("SIGUSR1"),
+        _ => None,
+    }
 }
 
 /// The living children whose end interrupts the thread, if it is one that is
@@ -104,8 +155,10 @@ mod tests {
         assert_eq!(of_status(b"SigCgt:\t0000000000004002\n"), Caught::Others);
         assert_eq!(of_status(b"SigCgt:\t0000000000010000\n"), Caught::Others, "SIGCHLD");
         assert_eq!(of_status(b"SigCgt:\tx\n"), Caught::Others);
-        let alarms = |status: &[u8]| mask(status).is_some_and(|mask| mask & ALARMS != 0);
-        assert!(alarms(b"SigCgt:\t0000000000002000\n") && !alarms(b"SigCgt:\t0000000000010002\n"));
+        let called = |status: &[u8]| mask(status).and_then(called_by);
+        assert_eq!(called(b"SigCgt:\t0000000000002000\n"), Some("the signal of a timer"));
+        assert_eq!(called(b"SigCgt:\t0000000000000200\n"), Some("SIGUSR1"));
+        assert_eq!(called(b"SigCgt:\t0000000000014802\n"), None, "INT, USR2, TERM, CHLD");
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
         let ends = |status: &[u8]| is_interrupted_by(status, CHILD);
         assert!(ends(b"SigBlk:\t0000000000000002\nSigCgt:\t0000000000010000\n"));

@@ -3,10 +3,12 @@
 use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::caught::{Caught, catches_alarms, caught};
+use super::caught::{calls, may_use};
+use super::world::Receiver;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
 use crate::backend::observe::privilege::{advice, may_trace};
+use crate::model::Pid;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait};
 
@@ -77,9 +79,16 @@ pub(super) struct Others {
     pub(super) ends: Vec<End>,
     /// How many processes may not be read.
     pub(super) unreadable: usize,
+    /// Who may receive one that is in flight.
+    pub(super) receivers: Vec<Receiver>,
 }
 
 impl Others {
+    /// Whether there is neither.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.ends.is_empty() && self.receivers.is_empty()
+    }
+
     /// Names the processes as the holders of an any-of wait. `role` says what
     /// they have: `the write end`.
     pub(super) fn name(&self, facts: &Facts<'_>, world: &World, role: &str, wait: &mut Wait) {
@@ -88,24 +97,29 @@ impl Others {
             if !wait.holders.contains(&holder) {
                 wait.holders.push(holder);
                 let own = if end.pid == facts.pid { ", the waiting process itself" } else { "" };
-                wait.evidence.push(format!("process {}{own} has {role} open as fd {}", end.pid, end.fd));
+                let how = if end.ring { "registered with its io_uring," } else { "open as" };
+                wait.evidence.push(format!("process {}{own} has {role} {how} fd {}", end.pid, end.fd));
             }
         }
-        if self.ends.is_empty() {
-            wait.certainty = Certainty::Unknown;
+        wait.partial |= !self.receivers.is_empty();
+        wait.evidence.extend(self.receivers.iter().map(|receiver| receiver.words(role)));
+        if self.ends.is_empty() && self.receivers.is_empty() {
             wait.partial = true;
             wait.evidence.push(format!(
                 "no process that may be read has {role} open: it is hidden, for instance in flight in a socket message"
             ));
         }
+        if self.ends.is_empty() {
+            wait.certainty = Certainty::Unknown;
+        }
         // Its own end: the usual way to wait for a signal, whose handler writes.
-        if self.ends.iter().any(|end| end.pid == facts.pid) && caught(world, facts.pid) != Caught::Nothing {
+        if self.ends.iter().any(|end| end.pid == facts.pid && may_use(world, end)) {
             wait.partial = true;
             wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
         }
-        if catches_alarms(world, facts.pid) {
+        if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;
-            wait.evidence.push("the process catches the signal of a timer: its handler may end the wait".to_owned());
+            wait.evidence.push(format!("the process catches {signal}: its handler may end the wait"));
         }
         if self.unreadable > 0 {
             wait.partial = true;
@@ -129,7 +143,7 @@ pub(super) fn of_pipe(world: &mut World, inode: u64, wanted: fn(Access) -> bool)
     let link = format!("pipe:[{inode}]");
     let found = still_open(world, inode, &link, wanted, false)?;
     // The kept index may be older than this pipe.
-    if found.ends.is_empty() { still_open(world, inode, &link, wanted, true) } else { Ok(found) }
+    if found.is_nobody() { still_open(world, inode, &link, wanted, true) } else { Ok(found) }
 }
 
 fn still_open(
@@ -142,12 +156,16 @@ fn still_open(
     let index = if anew { world.new_ends()? } else { world.ends()? };
     let unreadable = index.unreadable().len();
     let mut ends: Vec<End> = index.of_pipe(inode).iter().filter(|end| wanted(end.access)).copied().collect();
+    let near: Vec<Pid> = index.of_pipe(inode).iter().map(|end| end.pid).collect();
     ends.retain(|end| is_end(world, end, link));
-    Ok(Others { ends, unreadable })
+    Ok(Others { ends, unreadable, receivers: world.receivers_of(inode, &near) })
 }
 
 /// Whether a descriptor still is what the index says.
 pub(super) fn is_end(world: &World, end: &End, link: &str) -> bool {
+    if end.ring {
+        return endpoints::registered(&world.root, end).iter().any(|other| other == link.as_bytes());
+    }
     let mut buffer = [0; 64];
     let path = if end.tid == end.pid {
         format!("{}/fd/{}", end.pid, end.fd)
@@ -165,7 +183,7 @@ pub(super) fn is_end(world: &World, end: &End, link: &str) -> bool {
 /// Where the descriptor or the proc file system cannot be read.
 pub(super) fn of_fifo(
     facts: &Facts<'_>,
-    world: &World,
+    world: &mut World,
     fd: i32,
     path: &[u8],
     wanted: fn(Access) -> bool,
@@ -173,8 +191,9 @@ pub(super) fn of_fifo(
     let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
     let status = statat(world.root.directory(), own.as_str(), AtFlags::empty())?;
     let (mut ends, unreadable) = endpoints::of_fifo(&world.root, path, status.st_dev, status.st_ino)?;
+    let near: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
     ends.retain(|end| wanted(end.access));
-    Ok(Others { ends, unreadable: unreadable.len() })
+    Ok(Others { ends, unreadable: unreadable.len(), receivers: world.receivers_of(status.st_ino, &near) })
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 use super::any_of::{self, READABLE, WRITABLE, Watched};
 use super::{Decoder, Facts, World};
+use crate::backend::observe::endpoints;
+use crate::model::Pid;
 use crate::model::wait::{Wait, WaitKind};
 
 /// A thread that waits for events.
@@ -52,11 +54,31 @@ impl Decoder for Epoll {
             wait.partial = true;
             wait.evidence.push("another thread of the process may change what it watches".to_owned());
         }
+        if let Some(other) = shared_with(facts, world, fd) {
+            wait.partial = true;
+            wait.evidence.push(format!("process {other} has it open too, and may change what it watches"));
+        }
         if world.is_precise() {
             wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));
         }
         Some(wait)
     }
+}
+
+/// Another process that has the same instance open, from a fork. Looked for only before
+/// somebody is called stuck.
+fn shared_with(facts: &Facts<'_>, world: &World, fd: i32) -> Option<Pid> {
+    if !world.is_thorough() {
+        return None;
+    }
+    let mut found = None;
+    let _ = endpoints::each_epoll(&world.root, |pid, tid, other| {
+        let same = || world.shares_open_file((facts.tid, fd), (tid, other)) == Some(true);
+        if found.is_none() && pid != facts.pid && same() {
+            found = Some(pid);
+        }
+    });
+    found
 }
 
 fn has_other_threads(facts: &Facts<'_>, world: &World) -> bool {

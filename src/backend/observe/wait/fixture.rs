@@ -39,6 +39,7 @@ pub(super) struct Tables {
     runtime: Option<Runtime>,
     pub(super) shared_memory: Vec<(Pid, Pid)>,
     pub(super) go: bool,
+    parking_lot: bool,
     pub(super) socket_limit: Option<Nanos>,
     /// Descriptors, each by its thread and number, that stand for one open file.
     pub(super) copies: Vec<((Pid, i32), (Pid, i32))>,
@@ -76,6 +77,10 @@ impl Source for Fake {
 
     fn is_go(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
         self.0.lock().unwrap().go
+    }
+
+    fn has_parking_lot(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        self.0.lock().unwrap().parking_lot
     }
 
     fn code(&mut self, _root: &ProcRoot, _pid: Pid, maps: &Maps, addresses: &[u64]) -> Vec<Code> {
@@ -200,6 +205,11 @@ impl Machine {
             self.set_bytes(PID, STACK + 8 * depth as u64, &address.to_ne_bytes());
             self.name(address, name);
         }
+    }
+
+    /// Whether the crate `parking_lot` is in the programs.
+    pub(super) fn has_parking_lot(&self, is_there: bool) {
+        self.tables.lock().unwrap().parking_lot = is_there;
     }
 
     fn name(&self, address: u64, name: &str) {

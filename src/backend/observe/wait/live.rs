@@ -15,7 +15,7 @@ use crate::backend::observe::target::unwind::FrameTable;
 use crate::model::{Nanos, Pid};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::procroot::ProcRoot;
-use crate::sys::{kcmp, memory};
+use crate::sys::{in_flight, kcmp, memory};
 
 /// Reads what is really there.
 #[derive(Debug)]
@@ -57,12 +57,21 @@ impl Source for Live {
         Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    fn in_flight(&self, pid: Pid, fd: i32) -> Option<Vec<u64>> {
+        let socket = Pidfd::open(pid).and_then(|process| process.copy_of(fd)).ok()?;
+        in_flight::look(&socket).ok()
+    }
+
     fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
         self.modules.of(root, pid, mapping).is_some_and(|module| module.is_go())
     }
 
     fn is_rust(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
         self.modules.of(root, pid, mapping).is_some_and(Module::is_rust)
+    }
+
+    fn has_parking_lot(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
+        self.modules.of(root, pid, mapping).is_some_and(Module::has_parking_lot)
     }
 
     fn memory_each(&self, pid: Pid, ranges: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {

@@ -7,53 +7,147 @@
 //!               −8 token: 0 a mutex or condition variable, else an RwLock      +0 futex
 //! ```
 //!
-//! The lock itself is a byte or a word of state without an owner.
+//! Between them stand a link of the queue and how the thread was woken; the latter, 1,
+//! hands the lock over. The lock itself is a byte or a word of state without an owner.
+//! Whoever notifies a condition variable whose mutex is held gives the thread that mutex
+//! for its key, without waking it.
 
-use super::futex::{FutexCall, Operation, route};
-use super::{Decoder, Facts, World};
+use super::futex::{FutexCall, Operation, is_library, route};
+use super::{Decoder, Facts, World, parking_nameless};
+use crate::backend::observe::rehearsal::Memory;
+use crate::backend::observe::target::stack::CallSite;
+use crate::model::process::BlockedCall;
 use crate::model::wait::{Certainty, Make, Wait, WaitKind};
 
 /// Where the key stands, seen from the futex word.
 const KEY: u64 = 32;
+/// The bit of a writer in the state of an `RwLock`.
+const WRITER: u64 = 8;
+/// The bit of an initialisation that has been done.
+const DONE: u64 = 1;
 
 /// What a thread can be parked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Primitive {
+pub(super) enum Primitive {
     /// A mutex: one byte.
     Mutex,
+    /// A mutex that a condition variable takes again, where whoever notified has put the
+    /// thread among those that wait for it; or of which only that is not excluded.
+    Relock,
     /// A reader-writer lock: a word.
     RwLock,
-    /// A condition variable.
+    /// A condition variable: the address of its mutex, while anybody waits.
     Condvar,
+    /// A one-time initialisation: one byte.
+    Once,
 }
 
 impl Primitive {
-    const ALL: [Primitive; 3] = [Primitive::Mutex, Primitive::RwLock, Primitive::Condvar];
+    const NAMED: [Primitive; 4] = [Primitive::Mutex, Primitive::RwLock, Primitive::Condvar, Primitive::Once];
 
     /// Its module in `parking_lot`, as mangled names have it, of 0.12 and of 0.13.
     fn modules(self) -> &'static [&'static str] {
         match self {
-            Primitive::Mutex => &["9raw_mutex"],
+            Primitive::Mutex | Primitive::Relock => &["9raw_mutex"],
             Primitive::RwLock => &["10raw_rwlock"],
             Primitive::Condvar => &["7condvar", "11raw_condvar"],
+            Primitive::Once => &["11parking_lot4once"],
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Primitive::Mutex => "parking_lot Mutex",
+            Primitive::Mutex | Primitive::Relock => "parking_lot Mutex",
             Primitive::RwLock => "parking_lot RwLock",
             Primitive::Condvar => "parking_lot Condvar",
+            Primitive::Once => "parking_lot Once",
         }
     }
 
     fn make(self) -> Make {
         match self {
             Primitive::Mutex => Make::ParkingLotMutex,
+            Primitive::Relock => Make::ParkingLotRelock,
             Primitive::RwLock => Make::ParkingLotRwLock,
             Primitive::Condvar => Make::ParkingLotCondvar,
+            Primitive::Once => Make::ParkingLotOnce,
         }
     }
+}
+
+/// Whether this is the name of a function of the crate, mangled.
+pub(in crate::backend::observe) fn is_ours(name: &str) -> bool {
+    name.contains("16parking_lot_core") || name.contains("11parking_lot")
+}
+
+/// A thread's parking data while it is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parked {
+    /// The word that it sleeps on.
+    pub(super) futex: u64,
+    /// The key.
+    pub(super) key: u64,
+    /// The next that is parked behind it.
+    pub(super) next: u64,
+    /// How it was woken last: 1 handed a lock over.
+    pub(super) woken: u64,
+    /// How it wants an `RwLock`: a reader 16, a writer 8, an upgradable reader 20.
+    pub(super) token: u64,
+    /// The lock.
+    pub(super) lock: u64,
+    /// The mutex whose address a condition variable at that place would have.
+    pub(super) mutex: Option<u64>,
+}
+
+impl Parked {
+    fn read(facts: &Facts<'_>, world: &mut World, futex: u64) -> Option<Self> {
+        let [key, next, woken, token] = world.longs(facts.pid, futex.checked_sub(KEY)?).ok()?;
+        let lock = lock_of(key, token);
+        let word = world.longs(facts.pid, lock).map_or(0, |[word]| word);
+        let has_mutex = token == 0 && lock.is_multiple_of(8) && world.is_data(facts.pid, word);
+        let mutex = has_mutex.then_some(word);
+        world.is_data(facts.pid, lock).then_some(Parked { futex, key, next, woken, token, lock, mutex })
+    }
+
+    /// What memory holds when the thread has been woken, without having been handed
+    /// anything: address, number, bytes.
+    pub(super) fn woken(&self) -> [(u64, u64, usize); 3] {
+        [(self.futex, 0, 4), (self.futex - 24, 0, 8), (self.futex - 16, 0, 8)]
+    }
+}
+
+/// Where a thread is when it has got what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::backend::observe) struct End {
+    /// What memory holds then: address, number, bytes.
+    pub(in crate::backend::observe) numbers: Vec<(u64, u64, usize)>,
+    /// The lock that it has taken on the way.
+    pub(in crate::backend::observe) takes: Option<u64>,
+    /// Whether no name of a function tells as well where it is then.
+    pub(in crate::backend::observe) always: bool,
+}
+
+/// When a wait of this kind would be over; `None` for any other.
+pub(in crate::backend::observe) fn end(wait: &Wait, call: &BlockedCall, memory: &Memory<'_>) -> Option<End> {
+    let lock = wait.address.filter(|_| wait.kind == WaitKind::ParkingLot)?;
+    let futex = call.args[0];
+    let long = |address: u64| {
+        let mut bytes = [0; 8];
+        (memory.fill(address, &mut bytes) == bytes.len()).then(|| u64::from_ne_bytes(bytes))
+    };
+    let key = long(futex.checked_sub(KEY)?)?;
+    let parked = Parked { futex, key, next: 0, woken: 0, token: 0, lock, mutex: None };
+    // A writer that waits for the last readers has taken the lock before.
+    let (number, takes) = match wait.make {
+        Make::ParkingLotMutex | Make::ParkingLotRelock => ((lock, 0, 1), Some(lock)),
+        Make::ParkingLotRwLock if key == lock => ((lock, 0, 8), Some(lock)),
+        Make::ParkingLotRwLock => ((lock, WRITER, 8), None),
+        Make::ParkingLotOnce => ((lock, DONE, 1), None),
+        Make::ParkingLotCondvar => ((long(lock)?, 0, 1), None),
+        _ => return None,
+    };
+    let always = matches!(wait.make, Make::ParkingLotRelock | Make::ParkingLotCondvar | Make::ParkingLotOnce);
+    Some(End { numbers: parked.woken().into_iter().chain([number]).collect(), takes, always })
 }
 
 /// A thread that is parked by `parking_lot`.
@@ -70,9 +164,10 @@ impl Decoder for ParkingLot {
     }
 
     fn explain(&self) -> &'static str {
-        "The thread waits for a lock or condition variable of Rust's parking_lot crate. All its types park the thread \
-         on a word of the thread's own. It is recognised by that call, by parking_lot's functions on the stack, and by \
-         the lock's address in the thread's parking data. The locks do not store their holder: the \
+        "The thread waits for a lock, a condition variable or an initialisation of Rust's parking_lot crate. All its \
+         types park the thread on a word of the thread's own. It is recognised by that call, by parking_lot's functions \
+         on the stack or, in a program without symbols, by the crate's paths in it and the bits of the lock, and \
+         by the lock's address in the thread's parking data. The locks do not store their holder: the \
          thread whose own code would let go of one next is named, as inferred, by why, deadlocks and the Waits panel."
     }
 
@@ -82,39 +177,52 @@ impl Decoder for ParkingLot {
             return None;
         }
         let site = world.call_site(facts)?;
-        let is_ours = |name: &str| name.contains("16parking_lot_core") || name.contains("11parking_lot");
-        if site.at.name() != "syscall" || !site.caller().is_some_and(|code| is_ours(code.name())) {
+        if is_library(&site.at.file) && site.at.name() != "syscall" {
             return None;
         }
-        let [key, _, _, token] = world.longs(facts.pid, call.address.checked_sub(KEY)?).ok()?;
-        let lock = lock_of(key, token);
-        let maps = world.maps(facts.pid)?;
-        let is_data = maps.find(lock).is_some_and(|mapping| mapping.write && mapping.read);
-        if !is_data || world.words(facts.pid, call.address) != Ok([1]) || !world.still_there(facts) {
+        let parked = Parked::read(facts, world, call.address)?;
+        if world.words(facts.pid, call.address) != Ok([1]) || !world.still_there(facts) {
             return None;
         }
-        let of = |name: &str| {
-            let is = |primitive: &Primitive| primitive.modules().iter().any(|module| name.contains(module));
-            Primitive::ALL.into_iter().find(|primitive| is_ours(name) && is(primitive))
+        let named = site.at.name() == "syscall" && site.caller().is_some_and(|code| is_ours(code.name()));
+        let (primitive, next) = if named {
+            (by_names(facts, world, &site, &parked), None)
+        } else {
+            let next = "told by the crate's paths in the program, the parking data and the lock, for want of symbols";
+            (Some(parking_nameless::identify(facts, world, &call, &site, &parked)?), Some(next))
         };
-        // Only live frames are sure: a condition variable has let go of a mutex just
-        // before, and without optimisation what did that still stands on the stack.
-        let mut primitive = None;
-        if world.is_precise() {
-            primitive = world.frame_names(facts).iter().find_map(|name| of(name));
-        }
-        let primitive = primitive.or_else(|| site.callers.iter().find_map(|code| of(code.name())));
         let what = primitive.map_or("parking_lot lock", Primitive::words);
-        let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, lock)));
-        wait.address = Some(lock);
+        let mut wait = call.wait(WaitKind::ParkingLot, format!("{what} in {}", world.place(facts.pid, parked.lock)));
+        wait.address = Some(parked.lock);
         wait.make = primitive.map_or(Make::Usual, Primitive::make);
         wait.partial = true;
         wait.certainty = Certainty::Derived;
-        wait.evidence.push(format!("parked for {lock:#x}, by the key at {:#x}", call.address - KEY));
+        wait.evidence.push(format!("parked for {:#x}, by the key at {:#x}", parked.lock, call.address - KEY));
+        if named && primitive == Some(Primitive::Relock) {
+            wait.evidence.push("its condition variable was notified: it takes its mutex again".to_owned());
+        }
+        wait.evidence.extend(next.map(str::to_owned));
         wait.evidence.push(route(&site));
         wait.evidence.push("the locks of parking_lot do not store who holds them".to_owned());
         Some(wait)
     }
+}
+
+/// Which it is, by the names of functions.
+fn by_names(facts: &Facts<'_>, world: &mut World, site: &CallSite, parked: &Parked) -> Option<Primitive> {
+    let of = |name: &str| {
+        let is = |primitive: &Primitive| primitive.modules().iter().any(|module| name.contains(module));
+        Primitive::NAMED.into_iter().find(|primitive| is_ours(name) && is(primitive))
+    };
+    // Only live frames are sure: a condition variable has let go of a mutex just
+    // before, and without optimisation what did that still stands on the stack.
+    let mut primitive = None;
+    if world.is_precise() {
+        primitive = world.frame_names(facts).iter().find_map(|name| of(name));
+    }
+    let primitive = primitive.or_else(|| site.callers.iter().find_map(|code| of(code.name())))?;
+    let requeued = primitive == Primitive::Condvar && parked.mutex.is_none();
+    Some(if requeued { Primitive::Relock } else { primitive })
 }
 
 /// The lock that a thread is parked for. A mutex is one byte and may lie

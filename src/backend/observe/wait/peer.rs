@@ -4,6 +4,7 @@ use super::descriptor::{Others, is_end};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::End;
 use crate::backend::observe::inet::InetSocket;
+use crate::model::Pid;
 use crate::sys::diag::{LISTENING, UnixSocket};
 
 /// What the kernel tells of a socket of the thread.
@@ -59,7 +60,7 @@ pub(super) fn other_end(facts: &Facts<'_>, world: &mut World, inode: u64) -> Res
 /// Who has the socket with this inode open.
 pub(super) fn holders_of(world: &mut World, inode: u64) -> Others {
     let mut others = open(world, inode, false);
-    if others.as_ref().is_none_or(|others| others.ends.is_empty()) {
+    if others.as_ref().is_none_or(Others::is_nobody) {
         others = open(world, inode, true);
     }
     others.unwrap_or_default()
@@ -69,7 +70,9 @@ fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
     let index = if anew { world.new_ends() } else { world.ends() }.ok()?;
     let unreadable = index.unreadable().len();
     let mut ends: Vec<End> = index.of_socket(inode).to_vec();
+    let own = index.peer_of_unix(inode).unwrap_or_default();
+    let near: Vec<Pid> = ends.iter().chain(own).map(|end| end.pid).collect();
     let link = format!("socket:[{inode}]");
     ends.retain(|end| is_end(world, end, &link));
-    Some(Others { ends, unreadable })
+    Some(Others { ends, unreadable, receivers: world.receivers_of(inode, &near) })
 }

@@ -187,6 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn pythons_own_handler_uses_no_end_that_blocks() {
+        let partial = |program: &str, caught: &str, flags: &str| {
+            let machine = machine("pipe_read");
+            machine.link("100/fd/0", "pipe:[48213]");
+            machine.link("100/exe", program);
+            machine.write("100/task/100/fdinfo/0", &format!("pos:\t0\nflags:\t{flags}\n"));
+            machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\nSigCgt:\t{caught}\n"));
+            machine.decode().unwrap().partial
+        };
+        assert!(!partial("/usr/bin/python3.11", "0000000000000002", "02"));
+        assert!(partial("/usr/bin/python3.11", "0000000000000002", "04002"), "as its handler may write to");
+        assert!(partial("/usr/bin/python3.11", "0000000000000202", "02"), "it catches another signal");
+        assert!(partial("/srv/payments", "0000000000000002", "02"), "another program's handler may do anything");
+    }
+
+    #[test]
     fn of_two_descriptors_the_place_in_the_kernel_tells_which() {
         let splice = |wchan| {
             let machine = Machine::new("275 0x0 0x0 0x1 0x0 0x400 0x0", wchan);

@@ -110,8 +110,7 @@ impl Decoder for RustNameless {
 /// What the code of the thread tells, or has told of another that came to the same place
 /// by the same way and waits on the same number.
 fn ask(facts: &Facts<'_>, world: &mut World, call: &FutexCall, site: &CallSite) -> Option<Told> {
-    let way = std::iter::once(&site.at).chain(&site.callers).map(|code| code.address);
-    let place = Place { pid: facts.pid, way: way.take(WAY).collect(), value: call.value, timed: call.timed };
+    let place = Place::of(facts.pid, site, call.value, call.timed);
     if let Some(known) = world.nameless.get(&place) {
         return *known;
     }
@@ -171,6 +170,15 @@ fn identify(call: &FutexCall, thread: &Supposed<'_>) -> Option<Told> {
     let takes = notified.first_of_all().is_some_and(|event| event.address != word && locks(event));
     (takes && !notified.touches(word)).then_some(())?;
     told(WaitKind::RustCondvar, "Condvar", 0, "it leaves the word alone and takes a mutex")
+}
+
+impl Place {
+    /// Of a thread that is at `site`; `value` tells apart what waits there in different
+    /// ways.
+    pub(super) fn of(pid: Pid, site: &CallSite, value: u32, timed: bool) -> Self {
+        let way = std::iter::once(&site.at).chain(&site.callers).map(|code| code.address);
+        Place { pid, way: way.take(WAY).collect(), value, timed }
+    }
 }
 
 /// Whether this is what it does first with the word, whichever way it goes.

@@ -48,6 +48,19 @@ impl World {
         self.ahead.fill(pid, address.saturating_sub(AROUND), &mut bytes).then_some(bytes)
     }
 
+    /// Whether this is an address of memory that the process may read and write.
+    pub fn is_data(&mut self, pid: Pid, address: u64) -> bool {
+        let maps = self.maps(pid);
+        maps.is_some_and(|maps| maps.find(address).is_some_and(|mapping| mapping.write && mapping.read))
+    }
+
+    /// Whether the file that an address of a process belongs to has `parking_lot` in it.
+    pub(in crate::backend::observe::wait) fn has_parking_lot(&mut self, pid: Pid, address: u64) -> bool {
+        let Some(maps) = self.maps(pid) else { return false };
+        let through = self.through(pid);
+        maps.find(address).is_some_and(|mapping| self.source.has_parking_lot(&self.root, through, mapping))
+    }
+
     /// Fills `buffer` with memory of a process, all or nothing.
     ///
     /// # Errors

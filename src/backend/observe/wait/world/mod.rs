@@ -8,11 +8,13 @@
 //! supposed  what a thread would do next, if memory held something else
 //! tasks     who lives, under which number, whose child
 //! indexes   of the whole machine: pipe and socket ends, file locks
+//! in_flight descriptors on their way from one process to another
 //! sampled   a thread as it was at a moment that has passed
 //! ```
 
 mod code;
 mod frames;
+mod in_flight;
 mod indexes;
 mod memory;
 mod sampled;
@@ -21,6 +23,7 @@ mod supposed;
 mod tasks;
 
 pub(in crate::backend::observe) use self::frames::CodeOf;
+pub(in crate::backend::observe::wait) use self::in_flight::Receiver;
 pub(in crate::backend::observe::wait) use self::supposed::{BY_CODE, Supposed};
 
 use std::collections::HashMap;
@@ -31,6 +34,7 @@ use rustix::io::Errno;
 
 use super::ahead::Ahead;
 use super::live::Live;
+use super::parking_lot::Primitive;
 use super::rust_nameless::{Place, Told};
 use crate::backend::observe::endpoints::Ends;
 use crate::backend::observe::file_locks::FileLocks;
@@ -90,11 +94,22 @@ pub(super) trait Source: Debug + Send {
     /// The time-out of a socket; `None` for none, or where that is not told.
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
 
+    /// The inodes of the files in the first message with descriptors that waits in the
+    /// queue of a Unix socket; `None` where that is not told.
+    fn in_flight(&self, _pid: Pid, _fd: i32) -> Option<Vec<u64>> {
+        None
+    }
+
     /// Whether the file behind a mapping is a program of Go.
     fn is_go(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool;
 
     /// Whether the file behind a mapping has Rust's standard library in it.
     fn is_rust(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        false
+    }
+
+    /// Whether the file behind a mapping has `parking_lot` in it.
+    fn has_parking_lot(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
         false
     }
 
@@ -142,6 +157,8 @@ pub struct World {
     places: HashMap<(Pid, u64), Code>,
     /// What code without names has told.
     pub(super) nameless: HashMap<Place, Option<Told>>,
+    /// And of those that `parking_lot` has put to sleep.
+    pub(super) parked: HashMap<Place, Primitive>,
     maps: HashMap<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     /// All processes that live in a pid namespace below this program's own, and
@@ -155,6 +172,8 @@ pub struct World {
     /// Whether it has to be renewed before it is used again.
     ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
+    /// Who may receive descriptors that are in flight, in this scan.
+    receivers: Option<Arc<[Receiver]>>,
     /// By the inode of the network namespace.
     inet: HashMap<u64, Arc<InetSockets>>,
 }
@@ -178,6 +197,7 @@ impl World {
             returns: HashMap::new(),
             places: HashMap::new(),
             nameless: HashMap::new(),
+            parked: HashMap::new(),
             maps: HashMap::new(),
             levels: HashMap::new(),
             nested: None,
@@ -186,6 +206,7 @@ impl World {
             ends: None,
             ends_outdated: false,
             file_locks: None,
+            receivers: None,
             inet: HashMap::new(),
         }
     }
@@ -197,8 +218,10 @@ impl World {
         self.returns.clear();
         self.places.clear();
         self.nameless.clear();
+        self.parked.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;
+        self.receivers = None;
         self.inet.clear();
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;

@@ -1,0 +1,102 @@
+//! Ends that no descriptor shows: in flight in a message, registered with an `io_uring`;
+//! and an epoll instance that another process may change. Nobody is called dead who may
+//! still be woken by whoever has those.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::target::{Target, settled};
+
+/// A program that declares itself by a line, and waits then.
+fn python(script: &str) -> Target {
+    let begin = "import ctypes, os, select, signal, socket, sys\n\
+        def ready():\n    print(os.getpid(), flush=True)\n\
+        def child(*close):\n    if os.fork() == 0:\n        [os.close(fd) for fd in close]\n        signal.pause()\n\
+        signal.signal(signal.SIGINT, signal.SIG_DFL)\n";
+    Target::start(Command::new("python3").args(["-c", &format!("{begin}{script}")]))
+}
+
+/// What is said of a program that sleeps at this place in the kernel.
+fn why(target: &mut Target, place: &str) -> (bool, String) {
+    let pid: i32 = target.line().parse().unwrap();
+    settled(pid, pid, place);
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_syncscope")).args(["why", "--json", &pid.to_string()]).output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let evidence = answer["threads"][0]["wait"]["evidence"].to_string();
+    (!answer["deadlocks"].as_array().unwrap().is_empty(), evidence)
+}
+
+#[test]
+fn an_end_in_flight_may_be_received() {
+    for (sent, dead) in [("w", false), ("other", true)] {
+        let script = format!(
+            "a, b = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
+             socket.send_fds(a, [b'x'], [{sent}])\nchild(r, w, other, a.fileno())\nb.close()\nready()\nos.read(r, 1)"
+        );
+        let (found, evidence) = why(&mut python(&script), "pipe_read");
+        assert_eq!((found, evidence.contains("in flight")), (dead, !dead), "{sent}: {evidence}");
+    }
+}
+
+/// More than one message: only the first can be looked at. The sender has an end.
+#[test]
+fn an_end_in_flight_behind_another_may_be_received() {
+    for (sender, dead) in [("a", false), ("c", true)] {
+        let script = format!(
+            "a, b = socket.socketpair()\nc, d = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
+             socket.send_fds(a, [b'x'], [other])\nsocket.send_fds(a, [b'x'], [w])\n\
+             child(r, w, other, a.fileno(), c.fileno(), d.fileno())\nb.close()\n\
+             if '{sender}' == 'c': a.close()\nready()\nos.read(r, 1)"
+        );
+        let (found, evidence) = why(&mut python(&script), "pipe_read");
+        assert_eq!((found, evidence.contains("in flight")), (dead, !dead), "{sender}: {evidence}");
+    }
+}
+
+#[test]
+fn an_end_that_is_registered_with_a_ring_is_open() {
+    for (registered, dead) in [("w", false), ("other", true)] {
+        let script = format!(
+            "r, w = os.pipe()\n_, other = os.pipe()\nlibc = ctypes.CDLL(None)\n\
+             ring = libc.syscall(425, 4, ctypes.create_string_buffer(120))\n\
+             done = libc.syscall(427, ring, 2, (ctypes.c_int * 1)({registered}), 1)\n\
+             print('yes' if ring >= 0 and done == 0 else 'no', flush=True)\nif ring >= 0: child(r, w, other)\n\
+             if ring >= 0: os.close(ring)\nready()\nos.read(r, 1)"
+        );
+        let mut target = python(&script);
+        if target.line() == "no" {
+            eprintln!("not tested: io_uring is not permitted here");
+            return;
+        }
+        let (found, evidence) = why(&mut target, "pipe_read");
+        assert_eq!((found, evidence.contains("io_uring")), (dead, !dead), "{registered}: {evidence}");
+    }
+}
+
+#[test]
+fn another_process_may_change_what_an_epoll_watches() {
+    for (close, dead) in [("r, w", false), ("r, w, e.fileno()", true)] {
+        let script = format!(
+            "r, w = os.pipe()\ne = select.epoll()\ne.register(r, select.EPOLLIN)\nchild({close})\nready()\ne.poll()"
+        );
+        let (found, evidence) = why(&mut python(&script), "poll");
+        assert_eq!((found, evidence.contains("may change what it watches")), (dead, !dead), "{close}: {evidence}");
+    }
+}
+
+/// Python's own handler of `SIGINT` ends no deadlock of a pipe whose both ends both have.
+#[test]
+fn two_that_receive_from_each_other_are_dead_though_python_catches_interrupts() {
+    let script = "signal.signal(signal.SIGINT, signal.default_int_handler)\n\
+        a, b = socket.socketpair()\nif os.fork() == 0: b.recv(1)\nready()\na.recv(1)";
+    let mut target = python(script);
+    let pid: i32 = target.line().parse().unwrap();
+    settled(pid, pid, "unix_stream_read_generic");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_syncscope")).args(["why", "--json", &pid.to_string()]).output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cycle = answer["deadlocks"][0]["cycle"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
+    assert_eq!(cycle.len(), 2, "{answer:#}");
+}

@@ -69,9 +69,7 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
     let inside = (0..PARKING).rev().find(|&depth| frames.clone().nth(depth).is_some_and(|frame| takes(depth, frame)));
     match inside {
         None => frames.next().map(|(frame, _)| Beginning { frame, result, has_lock: false }),
-        Some(depth) => {
-            frames.nth(depth + 1).map(|(frame, _)| Beginning { frame, result: Some(1), has_lock: true })
-        }
+        Some(depth) => frames.nth(depth + 1).map(|(frame, _)| Beginning { frame, result: Some(1), has_lock: true }),
     }
 }
 

@@ -197,6 +197,17 @@ fn nobody_is_named_wrongly_in_a_program_optimised_as_a_whole() {
 }
 
 #[test]
+fn a_reader_that_wants_to_write_waits_for_itself_in_every_build() {
+    // The compiler sees there that taking the lock never unwinds, and puts no landing pad.
+    for options in [["-Copt-level=3", "-Clto=fat"], ["-Copt-level=3", "-Cpanic=abort"]] {
+        let cases = program("guards.rs", &options, &["itself_reading"]);
+        named(&cases, Case::is_found);
+        let answer = why(&[cases[0].target.pid()]);
+        assert_eq!(thread(&answer, cases[0].waiter).unwrap()["verdict"], "deadlocked", "{answer:#}");
+    }
+}
+
+#[test]
 fn nobody_is_named_wrongly_in_a_stripped_program() {
     let options = ["-Copt-level=2", "-Cstrip=symbols"];
     // Of that one the code does not tell what it waits for; of the others half are enough.

@@ -15,6 +15,7 @@ pub mod janitor;
 pub mod lab;
 pub mod observe;
 pub mod outlet;
+mod play;
 pub mod program;
 pub mod update;
 
@@ -88,7 +89,7 @@ impl Backend {
             Command::Child(command) => {
                 self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
-            Command::Experiment(key) => children::experiments::play(key, outlet),
+            Command::Experiment(key) => play::play(key, outlet),
             Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Failures(command) => self.failures.get_or_insert_with(|| lab::start(outlet)).send(command),
             Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),

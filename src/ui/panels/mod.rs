@@ -5,6 +5,7 @@
 //! conformance test follow.
 
 pub mod children;
+mod experiments;
 pub mod ipc;
 pub mod locks;
 pub mod ordering;

@@ -14,15 +14,10 @@ mod stage;
 mod waiting;
 
 use std::io;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::stage::Stage;
-use crate::backend::outlet::Outlet;
-use crate::backend::{Experimented, Update};
 use crate::model::Fault;
 use crate::model::finding::Finding;
 
@@ -137,22 +132,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
 /// Finds an experiment by its key.
 pub fn experiment(key: &str) -> Option<&'static Experiment> {
     EXPERIMENTS.iter().find(|experiment| experiment.key == key)
-}
-
-/// Plays an experiment on a thread of its own, after those that were asked for
-/// before, and publishes what it has shown.
-pub fn play(key: &'static str, outlet: &Outlet) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let tell = outlet.clone();
-    let run = move || {
-        let _turn = ONE_AT_A_TIME.lock();
-        let unknown = || Err(Fault::new("experiment", format!("there is none called {key}")));
-        let found = experiment(key).map_or_else(unknown, Experiment::run);
-        tell.publish(Update::Experiment(Arc::new(Experimented { key: key.to_owned(), found })));
-    };
-    if let Err(error) = std::thread::Builder::new().name("experiment".to_owned()).spawn(run) {
-        outlet.fault(Fault::new("experiment", format!("cannot start a thread: {error}")));
-    }
 }
 
 /// An experiment.

@@ -186,6 +186,13 @@ fn every_sentence_is_broken_by_some_primitive_and_every_broken_one_is_caught() {
 }
 
 #[test]
+fn a_broken_semaphore_is_caught_with_many_threads_too() {
+    let plan = Plan { hold: Work { steps: 200, spread: Spread::Uniform }, ..Plan::default() };
+    let found = contend(find("semaphore_unchecked").unwrap(), 8, plan, Trace::Ordered, u64::MAX, Some("permits"));
+    assert!(found.violations("permits") > 0, "not caught in two minutes");
+}
+
+#[test]
 fn who_tries_fails_while_another_holds_and_is_checked_all_the_same() {
     for key in ["std_mutex", "mcs", "clh", "ticket", "parking_lot_rwlock"] {
         let work = Work { steps: 2_000, spread: Spread::Fixed };

@@ -1,17 +1,29 @@
 //! From where a blocked thread goes on if its system call returns.
 
 use super::PARKING;
-use crate::backend::observe::rehearsal::{Function, Stage};
+use super::held::RUST_COUNT;
+use crate::backend::observe::rehearsal::{Function, Memory, Stage, Written};
 use crate::backend::observe::target::unwind::{Frame, Walk};
+use crate::model::wait::{Wait, WaitKind};
 
 /// So many frames a function of the C library has in it.
 const LIBRARY: usize = 4;
+
+/// Where a thread goes on.
+pub(super) struct Beginning<'w> {
+    /// The frame that its call returns to.
+    pub frame: &'w Frame,
+    /// What the call returns, if that is known.
+    pub result: Option<u64>,
+    /// Whether the call is one of Rust that returns with the lock.
+    pub has_lock: bool,
+}
 
 /// From where a thread goes on, and with which result: behind the function of the
 /// C library that it is in, and behind that of its runtime which takes the lock it
 /// waits for. These return nothing that they could have found; what they keep in
 /// registers is not told.
-pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> Option<(&'w Frame, Option<u64>)> {
+pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> Option<Beginning<'w>> {
     const RUST: [&str; 8] = [
         "14lock_contended",
         "14read_contended",
@@ -55,7 +67,20 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
     };
     let inside = (0..PARKING).rev().find(|&depth| frames.clone().nth(depth).is_some_and(|frame| takes(depth, frame)));
     match inside {
-        None => frames.next().map(|(frame, _)| (frame, result)),
-        Some(depth) => frames.nth(depth + 1).map(|(frame, _)| (frame, Some(1))),
+        None => frames.next().map(|(frame, _)| Beginning { frame, result, has_lock: false }),
+        Some(depth) => frames.nth(depth + 1).map(|(frame, _)| Beginning { frame, result: Some(1), has_lock: true }),
     }
+}
+
+/// Memory as it is once a thread has got the lock that it waits for and nobody else
+/// wants it. As long as it waits, the word of an `RwLock` tells of whom it waits for,
+/// and who lets go of one looks at that word.
+pub(super) fn once_got(memory: &Memory<'_>, wait: &Wait) -> Written {
+    let word = match wait.kind {
+        WaitKind::RustRwlockWrite => Some(RUST_COUNT),
+        WaitKind::RustRwlockRead => Some(1),
+        _ => None,
+    };
+    let supposed = wait.address.zip(word).map(|(lock, word)| (lock, u64::from(word), 4));
+    Written::supposing(memory, supposed.as_slice())
 }

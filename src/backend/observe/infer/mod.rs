@@ -26,7 +26,7 @@ mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::beginning::beginning;
+use self::beginning::{Beginning, beginning, once_got};
 use self::condvar::Manner;
 pub(super) use self::held::is_open;
 use self::held::{Held, held};
@@ -121,8 +121,9 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         return Some(outcome);
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
-    let (first, result) = beginning(walk, timed, code.stage)?;
-    Some(onward(&first.registers, result, place, STEPS, locks))
+    let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
+    let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
+    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, locks))
 }
 
 /// What a thread does that `parking_lot` has put to sleep, if it is woken and gets what

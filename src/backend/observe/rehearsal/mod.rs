@@ -174,16 +174,18 @@ pub fn unwound(
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
-/// is in returns, with this result if it is known: out of this frame into the next
-/// and so on, until it has come twice to all these addresses.
+/// is in returns, with this result if it is known, and the memory as it then is: out of
+/// this frame into the next and so on, until it has come twice to all these addresses.
 pub fn onward(
     registers: &Registers,
     result: Option<u64>,
+    before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
     until: &[u64],
 ) -> Outcome {
     let mut machine = Machine::at(registers.pc);
+    machine.remember(before);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
     rehearse(machine, registers, Some(until), place, steps)
 }

@@ -14,7 +14,6 @@
 mod acts;
 mod builder;
 mod draw;
-mod experiments;
 mod facts;
 mod form;
 mod keys;
@@ -34,13 +33,14 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use self::builder::{Builder, Built};
-use self::experiments::{Chosen, Experiments};
 use self::keys::{Act, KEYS};
 use self::log::Log;
 use self::place::{draw_empty, with_prompt};
 use self::side::{Pane, Side};
+use super::experiments::{Chosen, Experiments};
 use super::processes::detail::Detail;
 use super::{Effect, Info, Look, Panel, Reaction};
+use crate::backend::children::experiments::Experiment;
 use crate::backend::{ChildCommand, Command, Topics};
 use crate::model::Pid;
 use crate::model::child::{ChildId, ChildState, ChildView};
@@ -86,7 +86,7 @@ struct Children {
     pane: Pane,
     /// The process in depth, where that is what stands beside the list.
     detail: Option<Detail>,
-    experiments: Experiments,
+    experiments: Experiments<Experiment>,
     history: Vec<String>,
     /// The form as it was started last.
     built: Option<Box<Builder>>,
@@ -135,7 +135,7 @@ impl Panel for Children {
             }
             Mode::Raw(_) => vec![Hint { keys: "^]".to_owned(), short: "end raw input", long: "keys are ours again" }],
             Mode::Build(_) => Builder::hints(),
-            Mode::Experiments => Experiments::hints(),
+            Mode::Experiments => Experiments::<Experiment>::hints(),
         }
     }
 

@@ -21,6 +21,7 @@ pub(super) enum Act {
     Past(isize),
     Cursor(isize),
     Explain,
+    Wrongly,
     Observe,
     Scroll(isize),
 }
@@ -44,6 +45,7 @@ pub(super) const KEYS: &[Binding<Act>] = &[
     bind(&[key('v')], Act::Vary, "vary", "hold or think: fixed, uniform or exponential"),
     bind(&[key('t')], Act::Try, "try", "try instead of waiting, and back"),
     bind(&[key('e')], Act::Explain, "explain", "how the chosen lock works"),
+    bind(&[key('w')], Act::Wrongly, "wrongly", "use locks wrongly, and see what happens: deadlocks, poisoning, guards"),
     bind(&[key('o')], Act::Observe, "observe", "the contention of a running program, chosen in Processes"),
     bind(&[key('p')], Act::Pause, "pause", "hold the picture while the threads go on"),
     bind(&[key('<')], Act::Past(1), "back", "pause, and a picture further back"),

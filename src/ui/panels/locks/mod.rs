@@ -45,7 +45,9 @@ use self::keys::{Act, KEYS};
 use self::observed::Observed;
 use self::picker::{Picked, Picker};
 use self::settings::{Setting, settings};
+use super::experiments::{Chosen, Experiments};
 use super::{Effect, Info, Look, Panel, Reaction};
+use crate::backend::lab::locks::experiments::Experiment;
 use crate::backend::{Command, Topics, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
@@ -103,6 +105,9 @@ struct Locks {
     checked: BTreeMap<String, (u64, u64)>,
     /// The view of a running program.
     observed: Observed,
+    /// The experiments, and whether they have the screen.
+    experiments: Experiments<Experiment>,
+    plays: bool,
 }
 
 /// What the parts of the panel are drawn from.
@@ -134,6 +139,7 @@ impl Panel for Locks {
         match &self.picker {
             Some(_) => picker::hints(),
             None if self.observed.is_open() => Observed::hints(),
+            None if self.plays => Experiments::<Experiment>::hints(),
             None => hints(KEYS),
         }
     }
@@ -148,6 +154,9 @@ impl Panel for Locks {
     fn draw(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         if self.observed.is_open() {
             return self.observed.draw(screen, area, look);
+        }
+        if self.plays {
+            return self.experiments.draw(screen, area, look);
         }
         // Beyond the screen it would have to come a long way back.
         self.cursor = self.cursor.map(|cursor| cursor.min(area.width));
@@ -200,6 +209,17 @@ impl Panel for Locks {
         if self.observed.is_open() {
             return if self.observed.on_key(key, look) { Reaction::taken() } else { Reaction::Ignored };
         }
+        if self.plays {
+            return match self.experiments.on_key(key) {
+                Chosen::Open => Reaction::taken(),
+                Chosen::Other => Reaction::Ignored,
+                Chosen::Closed => {
+                    self.plays = false;
+                    Reaction::taken()
+                }
+                Chosen::Play(key) => Reaction::send(Command::Experiment(key)),
+            };
+        }
         let before = self.spec.clone();
         if let Some(picker) = &mut self.picker {
             match picker.on_key(key) {
@@ -237,6 +257,7 @@ impl Panel for Locks {
             Act::Cursor(by) => self.move_cursor(by),
             Act::Explain if self.curves.open => (self.curves.open, self.explain) = (false, true),
             Act::Explain => self.explain = !self.explain,
+            Act::Wrongly => self.plays = true,
             Act::Observe => self.observed.open(None),
             Act::Scroll(by) => self.scroll(by * self.lanes.max(1).cast_signed()),
         }
@@ -245,6 +266,7 @@ impl Panel for Locks {
 
     fn on_mouse(&mut self, mouse: &MouseEvent, _look: &Look<'_>) -> Reaction {
         match mouse.kind {
+            _ if self.plays => return Reaction::Ignored,
             MouseEventKind::ScrollDown => self.scroll(1),
             MouseEventKind::ScrollUp => self.scroll(-1),
             _ => return Reaction::Ignored,

@@ -260,3 +260,30 @@ fn families_and_spreads_are_chosen_with_keys() {
     assert_eq!(state.0.spec.setting.hold_spread, crate::model::lock::Spread::Uniform);
     assert!(screen(&mut state, 120, 37).backend().to_string().contains("200 ns, uniform"));
 }
+
+#[test]
+fn experiments_are_chosen_played_and_read_on_a_page_of_their_own() {
+    use crate::backend::Experimented;
+    use crate::model::finding::{Finding, Observation};
+    use crate::ui::store::Played;
+
+    let mut shown = seen([]);
+    assert!(press(&mut shown, KeyCode::Char('w')).is_empty());
+    press(&mut shown, KeyCode::Down);
+    let theme = theme();
+    let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+    let Reaction::Taken(effects) = shown.0.on_key(&enter, &look(&shown.1, &theme)) else { panic!("no key") };
+    assert!(matches!(effects.as_slice(), [Effect::Send(Command::Experiment("abba-std"))]), "{effects:?}");
+    let seen = Observation { text: "deadlock: knot 0 → knot 1".into(), as_documented: Some(true), chain: None };
+    let found = Ok(Finding { observed: vec![seen], statement: "Each waits.".into() });
+    let done = Experimented { key: "abba-std".into(), found };
+    shown.1.apply(Update::Experiment(Arc::new(done)), Nanos::ZERO);
+    assert!(matches!(shown.1.experiments["abba-std"], Played::Done(Ok(_))));
+    for (width, height) in [(120, 40), (80, 24), (40, 8)] {
+        let text = screen(&mut shown, width, height).backend().to_string();
+        assert!(text.contains("✔ abba-std") && text.contains("knot 0 → knot 1"), "{text}");
+    }
+    press(&mut shown, KeyCode::Esc);
+    let text = screen(&mut shown, 80, 24).backend().to_string();
+    assert!(!text.contains("abba-std"), "{text}");
+}

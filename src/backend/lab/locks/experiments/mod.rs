@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::lab::locks::chain;
 use crate::backend::lab::worker::{self, Boss, Worker};
 use crate::model::Fault;
+use crate::model::finding::{self, Observation};
 use crate::model::graph::{Verdict, WaitGraph};
 
 pub use self::order::{Inversion, LockOrder};
@@ -110,6 +111,18 @@ pub struct Finding {
     pub statement: &'static str,
     /// Whether it is what the manual says.
     pub as_documented: bool,
+}
+
+impl From<Finding> for finding::Finding {
+    fn from(found: Finding) -> Self {
+        let seen = |text: String| Observation { text, as_documented: Some(true), chain: None };
+        let mut observed: Vec<Observation> = found.observed.into_iter().map(seen).collect();
+        if !found.as_documented {
+            let text = "not all of this is as expected".to_owned();
+            observed.push(Observation { text, as_documented: Some(false), chain: None });
+        }
+        finding::Finding { observed, statement: found.statement.into() }
+    }
 }
 
 /// What is seen, one thing after the other, and whether it is as documented.

@@ -1,5 +1,6 @@
 //! Counting semaphores: so many may be inside at one time, half as many as
-//! there are threads.
+//! there are threads; of the broken one a single thread, since two at one time
+//! are soon seen on the smallest machine.
 
 use std::borrow::Cow;
 use std::cell::UnsafeCell;
@@ -26,6 +27,11 @@ const SENTENCES: &[Sentence] = &[Sentence {
 pub(in crate::backend::lab::locks) trait Semaphore: Send + Sync + 'static {
     /// What a person reads about it.
     const INFO: Info;
+
+    /// How many permits it is given for so many threads.
+    fn permits(threads: u32) -> u32 {
+        (threads / 2).max(1)
+    }
 
     /// One with so many permits.
     fn with(permits: u32) -> Self;
@@ -110,8 +116,12 @@ impl Semaphore for Unchecked {
         version: || Cow::Borrowed("broken on purpose"),
         explanation: "while permits == 0 { wait }; permits -= 1. The subtraction itself is atomic, but the look is a step \
             of its own: two threads see the last permit and both take it. The count runs below zero, and one more is \
-            inside than there are permits.",
+            inside than there are permits. Here there is a single one.",
     };
+
+    fn permits(_threads: u32) -> u32 {
+        1
+    }
 
     fn with(permits: u32) -> Self {
         Unchecked(AtomicU32::new(permits))
@@ -143,7 +153,7 @@ impl<S: Semaphore> Primitive for Of<S> {
     }
 
     fn contend(&self, threads: usize) -> Box<dyn Contend> {
-        let permits = (threads as u32 / 2).max(1);
+        let permits = S::permits(threads as u32);
         Box::new(Permits { semaphore: S::with(permits), permits, inside: AtomicU32::new(0) })
     }
 }

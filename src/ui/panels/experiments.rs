@@ -1,4 +1,4 @@
-//! The experiments: which there are, and what the chosen one has shown.
+//! Experiments that are played one by one: which there are, and what the chosen one has shown.
 //!
 //! ```text
 //! ╭ Experiments ──────────────╮╭ a child has ended and nobody … ──╮
@@ -7,16 +7,18 @@
 //! ╰───────────────────────────╯╰──────────────────────────────────╯
 //! ```
 
+use std::marker::PhantomData;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::backend::children::experiments::EXPERIMENTS;
+use super::Look;
+use crate::backend::{children, lab};
 use crate::report;
 use crate::ui::keymap::Hint;
-use crate::ui::panels::Look;
 use crate::ui::store::Played;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, rows, text};
@@ -24,12 +26,48 @@ use crate::ui::widgets::{frame, rows, text};
 /// How wide the findings are before the list has more than names.
 const FINDINGS: u16 = 110;
 
+/// Experiments of one registry.
+pub(super) trait Known: Sized + 'static {
+    /// All of them, in the order they are shown.
+    const ALL: &'static [Self];
+    /// Where one goes back to.
+    const BACK: &'static str;
+
+    /// Its name and its title.
+    fn told(&self) -> (&'static str, &'static str);
+}
+
+impl Known for children::experiments::Experiment {
+    const ALL: &'static [Self] = children::experiments::EXPERIMENTS;
+    const BACK: &'static str = "back to the children";
+
+    fn told(&self) -> (&'static str, &'static str) {
+        (self.key, self.title)
+    }
+}
+
+impl Known for lab::locks::experiments::Experiment {
+    const ALL: &'static [Self] = lab::locks::experiments::EXPERIMENTS;
+    const BACK: &'static str = "back to the lanes";
+
+    fn told(&self) -> (&'static str, &'static str) {
+        (self.key, self.title)
+    }
+}
+
 /// The view.
-#[derive(Debug, Default)]
-pub(super) struct Experiments {
+#[derive(Debug)]
+pub(super) struct Experiments<E> {
     at: usize,
     top: usize,
     scroll: usize,
+    of: PhantomData<fn() -> E>,
+}
+
+impl<E> Default for Experiments<E> {
+    fn default() -> Self {
+        Experiments { at: 0, top: 0, scroll: 0, of: PhantomData }
+    }
 }
 
 /// What a key led to.
@@ -39,18 +77,18 @@ pub(super) enum Chosen {
     Open,
     /// Not a key of this view.
     Other,
-    /// Back to the children.
+    /// Back to the panel.
     Closed,
     /// Play this one.
     Play(&'static str),
 }
 
-impl Experiments {
+impl<E: Known> Experiments<E> {
     /// Answers a key.
     pub(super) fn on_key(&mut self, key: &KeyEvent) -> Chosen {
         match key.code {
-            KeyCode::Esc | KeyCode::Char('e') => return Chosen::Closed,
-            KeyCode::Enter | KeyCode::Char('r') => return Chosen::Play(EXPERIMENTS[self.at].key),
+            KeyCode::Esc | KeyCode::Char('e' | 'w') => return Chosen::Closed,
+            KeyCode::Enter | KeyCode::Char('r') => return Chosen::Play(E::ALL[self.at].told().0),
             KeyCode::Down | KeyCode::Char('j') => self.go(1),
             KeyCode::Up | KeyCode::Char('k') => self.go(-1),
             KeyCode::PageDown | KeyCode::Char('J') => self.scroll += 5,
@@ -61,7 +99,7 @@ impl Experiments {
     }
 
     fn go(&mut self, by: isize) {
-        self.at = self.at.saturating_add_signed(by).min(EXPERIMENTS.len() - 1);
+        self.at = self.at.saturating_add_signed(by).min(E::ALL.len() - 1);
         self.scroll = 0;
     }
 
@@ -71,7 +109,7 @@ impl Experiments {
             Hint::new("Enter", "play", "play the experiment, in a process of its own"),
             Hint::new("↓ ↑", "choose", "next experiment, experiment before"),
             Hint::new("J K", "scroll", "scroll what it has shown"),
-            Hint::new("Esc", "back", "back to the children"),
+            Hint::new("Esc", "back", E::BACK),
         ]
     }
 
@@ -82,7 +120,7 @@ impl Experiments {
             // The titles have what the findings leave, which need no more.
             Rect { width: area.width.saturating_sub(FINDINGS).clamp(34, 118), ..area }
         } else {
-            Rect { height: (area.height / 3).max(1).min(EXPERIMENTS.len() as u16 + 2), ..area }
+            Rect { height: (area.height / 3).max(1).min(E::ALL.len() as u16 + 2), ..area }
         };
         let body = if wide {
             Rect { x: list.right(), width: area.width - list.width, ..area }
@@ -94,14 +132,15 @@ impl Experiments {
     }
 
     fn draw_list(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
-        let place = format!("{} of {}", self.at + 1, EXPERIMENTS.len());
+        let place = format!("{} of {}", self.at + 1, E::ALL.len());
         let inside = frame::draw_focused(screen, area, "Experiments", &place, look.theme);
-        let names = EXPERIMENTS.iter().map(|known| known.key.len()).max().unwrap_or(0);
+        let names = E::ALL.iter().map(|known| known.told().0.len()).max().unwrap_or(0);
         let rows = usize::from(inside.height).max(1);
         self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(rows));
-        for (y, (index, known)) in EXPERIMENTS.iter().enumerate().skip(self.top).take(rows).enumerate() {
+        for (y, (index, known)) in E::ALL.iter().enumerate().skip(self.top).take(rows).enumerate() {
             let row = Rect { y: inside.y + y as u16, height: 1, ..inside };
-            let (glyph, role) = match look.store.experiments.get(known.key) {
+            let (key, title) = known.told();
+            let (glyph, role) = match look.store.experiments.get(key) {
                 None => (" ", Role::Faint),
                 Some(Played::Running) => ("▶", Role::Accent),
                 Some(Played::Done(Ok(finding))) if finding.as_documented() == Some(true) => ("✔", Role::Good),
@@ -109,10 +148,10 @@ impl Experiments {
                 Some(Played::Done(_)) => ("✘", Role::Danger),
             };
             let room = usize::from(row.width).saturating_sub(2);
-            let name = text::left(known.key, room.min(names));
+            let name = text::left(key, room.min(names));
             // A title stands beside its name where it is more than a few words.
             let room = room.saturating_sub(names + 2);
-            let title = if room >= 20 { text::fit(known.title, room) } else { String::new() };
+            let title = if room >= 20 { text::fit(title, room) } else { String::new() };
             Line::from(vec![
                 Span::styled(format!("{glyph} "), look.style(role)),
                 Span::styled(format!("{name}  "), look.style(Role::Text)),
@@ -126,9 +165,9 @@ impl Experiments {
     }
 
     fn draw_body(&mut self, screen: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
-        let known = &EXPERIMENTS[self.at];
+        let (key, title) = E::ALL[self.at].told();
         let width = usize::from(area.width).saturating_sub(4).max(10);
-        let said = match look.store.experiments.get(known.key) {
+        let said = match look.store.experiments.get(key) {
             None => vec!["Enter plays it, in a process of its own.".to_owned()],
             Some(Played::Running) => vec!["It is being played; this takes a few seconds.".to_owned()],
             Some(Played::Done(found)) => report::experiments::lines(found),
@@ -154,7 +193,7 @@ impl Experiments {
             left if left > rows => format!("J: {} more", left - rows),
             _ => String::new(),
         };
-        let title = text::fit(known.title, usize::from(area.width).saturating_sub(note.len() + 9));
+        let title = text::fit(title, usize::from(area.width).saturating_sub(note.len() + 9));
         let inside = frame::draw(screen, area, &title, &note, look.theme);
         rows::draw(screen, inside, lines.into_iter().skip(self.scroll));
     }

@@ -307,3 +307,19 @@ fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn calls_of_futex_are_counted_where_the_kernel_lets_us() {
+    let calls = |lock: &str| {
+        let asked = format!("--lock {lock} --threads 4 --hold 20000 --think 20000 --seconds 0.2 --json");
+        let rows = objects(&run(&asked));
+        (rows[0]["futex_calls"].as_u64(), rows[0]["acquisitions"].as_u64().unwrap())
+    };
+    let ((sleeps, _), (spins, acquisitions)) = (calls("std_mutex"), calls("ttas_spin"));
+    let Some((sleeps, spins)) = sleeps.zip(spins) else {
+        return println!("skipped: the kernel counts calls of futex(2) for root only, or not at all");
+    };
+    assert!(sleeps > 100, "{sleeps}");
+    // Threads that come to rest between two repetitions sleep too.
+    assert!(spins < 100 && acquisitions > 1_000, "{spins} calls in {acquisitions} acquisitions");
+}

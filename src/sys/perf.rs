@@ -35,6 +35,7 @@ const TYPE_TRACEPOINT: u32 = 2;
 const FORMAT_LOST: u64 = 1 << 4;
 const FLAG_CLOEXEC: libc::c_ulong = 8;
 const DISABLED: u64 = 1;
+const INHERIT: u64 = 1 << 1;
 const TASK: u64 = 1 << 13;
 const WATERMARK: u64 = 1 << 14;
 const NO_USER_CHAIN: u64 = 1 << 22;
@@ -226,6 +227,40 @@ impl Event {
     }
 }
 
+/// Counts how often a tracepoint is passed, and tells nothing of each time.
+#[derive(Debug)]
+pub struct Counter {
+    own: OwnedFd,
+    all: OwnedFd,
+}
+
+impl Counter {
+    /// Counts for the threads that the calling one starts from now on, and for those
+    /// that they start.
+    ///
+    /// # Errors
+    /// As [`Event::open`].
+    pub fn of_threads_to_come(tracepoint: u64) -> Result<Self, Errno> {
+        let of = |flags| {
+            let size = size_of::<Attributes>() as u32;
+            let attributes =
+                Attributes { kind: TYPE_TRACEPOINT, size, config: tracepoint, flags, ..Default::default() };
+            open(&attributes, (0, -1))
+        };
+        Ok(Counter { own: of(0)?, all: of(INHERIT)? })
+    }
+
+    /// How often so far; `None` where the kernel does not tell.
+    pub fn count(&self) -> Option<u64> {
+        let read = |fd: &OwnedFd| {
+            let mut counted = [0; 8];
+            (rustix::io::read(fd, &mut counted) == Ok(8)).then(|| u64::from_ne_bytes(counted))
+        };
+        let own = read(&self.own)?;
+        Some(read(&self.all)?.saturating_sub(own))
+    }
+}
+
 fn open(attributes: &Attributes, (thread, cpu): (Pid, i32)) -> Result<OwnedFd, Errno> {
     // SAFETY: the kernel reads 112 bytes, which is what `size` says and what there is.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const *attributes, thread, cpu, -1, FLAG_CLOEXEC) };
@@ -238,4 +273,32 @@ fn open(attributes: &Attributes, (thread, cpu): (Pid, i32)) -> Result<OwnedFd, E
 
 fn last() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::perf_tracefs::Tracefs;
+
+    /// One call of futex(2) that wakes nobody.
+    fn wake_nobody() {
+        let word = 0_u32;
+        // SAFETY: the address of a word that lives, and nobody sleeps there.
+        unsafe { libc::syscall(libc::SYS_futex, &raw const word, libc::FUTEX_WAKE, 1) };
+    }
+
+    #[test]
+    fn the_calls_of_threads_to_come_are_counted_and_no_others() {
+        let opened = Tracefs::open().and_then(|tracefs| tracefs.tracepoint("syscalls", "sys_enter_futex"));
+        let counter = match opened.and_then(|tracepoint| Counter::of_threads_to_come(tracepoint.id)) {
+            Ok(counter) => counter,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let calls = |n: u64| (0..n).for_each(|_| wake_nobody());
+        calls(5_000);
+        std::thread::spawn(move || calls(1_000)).join().unwrap();
+        let counted = counter.count().unwrap();
+        // Starting and ending a thread may take a few.
+        assert!((1_000..1_100).contains(&counted), "{counted}");
+    }
 }

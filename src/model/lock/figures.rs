@@ -29,7 +29,8 @@ pub struct Figures {
     pub handoffs: Option<Vec<Vec<u64>>>,
     /// Context switches.
     pub switches: Switches,
-    /// Calls of futex(2), where the lock is ours and counts them.
+    /// Calls of futex(2): those of the lock where it is ours and counts them, else those
+    /// of all contending threads, where the kernel counts them.
     pub futex_calls: Option<u64>,
     /// What this kind of primitive counts besides.
     pub own: Vec<OwnCount>,

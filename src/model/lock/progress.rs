@@ -64,4 +64,7 @@ pub struct Recording {
     pub dropped: u64,
     /// Memory of rings and histograms.
     pub memory: Bytes,
+    /// Why the kernel does not count calls of futex(2), in few words; nothing where it
+    /// does.
+    pub uncounted: Option<Cow<'static, str>>,
 }

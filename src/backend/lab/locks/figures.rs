@@ -1,7 +1,5 @@
 //! From the threads' counters to the figures that a person reads.
 
-use nix::sys::resource::{UsageWho, getrusage};
-
 use super::contend::{Contend, Seat};
 use super::tally::{BUCKETS, middle};
 use crate::model::Nanos;
@@ -97,19 +95,6 @@ fn own(subject: &dyn Contend, seats: &[Seat]) -> Vec<OwnCount> {
         OwnCount::new(name, seats.iter().map(|seat| seat.tally.own(index)).sum())
     };
     subject.own_names().iter().enumerate().map(of).chain(subject.own_counts()).collect()
-}
-
-/// Context switches of this process without those of the calling thread.
-pub(super) fn switches_of_others() -> Switches {
-    let read =
-        |who| getrusage(who).map(|usage| (usage.voluntary_context_switches(), usage.involuntary_context_switches()));
-    match (read(UsageWho::RUSAGE_SELF), read(UsageWho::RUSAGE_THREAD)) {
-        (Ok(all), Ok(ours)) => {
-            Switches { voluntary: (all.0 - ours.0).max(0) as u64, involuntary: (all.1 - ours.1).max(0) as u64 }
-        }
-        // getrusage(2) fails only for arguments that these are not.
-        _ => Switches::default(),
-    }
 }
 
 /// The longest wait of all threads, waits that are still going on included.

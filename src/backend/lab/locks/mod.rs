@@ -41,6 +41,7 @@ mod gate;
 mod instruments;
 mod invariants;
 mod inversion;
+mod kernel_counts;
 mod lab;
 mod lock_free;
 mod once;

@@ -6,12 +6,13 @@ use super::figures::{self, Snapshot};
 use super::instruments::Instruments;
 use super::invariants::{self, Conserved};
 use super::inversion::{self, Inversions};
+use super::kernel_counts::{Counted, KernelCounts};
 use super::reader::Reader;
 use super::taking::Waits;
 use super::{request, window};
 use crate::model::lab::{LabState, WorkerCost};
 use crate::model::lock::{
-    Figures, Lanes, LockOrder, LockProgress, LockSetting, LockSpec, Recording, Subject, Switches, Trace, WaitSteps,
+    Figures, Lanes, LockOrder, LockProgress, LockSetting, LockSpec, Recording, Subject, Trace, WaitSteps,
 };
 use crate::model::{Bytes, Fault, Nanos};
 use crate::sys::clock;
@@ -20,6 +21,7 @@ use crate::sys::clock;
 pub(super) struct Stage {
     subject: Subject,
     instruments: Instruments,
+    kernel: KernelCounts,
     crew: Crew,
     reader: Reader,
     conserved: Conserved,
@@ -36,12 +38,12 @@ struct Course {
     base: Snapshot,
     /// The counters at the last report, and the time measured by then.
     last: (Vec<u64>, Nanos),
-    /// Time and context switches while the gate was open, up to the last
-    /// closing.
+    /// Time while the gate was open, and what the kernel counted in it, up to the
+    /// last closing.
     measured: Nanos,
-    switches: Switches,
-    /// Since when the gate is open, and the switches before.
-    open: Option<(Nanos, Switches)>,
+    counted: Counted,
+    /// Since when the gate is open, and what the kernel had counted before.
+    open: Option<(Nanos, Counted)>,
     /// When it was closed last, in ticks.
     closed: u64,
     /// The steps of waits at the beginning and at the last report.
@@ -51,18 +53,17 @@ struct Course {
 impl Course {
     fn from(base: Snapshot) -> Self {
         let last = (base.laps().to_vec(), Nanos::ZERO);
-        Course { base, last, measured: Nanos::ZERO, switches: Switches::default(), open: None, closed: 0, steps: None }
+        Course { base, last, measured: Nanos::ZERO, counted: Counted::default(), open: None, closed: 0, steps: None }
     }
 
-    /// Time and switches so far.
-    fn so_far(&self) -> (Nanos, Switches) {
-        let Some((since, before)) = self.open else { return (self.measured, self.switches) };
-        let now = figures::switches_of_others();
-        let switches = Switches {
-            voluntary: self.switches.voluntary + now.voluntary.saturating_sub(before.voluntary),
-            involuntary: self.switches.involuntary + now.involuntary.saturating_sub(before.involuntary),
-        };
-        (self.measured + clock::monotonic().since(since), switches)
+    /// Time so far.
+    fn time(&self) -> Nanos {
+        self.measured + self.open.map_or(Nanos::ZERO, |(since, _)| clock::monotonic().since(since))
+    }
+
+    /// What the kernel has counted so far.
+    fn counted(&self, kernel: &KernelCounts) -> Counted {
+        self.open.map_or(self.counted, |(_, before)| self.counted.and_from(before, kernel.read()))
     }
 }
 
@@ -74,6 +75,7 @@ impl Stage {
     pub(super) fn set(spec: LockSpec) -> Result<Self, Fault> {
         let primitive = request::check(&spec)?;
         let instruments = Instruments::prepare(primitive);
+        let kernel = KernelCounts::begin(&spec);
         let crew = Crew::start(primitive, &spec, instruments.plan(spec.setting))?;
         let course = Course::from(Snapshot::take(&*crew.subject, &crew.seats));
         let reader = Reader::new(spec.threads);
@@ -81,7 +83,7 @@ impl Stage {
         let subject = Subject { spec, version, nice: crew.nice, left_free: crew.left_free };
         let conserved = Conserved::default();
         let (inversions, waits) = (Inversions::default(), Waits::default());
-        let mut stage = Stage { subject, instruments, crew, reader, conserved, inversions, course, waits };
+        let mut stage = Stage { subject, instruments, kernel, crew, reader, conserved, inversions, course, waits };
         stage.rehearse();
         stage.rebase();
         Ok(stage)
@@ -111,10 +113,10 @@ impl Stage {
 
     /// Lets the threads run; returns since when.
     pub(super) fn open(&mut self) -> Nanos {
-        let switches = figures::switches_of_others();
+        let before = self.kernel.read();
         self.crew.open(self.instruments.plan(self.subject.spec.setting));
         let now = clock::monotonic();
-        self.course.open = Some((now, switches));
+        self.course.open = Some((now, before));
         now
     }
 
@@ -122,7 +124,7 @@ impl Stage {
     pub(super) fn close(&mut self) {
         self.crew.shut();
         self.course.closed = self.instruments.clock.now();
-        (self.course.measured, self.course.switches) = self.course.so_far();
+        (self.course.measured, self.course.counted) = (self.course.time(), self.course.counted(&self.kernel));
         self.course.open = None;
         let rested = self.crew.rest();
         self.conserved.settle(&self.crew, rested, self.trace() != Trace::Off);
@@ -141,7 +143,7 @@ impl Stage {
 
     /// Acquisitions since the threads were started, and the time measured.
     pub(super) fn so_far(&self) -> (u64, Nanos) {
-        (self.crew.laps(), self.course.so_far().0)
+        (self.crew.laps(), self.course.time())
     }
 
     /// How it stands.
@@ -162,6 +164,7 @@ impl Stage {
                 recorded: snapshot.recorded_since(&self.course.base),
                 dropped: self.reader.dropped,
                 memory: Bytes(self.crew.memory() as u64),
+                uncounted: self.kernel.uncounted().map(Into::into),
             },
             invariants: invariants::checked(&self.crew, &self.conserved, &self.reader.overlap, &setting),
             violations: invariants::violations(&self.crew, &self.reader.overlap),
@@ -196,7 +199,7 @@ impl Stage {
     /// How threads went through the steps of a wait, where they do.
     fn steps(&mut self) -> Option<WaitSteps> {
         let mut steps = self.crew.subject.steps(&self.crew.seats)?;
-        let (measured, _) = self.course.so_far();
+        let measured = self.course.time();
         let seconds = (measured - self.course.last.1).as_secs_f64();
         let since = |total: u64, base: u64| total.saturating_sub(base);
         let [base, last] = self.course.steps.get_or_insert_with(|| [steps.clone(), steps.clone()]);
@@ -242,11 +245,12 @@ impl Stage {
     }
 
     fn figures(&mut self, snapshot: Snapshot, now: u64) -> Figures {
-        let (measured, switches) = self.course.so_far();
+        let (measured, counted) = (self.course.time(), self.course.counted(&self.kernel));
         let scale = self.instruments.clock.scale;
         let traced = self.trace() != Trace::Off;
         let mut figures = snapshot.since(&self.course.base, measured, scale, traced, self.crew.family.is_held());
-        figures.switches = switches;
+        figures.switches = counted.switches;
+        figures.futex_calls = figures.futex_calls.or(counted.futex_calls);
         figures.inverted = self.inversions.seen();
         let (last_laps, last_measured) = &self.course.last;
         let seconds = (measured - *last_measured).as_secs_f64();

@@ -11,7 +11,7 @@ use crate::backend::lab::worker::Worker;
 use crate::backend::lab::{Lab, Session, Wish};
 use crate::model::Fault;
 use crate::model::lab::LabState;
-use crate::model::lock::{LockProgress, LockSpec};
+use crate::model::lock::{LockProgress, LockSpec, Trace};
 
 /// How long to wait for a report before looking for wishes.
 const LOOK: Duration = Duration::from_millis(25);
@@ -116,7 +116,9 @@ impl Outside {
 
 fn needs_another_worker(now: &LockSpec, next: &LockSpec) -> bool {
     let kept = LockSpec { setting: next.setting, ..now.clone() };
-    kept != *next || next.measure.is_some()
+    // What the kernel counts is decided before the threads are started.
+    let counts = |spec: &LockSpec| spec.setting.trace != Trace::Off;
+    kept != *next || next.measure.is_some() || counts(now) != counts(next)
 }
 
 #[cfg(test)]

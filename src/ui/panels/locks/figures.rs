@@ -104,8 +104,10 @@ fn rows(progress: &LockProgress, subject: &Subject) -> Vec<(&'static str, String
         rows.push(("switches, voluntary", each(voluntary)));
         rows.push(("switches, preempted", each(involuntary)));
     }
-    if let Some(calls) = figures.futex_calls.filter(|_| count > 0) {
-        rows.push(("futex calls", each(calls as f64 / count as f64)));
+    match (figures.futex_calls, &progress.recording.uncounted) {
+        (Some(calls), _) if count > 0 => rows.push(("futex calls", each(calls as f64 / count as f64))),
+        (None, Some(why)) => rows.push(("futex calls", why.to_string())),
+        _ => {}
     }
     let told = |own: &&OwnCount| own.name != "failures" || subject.spec.setting.tries;
     for own in figures.own.iter().filter(told) {

@@ -75,6 +75,7 @@ pub(super) fn running(threads: usize) -> LockProgress {
             recorded: 39_000_000,
             dropped: 38_100_000,
             memory: Bytes(1 << 20),
+            uncounted: None,
         },
         invariants: vec![
             invariant("mutual exclusion", "∀ t₁,t₂,τ  holds(t₁,M,τ) ∧ holds(t₂,M,τ) ⇒ t₁ = t₂", 41_220_113),

@@ -10,49 +10,12 @@
 //! else; or where one of the guards alive is of a mutex that the thread does not
 //! hold: because nobody does, or because another thread holds it.
 
+use super::Asked;
 use super::held::Held;
+use super::manner::Manner;
 use super::release::{Release, Unclear, takes};
-use super::{Asked, Sleeper};
 use crate::backend::observe::wait::CodeOf;
-use crate::model::wait::{Make, WaitKind};
-
-/// How a thread waits, as far as its guards are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// What its guards are of it holds.
-    Plain,
-    /// It has let go of one mutex of this kind.
-    Condvar(WaitKind),
-    /// It may have let go of anything.
-    Any {
-        /// Whether the C library takes a mutex again before it returns.
-        relocks: bool,
-    },
-}
-
-impl Manner {
-    /// How this thread waits; `None` where nothing can be said.
-    pub(super) fn of(sleeper: &Sleeper<'_>) -> Option<Self> {
-        let Some(wait) = sleeper.wait else { return Some(Manner::Plain) };
-        Some(match wait.kind {
-            WaitKind::Futex => Manner::Any { relocks: false },
-            WaitKind::PthreadCond => Manner::Any { relocks: true },
-            WaitKind::RustCondvar => Manner::Condvar(WaitKind::RustMutex),
-            WaitKind::ParkingLot => match wait.make {
-                Make::ParkingLotCondvar | Make::ParkingLotRelock => Manner::Condvar(WaitKind::ParkingLot),
-                Make::ParkingLotMutex | Make::ParkingLotRwLock | Make::ParkingLotOnce => Manner::Plain,
-                _ => return None,
-            },
-            _ => Manner::Plain,
-        })
-    }
-
-    /// Whether a thread that waits so may have let go of a lock of this kind,
-    /// although its guard is alive; of `parking_lot` mutexes are one byte.
-    pub(super) fn may_lack(self, kind: WaitKind, size: usize) -> bool {
-        self == Manner::Condvar(kind) && (kind != WaitKind::ParkingLot || size == 1)
-    }
-}
+use crate::model::wait::WaitKind;
 
 /// The mutexes of this kind whose guards are alive in a thread.
 pub(super) fn alive(asked: &Asked, kind: WaitKind) -> Vec<u64> {

@@ -21,15 +21,16 @@ mod beginning;
 mod condvar;
 mod held;
 mod itself;
+mod manner;
 mod once;
 mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::beginning::{Beginning, beginning, once_got};
-use self::condvar::Manner;
 pub(super) use self::held::is_open;
 use self::held::{Held, held};
+use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
 use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};

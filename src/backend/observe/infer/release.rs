@@ -1,7 +1,7 @@
 //! How a thread would let go of a lock, and which acts do that.
 
-use super::condvar::Manner;
 use super::held::{Held, RUST_COUNT};
+use super::manner::Manner;
 use super::{Asked, Cleanup};
 use crate::backend::observe::rehearsal::{Act, Event};
 use crate::model::wait::WaitKind;

@@ -1,7 +1,7 @@
 //! What is done about a function that the code calls: followed, passed over, noted,
 //! or the end.
 
-use iced_x86::{FlowControl, Instruction, Register};
+use iced_x86::Register;
 
 use super::value::Value;
 use super::ways::{End, Rehearsal, Way};
@@ -130,12 +130,6 @@ impl Rehearsal<'_> {
         let length = self.memory.fill(target, &mut code);
         stub_slot(&code[..length], target)
     }
-}
-
-/// The place in a linkage table that a call or jump takes its target from.
-pub(super) fn slot(instruction: &Instruction) -> Option<u64> {
-    let is_through = matches!(instruction.flow_control(), FlowControl::IndirectCall | FlowControl::IndirectBranch);
-    (is_through && instruction.is_ip_rel_memory_operand()).then(|| instruction.ip_rel_memory_address())
 }
 
 /// What is done about a function.

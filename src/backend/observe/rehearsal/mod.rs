@@ -25,6 +25,7 @@ mod argument;
 mod calls;
 mod execute;
 pub mod flow;
+mod linkage;
 mod machine;
 mod value;
 mod ways;

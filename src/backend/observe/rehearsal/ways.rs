@@ -5,8 +5,8 @@ use std::collections::{HashSet, VecDeque};
 
 use iced_x86::Register;
 
-use super::calls::slot;
 use super::execute::{Next, execute};
+use super::linkage::slot;
 use super::machine::Machine;
 use super::value::Value;
 use super::{Event, Memory, Outcome, Stage, Written};

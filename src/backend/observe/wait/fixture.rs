@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
-use super::world::Source;
+use super::beyond_proc::Source;
 use super::{Call, Facts, World, decode};
 use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};

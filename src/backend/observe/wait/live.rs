@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
-use super::world::Source;
+use super::beyond_proc::Source;
 use crate::backend::observe::target::demangle::readable;
 use crate::backend::observe::target::lines::Line;
 use crate::backend::observe::target::maps::{Mapping, Maps};

@@ -20,8 +20,8 @@
 //! without the crate.
 
 use super::futex::FutexCall;
-use super::parking_lot::{Parked, Primitive};
-use super::rust_nameless::Place;
+use super::parked::{Parked, Primitive};
+use super::told::Place;
 use super::world::Supposed;
 use super::{Facts, World};
 use crate::backend::observe::rehearsal::Act;

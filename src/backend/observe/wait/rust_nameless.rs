@@ -17,11 +17,11 @@
 
 use super::futex::{FutexCall, Operation, is_library, route};
 use super::rust_sync::{COUNT, PARKED, tell_state};
+use super::told::{Place, Told};
 use super::world::{BY_CODE, Supposed};
 use super::{Decoder, Facts, World};
 use crate::backend::observe::rehearsal::{Act, Event, Outcome};
 use crate::backend::observe::target::stack::CallSite;
-use crate::model::Pid;
 use crate::model::wait::{Make, Wait, WaitKind};
 
 /// `FUTEX_BITSET_MATCH_ANY`: what std hands over as the bits that it waits for.
@@ -40,17 +40,6 @@ pub(in crate::backend::observe) fn free(wait: &Wait) -> Option<(u64, u64, usize)
 /// A thread that waits in Rust's standard library, in a program without symbols.
 #[derive(Debug)]
 pub(super) struct RustNameless;
-
-/// What the code has told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    kind: WaitKind,
-    what: &'static str,
-    /// How far before the word the lock begins.
-    before: u64,
-    /// What it would do, in words.
-    next: &'static str,
-}
 
 impl Decoder for RustNameless {
     fn key(&self) -> &'static str {
@@ -119,18 +108,6 @@ fn ask(facts: &Facts<'_>, world: &mut World, call: &FutexCall, site: &CallSite) 
     told
 }
 
-/// So many return addresses tell where a thread is.
-const WAY: usize = 4;
-
-/// Where a thread waits, and on what.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pid: Pid,
-    way: Vec<u64>,
-    value: u32,
-    timed: bool,
-}
-
 /// Which primitive the thread waits for, if its code tells.
 fn identify(call: &FutexCall, thread: &Supposed<'_>) -> Option<Told> {
     let told = |kind, what, before, next| Some(Told { kind, what, before, next });
@@ -170,15 +147,6 @@ fn identify(call: &FutexCall, thread: &Supposed<'_>) -> Option<Told> {
     let takes = notified.first_of_all().is_some_and(|event| event.address != word && locks(event));
     (takes && !notified.touches(word)).then_some(())?;
     told(WaitKind::RustCondvar, "Condvar", 0, "it leaves the word alone and takes a mutex")
-}
-
-impl Place {
-    /// Of a thread that is at `site`; `value` tells apart what waits there in different
-    /// ways.
-    pub(super) fn of(pid: Pid, site: &CallSite, value: u32, timed: bool) -> Self {
-        let way = std::iter::once(&site.at).chain(&site.callers).map(|code| code.address);
-        Place { pid, way: way.take(WAY).collect(), value, timed }
-    }
 }
 
 /// Whether this is what it does first with the word, whichever way it goes.

@@ -4,7 +4,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::layout::{centred, message};
+use super::blank::{centred, message};
 use super::{View, channel, failures, settings};
 use crate::backend::lab::ipc::TRANSPORTS;
 use crate::model::Nanos;

@@ -14,6 +14,7 @@
 //! On a middling screen the channel stands below the transports; on a small
 //! one there are the transports alone, a row each.
 
+mod blank;
 mod channel;
 mod charts;
 mod failures;

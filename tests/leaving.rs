@@ -161,6 +161,9 @@ fn a_panic_gives_the_terminal_back() {
     terminal.assert_restored();
     assert_ne!(terminal.exit_code(), 0, "the screen:\n{}", terminal.lines().join("\n"));
     terminal.assert_restored();
+    // What is written at the end does not stand where the panic's own words stood.
+    let screen = terminal.lines().join("\n");
+    assert!(screen.contains("a test of the panic hook") && screen.contains("its message stands"), "{screen}");
     terminal.mark.assert_gone_within(AFTERMATH);
 }
 

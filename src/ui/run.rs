@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, bounded, never, select_biased};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
+use parking_lot::{Mutex, MutexGuard};
 use ratatui::Terminal;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -30,9 +31,19 @@ const GATHER: Duration = Duration::from_millis(2);
 /// readings that hang and to age what is on the screen.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Set by a panic on any thread, which has given the terminal back: without
-/// that part the program must end, within [`IDLE`].
+/// Set by a panic on any thread before it gives the terminal back: nothing is to be
+/// drawn over its message.
+static LOST: AtomicBool = AtomicBool::new(false);
+/// Set once the message stands: without that part the program must end, within
+/// [`IDLE`].
 static PANICKED: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is as the dashboard has set it up.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Held by whoever writes to the terminal.
+static WRITING: Mutex<()> = Mutex::new(());
+/// A panic waits so long for the frame that is being written. There may be no end of
+/// it: the thread that writes may be the one that panics.
+const ONE_FRAME: Duration = Duration::from_millis(100);
 
 type Screen = Terminal<Painter<BufWriter<Stdout>>>;
 
@@ -71,7 +82,9 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let signals = signals()?;
     let bell = backend.bell().clone();
     // What is to be sampled follows from what the first, empty frame has room for.
-    draw(app, screen)?;
+    if let Some(_writing) = ours() {
+        draw(app, screen)?;
+    }
     // The last frame that updates asked for. Others keep them at no distance: what
     // a key leads to, such as a child's answer, comes right behind it.
     let mut last_frame: Option<Instant> = None;
@@ -105,11 +118,12 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
                 if told { After::Draw } else { After::Nothing }
             },
         };
+        if after == After::Nothing {
+            continue;
+        }
+        let Some(_writing) = ours() else { continue };
         match after {
-            After::Nothing => continue,
-            // The terminal is not ours any more.
-            _ if PANICKED.load(Ordering::Acquire) => continue,
-            After::Draw => {}
+            After::Nothing | After::Draw => {}
             After::Redraw => wipe(screen)?,
             After::Suspend => suspend(screen)?,
             After::Quit => return Ok(End::Quit),
@@ -121,6 +135,12 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
         let drawn = draw(app, screen)?;
         last_frame = if told { Some(drawn) } else { last_frame };
     }
+}
+
+/// The terminal, to write to it; `None` where a panic has given it back.
+fn ours() -> Option<MutexGuard<'static, ()>> {
+    let writing = WRITING.lock();
+    (!LOST.load(Ordering::Acquire)).then_some(writing)
 }
 
 /// Hands the backend what the dashboard asks for.
@@ -210,6 +230,8 @@ impl Session {
     fn enter() -> io::Result<Self> {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            LOST.store(true, Ordering::Release);
+            let _writing = WRITING.try_lock_for(ONE_FRAME);
             restore();
             before(info);
             PANICKED.store(true, Ordering::Release);
@@ -226,12 +248,17 @@ impl Drop for Session {
 }
 
 fn set_up() -> io::Result<()> {
+    TAKEN.store(true, Ordering::Release);
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide)
 }
 
-/// Gives the terminal back as it was. Nothing is left to do where that fails.
+/// Gives the terminal back as it was, once: doing so again would put the cursor back
+/// over what has been written since. Nothing is left to do where that fails.
 fn restore() {
+    if !TAKEN.swap(false, Ordering::AcqRel) {
+        return;
+    }
     let mut out = stdout();
     let _ = execute!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
     let _ = out.flush();

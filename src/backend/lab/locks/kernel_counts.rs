@@ -28,13 +28,15 @@ pub(super) struct Counted {
 impl KernelCounts {
     /// Begins; for the thread that starts the others, before it does.
     pub(super) fn begin(spec: &LockSpec) -> Self {
-        let futex = match () {
-            () if spec.burst.is_some() => Err("not in bursts"),
-            () if spec.setting.trace == Trace::Off => Err("not recorded"),
-            () => Tracefs::open()
+        let futex = if spec.burst.is_some() {
+            Err("not in bursts")
+        } else if spec.setting.trace == Trace::Off {
+            Err("not recorded")
+        } else {
+            Tracefs::open()
                 .and_then(|tracefs| tracefs.tracepoint("syscalls", "sys_enter_futex"))
                 .and_then(|tracepoint| Counter::of_threads_to_come(tracepoint.id))
-                .map_err(why_not),
+                .map_err(why_not)
         };
         KernelCounts { futex }
     }

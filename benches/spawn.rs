@@ -24,6 +24,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use eye::Eye;
 use pty::Pty;
 use syncscope::backend::children::Supervisor;
@@ -265,27 +266,35 @@ fn costs() {
         end(move || reap::wait(&child.pidfd).unwrap())
     };
     println!(
-        "{:>9} {:>14} {:>22} {:>22} {:>22} | {:>14} {:>22}",
-        "resident", "Command", "with the janitor", "without", "pre_exec", "with pipes", "the supervisor"
+        "{:>9} {:>14} {:>22} {:>22} {:>22} | {:>14} {:>22} {:>22}",
+        "resident",
+        "Command",
+        "with the janitor",
+        "without",
+        "pre_exec",
+        "with pipes",
+        "by another thread",
+        "the supervisor"
     );
     let piped = || {
-        let mut child =
-            Command::new("/bin/true").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        end(move || child.as_mut().unwrap().wait().unwrap())
+        let mut child = with_pipes().spawn().unwrap();
+        end(move || child.wait().unwrap())
     };
+    let deputy = Deputy::new();
+    let handed = || deputy.spawn();
     let office = Office::new();
     let supervised = || office.spawn();
     for size in SIZES_MB {
         let ballast = vec![1u8; size << 20];
-        let ways: [&dyn Fn() -> Box<dyn FnOnce()>; 5] = [&bare, &ours, &alone, &piped, &supervised];
-        let [bare, ours, alone, piped, supervised] = measure(ways, ROUNDS);
+        let ways: [&dyn Fn() -> Box<dyn FnOnce()>; 6] = [&bare, &ours, &alone, &piped, &handed, &supervised];
+        let [bare, ours, alone, piped, handed, supervised] = measure(ways, ROUNDS);
         // Apart: after a fork our own pages are the child's, too, and whoever
         // comes next pays for every one that is written to.
         let [beside, forked] = measure([&base, &forked], FORKS);
         let ratio =
             |(call, all): (f64, f64), to: (f64, f64)| format!("{call:.0} µs {:.2}× {:.2}×", call / to.0, all / to.1);
         println!(
-            "{size:>6} MB {:>4.0} … {:>4.0} µs {:>22} {:>22} {:>22} | {:>4.0} … {:>4.0} µs {:>22}",
+            "{size:>6} MB {:>4.0} … {:>4.0} µs {:>22} {:>22} {:>22} | {:>4.0} … {:>4.0} µs {:>22} {:>22}",
             bare.0,
             bare.1,
             ratio(ours, bare),
@@ -293,14 +302,45 @@ fn costs() {
             ratio(forked, beside),
             piped.0,
             piped.1,
+            ratio(handed, piped),
             ratio(supervised, piped)
         );
         drop(ballast);
     }
     println!(
         "medians of {ROUNDS}, and of {FORKS} for pre_exec; the first figure and ratio is of the call alone, the second until the child is reaped; with pipes \
-         both connect all three streams, and the supervisor's is from the command to what it publishes"
+         all three streams are connected; by another thread `Command` is asked through a channel, and the face is \
+         told of start and end through another, as the supervisor does"
     );
+}
+
+/// `Command` where the thread that wants a child is not the one that starts it:
+/// the ways between two threads are in its time as they are in the supervisor's.
+struct Deputy {
+    orders: Sender<()>,
+    told: Receiver<()>,
+}
+
+impl Deputy {
+    fn new() -> Rc<Self> {
+        let ((orders, inbox), (tell, told)) = (unbounded(), unbounded());
+        std::thread::spawn(move || {
+            for () in inbox {
+                let mut child = with_pipes().spawn().unwrap();
+                tell.send(()).unwrap();
+                child.wait().unwrap();
+                tell.send(()).unwrap();
+            }
+        });
+        Rc::new(Deputy { orders, told })
+    }
+
+    fn spawn(self: &Rc<Self>) -> Box<dyn FnOnce()> {
+        self.orders.send(()).unwrap();
+        self.told.recv().unwrap();
+        let deputy = self.clone();
+        end(move || deputy.told.recv().unwrap())
+    }
 }
 
 /// The supervisor as a face has it.
@@ -359,6 +399,12 @@ fn end<T>(reap: impl FnOnce() -> T + 'static) -> Box<dyn FnOnce()> {
 fn command() -> Command {
     let mut command = Command::new("/bin/true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn with_pipes() -> Command {
+    let mut command = Command::new("/bin/true");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 

@@ -40,6 +40,7 @@ pub mod shm;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
+pub mod stops;
 pub mod syscalls;
 pub mod sysv;
 pub mod tick;

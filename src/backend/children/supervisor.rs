@@ -2,19 +2,17 @@
 //!
 //! Exits come from pidfds, output and input from pipes, commands from a
 //! channel with an eventfd beside it. Stops and continues have no descriptor:
-//! a pidfd says nothing of them. SIGCHLD does, so its handler (which lets
-//! others' handlers run too) writes to a socket, and each child is then asked
-//! by waitid(2) through its pidfd. Nothing is polled by the clock save what
-//! the living use, once a second.
+//! a pidfd says nothing of them. SIGCHLD does, and each child is then asked by
+//! waitid(2) through its pidfd. Nothing is polled by the clock save what the
+//! living use, once a second.
 
 mod commands;
 mod ending;
 mod pictures;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -31,6 +29,7 @@ use crate::backend::{ChildCommand, Update};
 use crate::model::child::{ChildId, ChildState, Stream};
 use crate::model::{Fault, Nanos};
 use crate::sys::clock;
+use crate::sys::stops::Stops;
 
 /// All logs together take at most this: half of it as lines, half of it as bytes
 /// that are no lines yet.
@@ -44,7 +43,7 @@ const USAGE: Nanos = Nanos::from_secs(1);
 const BURST: Nanos = Nanos::from_millis(100);
 
 const WAKE: u64 = 0;
-const SIGCHLD: u64 = 1;
+const STOP: u64 = 1;
 /// What a token means: the child's id, and in its lowest bits this.
 const EXIT: u64 = 0;
 const STDIN: u64 = 3;
@@ -56,15 +55,14 @@ pub(super) struct Loop {
     wake: Arc<OwnedFd>,
     outlet: Outlet,
     epoll: OwnedFd,
-    sigchld: UnixStream,
-    sigchld_handler: Option<signal_hook::SigId>,
+    stops: Stops,
     children: BTreeMap<ChildId, Child>,
     last_id: ChildId,
     buffer: Vec<u8>,
     /// Something changed since the last picture.
     dirty: bool,
     pictures: Pictures,
-    /// When to look for stops, if SIGCHLD said so.
+    /// When to look for stops, where there may be some.
     stops_due: Option<Nanos>,
     stops_seen: Nanos,
     usage_due: Nanos,
@@ -80,17 +78,14 @@ impl Loop {
     pub(super) fn new(inbox: Receiver<ChildCommand>, wake: Arc<OwnedFd>, outlet: Outlet) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*wake, EventData::new_u64(WAKE), EventFlags::IN)?;
-        let (sigchld, theirs) = UnixStream::pair()?;
-        sigchld.set_nonblocking(true)?;
-        epoll::add(&epoll, &sigchld, EventData::new_u64(SIGCHLD), EventFlags::IN)?;
-        let sigchld_handler = Some(signal_hook::low_level::pipe::register(libc::SIGCHLD, theirs)?);
+        let stops = Stops::hear()?;
+        epoll::add(&epoll, &stops, EventData::new_u64(STOP), EventFlags::IN)?;
         Ok(Loop {
             inbox,
             wake,
             outlet,
             epoll,
-            sigchld,
-            sigchld_handler,
+            stops,
             children: BTreeMap::new(),
             last_id: 0,
             buffer: vec![0; CHUNK],
@@ -139,10 +134,10 @@ impl Loop {
     fn serve(&mut self, token: u64, flags: EventFlags) {
         match token {
             WAKE => drop(rustix::io::read(&*self.wake, &mut [0; 8])),
-            SIGCHLD => {
-                while matches!((&self.sigchld).read(&mut self.buffer), Ok(read) if read > 0) {}
-                // A storm of exits must not make us ask everybody each time.
-                self.stops_due.get_or_insert(self.stops_seen + STOPS);
+            STOP => {
+                if self.stops.rang() {
+                    self.look_for_stops_soon();
+                }
             }
             _ => self.serve_child(token >> BITS, token & ((1 << BITS) - 1), flags),
         }
@@ -242,8 +237,16 @@ impl Loop {
         self.children.values_mut().for_each(|child| child.output.set_limit(limit));
     }
 
+    /// A storm of signals must not make us ask everybody each time.
+    fn look_for_stops_soon(&mut self) {
+        self.stops_due.get_or_insert(self.stops_seen + STOPS);
+    }
+
     fn clockwork(&mut self) {
         let now = clock::monotonic();
+        if self.stops.marked() {
+            self.look_for_stops_soon();
+        }
         if self.stops_due.is_some_and(|due| due <= now) {
             (self.stops_due, self.stops_seen) = (None, now);
             self.children.values_mut().for_each(Child::look_for_stop);

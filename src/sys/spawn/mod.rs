@@ -14,6 +14,7 @@ mod request;
 mod search;
 pub mod trace;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -63,8 +64,9 @@ pub struct Spawned {
 /// Which step failed, and the kernel's reason.
 pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
     let env = environment(request);
-    let candidates = search::candidates(request.program, &env)?;
-    match attempt(request, &env, &candidates, &[]) {
+    let env = env.as_deref();
+    let candidates = search::candidates(request.program, search_path(env).as_deref())?;
+    match attempt(request, env, &candidates, &[]) {
         Err(mut error) if error.step == Step::Execute && error.errno == Errno::NOEXEC => {
             let script = request.cwd.map_or_else(|| error.path.clone(), |cwd| cwd.join(&error.path));
             if !search::is_text(&script) {
@@ -72,7 +74,7 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
             }
             let mut trail = std::mem::take(&mut error.trail);
             let shell = [OsString::from("sh"), error.path.into_os_string()];
-            match attempt(request, &env, &[PathBuf::from("/bin/sh")], &shell) {
+            match attempt(request, env, &[PathBuf::from("/bin/sh")], &shell) {
                 Ok(spawned) => {
                     trail.add(spawned.trail);
                     Ok(Spawned { trail: *trail, ..spawned })
@@ -90,7 +92,7 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Spawned, SpawnError> {
 /// One clone. `interpreter` replaces the program's name in the arguments.
 fn attempt(
     request: &Spawn<'_>,
-    env: &[(OsString, OsString)],
+    env: Option<&[(OsString, OsString)]>,
     candidates: &[PathBuf],
     interpreter: &[OsString],
 ) -> Result<Spawned, SpawnError> {
@@ -98,10 +100,11 @@ fn attempt(
     let named = [request.arg0.unwrap_or(program).to_owned()];
     let leading = if interpreter.is_empty() { &named[..] } else { interpreter };
     let args = strings(leading.iter().chain(request.args).map(|arg| arg.as_bytes().to_vec()))?;
-    let env = strings(env.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat()))?;
+    let variable = |(key, value): &(OsString, OsString)| [key.as_bytes(), b"=", value.as_bytes()].concat();
+    let env = env.map(|env| strings(env.iter().map(variable))).transpose()?;
     let paths = strings(candidates.iter().map(|path| path.as_os_str().as_bytes().to_vec()))?;
     let cwd = request.cwd.map(|cwd| string(cwd.as_os_str().as_bytes().to_vec())).transpose()?;
-    let (args, env, paths_raw) = (pointers(&args), pointers(&env), pointers(&paths));
+    let (args, env, paths_raw) = (pointers(&args), env.as_deref().map(pointers), pointers(&paths));
 
     let mut keep = Vec::new();
     let mut stdio = [NO_FD; 3];
@@ -119,7 +122,7 @@ fn attempt(
     let plan = Plan {
         candidates: paths_raw.as_ptr(),
         argv: args.as_ptr(),
-        envp: env.as_ptr(),
+        envp: env.as_ref().map_or_else(ours, Vec::as_ptr),
         cwd: cwd.as_ref().map_or(ptr::null(), |cwd| cwd.as_ptr()),
         stdio,
         group: request.group,
@@ -222,8 +225,12 @@ fn keeping_dumpable<T>(changes: bool, start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// The parent's environment with the changes on top.
-fn environment(request: &Spawn<'_>) -> Vec<(OsString, OsString)> {
+/// The parent's environment with the changes on top; `None` where there are
+/// none.
+fn environment(request: &Spawn<'_>) -> Option<Vec<(OsString, OsString)>> {
+    if !request.clear && request.env.is_empty() && request.unset.is_empty() {
+        return None;
+    }
     let mut env: Vec<_> = if request.clear { Vec::new() } else { std::env::vars_os().collect() };
     env.retain(|(key, _)| !request.unset.contains(key));
     for (key, value) in request.env {
@@ -232,7 +239,27 @@ fn environment(request: &Spawn<'_>) -> Vec<(OsString, OsString)> {
             None => env.push((key.clone(), value.clone())),
         }
     }
-    env
+    Some(env)
+}
+
+/// Where the child's environment says that programs are.
+fn search_path(env: Option<&[(OsString, OsString)]>) -> Option<Cow<'_, OsStr>> {
+    match env {
+        None => std::env::var_os("PATH").map(Cow::Owned),
+        Some(env) => env.iter().find(|(key, _)| key == "PATH").map(|(_, value)| Cow::Borrowed(value.as_os_str())),
+    }
+}
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// The parent's environment as it is: copying it takes longer than all else that
+/// is made ready for a child.
+fn ours() -> *const *const c_char {
+    // SAFETY: environ(7). Nobody changes it while other threads run, which is
+    // what `std::env::set_var` asks of its callers.
+    unsafe { environ }
 }
 
 /// The descriptor to duplicate onto `target`. One that is itself among the

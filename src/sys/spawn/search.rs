@@ -1,6 +1,6 @@
 //! Where a program may be found, execvpe(3).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -14,9 +14,9 @@ use super::{SpawnError, Step};
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// The files to try, in order: the name itself where it has a slash, otherwise
-/// below each directory of the child's `PATH`. An empty directory is the
+/// below each directory of `path`, the child's `PATH`. An empty directory is the
 /// working directory.
-pub(super) fn candidates(program: &[u8], env: &[(OsString, OsString)]) -> Result<Vec<PathBuf>, SpawnError> {
+pub(super) fn candidates(program: &[u8], path: Option<&OsStr>) -> Result<Vec<PathBuf>, SpawnError> {
     if program.is_empty() {
         return Err(SpawnError::new(Step::Execute, Errno::NOENT));
     }
@@ -24,7 +24,7 @@ pub(super) fn candidates(program: &[u8], env: &[(OsString, OsString)]) -> Result
     if program.contains(&b'/') {
         return Ok(vec![PathBuf::from(name)]);
     }
-    let path = env.iter().find(|(key, _)| key == "PATH").map_or(DEFAULT_PATH, |(_, value)| value.as_bytes());
+    let path = path.map_or(DEFAULT_PATH, OsStr::as_bytes);
     let below = |directory: &[u8]| {
         let directory = if directory.is_empty() { b"." } else { directory };
         Path::new(OsStr::from_bytes(directory)).join(name)

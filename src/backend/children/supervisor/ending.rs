@@ -54,8 +54,5 @@ impl Loop {
         }
         self.look_at_families();
         self.publish(clock::monotonic());
-        if let Some(handler) = self.sigchld_handler.take() {
-            signal_hook::low_level::unregister(handler);
-        }
     }
 }

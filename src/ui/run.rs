@@ -21,6 +21,7 @@ use signal_hook::iterator::Signals;
 use super::app::{After, App};
 use super::painter::Painter;
 use crate::backend::Backend;
+use crate::sys::priority;
 use crate::sys::spawn::gate;
 
 /// The shortest time between two frames that only updates ask for.
@@ -61,6 +62,7 @@ pub enum End {
 /// # Errors
 /// What the terminal said.
 pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
+    priority::be_prompt();
     let session = Session::enter().wrap_err("cannot set up the terminal")?;
     let mut screen = Terminal::new(Painter::new(BufWriter::with_capacity(1 << 16, stdout())))?;
     // What was on the alternate screen before is not known.

@@ -45,6 +45,7 @@ use self::supervisor::Loop;
 use super::ChildCommand;
 use super::outlet::Outlet;
 use crate::model::Fault;
+use crate::sys::priority;
 
 /// The supervisor's thread, as the backend holds it. Dropping it ends the
 /// children and waits until they are gone.
@@ -86,7 +87,11 @@ impl Running {
         let (commands, inbox) = unbounded();
         let wake = Arc::new(supervisor::waker()?);
         let supervisor = Loop::new(inbox, wake.clone(), outlet)?;
-        let thread = std::thread::Builder::new().name("children".to_owned()).spawn(|| supervisor.run())?;
+        let thread = std::thread::Builder::new().name("children".to_owned()).spawn(|| {
+            // Somebody waits for each of its steps, and none takes long.
+            priority::be_prompt();
+            supervisor.run();
+        })?;
         Ok(Running { commands, wake, thread })
     }
 

@@ -14,8 +14,8 @@ use ratatui::Terminal;
 use signal_hook::consts::SIGHUP;
 
 use super::app::{After, App};
-use super::signals::{Heard, Signals};
 use super::painter::Painter;
+use super::signals::{Heard, Signals};
 use super::tty::{self, Output, Session};
 use crate::backend::Backend;
 use crate::sys::spawn::gate;

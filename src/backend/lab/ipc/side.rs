@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use super::books::{Books, LAPS};
 use super::protocol::{Done, Job, Order, Report, Side};
 use super::usage::Usage;
-use super::books::{Books, LAPS};
 use super::{End as ChannelEnd, Receiver, Sender};
 use crate::backend::lab::pacing::Intended;
 use crate::backend::lab::worker::{self, Boss};

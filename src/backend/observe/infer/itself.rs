@@ -11,7 +11,6 @@
 //! lock_contended ◄── program: call futex_wait … lock_contended  by its code
 //! ```
 
-
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };

@@ -95,8 +95,9 @@ impl Session {
             before(info);
             PANICKED.store(true, Ordering::Release);
         }));
-        set_up()?;
-        Ok(Session)
+        // What was set up before it failed is given back, too.
+        let session = Session;
+        set_up().map(|()| session)
     }
 }
 

@@ -11,7 +11,6 @@ use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
-use crate::model::sorting;
 use crate::model::wait::Wait;
 
 /// A thread that runs again and again is not followed for ever.
@@ -160,6 +159,6 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
         return false;
     }
     let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.orphaned);
-    let who = |wait: &Wait| sorting::set(wait.holders.iter().copied());
+    let who = |wait: &Wait| crate::model::sorting::set(wait.holders.iter().copied());
     what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
 }

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod terminal;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -55,6 +56,37 @@ fn signals_end_it_with_their_code() {
         terminal.assert_restored();
         terminal.mark.assert_gone_within(AFTERMATH);
     }
+}
+
+/// A window that hangs: what is written to it gets nowhere, and the thread that writes
+/// takes no message.
+#[test]
+fn signals_end_it_though_nobody_reads_the_terminal() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
+        let mut terminal = Terminal::start(syncscope(&["--demo"]), 240, 70);
+        terminal.wait_for(FIRST_FRAME);
+        terminal.stop_reading();
+        let keys = Cell::new(0);
+        terminal.wait_until("a write that waits", |_| {
+            let waits = waits_to_write(terminal.pid());
+            if !waits {
+                terminal.send_keys(["2", "3", "1"][keys.replace(keys.get() + 1) % 3]);
+            }
+            waits
+        });
+        kill(Pid::from_raw(terminal.pid()), signal).unwrap();
+        assert_eq!(terminal.exit_code(), code, "{signal}");
+        terminal.read_on();
+        terminal.wait_until("the main screen", |screen| !screen.alternate_screen());
+        terminal.assert_restored();
+        terminal.mark.assert_gone_within(AFTERMATH);
+    }
+}
+
+/// Whether the process's main thread is blocked in a write to its standard output.
+fn waits_to_write(pid: i32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+    call.starts_with(&format!("{} 0x1 ", libc::SYS_write))
 }
 
 /// With every lab running and thus with workers.

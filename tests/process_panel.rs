@@ -274,4 +274,9 @@ fn a_stale_row_says_so_even_where_no_column_is_left_for_it() {
         let shown = text(&mut app, size);
         assert!(shown.contains("stale 10s"), "{shown}");
     }
+    open(&mut app, "4121");
+    for size in SIZES {
+        let shown = text(&mut app, size);
+        assert!(shown.contains("4121 payments") && shown.contains("stale 10s: reading it hangs"), "{shown}");
+    }
 }

@@ -2,9 +2,11 @@
 //!
 //! The standard library's sorts are compiled anew, some five kilobytes each, for
 //! every type and order. These cost one more allocation and a call for each
-//! comparison; what is sorted often or in thousands has the library's.
+//! comparison; what is sorted often or in thousands has the library's. Collecting into
+//! an ordered map or set sorts, too.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts by comparisons; what is equal keeps its order.
 pub fn by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
@@ -34,6 +36,20 @@ pub fn places(places: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) 
     places.sort_by(|a, b| compare(*a, *b));
 }
 
+/// What `collect` makes, without sorting first.
+pub fn map<K: Ord, V>(items: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(items);
+    map
+}
+
+/// What `collect` makes, without sorting first.
+pub fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    set.extend(items);
+    set
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -46,7 +62,9 @@ mod tests {
             let mut told = items.clone();
             told.sort_by_key(|item| item.0);
             by_key(&mut items, |item| item.0);
-            prop_assert_eq!(items, told);
+            prop_assert_eq!(&items, &told);
+            prop_assert_eq!(map(items.iter().copied()), told.iter().copied().collect());
+            prop_assert_eq!(set(items.into_iter()), told.into_iter().collect());
         }
     }
 }

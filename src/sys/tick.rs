@@ -15,7 +15,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
 
-use crate::model::Nanos;
+use crate::model::{Nanos, Pid};
 
 /// How often.
 pub const TICK: Nanos = Nanos::from_millis(50);
@@ -34,16 +34,7 @@ impl Tick {
     /// Whatever sigaction(2) or `timer_create(2)` say; `EAGAIN` where
     /// `RLIMIT_SIGPENDING` is used up.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: a handler that does nothing, on values of our own; without
-        // SA_RESTART the interrupted call returns.
-        let done = unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = nothing as *const () as libc::sighandler_t;
-            libc::sigaction(SIGNAL as libc::c_int, &raw const action, std::ptr::null_mut())
-        };
-        if done < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        heed()?;
         let thread_id = rustix::thread::gettid().as_raw_nonzero().get();
         let event = SigEvent::new(SigevNotify::SigevThreadId { signal: SIGNAL, thread_id, si_value: 0 });
         Ok(Tick(Timer::new(ClockId::CLOCK_MONOTONIC, event)?))
@@ -69,6 +60,31 @@ impl Tick {
         let every = Expiration::Interval(TimeSpec::from_duration(every));
         Ok(self.0.set(every, TimerSetTimeFlags::empty())?)
     }
+}
+
+/// Interrupts another thread of this process, once, if it waits in the kernel.
+///
+/// # Errors
+/// Whatever sigaction(2) or tgkill(2) say; `ESRCH` where there is no such thread.
+pub fn interrupt(thread: Pid) -> io::Result<()> {
+    heed()?;
+    // SAFETY: three numbers.
+    match unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, SIGNAL as libc::c_int) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// From now on the signal interrupts, and does nothing else.
+fn heed() -> io::Result<()> {
+    // SAFETY: a handler that does nothing, on values of our own; without
+    // SA_RESTART the interrupted call returns.
+    let done = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+        libc::sigaction(SIGNAL as libc::c_int, &raw const action, std::ptr::null_mut())
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 extern "C" fn nothing(_signal: libc::c_int) {}

@@ -5,7 +5,7 @@
 //!                        keys ──► panel ──► Effect ──► Command ──► backend
 //! ```
 //!
-//! [`run`](mod@run) owns the terminal and the loop, [`app`] the state, and each
+//! [`run`](mod@run) owns the loop, `tty` the terminal, [`app`] the state, and each
 //! panel its own view. The drawing thread does no I/O and takes no lock.
 
 pub mod alarm;
@@ -19,6 +19,8 @@ pub mod layout;
 pub mod painter;
 pub mod panels;
 pub mod run;
+mod signals;
 pub mod store;
 pub mod theme;
+mod tty;
 pub mod widgets;

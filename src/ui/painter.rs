@@ -167,9 +167,13 @@ impl<W: Write> Painter<W> {
         all_narrow
     }
 
-    /// Writes the runs. Steps count from where the cursor stands, which is known
-    /// only behind `narrow` glyphs.
+    /// Writes the runs, look by look where all glyphs are `narrow`. Steps count from
+    /// where the cursor stands, which is known only behind such glyphs.
     fn compose(&mut self, narrow: bool) {
+        if narrow {
+            // Stable: within a look, from the top down.
+            self.runs.sort_by_key(|run| run.look.order());
+        }
         let (out, columns) = (&mut self.out, self.columns.get());
         out.clear();
         let (mut look, mut at) = (Look::default(), None);
@@ -269,10 +273,6 @@ impl<W: Write> Backend for Painter<W> {
 
     fn draw<'a, I: Iterator<Item = (u16, u16, &'a Glyph)>>(&mut self, content: I) -> io::Result<()> {
         let narrow = self.gather(content);
-        if narrow {
-            // Stable: within a look, from the top down.
-            self.runs.sort_by_key(|run| run.look.order());
-        }
         self.compose(narrow);
         self.terminal.write_all(&self.out)
     }

@@ -1,25 +1,22 @@
-//! The terminal and the loop.
+//! The loop.
 //!
 //! One thread waits for the terminal's events, one for signals; this one waits
 //! for both and for the backend's bell, and draws. A key is drawn at once;
 //! updates are drawn together, at most every 33 ms.
 
-use std::io::{self, BufWriter, Stdout, Write, stdout};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{WrapErr, bail};
 use crossbeam_channel::{Receiver, bounded, never, select_biased};
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, execute};
-use parking_lot::{Mutex, MutexGuard};
+use crossterm::event::Event;
 use ratatui::Terminal;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGHUP;
 
 use super::app::{After, App};
 use super::painter::Painter;
+use super::signals::{Heard, Signals};
+use super::tty::{self, Output, Session};
 use crate::backend::Backend;
 use crate::sys::priority;
 use crate::sys::spawn::gate;
@@ -32,21 +29,7 @@ const GATHER: Duration = Duration::from_millis(2);
 /// readings that hang and to age what is on the screen.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Set by a panic on any thread before it gives the terminal back: nothing is to be
-/// drawn over its message.
-static LOST: AtomicBool = AtomicBool::new(false);
-/// Set once the message stands: without that part the program must end, within
-/// [`IDLE`].
-static PANICKED: AtomicBool = AtomicBool::new(false);
-/// Whether the terminal is as the dashboard has set it up.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Held by whoever writes to the terminal.
-static WRITING: Mutex<()> = Mutex::new(());
-/// A panic waits so long for the frame that is being written. There may be no end of
-/// it: the thread that writes may be the one that panics.
-const ONE_FRAME: Duration = Duration::from_millis(100);
-
-type Screen = Terminal<Painter<BufWriter<Stdout>>>;
+type Screen = Terminal<Painter<BufWriter<Output>>>;
 
 /// Why the dashboard ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +46,18 @@ pub enum End {
 /// What the terminal said.
 pub fn run(app: &mut App, backend: &mut Backend) -> color_eyre::Result<End> {
     priority::be_prompt();
+    let signals = Signals::heed().wrap_err("cannot listen for signals")?;
     let session = Session::enter().wrap_err("cannot set up the terminal")?;
-    let mut screen = Terminal::new(Painter::new(BufWriter::with_capacity(1 << 16, stdout())))?;
+    let mut screen = Terminal::new(Painter::new(BufWriter::with_capacity(1 << 16, Output)))?;
     // What was on the alternate screen before is not known.
-    wipe(&mut screen)?;
-    let end = turn(app, backend, &mut screen);
+    let end = wipe(&mut screen).map_err(Into::into).and_then(|()| turn(app, backend, &mut screen, &signals.received));
     drop(session);
-    // The signal that tells of it may come later than the failure to draw.
-    end.or_else(|error| if is_hang_up(&error) { Ok(End::Signal(SIGHUP)) } else { Err(error) })
+    end.or_else(|error| match signals.end() {
+        Some(signal) if tty::is_given_up() => Ok(End::Signal(signal)),
+        // The signal that tells of it may come later than the failure to draw.
+        _ if is_hang_up(&error) => Ok(End::Signal(SIGHUP)),
+        _ => Err(error),
+    })
 }
 
 /// Whether this is what a terminal answers that has been closed, `tty(4)`.
@@ -79,12 +66,16 @@ fn is_hang_up(error: &color_eyre::Report) -> bool {
     matches!(code, Some(libc::EIO | libc::ENXIO | libc::EPIPE))
 }
 
-fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre::Result<End> {
+fn turn(
+    app: &mut App,
+    backend: &mut Backend,
+    screen: &mut Screen,
+    signals: &Receiver<Heard>,
+) -> color_eyre::Result<End> {
     let events = listen()?;
-    let signals = signals()?;
     let bell = backend.bell().clone();
     // What is to be sampled follows from what the first, empty frame has room for.
-    if let Some(_writing) = ours() {
+    if let Some(_writing) = tty::ours() {
         draw(app, screen)?;
     }
     // The last frame that updates asked for. Others keep them at no distance: what
@@ -92,7 +83,7 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     let mut last_frame: Option<Instant> = None;
     let mut due: Option<Instant> = None;
     loop {
-        if PANICKED.load(Ordering::Acquire) {
+        if tty::has_panicked() {
             bail!("a part of the program has panicked; its message stands above");
         }
         obey(app, backend);
@@ -105,8 +96,8 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
                 Err(_) => return Ok(End::Signal(SIGHUP)),
             },
             recv(signals) -> signal => match signal {
-                Ok(SIGCONT) => After::Redraw,
-                Ok(signal) => return Ok(End::Signal(signal)),
+                Ok(Heard::Continue) => After::Redraw,
+                Ok(Heard::End(signal)) => return Ok(End::Signal(signal)),
                 Err(_) => After::Nothing,
             },
             recv(bell) -> _ => {
@@ -123,7 +114,7 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
         if after == After::Nothing {
             continue;
         }
-        let Some(_writing) = ours() else { continue };
+        let Some(_writing) = tty::ours() else { continue };
         match after {
             After::Nothing | After::Draw => {}
             After::Redraw => wipe(screen)?,
@@ -139,12 +130,6 @@ fn turn(app: &mut App, backend: &mut Backend, screen: &mut Screen) -> color_eyre
     }
 }
 
-/// The terminal, to write to it; `None` where a panic has given it back.
-fn ours() -> Option<MutexGuard<'static, ()>> {
-    let writing = WRITING.lock();
-    (!LOST.load(Ordering::Acquire)).then_some(writing)
-}
-
 /// Hands the backend what the dashboard asks for.
 fn obey(app: &mut App, backend: &mut Backend) {
     for command in app.take_commands() {
@@ -155,9 +140,7 @@ fn obey(app: &mut App, backend: &mut Backend) {
 /// Hands text to the terminal's clipboard by OSC 52, of which a terminal that
 /// does not know it or must not do it takes no notice.
 fn copy(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
-    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
-    out.flush()
+    Output.write_all(format!("\x1b]52;c;{}\x07", base64(text.as_bytes())).as_bytes())
 }
 
 /// RFC 4648, section 4.
@@ -193,26 +176,13 @@ fn listen() -> io::Result<Receiver<Event>> {
     Ok(events)
 }
 
-fn signals() -> io::Result<Receiver<i32>> {
-    let (sender, received) = bounded(8);
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCONT])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if sender.send(signal).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(received)
-}
-
 /// Gives the terminal back, stops as `Ctrl-Z` asks, and takes it again.
 fn suspend(screen: &mut Screen) -> io::Result<()> {
-    restore();
+    tty::restore();
     // The whole job stops here until the shell continues it.
     let stop = || rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
     gate::while_closed(stop)?;
-    set_up()?;
+    tty::set_up()?;
     wipe(screen)
 }
 
@@ -223,48 +193,6 @@ fn suspend(screen: &mut Screen) -> io::Result<()> {
 fn wipe(screen: &mut Screen) -> io::Result<()> {
     let size = screen.size()?;
     screen.resize(size.into())
-}
-
-/// The terminal in our hands; dropping it gives it back.
-struct Session;
-
-impl Session {
-    fn enter() -> io::Result<Self> {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            LOST.store(true, Ordering::Release);
-            let _writing = WRITING.try_lock_for(ONE_FRAME);
-            restore();
-            before(info);
-            PANICKED.store(true, Ordering::Release);
-        }));
-        set_up()?;
-        Ok(Session)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        restore();
-    }
-}
-
-fn set_up() -> io::Result<()> {
-    TAKEN.store(true, Ordering::Release);
-    enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide)
-}
-
-/// Gives the terminal back as it was, once: doing so again would put the cursor back
-/// over what has been written since. Nothing is left to do where that fails.
-fn restore() {
-    if !TAKEN.swap(false, Ordering::AcqRel) {
-        return;
-    }
-    let mut out = stdout();
-    let _ = execute!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
-    let _ = out.flush();
-    let _ = disable_raw_mode();
 }
 
 #[cfg(test)]

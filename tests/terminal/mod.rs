@@ -129,11 +129,16 @@ impl Terminal {
         let state = Mutex::new(State { parser, bytes: 0, at: Instant::now() });
         let seen = Arc::new(Seen { state, changed: Condvar::new(), ended: AtomicBool::new(false) });
         let master = Arc::new(master);
-        let reader = std::thread::spawn({
-            let (master, seen) = (master.clone(), seen.clone());
-            move || read_along(&master, &seen)
-        });
-        Terminal { child, status: None, master, slave, before, seen, reader: Some(reader), mark }
+        let mut terminal = Terminal { child, status: None, master, slave, before, seen, reader: None, mark };
+        terminal.read_on();
+        terminal
+    }
+
+    /// Reads what the program writes, from now on.
+    pub(crate) fn read_on(&mut self) {
+        self.seen.ended.store(false, Ordering::Release);
+        let (master, seen) = (self.master.clone(), self.seen.clone());
+        self.reader = Some(std::thread::spawn(move || read_along(&master, &seen)));
     }
 
     /// The program's pid, which is its session's and process group's as well.
@@ -272,7 +277,8 @@ impl Terminal {
         assert_ne!(tcgetattr(&self.slave).unwrap(), self.before, "not in raw mode");
     }
 
-    fn stop_reading(&mut self) {
+    /// Reads what is there, and nothing more from then on.
+    pub(crate) fn stop_reading(&mut self) {
         self.seen.ended.store(true, Ordering::Release);
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -14,6 +14,7 @@ use super::progress::{Abandoned, Progress};
 use super::survey::Surveyor;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Verdict, WaitGraph};
 use crate::model::process::{Process, ProcessTable, State, Thread};
+use crate::model::sorting;
 use crate::model::wait::{Certainty, Wait};
 use crate::model::{Nanos, Pid, Stamped};
 use crate::sys::clock;
@@ -98,7 +99,7 @@ impl Chains {
         if known && !self.rounds.is_multiple_of(RENEWED) {
             return Ok(());
         }
-        let pids: BTreeSet<Pid> = suspects.iter().map(|(id, _)| id.pid).collect();
+        let pids = sorting::set(suspects.iter().map(|(id, _)| id.pid));
         let surveyor = self.surveyor.get_or_insert_with(open);
         let pids: Vec<Pid> = pids.into_iter().collect();
         self.confirmed = surveyor.why_watched(&pids, progress)?;

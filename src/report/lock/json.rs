@@ -11,6 +11,7 @@ use crate::model::lock::{
     Deadlocked, Diagnosis, Invariant, Inversion, LockOrder, LockProgress, Several, Trace, Violation, WaitSteps,
     diagnose,
 };
+use crate::model::sorting;
 
 /// One line of `lock --json`.
 #[derive(Serialize)]
@@ -133,7 +134,7 @@ pub fn json(progress: &LockProgress) -> Option<String> {
         dropped: progress.recording.dropped,
         nice: subject.nice,
         diagnoses: diagnose(figures),
-        own: figures.own.iter().map(|own| (&*own.name, own.count)).collect(),
+        own: sorting::map(figures.own.iter().map(|own| (&*own.name, own.count))),
         pin: subject.spec.schedule.pinning.to_string(),
         priorities: subject.spec.schedule.priorities.iter().map(ToString::to_string).collect(),
         left_free: subject.left_free,

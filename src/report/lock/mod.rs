@@ -10,6 +10,7 @@ pub use self::csv::{CSV_HEADER, csv};
 pub use self::json::json;
 pub use self::table::table;
 use crate::model::lock::{LockProgress, Violation};
+use crate::model::sorting;
 
 /// Median and range over the repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -24,7 +25,7 @@ impl Spread {
     /// Of so many figures; nothing of none.
     pub fn of(figures: &[f64]) -> Option<Self> {
         let mut sorted = figures.to_vec();
-        sorted.sort_unstable_by(f64::total_cmp);
+        sorting::by(&mut sorted, f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let half = sorted.len() / 2;
         let median = if sorted.len() % 2 == 1 { sorted[half] } else { f64::midpoint(sorted[half - 1], sorted[half]) };

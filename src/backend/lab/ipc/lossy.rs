@@ -9,7 +9,7 @@ use std::io;
 
 use super::protocol::Order;
 use super::side::End;
-use super::{Receiver, Sender, payload};
+use super::{Receiver, Sender};
 use crate::backend::lab::pacing::Intended;
 use crate::model::Nanos;
 use crate::sys::clock;
@@ -53,7 +53,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
                 last = start;
                 self.books.received = 1;
             }
-            self.books.checker.check(&self.books.message);
+            self.check();
             received += 1;
             if received.is_multiple_of(EVERY) || received == order.count {
                 (last, self.books.received) = (clock::monotonic(), received);
@@ -72,13 +72,13 @@ impl<S: Sender, R: Receiver> End<S, R> {
         let mut pace = Intended::new(order.every);
         self.books.received = 0;
         for _ in 0..order.count {
-            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.write(order.payload);
             let asked = pace.next();
             self.sender.send(&self.books.message)?;
             self.books.sent += 1;
             if self.awaited()? {
                 self.books.these.record(clock::monotonic() - asked);
-                self.books.checker.check(&self.books.message);
+                self.check();
                 self.books.received += 1;
             }
         }
@@ -95,8 +95,8 @@ impl<S: Sender, R: Receiver> End<S, R> {
         self.books.received = 0;
         while self.books.received < order.count && self.awaited_to_the_end()? {
             self.books.received += 1;
-            self.books.checker.check(&self.books.message);
-            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.check();
+            self.write(order.payload);
             self.sender.send(&self.books.message)?;
             self.books.sent += 1;
         }

@@ -11,6 +11,7 @@
 //!   Report ◄────────────── (monomorphised)            (monomorphised)
 //! ```
 
+mod books;
 mod datagram;
 mod disturbance;
 mod end;
@@ -204,6 +205,9 @@ pub trait Gauge: Send + fmt::Debug {
 
 /// Sends whole messages.
 pub trait Sender {
+    /// Whether sending may take no longer than a call, as through memory: then
+    /// what is written into a message is inlined into the loops.
+    const QUICK: bool = false;
     /// Whether a wait for space goes on when the receiver is gone, unless a
     /// signal interrupts it now and then.
     const DEAF: bool = false;
@@ -226,6 +230,9 @@ pub trait Sender {
 
 /// Receives whole messages.
 pub trait Receiver {
+    /// Whether receiving may take no longer than a call: then the checks are
+    /// inlined into the loops.
+    const QUICK: bool = false;
     /// Whether a wait for a message goes on when the sender is gone, unless a
     /// signal interrupts it now and then.
     const DEAF: bool = false;

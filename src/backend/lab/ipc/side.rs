@@ -5,13 +5,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use super::message::Message;
-use super::outbox::Outbox;
-use super::payload::{self, Checker};
-use super::protocol::{Done, Job, Order, Report, RoundTrips, Side};
+use super::books::{Books, LAPS};
+use super::protocol::{Done, Job, Order, Report, Side};
 use super::usage::Usage;
 use super::{End as ChannelEnd, Receiver, Sender};
-use crate::backend::lab::histogram::Recorder;
 use crate::backend::lab::pacing::Intended;
 use crate::backend::lab::worker::{self, Boss};
 use crate::model::Nanos;
@@ -161,11 +158,6 @@ fn carry_out(end: &mut dyn Serve, side: Side, order: &Order) -> io::Result<Done>
     })
 }
 
-/// In so many parts a stream is received, to find one that took too long: few
-/// enough that the clock costs nothing, and many enough that some milliseconds
-/// show in a minute.
-const LAPS: u64 = 8192;
-
 /// What serves an order.
 trait Serve {
     /// Its measured loop; how long that took.
@@ -179,24 +171,6 @@ pub(super) struct End<S, R> {
     pub(super) sender: S,
     pub(super) receiver: R,
     pub(super) books: Books,
-}
-
-/// What the loops write down.
-pub(super) struct Books {
-    /// The number of the next message to send.
-    pub(super) sent: u64,
-    /// How many messages of the order have come.
-    pub(super) received: u64,
-    pub(super) checker: Checker,
-    pub(super) message: Message,
-    /// A stream's messages.
-    outbox: Outbox,
-    /// What equal parts of a stream took.
-    laps: Recorder,
-    pub(super) these: Recorder,
-    /// Round trips of a closed loop, and of an open one.
-    closed: Recorder,
-    open: Recorder,
 }
 
 impl<S: Sender, R: Receiver> Serve for End<S, R> {
@@ -224,9 +198,7 @@ impl<S: Sender, R: Receiver> End<S, R> {
         let last = self.books.sent + order.count;
         while self.books.sent < last {
             let until = last.min(self.books.sent + self.books.outbox.room());
-            for number in self.books.sent..until {
-                self.books.outbox.write(number, order.payload);
-            }
+            self.write_ahead(until, order.payload);
             for number in self.books.sent..until {
                 self.sender.send(self.books.outbox.message(number))?;
                 self.books.sent += 1;
@@ -243,14 +215,14 @@ impl<S: Sender, R: Receiver> End<S, R> {
     fn collect(&mut self, order: &Order) -> io::Result<Nanos> {
         self.receiver.receive(&mut self.books.message)?;
         let start = clock::monotonic();
-        self.books.checker.check(&self.books.message);
+        self.check();
         let (lap, mut received, mut last) = ((order.count / LAPS).max(1), 1, start);
         let numbered = order.size >= size_of::<u64>();
         while received < order.count {
             let until = (received + lap).min(order.count);
             while received < until {
                 self.receiver.receive(&mut self.books.message)?;
-                self.books.checker.check(&self.books.message);
+                self.check();
                 // A number of a few bytes that was harmed looks like many lost.
                 received += 1 + if numbered { self.books.checker.missed() } else { 0 };
             }
@@ -269,13 +241,13 @@ impl<S: Sender, R: Receiver> End<S, R> {
         let start = clock::monotonic();
         let mut pace = Intended::new(order.every);
         for _ in 0..order.count {
-            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.write(order.payload);
             let asked = pace.next();
             self.sender.send(&self.books.message)?;
             self.receiver.receive(&mut self.books.message)?;
             self.books.these.record(clock::monotonic() - asked);
             self.books.sent += 1;
-            self.books.checker.check(&self.books.message);
+            self.check();
         }
         Ok(clock::monotonic() - start)
     }
@@ -286,8 +258,8 @@ impl<S: Sender, R: Receiver> End<S, R> {
         let start = clock::monotonic();
         for _ in 0..order.count {
             self.receiver.receive(&mut self.books.message)?;
-            self.books.checker.check(&self.books.message);
-            payload::write(&mut self.books.message, self.books.sent, order.payload);
+            self.check();
+            self.write(order.payload);
             self.sender.send(&self.books.message)?;
             self.books.sent += 1;
         }
@@ -295,50 +267,23 @@ impl<S: Sender, R: Receiver> End<S, R> {
     }
 }
 
-impl Books {
-    fn new() -> Self {
-        Books {
-            sent: 0,
-            received: 0,
-            checker: Checker::new(0, Payload::default()),
-            message: Message::default(),
-            outbox: Outbox::default(),
-            laps: Recorder::new(),
-            these: Recorder::new(),
-            closed: Recorder::new(),
-            open: Recorder::new(),
-        }
+#[expect(clippy::inline_always, reason = "they only choose")]
+impl<S: Sender, R: Receiver> End<S, R> {
+    /// Writes the next message.
+    #[inline(always)]
+    pub(super) fn write(&mut self, payload: Payload) {
+        if S::QUICK { self.books.write(payload) } else { self.books.write_by_call(payload) }
     }
 
-    fn begin(&mut self, order: &Order) {
-        self.message.resize(order.size.max(1));
-        if order.mode == Mode::Throughput {
-            self.outbox.resize(order.size.max(1));
-        }
-        self.checker.begin(order.payload);
-        if order.fresh {
-            let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
-            all.clear();
-        }
-        self.received = order.count;
-        self.laps.clear();
+    /// Writes a stream's next messages, up to this one.
+    #[inline(always)]
+    fn write_ahead(&mut self, until: u64, payload: Payload) {
+        if S::QUICK { self.books.write_ahead(until, payload) } else { self.books.write_ahead_by_call(until, payload) }
     }
 
-    /// The longest that nothing moved: what the longest part of a stream, or
-    /// the longest round trip, took beyond the median.
-    fn stall(&self, order: &Order, asked: bool) -> Nanos {
-        let q = match order.mode {
-            Mode::Throughput => self.laps.quantiles(),
-            // In an open loop a late one may only have waited for others.
-            Mode::Latency if asked && order.every.is_none() => self.these.quantiles(),
-            Mode::Latency => return Nanos::ZERO,
-        };
-        if q.max.0 >= 2 * q.p50.0 { q.max - q.p50 } else { Nanos::ZERO }
-    }
-
-    fn round_trips(&mut self, order: &Order) -> RoundTrips {
-        let all = if order.every.is_some() { &mut self.open } else { &mut self.closed };
-        all.add(&self.these);
-        RoundTrips { these: self.these.quantiles(), all: all.distribution() }
+    /// Checks the message that has come.
+    #[inline(always)]
+    pub(super) fn check(&mut self) {
+        if R::QUICK { self.books.check() } else { self.books.check_by_call() }
     }
 }

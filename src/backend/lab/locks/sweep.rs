@@ -6,6 +6,7 @@ use super::supervise::{Ended, run_worker};
 use crate::backend::lab::{Lab, Session};
 use crate::model::lab::LabState;
 use crate::model::lock::{Curve, CurvePoint, LockProgress, LockSpec, Measure, Sweep};
+use crate::model::sorting;
 use crate::model::{Fault, Nanos};
 
 /// How each point is measured where nothing else is asked for.
@@ -55,7 +56,7 @@ fn found(lock: &str, threads: usize, progress: &LockProgress) -> CurvePoint {
         return failed(lock.to_owned(), threads, Fault::new("deadlock", deadlock.words()));
     }
     let mut rates = progress.figures.repeats.clone();
-    rates.sort_unstable_by(f64::total_cmp);
+    sorting::by(&mut rates, f64::total_cmp);
     CurvePoint { lock: lock.to_owned(), threads, rates, jain: progress.figures.jain(), fault: None }
 }
 

@@ -8,13 +8,14 @@
 //! | `holders[lock]` | who holds it, plus 1; 0 for nobody | the holder |
 //! | `wants[thread]` | the number of the wait, and in the low byte the lock plus 1; the low byte is 0 outside a wait | the thread |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::circle;
 use super::phases::Padded;
 use crate::model::lock::{Deadlocked, Inversion, LockOrder, Stuck, Taken};
+use crate::model::sorting;
 
 /// The accounts.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Taking {
     /// alone never waits for itself.
     fn inversion(&self) -> Option<Inversion> {
         let pairs = self.pairs();
-        let edges: BTreeSet<_> = pairs.keys().copied().collect();
+        let edges = sorting::set(pairs.keys().copied());
         let by_threads = |locks: Vec<usize>| {
             let next = locks.iter().cycle().skip(1);
             let steps: Vec<_> = locks.iter().copied().zip(next.copied()).collect();
@@ -106,7 +107,7 @@ impl Taking {
             let threads: Vec<usize> = threads.map(|thread| thread as usize).collect();
             (!threads.is_empty()).then_some(((index / locks, index % locks), threads))
         };
-        self.edges.iter().enumerate().filter_map(of).collect()
+        sorting::map(self.edges.iter().enumerate().filter_map(of))
     }
 
     /// What has been seen of the order, and the deadlock, if `before` is what
@@ -135,9 +136,9 @@ impl Taking {
             let holder = (holders[wants] as usize).checked_sub(1)?;
             Some((thread, Stuck { thread, wants, holder }))
         };
-        let still: BTreeMap<usize, Stuck> = before.0.iter().zip(&after.0).enumerate().filter_map(stuck).collect();
+        let still = sorting::map(before.0.iter().zip(&after.0).enumerate().filter_map(stuck));
         let circle = still.keys().find_map(|&first| around(&still, first))?;
-        let within: BTreeSet<usize> = circle.iter().map(|stuck| stuck.thread).collect();
+        let within = sorting::set(circle.iter().map(|stuck| stuck.thread));
         let leads_in = |stuck: &&Stuck| {
             let mut at = **stuck;
             // No chain is longer than there are threads.

@@ -22,6 +22,7 @@ use super::tally::Tally;
 use super::told::{Told, What, word};
 use super::waits::{Waits, Wake, Word};
 use crate::backend::observe::wait::Call;
+use crate::model::sorting;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::{clock, priority};
 
@@ -78,7 +79,7 @@ impl Events {
         let filter = own_numbers().then(|| {
             // The newest number first: whoever is made from here on has a higher one.
             let newest = newest_number();
-            (reader.threads().into_iter().collect::<BTreeSet<Pid>>(), newest)
+            (sorting::set(reader.threads().into_iter()), newest)
         });
         let set = open(&points, filter.as_ref(), FIRST_PERIOD)?;
         let mut events = Events {
@@ -280,7 +281,7 @@ impl Events {
     /// Opens the events once more, for the threads there are now.
     fn open_anew(&mut self, reader: &mut Reader) {
         let newest = newest_number();
-        let threads: BTreeSet<Pid> = reader.threads().into_iter().collect();
+        let threads = sorting::set(reader.threads().into_iter());
         let filter = Some((threads, newest));
         // Where it is refused now, the old ones go on.
         let Ok(set) = open(&self.points, filter.as_ref(), self.lens.period()) else { return };

@@ -11,8 +11,6 @@
 //! lock_contended ◄── program: call futex_wait … lock_contended  by its code
 //! ```
 
-use std::collections::BTreeSet;
-
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
@@ -21,6 +19,7 @@ use crate::backend::observe::rehearsal::Stage;
 use crate::backend::observe::target::stack::stub_slot;
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::backend::observe::wait::CodeOf;
+use crate::model::sorting;
 use crate::model::wait::WaitKind;
 
 /// A longer function is not looked through.
@@ -65,7 +64,7 @@ fn waits(code: &CodeOf<'_>, frame: &Frame) -> bool {
         return true;
     }
     let instructions = || Decoder::with_ip(64, &bytes, frame.function, DecoderOptions::NONE).into_iter();
-    let targets: BTreeSet<u64> = instructions().map(|instruction| instruction.near_branch_target()).collect();
+    let targets = sorting::set(instructions().map(|instruction| instruction.near_branch_target()));
     let (mut known, mut info) = (Arguments::default(), InstructionInfoFactory::new());
     for instruction in instructions() {
         // Another way leads here.

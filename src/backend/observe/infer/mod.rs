@@ -38,6 +38,7 @@ use super::target::unwind::Walk;
 use super::wait::{CodeOf, World, parking_lot, rust_nameless};
 use crate::model::Pid;
 use crate::model::process::BlockedCall;
+use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
 
 /// So many instructions are rehearsed at one time.
@@ -163,7 +164,7 @@ impl Inference {
     pub(super) fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
         let mut inference = Inference { silent: running, ..Inference::default() };
         let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
-        let locks: BTreeSet<u64> = open.filter_map(|wait| wait.address).collect();
+        let locks = sorting::set(open.filter_map(|wait| wait.address));
         let locks: Vec<u64> = locks.into_iter().collect();
         let stage = world.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);

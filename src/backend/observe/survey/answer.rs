@@ -37,7 +37,7 @@ impl Tasks {
 impl Surveyor {
     /// The threads that are asked for and all on chains from them.
     pub(super) fn on_chains(&self, asked: impl Fn(&ThreadId) -> bool) -> BTreeSet<ThreadId> {
-        let mut wanted: BTreeSet<ThreadId> = self.threads.keys().filter(|id| asked(id)).copied().collect();
+        let mut wanted = sorting::set(self.threads.keys().filter(|id| asked(id)).copied());
         let mut queue: Vec<ThreadId> = wanted.iter().copied().collect();
         while let Some(id) = queue.pop() {
             let Some(wait) = self.threads.get(&id).and_then(|seen| seen.wait.as_ref()) else { continue };

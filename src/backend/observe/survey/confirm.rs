@@ -159,6 +159,6 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
         return false;
     }
     let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.orphaned);
-    let who = |wait: &Wait| wait.holders.iter().copied().collect::<BTreeSet<_>>();
+    let who = |wait: &Wait| crate::model::sorting::set(wait.holders.iter().copied());
     what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
 }

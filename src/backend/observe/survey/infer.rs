@@ -10,6 +10,7 @@ use crate::backend::observe::infer::{self, Inference, Sleeper};
 use crate::backend::observe::wait::Call;
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
+use crate::model::sorting;
 use crate::model::wait::Certainty;
 
 impl Surveyor {
@@ -18,7 +19,7 @@ impl Surveyor {
     /// named.
     pub(super) fn infer(&mut self) {
         let open = |seen: &Seen| seen.wait.as_deref().is_some_and(infer::is_open);
-        let pids: BTreeSet<Pid> = self.threads.iter().filter(|(_, seen)| open(seen)).map(|(id, _)| id.pid).collect();
+        let pids = sorting::set(self.threads.iter().filter(|(_, seen)| open(seen)).map(|(id, _)| id.pid));
         for pid in pids {
             if self.abandoned.is_some() {
                 return;

@@ -30,6 +30,7 @@ use super::privilege::explain;
 use super::progress::{Abandoned, Progress};
 use super::source::Source;
 use crate::model::graph::{ThreadId, Unreadable, WaitGraph};
+use crate::model::sorting;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::procroot::ProcRoot;
@@ -111,7 +112,7 @@ impl Surveyor {
         self.infer();
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
-        let wanted = stuck.map(|(id, _)| *id).collect();
+        let wanted = sorting::set(stuck.map(|(id, _)| *id));
         Ok(self.graph(&analysis, &wanted, began))
     }
 

@@ -114,6 +114,8 @@ impl<W: Strategy, P: Peer, B: Way> Writer<W, P, B> {
 }
 
 impl<W: Strategy, P: Peer, B: Way> Sender for Writer<W, P, B> {
+    const QUICK: bool = true;
+
     #[inline(always)]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let fits = message.len() <= self.portion && message.len() as u64 <= self.free();
@@ -202,6 +204,8 @@ impl<W: Strategy, P: Peer> Reader<W, P> {
 }
 
 impl<W: Strategy, P: Peer> Receiver for Reader<W, P> {
+    const QUICK: bool = true;
+
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         if message.len() <= self.portion && message.len() as u64 <= self.written - self.read {

@@ -55,6 +55,8 @@ impl Transport for Crossbeam {
 }
 
 impl Sender for In<Box<[u8]>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         In::send(self, message.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -62,6 +64,8 @@ impl Sender for In<Box<[u8]>> {
 }
 
 impl Receiver for Out<Box<[u8]>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         let boxed = self.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -74,6 +78,8 @@ impl Receiver for Out<Box<[u8]>> {
 struct Spinning<E>(E);
 
 impl Sender for Spinning<In<Box<[u8]>>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let mut boxed = message.into();
@@ -89,6 +95,8 @@ impl Sender for Spinning<In<Box<[u8]>>> {
 }
 
 impl Receiver for Spinning<Out<Box<[u8]>>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         loop {

@@ -51,6 +51,8 @@ impl Transport for Rtrb {
 }
 
 impl Sender for Producer<u8> {
+    const QUICK: bool = true;
+
     #[inline]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let mut rest = message;
@@ -68,6 +70,8 @@ impl Sender for Producer<u8> {
 }
 
 impl Receiver for Consumer<u8> {
+    const QUICK: bool = true;
+
     #[inline]
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         let mut rest = message;

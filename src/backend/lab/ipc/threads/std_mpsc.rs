@@ -50,6 +50,8 @@ impl Transport for StdMpsc {
 }
 
 impl Sender for In<Box<[u8]>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         In::send(self, message.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -57,6 +59,8 @@ impl Sender for In<Box<[u8]>> {
 }
 
 impl Receiver for Out<Box<[u8]>> {
+    const QUICK: bool = true;
+
     #[inline]
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         let boxed = self.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;

@@ -9,6 +9,7 @@ use crate::backend::lab::litmus::ast::{Expression, Location, Modification, Op, R
 use crate::backend::lab::litmus::jit::{Body, Line, Runnable};
 use crate::model::Fault;
 use crate::model::litmus::Order;
+use crate::model::sorting;
 
 /// The same operation so many times in a row, so that the loop weighs little.
 const UNROLLED: usize = 32;
@@ -113,7 +114,7 @@ fn rounds(runnable: &Runnable, memory: &[Line]) -> Vec<f64> {
     while rounds.len() < 3 || Instant::now() < end {
         rounds.push(round(runnable, memory, TURNS).0);
     }
-    rounds.sort_unstable_by(f64::total_cmp);
+    sorting::by(&mut rounds, f64::total_cmp);
     rounds
 }
 
@@ -130,7 +131,7 @@ fn contended(runnable: &Runnable, memory: &[Line], added: &AtomicI32) -> Option<
             rounds.push(each);
         }
     }
-    rounds.sort_unstable_by(f64::total_cmp);
+    sorting::by(&mut rounds, f64::total_cmp);
     rounds.get(rounds.len() / 2).copied().filter(|_| rounds.len() >= NEEDED)
 }
 

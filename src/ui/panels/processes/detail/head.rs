@@ -25,11 +25,16 @@ pub(super) fn summary(process: &Process, table: &ProcessTable, width: usize, loo
         process.cpu_time.cpu_time(),
         process.nice,
     );
+    // What stands below is what was read before.
+    let state = match process.stale {
+        Some(since) => {
+            let age = look.now.since(since).age();
+            Span::styled(format!("! stale {age}: reading it hangs ·"), look.style(Role::Warn))
+        }
+        None => Span::styled(process.state.letter().to_string(), look.style(Role::Strong)),
+    };
     let mut lines = vec![
-        Line::from(vec![
-            Span::styled(process.state.letter().to_string(), look.style(Role::Strong)),
-            Span::styled(facts, dim),
-        ]),
+        Line::from(vec![state, Span::styled(facts, dim)]),
         Line::styled(process.command(), look.style(Role::Text)),
     ];
     if let Some(wait) = &process.wait {

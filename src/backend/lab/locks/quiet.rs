@@ -102,9 +102,9 @@ impl Row {
         let alone = self.done - u64::from(self.stranger != 0);
         // What waited for nobody for certain is counted as such, or else each by itself.
         if ordered {
-            tally.after_itself(pen.me(), alone)
+            tally.after_itself(pen.me(), alone);
         } else {
-            tally.alone(alone)
+            tally.alone(alone);
         }
         if self.stranger != 0 {
             tally.after_whom(self.stranger);
@@ -112,5 +112,55 @@ impl Row {
         if self.intruder != 0 {
             tally.violated(self.intruder);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use crate::backend::lab::locks::ring::Record;
+    use crate::backend::lab::locks::streak::QUIET;
+    use crate::backend::lab::locks::tally::BUCKETS;
+    use crate::backend::lab::locks::{A_LITTLE, Plan, Recorder, Seat, Work, find};
+    use crate::model::lock::Spread;
+    use crate::sys::tsc::Tsc;
+
+    const MANY: u64 = QUIET as u64 + 500;
+
+    #[test]
+    fn what_is_counted_of_a_row_adds_up() {
+        let Some(tsc) = Tsc::invariant() else { return };
+        for recorder in [Recorder::Plain(tsc), Recorder::Ordered(tsc)] {
+            for (hold, think) in [(Work::default(), Work::default()), (A_LITTLE, Work::default()), (A_LITTLE, A_LITTLE)]
+            {
+                let plan = Plan { hold, think, recorder, ..Plan::default() };
+                let (subject, seat) = (find("std_mutex").unwrap().contend(1), Seat::new(0, 1));
+                // In parts, as the threads do it, and the second goes on with the row.
+                for laps in [MANY - 100, 100] {
+                    subject.laps(&seat, &plan, &AtomicBool::new(true), laps);
+                }
+                assert_eq!(seat.ring.open(), (MANY, Record::default()), "it wants nothing now");
+                assert_eq!((seat.tally.laps(), subject.counted()), (MANY, Some(MANY)));
+                assert_eq!(seat.tally.checks(0), (MANY, 0));
+                assert_eq!(seat.tally.after(0, 0), MANY - 1, "all but the first came after itself");
+                let (mut waits, mut holds) = ([0; BUCKETS], [0; BUCKETS]);
+                seat.tally.add_waits_to(&mut waits);
+                seat.tally.held.add_to(&mut holds);
+                assert_eq!([waits.iter().sum::<u64>(), holds.iter().sum()], [MANY, MANY]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lap_of_a_row_that_is_cut_short_is_not_written_down() {
+        let Some(tsc) = Tsc::invariant() else { return };
+        let plan = Plan { recorder: Recorder::Ordered(tsc), ..Plan::default() };
+        let (subject, seat) = (find("std_mutex").unwrap().contend(1), Seat::new(0, 1));
+        subject.laps(&seat, &plan, &AtomicBool::new(true), MANY);
+        let endless = Plan { hold: Work { steps: u64::MAX, spread: Spread::Fixed }, ..plan };
+        subject.laps(&seat, &endless, &AtomicBool::new(false), 1);
+        assert_eq!((seat.ring.open(), seat.tally.laps()), ((MANY, Record::default()), MANY));
+        assert!(subject.try_lap(), "and the lock is free");
     }
 }

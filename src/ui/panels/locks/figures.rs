@@ -12,6 +12,7 @@ use crate::backend::lab::locks::{Primitive, find};
 use crate::model::lock::diagnose;
 use crate::model::lock::{LockProgress, OwnCount, Subject};
 use crate::model::units::si;
+use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, spark, text};
 
@@ -95,8 +96,11 @@ pub(super) fn explained(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let Some((progress, subject)) = view.progress.and_then(|p| Some((p, p.subject.as_ref()?))) else {
         return draw_lines(screen, inside, [Line::styled("–", look.style(Role::Faint))]);
     };
-    let room = usize::from(inside.width).saturating_sub(LABEL + VALUE + 2).min(92);
     let rows = rows(progress, subject);
+    if rows.len() > usize::from(inside.height) {
+        return in_columns(screen, inside, &rows, look);
+    }
+    let room = usize::from(inside.width).saturating_sub(LABEL + VALUE + 2).min(92);
     // Words never push a figure off the screen.
     let mut spare = usize::from(inside.height).saturating_sub(rows.len());
     let mut lines = Vec::new();
@@ -116,6 +120,29 @@ pub(super) fn explained(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         lines.extend(words.map(below));
     }
     draw_lines(screen, inside, lines);
+}
+
+/// How many rows all figures want, with their frame.
+pub(super) fn height(view: &View<'_>) -> usize {
+    view.progress.and_then(|p| Some(rows(p, p.subject.as_ref()?).len() + 2)).unwrap_or_default()
+}
+
+/// Draws figures without words, in as many columns as it takes.
+fn in_columns(screen: &mut Frame<'_>, inside: Rect, rows: &[(&'static str, String)], look: &Look<'_>) {
+    const GAP: u16 = 2;
+    let columns = rows.len().div_ceil(usize::from(inside.height).max(1)) as u16;
+    let each = ((inside.width + GAP) / columns.max(1)).max(1);
+    for (x, column) in (inside.x..).step_by(usize::from(each)).zip(rows.chunks(usize::from(inside.height).max(1))) {
+        let place = Rect { x, width: each.saturating_sub(GAP), ..inside };
+        let line = |(label, value): &(&'static str, String)| {
+            let room = usize::from(place.width).saturating_sub(label.chars().count() + 1);
+            Line::from(vec![
+                Span::styled(format!("{label} "), look.style(Role::Dim)),
+                Span::styled(text::right(value, room), look.style(Role::Strong)),
+            ])
+        };
+        draw_lines(screen, place.intersection(inside), column.iter().map(line));
+    }
 }
 
 /// What a figure means.

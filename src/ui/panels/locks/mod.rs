@@ -201,7 +201,13 @@ impl Panel for Locks {
                 Layout::vertical([Constraint::Length(lanes), Constraint::Fill(1), Constraint::Length(proof)])
                     .areas(area);
             self.lanes = stage::draw(screen, top, &view, self.top);
-            let right = middle::draw_left(screen, between, &view, self.selected);
+            let figures = self.instead == Instead::Figures && !self.curves.open;
+            // Where they would not fit beside the settings, they stand in their place.
+            let right = if figures && figures::height(&view) > usize::from(between.height) {
+                between
+            } else {
+                middle::draw_left(screen, between, &view, self.selected)
+            };
             if self.curves.open {
                 self.curves.draw(screen, right, look);
             } else {

@@ -142,6 +142,21 @@ fn assert_exact(seen: &Seen, truth: &Truth, kind: &str) {
     assert!(told.abs_diff(truth.waits) <= truth.waits / 50 + 2, "{lock:#}");
 }
 
+/// What was observed once no event was lost. A machine on which others want every CPU
+/// may not let an unoptimised observer read in time: what it lost then it must have
+/// counted, and another time shows all.
+fn without_loss(mut observed: impl FnMut() -> Seen) -> Seen {
+    const TIMES: usize = 5;
+    for _ in 1..TIMES {
+        let seen = observed();
+        if seen.total["lost_events"] == 0 {
+            return seen;
+        }
+        println!("{} events were lost: once more", seen.total["lost_events"]);
+    }
+    observed()
+}
+
 #[test]
 fn the_hot_lock_among_several_is_told_with_every_wait() {
     if !has_events() {
@@ -187,11 +202,16 @@ fn rusts_mutex_and_condvar_are_told_apart() {
         return;
     }
     for (mode, kind) in [("mutex", "rust_mutex"), ("condvar", "rust_condvar")] {
-        // For some seconds: an unoptimised observer takes its time over the names of a
-        // Rust program, and asks them of one that is alive.
-        let mut stage = start("contended.rs", &["-g", "-O"], &[mode, "5000"]);
-        let mut command = syncscope(stage.pid);
-        let seen = observe(&mut stage, &mut command);
+        let seen = without_loss(|| {
+            // For some seconds: an unoptimised observer takes its time over the names of a
+            // Rust program, and asks them of one that is alive.
+            let mut stage = start("contended.rs", &["-g", "-O"], &[mode, "5000"]);
+            let mut command = syncscope(stage.pid);
+            let seen = observe(&mut stage, &mut command);
+            let (lock, truth) = (seen.lock(&seen.truth[0].address), &seen.truth[0]);
+            assert!(lock["kind"] == kind && lock["waits"].as_u64() <= Some(truth.waits), "{lock:#}");
+            seen
+        });
         assert_exact(&seen, &seen.truth[0], kind);
         let lock = seen.lock(&seen.truth[0].address);
         assert_eq!(lock["waiters"][0]["thread"], "waiter");

@@ -65,7 +65,8 @@ fn every_lock_reports_figures_that_add_up_and_nothing_violated() {
         assert_eq!(row["read_share"].is_null(), !family.reads());
         let rate = &row["acquisitions_per_s"];
         let [min, median, max] = ["min", "median", "max"].map(|key| rate[key].as_f64().unwrap());
-        assert!(0.0 < min && min <= median && median <= max, "{rate}");
+        // Where every CPU is wanted by others, 20 ms may pass without a turn.
+        assert!(0.0 <= min && min <= median && median <= max && 0.0 < max, "{rate}");
         let jain = row["jain"].as_f64().unwrap();
         assert!(1.0 / threads as f64 - 1e-9 <= jain && jain <= 1.0, "{jain}");
         let invariants = row["invariants"].as_array().unwrap();

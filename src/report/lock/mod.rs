@@ -9,6 +9,7 @@ use serde::Serialize;
 pub use self::csv::{CSV_HEADER, csv};
 pub use self::json::json;
 pub use self::table::table;
+use crate::model::Nanos;
 use crate::model::lock::{LockProgress, Violation};
 use crate::model::sorting;
 
@@ -38,25 +39,32 @@ pub fn checks(progress: &LockProgress) -> (u64, u64) {
     progress.invariants.iter().fold((0, 0), |sum, i| (sum.0 + i.checked, sum.1 + i.violations))
 }
 
-/// The two holders in words: `t0 held it from 0 to 110 ns, t3 from 30 to 205`.
+/// The two holders in words: `t0 held it from 0 to 110 ns, t3 from 30 ns to 205 ns: both for 80 ns`.
 pub fn sentence(violation: &Violation) -> String {
     let [a, b] = violation.holders;
     if let Some(words) = &violation.words {
         return words.clone();
     }
     match violation.held {
-        Some([[_, a_end], [b_begin, b_end]]) => {
-            format!("t{a} held it from 0 to {a_end} ns, t{b} from {b_begin} to {b_end} ns")
+        Some(held @ [[_, a_end], [b_begin, b_end]]) => {
+            let [from, to] = overlap(held);
+            let [a_end, b_begin, b_end, both] = [a_end, b_begin, b_end, to - from].map(|ns| Nanos(ns).precise());
+            format!("t{a} held it from 0 to {a_end}, t{b} from {b_begin} to {b_end}: both for {both}")
         }
         None if a == b => format!("t{a} found that its count was lost"),
         None => format!("t{a} found t{b} inside together with it"),
     }
 }
 
+/// From when to when both held it, in ns as the holds are.
+pub fn overlap(held: [[u64; 2]; 2]) -> [u64; 2] {
+    let from = held[0][0].max(held[1][0]);
+    [from, held[0][1].min(held[1][1]).max(from)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Nanos;
     use crate::model::histogram::Distribution;
     use crate::model::histogram::Quantiles;
     use crate::model::lock::{Figures, Invariant, LockSpec, Subject};
@@ -141,7 +149,7 @@ mod tests {
         assert!(lines[1].starts_with("std_mutex ") && lines[1].contains(&"█".repeat(BAR)), "{text}");
         assert!(lines[2].starts_with("          ") && lines[2].contains(" ████  "), "{text}");
         assert!(text.contains("std_mutex, 2 threads: mutual exclusion violated 3 times in 20 checks"), "{text}");
-        assert!(text.contains("t0 held it from 0 to 110 ns, t3 from 30 to 205 ns"), "{text}");
+        assert!(text.contains("t0 held it from 0 to 110 ns, t3 from 30 ns to 205 ns: both for 80 ns"), "{text}");
         let width = lines[0].chars().count();
         assert!(lines[..3].iter().all(|line| line.chars().count() == width), "{text}");
     }

@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use crate::model::Nanos;
 use crate::model::lock::Acquisition;
@@ -77,6 +78,15 @@ fn spread(times: &mut [[f64; 3]], state: usize, cell: f64, from: u64, to: u64) {
             break;
         }
         times[state] += to.min(end) - from.max(begin);
+    }
+}
+
+/// Gives what a lane shows as held another look: of two holders at once.
+pub fn recolour(buffer: &mut Buffer, area: Rect, style: Style) {
+    for x in area.left()..area.right() {
+        if let Some(cell) = buffer.cell_mut((x, area.y)).filter(|cell| cell.symbol() == STATES[1].1) {
+            cell.set_style(style);
+        }
     }
 }
 

@@ -12,8 +12,10 @@ use crate::model::lock::{OwnCount, WaitSteps};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Laps between two looks at the gate, where a lap is short.
+/// Laps between two looks at the gate, where a lap is short, and where it is nothing
+/// but an acquisition: then the looks would be seen in its rate.
 const LAPS: u64 = 32;
+const BARE_LAPS: u64 = 256;
 
 /// A thread's place: its number and what it writes down. Aligned so that no two
 /// share a cache line, nor the pair that the prefetcher takes.
@@ -144,7 +146,11 @@ impl dyn Contend {
                 self.laps(seat, &plan, open, u64::MAX);
                 continue;
             }
-            let laps = if plan.is_short() { LAPS } else { 1 };
+            let laps = match () {
+                () if plan.is_bare() => BARE_LAPS,
+                () if plan.is_short() => LAPS,
+                () => 1,
+            };
             while open.load(Relaxed) {
                 self.laps(seat, &plan, open, laps);
             }

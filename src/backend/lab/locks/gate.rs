@@ -27,6 +27,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a lap is nothing but an acquisition that is not written down.
+    pub(super) fn is_bare(&self) -> bool {
+        self.hold.is_none() && self.think.is_none() && self.recorder == Recorder::Off
+    }
+
     /// Whether a lap is so short that the gate need not be looked at each
     /// time.
     pub(super) fn is_short(&self) -> bool {

@@ -14,6 +14,7 @@
 //!            there are two instantiations a primitive: bare, and recorded
 //! pen        what is in every recorded loop, whatever the primitive
 //! streak     which readings of the clock it can do without
+//! quiet      laps that nobody disturbs, with all that they need at hand
 //! inversion  priority inversion, looked for while they run
 //! seating    where the threads run and how urgent they are
 //! taking     several locks: who holds and wants which, inversions, deadlocks
@@ -49,6 +50,7 @@ mod overlap;
 mod pace;
 mod pen;
 mod phases;
+mod quiet;
 mod reader;
 mod readers_writer;
 mod request;

@@ -82,6 +82,17 @@ impl Work {
     /// done.
     #[inline(never)]
     pub fn perform(self, go_on: &AtomicBool) -> bool {
+        // A processor works ahead, and past locked instructions too: it would begin before
+        // the lock is taken, and do some of one lap's work during the lap before. So nothing
+        // begins before the lock was got; and what ends with a store ends before it is let go.
+        wait_for_all();
+        self.perform_behind_fence(go_on)
+    }
+
+    /// As [`Work::perform`], where nothing could have begun before: behind an ordered
+    /// stamp.
+    #[inline(never)]
+    pub(super) fn perform_behind_fence(self, go_on: &AtomicBool) -> bool {
         let mut left = self.steps;
         while left > CHUNK {
             multiply(CHUNK);
@@ -89,6 +100,7 @@ impl Work {
             if !go_on.load(Relaxed) {
                 return false;
             }
+            wait_for_all();
         }
         if left > 0 {
             multiply(left);
@@ -99,10 +111,6 @@ impl Work {
 
 #[inline(never)]
 fn multiply(steps: u64) {
-    // A processor works ahead, and past locked instructions too: it would begin before
-    // the lock is taken, and do some of one lap's work during the lap before. So nothing
-    // begins before the lock was got; and what ends with a store ends before it is let go.
-    wait_for_all();
     let word = AtomicU64::new(steps);
     let word = black_box(&word);
     let mut x = word.load(Relaxed);

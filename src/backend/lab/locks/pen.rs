@@ -106,16 +106,6 @@ impl<'a> Pen<'a> {
         0
     }
 
-    /// As [`Pen::done`], and it had neither to wait nor to come after anybody else.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
-    pub(super) fn done_alone(&self, slot: &Slot) -> u64 {
-        let record = slot.load();
-        self.seat.ring.complete();
-        self.seat.tally.record_alone(record.released.saturating_sub(record.got));
-        record.released
-    }
-
     /// As [`Pen::done`] where nothing is held: the lap is over with what it got.
     #[inline(never)]
     pub(super) fn passed(&self, slot: &Slot) {
@@ -161,6 +151,13 @@ impl<'a> Pen<'a> {
         hold.is_none() || hold.perform(self.go_on)
     }
 
+    /// As [`Pen::holds`], perhaps behind an ordered stamp.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn holds_behind(&self, hold: Work, ordered: bool) -> bool {
+        hold.is_none() || if ordered { hold.perform_behind_fence(self.go_on) } else { hold.perform(self.go_on) }
+    }
+
     /// Does the work outside; says whether it was done.
     #[inline]
     pub(super) fn thinks(&self) -> bool {
@@ -175,6 +172,10 @@ impl<'a> Pen<'a> {
     /// Whether this lap reads.
     #[inline]
     pub(super) fn reads(&self) -> bool {
-        self.seat.dice.below(1_000) < self.plan.reads
+        match self.plan.reads {
+            0 => false,
+            1..1_000 => self.seat.dice.below(1_000) < self.plan.reads,
+            _ => true,
+        }
     }
 }

@@ -90,8 +90,18 @@ impl Slot {
         Record { wanted, got, released, shared: self.shared.load(Relaxed) }
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
     fn clear(&self) {
-        self.wanted.store(0, Relaxed);
+        self.begin(0);
+    }
+
+    /// Nothing has happened yet, but that the thread asks for the lock, perhaps: 0
+    /// where it does not.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    fn begin(&self, wanted: u64) {
+        self.wanted.store(wanted, Relaxed);
         self.got.store(0, Relaxed);
         self.released.store(0, Relaxed);
     }
@@ -157,6 +167,13 @@ impl Ring {
         fetch_ahead(self.slot(head + AHEAD));
     }
 
+    /// Where the thread is in its ring.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { ring: self, slots: &self.slots, head: self.head.load(Relaxed) }
+    }
+
     /// The open acquisition is not to be recorded.
     pub(super) fn abandon(&self) {
         self.next().clear();
@@ -196,6 +213,42 @@ impl Ring {
                 return (head, record);
             }
         }
+    }
+}
+
+/// Where a thread is in its ring, kept at hand over many records. Nobody else writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'r> {
+    ring: &'r Ring,
+    slots: &'r [Slot],
+    head: u64,
+}
+
+impl<'r> Place<'r> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    fn slot(&self, index: u64) -> &'r Slot {
+        self.slots.get(index as usize & (self.slots.len() - 1)).unwrap_or(&self.ring.aside)
+    }
+
+    /// The open slot.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn open(&self) -> &'r Slot {
+        self.slot(self.head)
+    }
+
+    /// As [`Ring::complete`], and the thread asks for the lock again at `wanted`, in the
+    /// same way; 0 where it does not yet.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn complete(&mut self, wanted: u64) {
+        self.head += 1;
+        let next = self.open();
+        next.begin(wanted);
+        self.ring.head.store(self.head, Release);
+        fence(Release);
+        fetch_ahead(self.slot(self.head + AHEAD));
     }
 }
 

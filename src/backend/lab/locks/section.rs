@@ -41,6 +41,11 @@ impl Section {
         self.count.store(self.count.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
+    /// What [`Section::count_one`] adds to.
+    pub(super) fn counter(&self) -> &AtomicU64 {
+        &self.count
+    }
+
     /// Acquisitions counted so far, exact only while nobody is inside.
     pub(super) fn counted(&self) -> u64 {
         self.count.load(Relaxed)
@@ -71,6 +76,21 @@ impl Section {
             return 0;
         }
         other(me, [entered.intruder, inside, last])
+    }
+
+    /// As [`Section::leave`] where the thread had been inside last, too: what says who
+    /// was stays as it is.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
+    pub(super) fn leave_again(&self, me: u32, entered: Entered) -> u32 {
+        let inside = self.inside.load(Relaxed);
+        let count = self.count.load(Relaxed);
+        self.count.store(entered.count.wrapping_add(1), Relaxed);
+        self.inside.store(0, Relaxed);
+        if entered.intruder == 0 && inside == me + 1 && count == entered.count {
+            return 0;
+        }
+        other(me, [entered.intruder, inside, self.last.load(Relaxed)])
     }
 
     /// A reader comes in: returns the count, and the writer that is inside plus

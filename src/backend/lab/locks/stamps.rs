@@ -52,6 +52,21 @@ impl Recorder {
         self.now()
     }
 
+    /// The counter, where it is read for the stamps.
+    #[inline]
+    pub(super) fn counter(self) -> Option<Tsc> {
+        match self {
+            Recorder::Plain(tsc) | Recorder::Ordered(tsc) => Some(tsc),
+            Recorder::Off | Recorder::Kernel => None,
+        }
+    }
+
+    /// Whether a reading after a lock was got waits for all before it.
+    #[inline]
+    pub(super) fn is_ordered(self) -> bool {
+        matches!(self, Recorder::Ordered(_))
+    }
+
     #[cold]
     #[inline(never)]
     fn without_counter(self) -> u64 {

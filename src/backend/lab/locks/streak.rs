@@ -79,6 +79,12 @@ impl Streak {
         self.released = if at_once { released } else { 0 };
     }
 
+    /// So many laps more in which nobody else had the lock. The next is wanted since
+    /// `released`, where that is not 0.
+    pub(super) fn row(&mut self, laps: u64, released: u64) {
+        *self = Streak { alone: self.alone.saturating_add(laps as u32), released };
+    }
+
     /// The row ends.
     #[cold]
     pub(super) fn end(&mut self) {

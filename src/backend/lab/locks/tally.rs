@@ -125,13 +125,24 @@ impl Tally {
         }
     }
 
-    /// One acquisition that waited for nobody and came right after one of the thread's
-    /// own, in ticks.
+    /// One hold in ticks, of those that [`Tally::alone`] counts.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "calls would cost as much as a reading of the clock")]
-    pub(super) fn record_alone(&self, held: u64) {
+    pub(super) fn record_hold(&self, held: u64) {
         self.held.record(held);
-        add(&self.alone, 1);
+    }
+
+    /// So many acquisitions that waited for nobody and came right after one of the
+    /// thread's own.
+    pub(super) fn alone(&self, laps: u64) {
+        add(&self.alone, laps);
+    }
+
+    /// So many acquisitions that came right after one of the thread's own, `me`.
+    pub(super) fn after_itself(&self, me: u32, laps: u64) {
+        if let Some(counter) = self.after.get(me as usize) {
+            add(counter, laps);
+        }
     }
 
     /// It has got a lock right after this thread (plus 1).

@@ -78,7 +78,7 @@ impl<'n> Release<'n> {
     /// may also be alive while its lock is taken anew, as behind a condition
     /// variable: only who lets go of it twice, if it gets it, has it once.
     fn of_itself(asked: &'n Asked, kind: WaitKind, held: Held, lock: u64) -> Option<Self> {
-        let (first, second) = asked.onward.second(lock)?;
+        let (first, second) = asked.onward.second(lock, |event| !leaves_count(kind, event))?;
         let any = |event| lets_go(kind, Held::Alone, event) || lets_go(kind, Held::Shared(1), event);
         (any(first) && lets_go(kind, held, second)).then_some(Release { cleanup: None, event: second, times: 1 })
     }
@@ -135,6 +135,18 @@ fn leaves_upgradable(event: &Event) -> bool {
         Act::Add(Some(amount)) => event.size == 8 && *amount == READER.wrapping_neg(),
         Act::CompareExchange { expected: Some(expected), new: Some(new) } => {
             event.size == 8 && expected.checked_sub(READER) == Some(*new)
+        }
+        _ => false,
+    }
+}
+
+/// Whether this leaves a lock held as it is: who lets go of an `RwLock` of Rust that
+/// others wait for, or are taken to wait for, clears their marks before it wakes them.
+fn leaves_count(kind: WaitKind, event: &Event) -> bool {
+    let rwlock = matches!(kind, WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite);
+    match event.act {
+        Act::CompareExchange { expected: Some(expected), new: Some(new) } => {
+            rwlock && event.size == 4 && (expected ^ new) & u64::from(RUST_COUNT) == 0
         }
         _ => false,
     }

@@ -128,11 +128,11 @@ impl Outcome {
     }
 
     /// What happens to the word at `address` for the second time, if that is the
-    /// same on all ways, and the first time too.
-    pub fn second(&self, address: u64) -> Option<(&Event, &Event)> {
+    /// same on all ways, and the first time too; what does not count is left out.
+    pub fn second(&self, address: u64, counts: impl Fn(&Event) -> bool) -> Option<(&Event, &Event)> {
         let mut found: Option<(&Event, &Event)> = None;
         for events in &self.ways {
-            let mut here = events.iter().filter(|event| event.address == address);
+            let mut here = events.iter().filter(|event| event.address == address && counts(event));
             let (one, two) = (here.next()?, here.next()?);
             match found {
                 None => found = Some((one, two)),

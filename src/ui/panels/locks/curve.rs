@@ -31,6 +31,13 @@ const GUTTER: u16 = 10;
 /// The longest key.
 const NAME: usize = 23;
 
+/// Rows that the chart has at least beside an explanation.
+const LEAST: u16 = 8;
+/// What the curve means.
+const MEANING: &str = "Each point is a run of its own with so many threads: acquisitions a second, of all together. More \
+    threads cannot hold one lock more often: a level line means that it is handed on at no cost, a falling one that \
+    handing it on, or waiting for it, takes time from all. It rises as long as threads have work outside.";
+
 /// The view.
 #[derive(Debug, Default)]
 pub(super) struct Curves {
@@ -90,12 +97,19 @@ impl Curves {
         let note = format!("{} of {all}, {}", curve.points.len(), scale.name());
         let inside = frame::draw(screen, area, TITLE, &note, look.theme);
         let table = (curve.sweep.locks.len() as u16 + 2).min(inside.height);
-        let plot = Rect { height: inside.height - table, ..inside };
+        // What it means, where the chart keeps room enough.
+        let words = text::wrap(MEANING, usize::from(inside.width));
+        let below = table + words.len() as u16;
+        let told = if inside.height >= below + LEAST { words } else { Vec::new() };
+        let plot = Rect { height: inside.height - table - told.len() as u16, ..inside };
         let columns = columns(curve, inside);
         if plot.height >= 4 && plot.width >= GUTTER + 10 {
             draw_plot(screen, plot, curve, scale, &columns, look);
         }
         draw_table(screen, Rect { y: plot.bottom(), height: table, ..inside }, curve, &columns, look);
+        for (y, words) in (plot.bottom() + table..).zip(told) {
+            Line::styled(words, look.style(Role::Dim)).render(Rect { y, height: 1, ..inside }, screen.buffer_mut());
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::backend::lab::locks::{Primitive, find};
 use crate::model::lock::diagnose;
 use crate::model::lock::{LockProgress, OwnCount, Subject};
 use crate::model::units::si;
+use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, spark, text};
 
@@ -54,10 +55,18 @@ pub(super) fn settings(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, sele
     draw_lines(screen, inside, all.iter().enumerate().map(line).skip(first));
 }
 
-/// Draws the figures that have no chart.
+/// Over what time the figures were measured.
+fn measured(view: &View<'_>) -> String {
+    view.progress.map_or_else(String::new, |p| format!("in {}", p.figures.measured.precise()))
+}
+
+/// Draws the figures that have no chart; where not all fit, the frame tells the key that
+/// shows all.
 pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let look = view.look;
-    let measured = view.progress.map_or_else(String::new, |p| format!("in {}", p.figures.measured.precise()));
+    let count = view.progress.and_then(|p| Some(rows(p, p.subject.as_ref()?).len() + 1)).unwrap_or_default();
+    let cut = count > usize::from(area.height.saturating_sub(2));
+    let measured = if cut { format!("{}, i: all", measured(view)) } else { measured(view) };
     let inside = frame::draw(screen, area, "Figures", &measured, look.theme);
     let Some((progress, subject)) = view.progress.and_then(|p| Some((p, p.subject.as_ref()?))) else {
         return draw_lines(screen, inside, [Line::styled("–", look.style(Role::Faint))]);
@@ -76,6 +85,100 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let told = told.flat_map(|diagnosis| text::wrap(&format!("{}: {}", diagnosis.name, diagnosis.seen), width));
     lines.splice(2..2, told.map(|line| Line::styled(line, look.style(Role::Warn))));
     draw_lines(screen, inside, lines);
+}
+
+/// Draws all figures that have no chart, each with what it means.
+pub(super) fn explained(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    const LABEL: usize = 20;
+    const VALUE: usize = 13;
+    let look = view.look;
+    let inside = frame::draw(screen, area, "All figures", &measured(view), look.theme);
+    let Some((progress, subject)) = view.progress.and_then(|p| Some((p, p.subject.as_ref()?))) else {
+        return draw_lines(screen, inside, [Line::styled("–", look.style(Role::Faint))]);
+    };
+    let rows = rows(progress, subject);
+    if rows.len() > usize::from(inside.height) {
+        return in_columns(screen, inside, &rows, look);
+    }
+    let room = usize::from(inside.width).saturating_sub(LABEL + VALUE + 2).min(92);
+    // Words never push a figure off the screen.
+    let mut spare = usize::from(inside.height).saturating_sub(rows.len());
+    let mut lines = Vec::new();
+    for (label, value) in rows {
+        let mut words = if room < 24 { Vec::new() } else { text::wrap(meaning(label), room) };
+        if words.len() > spare + 1 {
+            words = vec![text::fit(meaning(label), room)];
+        }
+        spare -= words.len().saturating_sub(1);
+        let mut words = words.into_iter();
+        lines.push(Line::from(vec![
+            Span::styled(text::left(label, LABEL), look.style(Role::Dim)),
+            Span::styled(text::right(&value, VALUE), look.style(Role::Strong)),
+            Span::styled(format!("  {}", words.next().unwrap_or_default()), look.style(Role::Text)),
+        ]));
+        let below = |words| Line::styled(format!("{:1$}{words}", "", LABEL + VALUE + 2), look.style(Role::Text));
+        lines.extend(words.map(below));
+    }
+    draw_lines(screen, inside, lines);
+}
+
+/// How many rows all figures want, with their frame.
+pub(super) fn height(view: &View<'_>) -> usize {
+    view.progress.and_then(|p| Some(rows(p, p.subject.as_ref()?).len() + 2)).unwrap_or_default()
+}
+
+/// Draws figures without words, in as many columns as it takes.
+fn in_columns(screen: &mut Frame<'_>, inside: Rect, rows: &[(&'static str, String)], look: &Look<'_>) {
+    const GAP: u16 = 2;
+    let columns = rows.len().div_ceil(usize::from(inside.height).max(1)) as u16;
+    let each = ((inside.width + GAP) / columns.max(1)).max(1);
+    for (x, column) in (inside.x..).step_by(usize::from(each)).zip(rows.chunks(usize::from(inside.height).max(1))) {
+        let place = Rect { x, width: each.saturating_sub(GAP), ..inside };
+        let line = |(label, value): &(&'static str, String)| {
+            let room = usize::from(place.width).saturating_sub(label.chars().count() + 1);
+            Line::from(vec![
+                Span::styled(format!("{label} "), look.style(Role::Dim)),
+                Span::styled(text::right(value, room), look.style(Role::Strong)),
+            ])
+        };
+        draw_lines(screen, place.intersection(inside), column.iter().map(line));
+    }
+}
+
+/// What a figure means.
+fn meaning(label: &str) -> &'static str {
+    match label {
+        "acquisitions/s" => "of all threads together, over the last moments",
+        "acquisitions" => "of all threads together, since it was started or a setting was changed",
+        "Jain's index" => "fairness of the threads' shares: 1 where all have as much, 1/n where one has all",
+        "longest wait" => "from wanting to getting, and whose",
+        "switches, voluntary" => "context switches because a thread had to sleep, for each acquisition",
+        "switches, preempted" => "context switches because the time slice was over, for each acquisition",
+        "futex calls" => "calls of futex(2) for each acquisition: a lock that is taken while free makes none",
+        "recording costs" => "what writing it down adds to an acquisition that nobody contends for, measured here",
+        "overwritten unread" => "records that the ring has overwritten before they were drawn and checked in time",
+        "clock" => "what the stamps are read from",
+        "recorder's memory" => "rings and counters of all threads; it does not grow",
+        "worker's cpu time" => "of all contending threads and of their reader",
+        "threads' nice value" => "above 0 they leave the screen its turn",
+        "left free for others" => "real-time threads never run there",
+        "tried in vain" => "the lock was not free, and the thread went on without it",
+        "suspensions" => "the task was put aside, and its thread did something else",
+        "reads" => "acquisitions that share the lock",
+        "retries" => "a compare-exchange or a read that had to be done again",
+        "waits" => "sleeps until a condition had become true",
+        "notifications" => "wake-ups given",
+        "woken in vain" => {
+            "returns from a wait in which the predicate was still false: spurious, or another was faster"
+        }
+        "timeouts" => "waits that ended because their time was over",
+        "parks" => "sleeps in thread::park",
+        "messages" => "handed over",
+        "phases" => "times that all threads have met",
+        "initialisations" => "by whichever thread came first",
+        "blocks" => "sleeps because another thread was at it",
+        _ => "counted by the primitive itself",
+    }
 }
 
 /// The rate's past, against its own maximum.

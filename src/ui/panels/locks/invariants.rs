@@ -10,7 +10,7 @@ use super::View;
 use crate::model::Nanos;
 use crate::model::lock::{Invariant, LockOrder, LockProgress, Violation};
 use crate::model::units::{grouped, si};
-use crate::report::lock::sentence;
+use crate::report::lock::{overlap, sentence};
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, lanes, text};
@@ -21,7 +21,7 @@ const COUNTS: usize = 42;
 /// How many rows the frame takes.
 pub(super) fn height(progress: Option<&LockProgress>) -> u16 {
     let invariants = progress.map_or(1, |progress| progress.invariants.len().max(1)) as u16;
-    let holders = progress.and_then(first).map_or(0, |violation| if violation.held.is_some() { 3 } else { 1 });
+    let holders = progress.and_then(first).map_or(0, |violation| if violation.held.is_some() { 4 } else { 1 });
     let order = progress.and_then(|progress| progress.order.as_ref()).map_or(0, |order| told(order).len() as u16);
     invariants + order + holders + 2
 }
@@ -132,18 +132,22 @@ pub(super) fn short(invariant: &Invariant, look: &Look<'_>) -> Line<'static> {
     ])
 }
 
-/// The two holders on one axis of time, and what happened in words.
+/// The two holders on one axis of time, the time in which both held it below them, and
+/// what happened in words.
 fn draw_violation(screen: &mut Frame<'_>, area: Rect, violation: &Violation, look: &Look<'_>) {
     let line = Line::styled(sentence(violation), look.style(Role::Danger));
     line.render(Rect { height: 1.min(area.height), ..area }, screen.buffer_mut());
     let Some(held) = violation.held else { return };
     let span = span(held);
-    for (y, (thread, [got, released])) in (1..).zip(violation.holders.into_iter().zip(held)) {
+    let threads = violation.holders.map(|thread| format!("t{thread}"));
+    let [a, b] = held;
+    let rows = threads.iter().map(String::as_str).chain(["both"]).zip([a, b, overlap(held)]);
+    for (y, (label, [got, released])) in (1..).zip(rows) {
         let row = Rect { y: area.y + y, height: 1, ..area };
         if row.y >= area.bottom() {
             return;
         }
-        let label = text::left(&format!("t{thread}"), 5);
+        let label = text::left(label, 5);
         screen.buffer_mut().set_string(row.x, row.y, label, look.style(Role::Dim));
         let lane = Rect { x: row.x + 5, width: row.width.saturating_sub(5), ..row };
         // However short it was beside the other, it is seen.
@@ -151,5 +155,8 @@ fn draw_violation(screen: &mut Frame<'_>, area: Rect, violation: &Violation, loo
         let got = got.min(span.0.saturating_sub(least));
         let released = released.max(got + least);
         lanes::draw(screen.buffer_mut(), lane, &[[got, got, released].into()], span, look.theme);
+        if y > 2 {
+            lanes::recolour(screen.buffer_mut(), lane, look.style(Role::Danger));
+        }
     }
 }

@@ -70,6 +70,17 @@ const PICTURES: usize = 64;
 /// How many rates the chart of the past reaches back.
 const HISTORY: usize = 240;
 
+/// What stands in the place of the charts, but for the curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Instead {
+    #[default]
+    Nothing,
+    /// How the chosen primitive works.
+    Explanation,
+    /// All figures, with what they mean.
+    Figures,
+}
+
 /// A progress with its stamp.
 type Shown = Arc<Stamped<LockProgress>>;
 
@@ -90,8 +101,8 @@ struct Locks {
     back: usize,
     /// The column of the lanes that is read out while the picture is held.
     cursor: Option<u16>,
-    /// Whether the explanation is open.
-    explain: bool,
+    /// What stands in the place of the charts.
+    instead: Instead,
     /// The first thread that has its lane on the screen, and how many have.
     top: usize,
     lanes: usize,
@@ -190,13 +201,21 @@ impl Panel for Locks {
                 Layout::vertical([Constraint::Length(lanes), Constraint::Fill(1), Constraint::Length(proof)])
                     .areas(area);
             self.lanes = stage::draw(screen, top, &view, self.top);
-            let right = middle::draw_left(screen, between, &view, self.selected);
+            let figures = self.instead == Instead::Figures && !self.curves.open;
+            // Where they would not fit beside the settings, they stand in their place.
+            let right = if figures && figures::height(&view) > usize::from(between.height) {
+                between
+            } else {
+                middle::draw_left(screen, between, &view, self.selected)
+            };
             if self.curves.open {
                 self.curves.draw(screen, right, look);
-            } else if self.explain {
-                figures::explain(screen, right, &view);
             } else {
-                middle::draw_charts(screen, right, &view);
+                match self.instead {
+                    Instead::Nothing => middle::draw_charts(screen, right, &view),
+                    Instead::Explanation => figures::explain(screen, right, &view),
+                    Instead::Figures => figures::explained(screen, right, &view),
+                }
             }
             invariants::draw(screen, bottom, &view);
         }
@@ -255,8 +274,8 @@ impl Panel for Locks {
             Act::Pause => self.paused.clone_from(&self.last),
             Act::Past(by) => self.look_back(by),
             Act::Cursor(by) => self.move_cursor(by),
-            Act::Explain if self.curves.open => (self.curves.open, self.explain) = (false, true),
-            Act::Explain => self.explain = !self.explain,
+            Act::Explain => self.show(Instead::Explanation),
+            Act::Figures => self.show(Instead::Figures),
             Act::Wrongly => self.plays = true,
             Act::Observe => self.observed.open(None),
             Act::Scroll(by) => self.scroll(by * self.lanes.max(1).cast_signed()),
@@ -336,6 +355,13 @@ impl Locks {
         let settings = settings(&self.spec);
         self.selected = self.selected.min(settings.len() - 1);
         settings[self.selected]
+    }
+
+    /// Shows this in the place of the charts, or the charts again.
+    fn show(&mut self, instead: Instead) {
+        let is_shown = self.instead == instead && !self.curves.open;
+        self.instead = if is_shown { Instead::Nothing } else { instead };
+        self.curves.open = false;
     }
 
     fn look_back(&mut self, by: isize) {

@@ -28,6 +28,11 @@ const WIDTH: u16 = 58;
 /// Rows of the steps, those who sleep, the counts, and the frame.
 const HEIGHT: u16 = 11;
 
+/// What the steps mean, where there is room for it.
+const MEANING: &str = "Step 2 is one step for all others: a notification between letting go and falling asleep would be \
+    lost. Between 3 and 4 another thread can have the mutex first, so 5 has to look again. Woken with the predicate \
+    false: spurious. Asleep though it is true and nobody notifies: a lost wake-up.";
+
 /// The card's place and what is left for the distributions: below it, or
 /// beside it where there is no room below.
 pub(super) fn split(area: Rect) -> [Rect; 2] {
@@ -53,6 +58,9 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, steps: &WaitSteps, look: 
     lines.push(Line::default());
     lines.push(Line::styled(text::fit(&words, width), look.style(Role::Text)));
     lines.push(counts(steps, look));
+    lines.push(Line::default());
+    let told = text::wrap(MEANING, width);
+    lines.extend(told.into_iter().map(|words| Line::styled(words, look.style(Role::Dim))));
     for (y, line) in lines.into_iter().take(usize::from(inside.height)).enumerate() {
         line.render(Rect { y: inside.y + y as u16, height: 1, ..inside }, screen.buffer_mut());
     }

@@ -90,6 +90,11 @@ fn every_state_looks_as_it_should() {
         press(&mut explained, KeyCode::Char('e'));
         let terminal = screen(&mut explained, 120, 37);
         insta::assert_snapshot!("explained-120x37", terminal.backend());
+        press(&mut explained, KeyCode::Char('i'));
+        for (width, height) in [(80, 21), (120, 37)] {
+            let terminal = screen(&mut explained, width, height);
+            insta::assert_snapshot!(format!("figures-{width}x{height}"), terminal.backend());
+        }
     });
 }
 
@@ -101,7 +106,8 @@ fn it_draws_at_every_size() {
     let curve = |state: &mut (Locks, Store)| state.0.curves.open = true;
     let cursor = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('.')));
     let picker = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('/')));
-    let states: [(LockProgress, Prepare); 9] = [
+    let figures = |state: &mut (Locks, Store)| drop(press(state, KeyCode::Char('i')));
+    let states: [(LockProgress, Prepare); 10] = [
         (running(1), |_| ()),
         (running(256), cursor),
         (violated(), |_| ()),
@@ -111,6 +117,7 @@ fn it_draws_at_every_size() {
         (swept(3), curve),
         (failed(), curve),
         (running(2), picker),
+        (running(2), figures),
     ];
     for (progress, prepare) in states {
         let mut state = seen([progress]);

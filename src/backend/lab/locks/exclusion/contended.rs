@@ -9,6 +9,7 @@ use super::several::Locks;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
 use crate::backend::lab::locks::pen::Pen;
+use crate::backend::lab::locks::quiet::Row;
 use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 use crate::model::lock::{OwnCount, Several};
@@ -59,11 +60,7 @@ impl<L: Exclusion> Contended<L> {
     fn bare(&self, pen: &Pen<'_>, laps: u64) {
         let plan = pen.plan;
         if plan.hold.is_none() && plan.think.is_none() {
-            for _ in 0..laps {
-                let held = self.lock.lock();
-                self.section.count_one();
-                self.lock.unlock(held);
-            }
+            self.lock.laps(&self.section, laps);
             return pen.seat.tally.count(laps, 0);
         }
         let mut done = 0;
@@ -91,8 +88,19 @@ impl<L: Exclusion> Contended<L> {
         let mut streak = pen.seat.streak.take_up();
         let mut done = 0;
         while done < laps {
+            let row = Row::of(
+                pen,
+                &self.section,
+                &mut streak,
+                laps - done,
+                (|| self.lock.lock(), |held| self.lock.unlock(held)),
+            );
+            done += row.done;
+            if row.cut || done == laps {
+                break;
+            }
             let hold = pen.hold();
-            let slot = pen.wants_again(false, streak);
+            let slot = pen.wants(false);
             let held = if tries {
                 let Some(held) = self.lock.try_lock() else {
                     streak.end();
@@ -105,15 +113,8 @@ impl<L: Exclusion> Contended<L> {
             } else {
                 self.lock.lock()
             };
-            let skip = pen.may_skip(streak);
-            if !skip {
-                pen.got(slot);
-            }
+            pen.got(slot);
             let entered = self.section.enter(me);
-            let alone = entered.previous() == me + 1;
-            if skip {
-                pen.got_after(slot, alone);
-            }
             if !pen.holds(hold) {
                 self.section.abandon();
                 pen.abandon();
@@ -124,8 +125,7 @@ impl<L: Exclusion> Contended<L> {
             let intruder = self.section.leave(me, entered);
             pen.releases(slot);
             self.lock.unlock(held);
-            let released = if skip && alone { pen.done_alone(slot) } else { pen.done(slot, entered.previous()) };
-            streak.lap(alone, released, at_once);
+            streak.lap(entered.previous() == me + 1, pen.done(slot, entered.previous()), at_once);
             if intruder != 0 {
                 pen.seat.tally.violated(intruder);
             }

@@ -69,6 +69,7 @@ impl Exclusion for FutexMutex {
 
 impl FutexMutex {
     #[cold]
+    #[inline(never)]
     fn lock_contended(&self) {
         // Whoever has waited takes the lock as contended: it cannot know
         // whether others still sleep.

@@ -44,6 +44,7 @@ pub(super) use self::tokio_mutex::TokioMutex;
 pub(super) use self::ttas_spin::TtasSpin;
 
 use super::Info;
+use super::section::Section;
 use crate::model::lock::OwnCount;
 
 /// A lock with one holder at a time.
@@ -62,6 +63,17 @@ pub(super) trait Exclusion: Default + Send + Sync + 'static {
 
     /// Lets it go.
     fn unlock(&self, held: Self::Held<'_>);
+
+    /// So many laps that do nothing but take it, count in what it protects, and let it
+    /// go.
+    #[inline]
+    fn laps(&self, section: &Section, laps: u64) {
+        for _ in 0..laps {
+            let held = self.lock();
+            section.count_one();
+            self.unlock(held);
+        }
+    }
 
     /// How often futex(2) was called so far, where the lock counts.
     fn futex_calls(&self) -> Option<u64> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::Exclusion;
+use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::{Family, Info};
 
 /// The standard library's mutex.
@@ -42,5 +43,9 @@ impl Exclusion for StdMutex {
     #[inline]
     fn unlock(&self, held: MutexGuard<'_, ()>) {
         drop(held);
+    }
+
+    fn laps(&self, section: &Section, laps: u64) {
+        syncscope_loops::std_mutex(&self.0, section.counter(), laps);
     }
 }

@@ -40,14 +40,8 @@ impl Exclusion for TasSpin {
 
     #[inline]
     fn lock(&self) {
-        let mut swaps = 0;
-        while self.held.swap(true, Acquire) {
-            swaps += 1;
-            if swaps % SWAPS == 0 {
-                thread::yield_now();
-            } else {
-                hint::spin_loop();
-            }
+        if self.held.swap(true, Acquire) {
+            self.lock_contended();
         }
     }
 
@@ -59,5 +53,24 @@ impl Exclusion for TasSpin {
     #[inline]
     fn unlock(&self, (): ()) {
         self.held.store(false, Release);
+    }
+}
+
+impl TasSpin {
+    #[cold]
+    #[inline(never)]
+    fn lock_contended(&self) {
+        let mut swaps = 0;
+        loop {
+            swaps += 1;
+            if swaps % SWAPS == 0 {
+                thread::yield_now();
+            } else {
+                hint::spin_loop();
+            }
+            if !self.held.swap(true, Acquire) {
+                return;
+            }
+        }
     }
 }

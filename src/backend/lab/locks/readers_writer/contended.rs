@@ -14,6 +14,7 @@ use super::ReadersWriter;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
 use crate::backend::lab::locks::pen::Pen;
+use crate::backend::lab::locks::quiet::Row;
 use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::streak::Streak;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
@@ -103,6 +104,16 @@ impl<L: ReadersWriter> Contended<L> {
         let (mut done, mut reads) = (0, 0);
         let mut streak = pen.seat.streak.take_up();
         while done < laps {
+            // A writer may have waited for readers, who leave no trace; and it may wake
+            // them when it lets go. Only where nobody reads is its row a quiet one.
+            if pen.plan.reads == 0 {
+                let actions = (|| self.lock.write(), |held| self.lock.end_write(held));
+                let row = Row::of(pen, &self.section, &mut streak, laps - done, actions);
+                done += row.done;
+                if row.cut || done == laps {
+                    break;
+                }
+            }
             let reading = pen.reads();
             let lap = if reading { self.read(pen, &mut streak) } else { self.write(pen, &mut streak) };
             match lap {
@@ -170,28 +181,20 @@ impl<L: ReadersWriter> Contended<L> {
         pen.seat.tally.violated(others.into_iter().find(|who| *who != 0).unwrap_or(pen.me() + 1));
     }
 
-    /// A writer may have waited for readers, who leave no trace; and it may wake them
-    /// when it lets go. Only where nobody reads is its row a quiet one.
     #[inline]
     fn write(&self, pen: &Pen<'_>, streak: &mut Streak) -> Lap {
         let (me, only_writers) = (pen.me(), pen.plan.reads == 0);
         let hold = pen.hold();
-        let slot = pen.wants_again(false, *streak);
+        let slot = pen.wants(false);
         let held = if pen.plan.tries {
             let Some(held) = self.lock.try_write() else { return Lap::Failed };
             held
         } else {
             self.lock.write()
         };
-        let skip = only_writers && pen.may_skip(*streak);
-        if !skip {
-            pen.got(slot);
-        }
+        pen.got(slot);
         let entered = self.section.enter(me);
         let alone = entered.previous() == me + 1;
-        if skip {
-            pen.got_after(slot, alone);
-        }
         if !pen.holds(hold) {
             self.section.abandon();
             pen.abandon();

@@ -21,7 +21,8 @@ std_condvar!(
         version: || Cow::Borrowed("broken on purpose"),
         explanation: "if !ready { wait } instead of while !ready { wait }. Between being woken and having the mutex back \
             another thread may have taken what there was, and notify_all wakes more than one for a single item: the \
-            thread goes on with its predicate false, and takes from an empty buffer.",
+            thread goes on with its predicate false, and takes from an empty buffer. It takes three threads: of two \
+            nobody else could have taken it.",
     },
     |std, side, guard, watch| {
         let mut guard = guard;

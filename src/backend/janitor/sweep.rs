@@ -31,6 +31,14 @@ pub(super) struct Root {
     pub(super) brand: Option<Brand>,
 }
 
+/// Kills the workers whose descendants their brand tells, and does not wait.
+pub(super) fn kill_workers(roots: &[Root]) {
+    for worker in roots.iter().filter(|root| root.role == Role::Worker && root.brand.is_some()) {
+        // It may have ended by itself.
+        let _ = worker.pidfd.send(libc::SIGKILL);
+    }
+}
+
 /// Ends them all and returns when they are gone.
 pub(super) fn end_all(roots: Vec<Root>) {
     let mut tree = Tree::default();

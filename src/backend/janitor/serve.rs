@@ -12,7 +12,6 @@ use crate::sys::brand::Brand;
 use crate::sys::limits;
 use crate::sys::packet::{Packet, PacketSocket};
 use crate::sys::pidfd::Pidfd;
-use crate::sys::priority::{self, RealTime};
 
 /// Longer than any path.
 const LONGEST: usize = 8 << 10;
@@ -40,15 +39,6 @@ pub fn serve() -> io::Result<()> {
     let listened = charge.listen(&socket);
     charge.end();
     listened
-}
-
-/// Whoever may, goes before all that is not real-time: others may keep the
-/// CPUs busy, and what is left is little work.
-fn hurry() {
-    if priority::set_real_time(RealTime::RoundRobin, 1).is_err() {
-        // Nobody who may not loses anything.
-        let _ = priority::set_nice(-20);
-    }
 }
 
 /// What the janitor answers for.
@@ -94,7 +84,6 @@ impl Charge {
     /// Ends the children and removes the names. The names do not wait for the
     /// children, one of which may have its grace.
     fn end(mut self) {
-        hurry();
         sweep::kill_workers(&self.children);
         // What was made last goes first: a socket, then its directory.
         self.names.reverse();

@@ -18,7 +18,7 @@ const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// So many programs run, and are killed, at one time.
 const LANES: u32 = 8;
 /// How many random moments, in each lane.
-const KILLS: u32 = 28;
+const KILLS: u32 = 21;
 /// How many of them while channels that have names are made.
 const NAME_KILLS: u32 = 15;
 

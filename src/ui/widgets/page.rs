@@ -81,7 +81,9 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(30, 4)).unwrap();
         let lines = (0..lines).map(|line| Line::raw(format!("row {line}"))).collect();
         let area = Rect { x: 0, y: 0, width: 30, height: if framed { 3 } else { 4 } };
-        terminal.draw(|screen| page.draw(screen, area, framed, lines, &Theme::load("night", Depth::True).unwrap())).unwrap();
+        terminal
+            .draw(|screen| page.draw(screen, area, framed, lines, &Theme::load("night", Depth::True).unwrap()))
+            .unwrap();
         let buffer = terminal.backend().buffer();
         let row = |y: u16| (0..30).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
         (0..4).map(row).collect()

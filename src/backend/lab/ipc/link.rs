@@ -16,8 +16,8 @@ use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::Worker;
 use crate::model::channel::{ChannelFacts, Mode};
 use crate::model::{Fault, Nanos, Pid};
-use crate::sys::{clock, limits};
 use crate::sys::pidfd::Pidfd;
+use crate::sys::{clock, limits};
 
 /// How often a wait looks whether it is still wanted.
 const LOOK: Nanos = Nanos::from_millis(50);

@@ -18,7 +18,7 @@ const MARK: &str = "SYNCSCOPE_JANITOR_TEST";
 /// So many programs run, and are killed, at one time.
 const LANES: u32 = 8;
 /// How many random moments, in each lane.
-const KILLS: u32 = 10;
+const KILLS: u32 = 21;
 /// How many of them while channels that have names are made.
 const NAME_KILLS: u32 = 15;
 
@@ -111,16 +111,27 @@ fn no_descendant_outlives_a_killed_program() {
         // that is busy with other things all takes longer alike.
         let patience = Duration::from_secs(1).max(whole * 20);
         let mut pauses = Pauses((u64::from(std::process::id()) << 8) + u64::from(lane));
-        let commands: [&[&str]; 3] = [
+        let commands: [&[&str]; 7] = [
             &["run", "--no-ui", "--", "sleep", "1000"],
             &["run", "--no-ui", "--", "sh", "-c", "sleep 1000 & sleep 1000 & sh -c 'sleep 1000; :'; :"],
             &["run", "--no-ui", "--", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"],
+            // Workers that start and leave others, and end by themselves when
+            // the program does.
+            &["run", "--experiment", "all"],
+            &["lock", "--experiment", "all"],
+            &["ipc", "--failure", "all"],
+            &["ipc", "--transport", "all", "--size", "64", "--seconds", "0.05", "--repeat", "1"],
         ];
         for kill in 0..KILLS {
             let mark = format!("{}-{lane}-{kill}", std::process::id());
+            let which = kill as usize % commands.len();
             // Half of them about the moment of spawning, half anywhere.
-            let below = if kill % 2 == 0 { whole.mul_f64(1.5) } else { whole * 5 };
-            kill_after(&mark, commands[kill as usize % commands.len()], pauses.next(below), patience);
+            let below = match (kill / 7 % 2, which) {
+                (0, _) => whole.mul_f64(1.5),
+                (_, ..3) => whole * 5,
+                _ => whole * 50,
+            };
+            kill_after(&mark, commands[which], pauses.next(below), patience);
         }
     });
 }

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The resources that can be limited, getrlimit(2), by their names in small
@@ -46,6 +47,31 @@ pub fn raise_nofile() -> u64 {
     limit.current.unwrap_or(u64::from(u32::MAX))
 }
 
+/// Fails where a file of `len` bytes is above `RLIMIT_FSIZE`. To make it all the
+/// same would end the program, by SIGXFSZ.
+///
+/// # Errors
+/// `EFBIG`.
+pub fn file_size(len: usize) -> Result<(), Errno> {
+    let limit = getrlimit(Resource::Fsize).current;
+    if limit.is_some_and(|limit| len as u64 > limit) { Err(Errno::FBIG) } else { Ok(()) }
+}
+
+/// Which limit stands behind the kernel's reason at the end of `what`, and how it
+/// is raised.
+pub fn behind(what: &str) -> Option<&'static str> {
+    let says = |errno: Errno, name: &str| {
+        what.ends_with(&format!("(os error {})", errno.raw_os_error())) || what.ends_with(&format!("({name})"))
+    };
+    if says(Errno::MFILE, "EMFILE") {
+        Some("the limit is RLIMIT_NOFILE; raise it: ulimit -n")
+    } else if says(Errno::FBIG, "EFBIG") {
+        Some("the limit is RLIMIT_FSIZE; raise it: ulimit -f")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +83,15 @@ mod tests {
         assert_eq!(Some(limit), getrlimit(Resource::Nofile).current.or(Some(u64::from(u32::MAX))));
         assert!(before.current.is_none_or(|soft| limit >= soft));
         assert_eq!(original_nofile(), before, "raising does not touch what is remembered");
+    }
+
+    #[test]
+    fn the_limit_behind_an_error_is_named() {
+        let error = std::io::Error::from(Errno::MFILE);
+        assert!(behind(&format!("cannot make a pipe: {error}")).unwrap().contains("RLIMIT_NOFILE"));
+        assert!(behind("cannot make a process: Too many open files (EMFILE)").unwrap().contains("ulimit -n"));
+        assert!(behind(&std::io::Error::from(Errno::FBIG).to_string()).unwrap().contains("RLIMIT_FSIZE"));
+        assert_eq!(behind("No space left on device (os error 28)"), None);
+        assert_eq!(behind(""), None);
     }
 }

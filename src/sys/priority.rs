@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
+use crate::model::Pid;
+
 /// A real-time policy, sched(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RealTime {
@@ -25,7 +27,7 @@ pub enum RealTime {
 /// # Errors
 /// Whatever the system calls say.
 pub fn give_way() -> Result<(), Errno> {
-    set_policy(libc::SCHED_BATCH, 0)?;
+    set_policy(0, libc::SCHED_BATCH, 0)?;
     if nice() < 10 { set_nice(10) } else { Ok(()) }
 }
 
@@ -81,17 +83,26 @@ pub fn nice() -> i32 {
 /// `EPERM` where [`highest_real_time`] is lower, or the control group has no
 /// real-time bandwidth; `EINVAL` for another priority.
 pub fn set_real_time(policy: RealTime, priority: i32) -> Result<(), Errno> {
+    set_real_time_of(0, policy, priority)
+}
+
+/// The same for the first thread of another process, or for the calling thread
+/// where `pid` is 0.
+///
+/// # Errors
+/// As [`set_real_time`], and `ESRCH` where there is no such process.
+pub fn set_real_time_of(pid: Pid, policy: RealTime, priority: i32) -> Result<(), Errno> {
     let policy = match policy {
         RealTime::Fifo => libc::SCHED_FIFO,
         RealTime::RoundRobin => libc::SCHED_RR,
     };
-    set_policy(policy, priority)
+    set_policy(pid, policy, priority)
 }
 
-fn set_policy(policy: libc::c_int, priority: i32) -> Result<(), Errno> {
+fn set_policy(pid: Pid, policy: libc::c_int, priority: i32) -> Result<(), Errno> {
     let mut parameter: libc::c_int = priority;
     // SAFETY: the kernel's sched_param is one int; it is only read.
-    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw mut parameter) };
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, pid, policy, &raw mut parameter) };
     if result == 0 {
         Ok(())
     } else {

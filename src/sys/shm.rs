@@ -11,16 +11,17 @@ use nix::sys::stat::Mode;
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-use super::sysv;
+use super::{limits, sysv};
 
 /// A nameless file in memory of `len` bytes, all zero, that can neither grow
 /// nor shrink: a mapping of it never faults with SIGBUS.
 ///
 /// # Errors
 /// Whatever `memfd_create(2)`, ftruncate(2) or fcntl(2) say; `ENOMEM` and
-/// `ENOSPC` where memory is short.
+/// `ENOSPC` where memory is short, `EFBIG` above `RLIMIT_FSIZE`.
 pub fn memfd(name: &str, len: usize) -> io::Result<OwnedFd> {
     let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    limits::file_size(len)?;
     ftruncate(&fd, len as u64)?;
     fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
     Ok(fd)
@@ -41,8 +42,10 @@ pub fn object(name: &str, len: usize) -> io::Result<OwnedFd> {
 /// Makes an empty file `len` bytes long, with the room for them reserved.
 ///
 /// # Errors
-/// Whatever fallocate(2) says; `EOPNOTSUPP` where the file system cannot.
+/// Whatever fallocate(2) says; `EOPNOTSUPP` where the file system cannot,
+/// `EFBIG` above `RLIMIT_FSIZE`.
 pub fn reserve(fd: impl AsFd, len: usize) -> io::Result<()> {
+    limits::file_size(len)?;
     Ok(fallocate(fd, FallocateFlags::empty(), 0, len as u64)?)
 }
 

@@ -38,6 +38,7 @@ pub use self::serve::serve;
 use super::program;
 use crate::model::{Fault, Pid};
 use crate::sys::brand::Brand;
+use crate::sys::limits;
 pub use crate::sys::names::Name;
 use crate::sys::packet::PacketSocket;
 use crate::sys::pidfd::Pidfd;
@@ -302,8 +303,9 @@ const DEAF_TO: [i32; 10] = [
 
 fn start() -> Result<State, Fault> {
     let fault = |error: String| {
-        Fault::new("janitor", format!("cannot start it: {error}"))
-            .hint("without it nothing could clean up after a crash, so no child is started")
+        let why = "without it nothing could clean up after a crash, so no child is started";
+        let hint = limits::behind(&error).map_or(why.to_owned(), |limit| format!("{limit}; {why}"));
+        Fault::new("janitor", format!("cannot start it: {error}")).hint(hint)
     };
     let (ours, theirs) = PacketSocket::pair().map_err(|error| fault(error.to_string()))?;
     let nudge = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| fault(error.to_string()))?;

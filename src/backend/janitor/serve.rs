@@ -37,12 +37,7 @@ pub fn serve() -> io::Result<()> {
     let socket = PacketSocket::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut charge = Charge::default();
     let listened = charge.listen(&socket);
-    sweep::end_all(charge.children);
-    // What was made last goes first: a socket, then its directory.
-    for name in charge.names.iter().rev() {
-        // Somebody else may have removed it, or we may no longer be allowed.
-        let _ = name.remove();
-    }
+    charge.end();
     listened
 }
 
@@ -84,6 +79,23 @@ impl Charge {
             }
             self.forget_the_ended();
         }
+    }
+
+    /// Ends the children and removes the names. The names do not wait for the
+    /// children, one of which may have its grace.
+    fn end(mut self) {
+        sweep::kill_workers(&self.children);
+        // What was made last goes first: a socket, then its directory.
+        self.names.reverse();
+        self.remove_names();
+        sweep::end_all(std::mem::take(&mut self.children));
+        // A directory may have got a new file from a worker just before.
+        self.remove_names();
+    }
+
+    /// Keeps those that cannot be removed now, or that we may no longer remove.
+    fn remove_names(&mut self) {
+        self.names.retain(|name| name.remove().is_err());
     }
 
     fn hear(&mut self, body: &[u8], packet: Packet) {

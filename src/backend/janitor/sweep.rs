@@ -14,6 +14,7 @@ use crate::model::{Nanos, Pid};
 use crate::sys::brand::Brand;
 use crate::sys::clock;
 use crate::sys::pidfd::Pidfd;
+use crate::sys::priority::{self, RealTime};
 use crate::sys::proc_tree::{self, Kin};
 
 /// How long a user's child may take after SIGTERM.
@@ -29,6 +30,24 @@ pub(super) struct Root {
     pub(super) role: Role,
     pub(super) pidfd: Pidfd,
     pub(super) brand: Option<Brand>,
+}
+
+/// Kills the workers whose descendants their brand tells, and does not wait.
+///
+/// Others may keep the CPUs busy, and dying takes a turn on one, too. Whoever may
+/// goes before all that is not real-time, and has the dying do so.
+pub(super) fn kill_workers(roots: &[Root]) {
+    let urgent = |pid: Pid| priority::set_real_time_of(pid, RealTime::RoundRobin, 1);
+    let may = urgent(0).is_ok();
+    for worker in roots.iter().filter(|root| root.role == Role::Worker && root.brand.is_some()) {
+        // It may have ended by itself. One that is dying keeps its number until
+        // it is reaped, and a number that was freed a moment ago is the last to
+        // be given away again.
+        let killed = worker.pidfd.send(libc::SIGKILL);
+        if let Some(pid) = proc_tree::pid_of(&worker.pidfd).filter(|_| may && killed.is_ok()) {
+            let _ = urgent(pid);
+        }
+    }
 }
 
 /// Ends them all and returns when they are gone.

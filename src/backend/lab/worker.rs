@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::{janitor, program};
 use crate::model::life::Exit;
 use crate::model::{Fault, Nanos, Pid};
+use crate::sys::brand::Brand;
 use crate::sys::clock;
 use crate::sys::frame::FrameSocket;
 use crate::sys::pidfd::Pidfd;
@@ -51,6 +52,8 @@ pub struct Worker {
 #[derive(Debug)]
 struct Process {
     child: janitor::Child,
+    /// What its descendants are known by: it may end before they do.
+    brand: Option<Brand>,
     /// How it ended and what it had used, once it was reaped.
     ended: Mutex<Option<(Exit, Nanos)>>,
 }
@@ -107,6 +110,7 @@ impl Worker {
         let fault = |what: &str, error: io::Error| Fault::new(name.to_owned(), format!("{what}: {error}"));
         let (socket, theirs) = FrameSocket::pair().map_err(|e| fault("cannot make a socket pair", e))?;
         let args = program::worker_args();
+        let brand = Brand::new();
         let request = Spawn {
             program: program::file(),
             // A process table shows `syncscope worker`.
@@ -114,12 +118,14 @@ impl Worker {
             args: &args,
             stdio: [Stdio::Fd(theirs.as_fd()), Stdio::Null, Stdio::Null],
             ignore: &DEAF_TO,
+            brand,
             ..Spawn::default()
         };
         let spawned = janitor::ensure()?.spawn(&request, janitor::Role::Worker);
         let child = spawned.map_err(|error| Fault::new(name.to_owned(), format!("worker process: {error}")))?;
         LEDGER.lock().live.push(child.pid);
-        Ok(Worker { name: name.to_owned(), socket, process: Arc::new(Process { child, ended: Mutex::new(None) }) })
+        let process = Process { child, brand, ended: Mutex::new(None) };
+        Ok(Worker { name: name.to_owned(), socket, process: Arc::new(process) })
     }
 
     /// Its process id.
@@ -130,6 +136,11 @@ impl Worker {
     /// Its pidfd, for experiments that stop it or end it.
     pub fn pidfd(&self) -> Arc<Pidfd> {
         self.process.child.pidfd.clone()
+    }
+
+    /// What it and all that descend from it bear, where that is possible.
+    pub fn brand(&self) -> Option<Brand> {
+        self.process.brand
     }
 
     /// Sends it a message of the lab's protocol.
@@ -203,6 +214,10 @@ impl Drop for Process {
             // It may have ended by itself; then there is nothing to kill.
             let _ = self.child.pidfd.send(libc::SIGKILL);
             self.reap();
+        }
+        // Where there is no janitor any more, nobody knows of it.
+        if let Ok(janitor) = janitor::ensure() {
+            janitor.ended(self.brand);
         }
     }
 }

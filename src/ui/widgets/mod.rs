@@ -7,6 +7,7 @@ pub mod frame;
 pub mod heat;
 pub mod lanes;
 pub mod lines;
+pub mod page;
 pub mod prompt;
 pub mod ridges;
 pub mod rows;

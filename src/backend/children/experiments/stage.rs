@@ -189,7 +189,7 @@ fn survey(pid: Pid, expect: &Expect) -> Result<(Chain, Option<bool>), Fault> {
 fn end_all_below(worker: &Worker) {
     // It starts nobody any more while we look.
     let _ = worker.pidfd().send(libc::SIGSTOP);
-    let mut family = Family::new(worker.pid(), false, None);
+    let mut family = Family::new(worker.pid(), false, worker.brand());
     loop {
         let now = Kinship::read();
         family.look(&now);

@@ -16,8 +16,8 @@ use crate::backend::lab::pacing::Pace;
 use crate::backend::lab::worker::Worker;
 use crate::model::channel::{ChannelFacts, Mode};
 use crate::model::{Fault, Nanos, Pid};
-use crate::sys::clock;
 use crate::sys::pidfd::Pidfd;
+use crate::sys::{clock, limits};
 
 /// How often a wait looks whether it is still wanted.
 const LOOK: Nanos = Nanos::from_millis(50);
@@ -73,6 +73,13 @@ impl Link {
     /// Makes the channel and starts its workers; [`Link::ready`] waits for
     /// them.
     pub(super) fn start(transport: &'static dyn Transport, setup: Setup, seats: &Seats) -> Result<Self, Fault> {
+        Link::make(transport, setup, seats).map_err(|fault| match limits::behind(&fault.what) {
+            Some(limit) if fault.hint.is_none() => fault.hint(limit),
+            _ => fault,
+        })
+    }
+
+    fn make(transport: &'static dyn Transport, setup: Setup, seats: &Seats) -> Result<Self, Fault> {
         let begun = clock::monotonic();
         let Ends { asker, answerer, buffer, sizes, names: kept, gauge } = transport.create(&setup)?;
         let setup_time = clock::monotonic() - begun;

@@ -111,7 +111,8 @@ fn refused(error: &io::Error, depth: usize, size: usize) -> Fault {
             above(format!("a message of {size} bytes"), "msgsize_max")
         }
         Some(libc::EINVAL) => above(format!("a queue of {depth} messages"), "msg_max"),
-        Some(libc::EMFILE) => Fault::new(
+        // The same error where no descriptor is left.
+        Some(libc::EMFILE) if io::stdin().as_fd().try_clone_to_owned().is_ok() => Fault::new(
             ABOUT.key,
             format!("a queue of {depth} messages of {size} bytes is above the limit RLIMIT_MSGQUEUE"),
         )

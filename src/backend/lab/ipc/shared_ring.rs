@@ -194,6 +194,8 @@ impl SharedRing {
             let fault = Fault::new(key, format!("cannot make {len} bytes of shared memory: {error}"));
             match (self.memory, error.raw_os_error()) {
                 (Memory::Object, Some(libc::ENOSPC)) => fault.hint("/dev/shm is full"),
+                (Memory::Object, Some(libc::ENOENT)) => fault.hint("there is no /dev/shm: mount a tmpfs there"),
+                (Memory::Object, Some(libc::EACCES | libc::EROFS)) => fault.hint("/dev/shm cannot be written to"),
                 (Memory::Segment, Some(libc::EINVAL | libc::ENOSPC)) => {
                     fault.hint("look at kernel.shmmax, kernel.shmmni and kernel.shmall")
                 }

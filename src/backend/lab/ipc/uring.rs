@@ -1,8 +1,10 @@
 //! A Unix stream whose bytes go through `io_uring(7)`: one operation after the
 //! other, each waited for.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use super::unix;
 use super::{About, Duty, End, Ends, Family, Receiver, Sender, Setup, Transport};
@@ -58,14 +60,16 @@ impl Transport for UnixUring {
     fn attach(&self, end: End, _setup: &Setup, duty: Duty) -> io::Result<()> {
         let [socket, _lifeline] = end.take()?;
         let same = socket.try_clone()?;
-        duty.serve(RingEnd { socket, ring: Uring::new()? }, RingEnd { socket: same, ring: Uring::new()? })
+        // One ring for both ways: going from one to another costs the kernel a search.
+        let ring = Rc::new(RefCell::new(Uring::new()?));
+        duty.serve(RingEnd { socket, ring: ring.clone() }, RingEnd { socket: same, ring })
     }
 }
 
 #[derive(Debug)]
 struct RingEnd {
     socket: OwnedFd,
-    ring: Uring,
+    ring: Rc<RefCell<Uring>>,
 }
 
 impl Sender for RingEnd {
@@ -73,7 +77,7 @@ impl Sender for RingEnd {
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let mut rest = message;
         while !rest.is_empty() {
-            let sent = self.ring.send(self.socket.as_fd(), rest)?;
+            let sent = self.ring.borrow_mut().send(self.socket.as_fd(), rest)?;
             rest = &rest[sent..];
         }
         Ok(())
@@ -85,7 +89,7 @@ impl Receiver for RingEnd {
     fn receive(&mut self, message: &mut [u8]) -> io::Result<()> {
         let mut filled = 0;
         while filled < message.len() {
-            match self.ring.receive(self.socket.as_fd(), &mut message[filled..])? {
+            match self.ring.borrow_mut().receive(self.socket.as_fd(), &mut message[filled..])? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 got => filled += got,
             }

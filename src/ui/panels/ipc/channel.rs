@@ -173,25 +173,20 @@ fn facts(series: &Series, look: &Look<'_>) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-/// What the selected transport is, in words, and how its channel stands now: the
-/// whole parts that fit.
-pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
-    let width = usize::from(area.width);
-    let about = view.selected();
-    let plain = |text: &str, role| -> Vec<Line<'static>> {
-        text::wrap(text, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
-    };
-    let waits: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
-    let now = if view.explains { seen_now(view) } else { Vec::new() };
-    let parts = [
-        plain(about.model, Role::Text),
-        items("It promises", about.guarantees, Role::Good, width, look),
-        items("How it fails", about.failures, Role::Warn, width, look),
-        if now.is_empty() { Vec::new() } else { items("What is seen now", &now, Role::Accent, width, look) },
-        plain(&format!("How its sides can wait: {}.", waits.join(", ")), Role::Dim),
-    ];
+/// What the selected transport is, in words, and how its channel stands now.
+pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, framed: bool, view: &View, look: &Look<'_>) {
+    let parts = parts(usize::from(area.width), view, look).into_iter().filter(|part| !part.is_empty());
+    let lines = parts.enumerate().flat_map(|(index, part)| {
+        let gap = (index > 0).then(Line::default);
+        gap.into_iter().chain(part)
+    });
+    view.page.draw(screen, area, framed, lines.collect(), look.theme);
+}
+
+/// The same beside the measurements: the whole parts that fit.
+pub(super) fn describe(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let mut y = area.y;
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+    for part in parts(usize::from(area.width), view, look).into_iter().filter(|part| !part.is_empty()) {
         if y + part.len() as u16 > area.bottom() {
             continue;
         }
@@ -201,6 +196,22 @@ pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Lo
         }
         y += 1;
     }
+}
+
+fn parts(width: usize, view: &View, look: &Look<'_>) -> [Vec<Line<'static>>; 5] {
+    let about = view.selected();
+    let plain = |text: &str, role| -> Vec<Line<'static>> {
+        text::wrap(text, width).into_iter().map(|line| Line::styled(line, look.style(role))).collect()
+    };
+    let waits: Vec<_> = about.waits.iter().map(|wait| wait.name()).collect();
+    let now = if view.explains { seen_now(view) } else { Vec::new() };
+    [
+        plain(about.model, Role::Text),
+        items("It promises", about.guarantees, Role::Good, width, look),
+        items("How it fails", about.failures, Role::Warn, width, look),
+        if now.is_empty() { Vec::new() } else { items("What is seen now", &now, Role::Accent, width, look) },
+        plain(&format!("How its sides can wait: {}.", waits.join(", ")), Role::Dim),
+    ]
 }
 
 fn items(

@@ -47,7 +47,7 @@ fn curve(view: &View, series: &Series, now: Nanos) -> Option<Curve> {
 pub(super) fn draw_right(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     if view.explains {
         let inside = frame::draw_focused(screen, area, view.selected().name, "e closes", look.theme);
-        return channel::explain(screen, inside, view, look);
+        return channel::explain(screen, inside, true, view, look);
     }
     if view.fails {
         return failures::draw(screen, area, view, look);

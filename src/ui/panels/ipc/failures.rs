@@ -25,11 +25,11 @@ use crate::ui::widgets::{frame, text};
 /// Draws them in a frame.
 pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
     let inside = frame::draw_focused(screen, area, "What goes wrong", "s does it, f closes", look.theme);
-    draw_inside(screen, inside, view, look);
+    draw_inside(screen, inside, true, view, look);
 }
 
 /// The list, as much of it as leaves room for the finding below.
-pub(super) fn draw_inside(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) {
+pub(super) fn draw_inside(screen: &mut Frame<'_>, area: Rect, framed: bool, view: &View, look: &Look<'_>) {
     let all = FAILURES.len() as u16;
     let rows = if area.height > all + 5 { all } else { (area.height / 3).clamp(1, all) };
     let [list, below] = Layout::vertical([Constraint::Length(rows), Constraint::Min(0)]).areas(area);
@@ -42,13 +42,9 @@ pub(super) fn draw_inside(screen: &mut Frame<'_>, area: Rect, view: &View, look:
         }
     }
     let lines = finding(&FAILURES[view.failure], view, usize::from(below.width), look);
-    let top = below.y + u16::from(below.height > 6);
-    for (y, line) in lines.into_iter().enumerate() {
-        let at = Rect { y: top + y as u16, height: 1, ..below };
-        if at.y < below.bottom() {
-            line.render(at, screen.buffer_mut());
-        }
-    }
+    let gap = u16::from(below.height > 6);
+    let below = Rect { y: below.y + gap, height: below.height - gap, ..below };
+    view.page.draw(screen, below, framed, lines, look.theme);
 }
 
 fn found<'a>(failure: &Failure, view: &'a View) -> Option<&'a Result<Finding, Fault>> {

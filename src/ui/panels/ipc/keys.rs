@@ -4,6 +4,7 @@ use crossterm::event::KeyCode;
 
 use super::settings::Setting;
 use crate::ui::keymap::{Binding, Hint, bind, code, hints, key};
+use crate::ui::widgets::page;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,7 @@ pub(super) fn of_failures() -> Vec<Hint> {
     vec![
         Hint::new("s Enter", "do it", "do the selected experiment, with real processes"),
         Hint::new("↓ ↑ j k", "choose", "experiment below, experiment above"),
+        page::hint(),
         Hint::new("f Esc", "close", "back to the measurements"),
         Hint::new("e", "explain", "what the selected transport is, promises and how it fails"),
     ]
@@ -55,6 +57,7 @@ pub(super) fn of_failures() -> Vec<Hint> {
 pub(super) fn of_explanation() -> Vec<Hint> {
     let first = [
         Hint { keys: "e Esc".to_owned(), short: "close", long: "close the explanation" },
+        page::hint(),
         Hint { keys: "↓ ↑".to_owned(), short: "next", long: "the transport below, the one above" },
     ];
     let others = hints(KEYS).into_iter().filter(|hint| hint.keys != "e" && !hint.keys.starts_with(['↑', '↓']));

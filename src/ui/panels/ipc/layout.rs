@@ -57,7 +57,7 @@ pub(super) fn draw(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<
     draw_transports(screen, list, view, look);
     if let Some(words) = words.filter(|_| !view.explains) {
         let inside = frame::draw(screen, words, view.selected().name, "", look.theme);
-        channel::explain(screen, inside, view, look);
+        channel::describe(screen, inside, view, look);
     }
     draw_throughput(screen, chart, view, look);
     draw_now(screen, now, view, look);
@@ -102,10 +102,10 @@ fn draw_small(screen: &mut Frame<'_>, area: Rect, view: &View, look: &Look<'_>) 
     let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
     draw_settings(screen, top, view, look);
     if view.explains {
-        return channel::explain(screen, body, view, look);
+        return channel::explain(screen, body, false, view, look);
     }
     if view.fails {
-        return failures::draw_inside(screen, body, view, look);
+        return failures::draw_inside(screen, body, false, view, look);
     }
     if let Some((text, role)) = message(view) {
         let rows = text::wrap(&text, usize::from(body.width.saturating_sub(2)));

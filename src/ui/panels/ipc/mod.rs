@@ -29,7 +29,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -43,6 +43,7 @@ use crate::model::channel::{FailureProgress, IpcProgress, IpcSpec, Series};
 use crate::model::lab::{LabCommand, LabState};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
+use crate::ui::widgets::page::{self, Page};
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -66,6 +67,8 @@ pub(super) struct View {
     trips: bool,
     /// The experiments of what goes wrong are on the screen.
     fails: bool,
+    /// The explanation, or what an experiment has shown.
+    page: Page,
     /// The one under the cursor.
     failure: usize,
     /// What they have shown.
@@ -109,16 +112,19 @@ impl View {
     fn act(&mut self, act: Act) -> Reaction {
         match act {
             Act::Move(by) if self.fails => {
+                self.page.rewind();
                 self.failure = self.failure.saturating_add_signed(by).min(FAILURES.len() - 1);
                 return Reaction::taken();
             }
             Act::Run if self.fails => {
+                self.page.rewind();
                 let key = FAILURES[self.failure].key;
                 return Reaction::send(Command::Failures(LabCommand::Run(key.into())));
             }
             // There is nothing to tick.
             Act::Tick if self.fails => return Reaction::taken(),
             Act::Failures => {
+                self.page.rewind();
                 (self.fails, self.explains) = (!self.fails, false);
                 return Reaction::taken();
             }
@@ -127,10 +133,12 @@ impl View {
                 return Reaction::taken();
             }
             Act::Move(by) => {
+                self.page.rewind();
                 self.cursor = self.cursor.saturating_add_signed(by).min(TRANSPORTS.len() - 1);
                 return Reaction::taken();
             }
             Act::Explain => {
+                self.page.rewind();
                 (self.explains, self.fails) = (!self.explains, false);
                 return Reaction::taken();
             }
@@ -153,6 +161,16 @@ impl View {
         } else {
             Reaction::taken()
         }
+    }
+
+    /// Whether there is text that may be longer than its place.
+    fn reads(&self) -> bool {
+        self.explains || self.fails
+    }
+
+    fn scroll(&mut self, by: isize) -> Reaction {
+        self.page.scroll(by);
+        Reaction::taken()
     }
 
     fn run_or_stop(&mut self) -> Reaction {
@@ -193,12 +211,23 @@ impl Panel for View {
     }
 
     fn on_key(&mut self, event: &KeyEvent, _look: &Look<'_>) -> Reaction {
+        if let Some(by) = page::step(event).filter(|_| self.reads()) {
+            return self.scroll(by);
+        }
         match lookup(KEYS, event) {
             Some(act) => self.act(act),
             None if self.explains && event.code == KeyCode::Esc => self.act(Act::Explain),
             None if self.fails && event.code == KeyCode::Esc => self.act(Act::Failures),
             None if self.maps && event.code == KeyCode::Esc => self.act(Act::Map),
             None => Reaction::Ignored,
+        }
+    }
+
+    fn on_mouse(&mut self, mouse: &MouseEvent, _look: &Look<'_>) -> Reaction {
+        match mouse.kind {
+            MouseEventKind::ScrollDown if self.reads() => self.scroll(1),
+            MouseEventKind::ScrollUp if self.reads() => self.scroll(-1),
+            _ => Reaction::Ignored,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every state of the panel at several sizes, and its keys.
 
+use std::collections::BTreeSet;
+
 use crossterm::event::KeyModifiers;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -284,6 +286,35 @@ fn experiments_are_chosen_and_done_on_a_page_of_their_own() {
     assert!(!panel.fails);
 }
 
+/// On a small screen as on a large one every word of an explanation can be read.
+#[test]
+fn every_explanation_can_be_read_to_its_end() {
+    for (width, height) in [(40, 7), (80, 21), (120, 37)] {
+        let mut state = seen([running()]);
+        press(&mut state, KeyCode::Char('e'));
+        for transport in TRANSPORTS {
+            let about = transport.about();
+            let all = [&[about.model], about.guarantees, about.failures].concat().join(" ");
+            let wanted: BTreeSet<&str> = all.split_whitespace().chain(["How", "its", "sides", "wait:"]).collect();
+            let mut read = BTreeSet::new();
+            let mut last = String::new();
+            loop {
+                let text = screen(&mut state, width, height).backend().to_string();
+                if text == last {
+                    break;
+                }
+                let words = text.split(|c: char| c.is_whitespace() || "│╭╮╰╯\"".contains(c));
+                read.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+                press(&mut state, KeyCode::PageDown);
+                last = text;
+            }
+            let missing: Vec<_> = wanted.iter().filter(|word| !read.contains(**word)).collect();
+            assert!(missing.is_empty(), "{} at {width}x{height}: {missing:?}\n{last}", about.key);
+            press(&mut state, KeyCode::Down);
+        }
+    }
+}
+
 #[test]
 fn a_rate_changes_a_run() {
     let mut state = seen([running()]);
@@ -331,12 +362,12 @@ fn the_hints_are_those_of_the_view() {
     let mut view = View::default();
     assert_eq!(shorts(&view)[..2], ["start/stop", "tick"]);
     view.act(Act::Failures);
-    assert_eq!(shorts(&view), ["do it", "choose", "close", "explain"]);
+    assert_eq!(shorts(&view), ["do it", "choose", "scroll", "close", "explain"]);
     let ticked = view.spec.transports.clone();
     view.act(Act::Tick);
     assert_eq!(view.spec.transports, ticked, "nothing that cannot be seen is changed");
     view.act(Act::Explain);
-    assert_eq!(shorts(&view)[..4], ["close", "next", "start/stop", "tick"]);
+    assert_eq!(shorts(&view)[..4], ["close", "scroll", "next", "start/stop"]);
     view.act(Act::Explain);
     assert_eq!(shorts(&view)[0], "start/stop");
     view.act(Act::Map);

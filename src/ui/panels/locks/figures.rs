@@ -14,6 +14,7 @@ use crate::model::lock::{LockProgress, OwnCount, Subject};
 use crate::model::units::si;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
+use crate::ui::widgets::page::Page;
 use crate::ui::widgets::{frame, spark, text};
 
 fn draw_lines(screen: &mut Frame<'_>, inside: Rect, lines: impl IntoIterator<Item = Line<'static>>) {
@@ -263,7 +264,7 @@ fn each(rate: f64) -> String {
 }
 
 /// Draws how the chosen lock works.
-pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>, page: &Page) {
     let look = view.look;
     let Some(info) = find(&view.spec.lock).map(Primitive::info) else { return };
     let version = (info.version)();
@@ -282,5 +283,5 @@ pub(super) fn explain(screen: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     lines.extend(styled(info.explanation, look.style(Role::Text)));
     lines.push(Line::default());
     lines.extend(styled(&format!("syncscope lock --lock {}", info.key), look.style(Role::Dim)));
-    draw_lines(screen, inside, lines);
+    page.draw(screen, inside, true, lines, look.theme);
 }

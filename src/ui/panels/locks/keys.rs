@@ -2,7 +2,8 @@
 
 use crossterm::event::KeyCode;
 
-use crate::ui::keymap::{Binding, bind, code, key};
+use crate::ui::keymap::{Binding, Hint, bind, code, hints, key};
+use crate::ui::widgets::page;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,3 +60,11 @@ pub(super) const KEYS: &[Binding<Act>] = &[
     bind(&[code(KeyCode::PageDown)], Act::Scroll(1), "", "further threads"),
     bind(&[code(KeyCode::PageUp)], Act::Scroll(-1), "", "threads before"),
 ];
+
+/// What can be done beside an explanation: all that can be done without one, save
+/// that some keys scroll it.
+pub(super) fn of_explanation() -> Vec<Hint> {
+    let first = [Hint::new("e", "close", "close the explanation"), page::hint()];
+    let others = hints(KEYS).into_iter().filter(|hint| hint.keys != "e" && !hint.keys.starts_with("Pg"));
+    first.into_iter().chain(others).collect()
+}

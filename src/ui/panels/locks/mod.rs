@@ -41,7 +41,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use self::curve::Curves;
-use self::keys::{Act, KEYS};
+use self::keys::{Act, KEYS, of_explanation};
 use self::observed::Observed;
 use self::picker::{Picked, Picker};
 use self::settings::{Setting, settings};
@@ -54,6 +54,7 @@ use crate::model::lock::{LockProgress, LockSpec};
 use crate::model::{Pid, Stamped};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
+use crate::ui::widgets::page::{self, Page};
 
 /// What it is.
 pub const INFO: Info = Info {
@@ -103,6 +104,8 @@ struct Locks {
     cursor: Option<u16>,
     /// What stands in the place of the charts.
     instead: Instead,
+    /// How far the explanation is scrolled.
+    page: Page,
     /// The first thread that has its lane on the screen, and how many have.
     top: usize,
     lanes: usize,
@@ -151,6 +154,7 @@ impl Panel for Locks {
             Some(_) => picker::hints(),
             None if self.observed.is_open() => Observed::hints(),
             None if self.plays => Experiments::<Experiment>::hints(),
+            None if self.reads() => of_explanation(),
             None => hints(KEYS),
         }
     }
@@ -190,6 +194,9 @@ impl Panel for Locks {
             self.lanes = if self.curves.open {
                 self.curves.draw(screen, area, look);
                 0
+            } else if self.instead == Instead::Explanation {
+                figures::explain(screen, area, &view, &self.page);
+                0
             } else {
                 stage::compact(screen, area, &view, self.selected, self.top)
             };
@@ -213,7 +220,7 @@ impl Panel for Locks {
             } else {
                 match self.instead {
                     Instead::Nothing => middle::draw_charts(screen, right, &view),
-                    Instead::Explanation => figures::explain(screen, right, &view),
+                    Instead::Explanation => figures::explain(screen, right, &view, &self.page),
                     Instead::Figures => figures::explained(screen, right, &view),
                 }
             }
@@ -252,6 +259,10 @@ impl Panel for Locks {
             }
             return self.changed(&before, look);
         }
+        if let Some(by) = page::step(key).filter(|_| self.reads()) {
+            self.page.scroll(by);
+            return Reaction::taken();
+        }
         let Some(act) = lookup(KEYS, key) else { return Reaction::Ignored };
         match act {
             Act::StartStop if is_running(look.store) => return Reaction::send(Command::Locks(LabCommand::Stop)),
@@ -274,7 +285,10 @@ impl Panel for Locks {
             Act::Pause => self.paused.clone_from(&self.last),
             Act::Past(by) => self.look_back(by),
             Act::Cursor(by) => self.move_cursor(by),
-            Act::Explain => self.show(Instead::Explanation),
+            Act::Explain => {
+                self.page.rewind();
+                self.show(Instead::Explanation);
+            }
             Act::Figures => self.show(Instead::Figures),
             Act::Wrongly => self.plays = true,
             Act::Observe => self.observed.open(None),
@@ -337,8 +351,16 @@ impl Locks {
         Reaction::send(Command::Locks(LabCommand::Run(self.spec.clone())))
     }
 
+    /// Whether the explanation is on the screen.
+    fn reads(&self) -> bool {
+        self.instead == Instead::Explanation && !self.curves.open
+    }
+
     /// A change reaches what runs.
     fn changed(&mut self, before: &LockSpec, look: &Look<'_>) -> Reaction {
+        if self.spec.lock != before.lock {
+            self.page.rewind();
+        }
         let mut zoomed = before.clone();
         zoomed.setting.window = self.spec.setting.window;
         // A curve is not begun anew because its lanes are zoomed.

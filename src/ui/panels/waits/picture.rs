@@ -16,6 +16,7 @@ use crate::ui::chains::{Chain, holding};
 use crate::ui::panels::Look;
 use crate::ui::panels::processes::columns::wait_text;
 use crate::ui::theme::Role;
+use crate::ui::widgets::page::say_more;
 use crate::ui::widgets::rows;
 use crate::ui::widgets::wait_graph::{Branch, Drawing, Link, Shape, lay_out};
 
@@ -55,18 +56,8 @@ pub(super) fn draw(
     let used = (drawing.height() - scroll.min(drawing.height())).min(height) as u16;
     let below = Rect { y: area.y + used, height: area.height - used, ..area };
     rows::draw(screen, below, notes.into_iter().skip(scroll.saturating_sub(drawing.height())));
-    more_below(screen, area, most - scroll, look);
+    say_more(screen, Rect { y: area.bottom(), height: 1, ..area }, most - scroll, look.theme);
     scroll
-}
-
-/// Says that there is more below, in the frame's lower edge.
-fn more_below(screen: &mut Frame<'_>, area: Rect, rows: usize, look: &Look<'_>) {
-    if rows > 0 && area.bottom() < screen.area().bottom() {
-        let words = format!(" ▼ {rows} more rows: J scrolls ");
-        let width = (words.chars().count() as u16).min(area.width);
-        let at = (area.right() - width, area.bottom());
-        screen.buffer_mut().set_stringn(at.0, at.1, words, usize::from(width), look.style(Role::Marked));
-    }
 }
 
 /// What the chain comes to, in a word or two.

@@ -112,6 +112,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &stdio_lock::StdioLock,
     &cxa_guard::CxaGuard,
     &musl::Musl,
+    &musl::MuslStream,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
     &rust_nameless::RustNameless,

@@ -184,6 +184,55 @@ fn every_holder_is_found_at_level_3() {
     every_kind(&["-Copt-level=3"]);
 }
 
+/// Kinds in which what a thread does next shows its lock, without any landing pad.
+const SHOWN: &[&str] = &[
+    "static",
+    "returned",
+    "by_value",
+    "boxed",
+    "optional",
+    "taken_inside",
+    "several",
+    "scrutinee",
+    "try_lock",
+    "caught",
+    "within_caught",
+    "kept",
+    "maybe_kept",
+    "writer",
+    "downgraded",
+    "reader",
+    "readers",
+    "reads_twice",
+    "arc",
+    "scope",
+];
+
+fn shown_where_panics_abort(level: &str) {
+    for strip in ["-Cstrip=none", "-Cstrip=symbols"] {
+        let options = [level, "-Cpanic=abort", "--cfg=once", strip];
+        named(&program("guards.rs", &options, SHOWN), Case::is_found);
+        let rest: Vec<_> = HELD.iter().copied().filter(|kind| !SHOWN.contains(kind)).collect();
+        never_wrong(&options, &rest);
+        never_wrong(&options, HIDDEN);
+    }
+}
+
+#[test]
+fn holders_are_found_where_panics_abort_without_optimisation() {
+    shown_where_panics_abort("-Copt-level=0");
+}
+
+#[test]
+fn holders_are_found_where_panics_abort_at_level_2() {
+    shown_where_panics_abort("-Copt-level=2");
+}
+
+#[test]
+fn holders_are_found_where_panics_abort_at_level_3() {
+    shown_where_panics_abort("-Copt-level=3");
+}
+
 #[test]
 fn nobody_is_named_wrongly_where_panics_abort() {
     never_wrong(&["-Copt-level=3", "-Cpanic=abort"], HELD);

@@ -20,5 +20,7 @@ mod nameless;
 mod parking;
 #[path = "waits/target.rs"]
 mod target;
+#[path = "waits/terminal.rs"]
+mod terminal;
 #[path = "waits/threads.rs"]
 mod threads;

@@ -61,6 +61,7 @@ pub enum WaitKind {
     Eventfd,
     Signal,
     TtyRead,
+    TtyWrite,
     Disk,
     Vfork,
     Ptrace,
@@ -120,6 +121,7 @@ impl WaitKind {
             WaitKind::Eventfd => "eventfd",
             WaitKind::Signal => "signal",
             WaitKind::TtyRead => "terminal input",
+            WaitKind::TtyWrite => "terminal full",
             WaitKind::Disk => "disk",
             WaitKind::Vfork => "vfork child",
             WaitKind::Ptrace => "tracer",
@@ -234,6 +236,11 @@ pub struct Wait {
     /// descriptors may not be read, an end that no process visibly has.
     #[serde(default)]
     pub partial: bool,
+    /// Processes that hold nothing of it, and yet may end the wait: who has the waiter's
+    /// own end of a socket open may shut it down. One that can act keeps the wait from
+    /// being called dead; as holders they are not named.
+    #[serde(default)]
+    pub besides: Vec<Pid>,
     /// All of them or any one.
     pub mode: Mode,
     /// Whether the wait ends by itself.
@@ -264,6 +271,7 @@ impl Wait {
             address: None,
             holders: Vec::new(),
             partial: false,
+            besides: Vec::new(),
             mode: Mode::Any,
             timed: false,
             since: None,
@@ -272,6 +280,14 @@ impl Wait {
             orphaned: false,
             at: None,
         }
+    }
+
+    /// Adds processes that may end it without holding anything, but for its holders.
+    pub fn add_besides(&mut self, pids: impl IntoIterator<Item = Pid>) {
+        let held = |pid: Pid| self.holders.contains(&Holder { pid, tid: None });
+        self.besides.extend(pids.into_iter().filter(|&pid| !held(pid)));
+        self.besides.sort_unstable();
+        self.besides.dedup();
     }
 
     /// What the holders are to it: `held by`, `traced by`.

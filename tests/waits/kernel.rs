@@ -93,7 +93,6 @@ fn what_the_kernel_names_at_once_is_named() {
         ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd),
         ("import os, select; select.select([os.eventfd(0)], [], [])", WaitKind::Select),
         ("import os, select; e = select.epoll(); e.register(os.eventfd(0), 1); e.poll()", WaitKind::Epoll),
-        ("import pty, os; a, b = pty.openpty(); os.read(b, 1)", WaitKind::TtyRead),
         ("import os; os.mkfifo('f'); open('f')", WaitKind::FifoOpen),
     ];
     for (script, kind) in scripts {

@@ -110,16 +110,17 @@ pub fn is_to_revisit(wait: Option<&Arc<Wait>>, swept: bool, ends: bool) -> bool 
 fn is_of_ends(kind: WaitKind) -> bool {
     use WaitKind::{
         Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, PipeRead, PipeWrite, Poll, Select,
-        UnixAccept, UnixConnect, UnixRecv, UnixSend,
+        TtyRead, TtyWrite, UnixAccept, UnixConnect, UnixRecv, UnixSend,
     };
-    let streams = matches!(kind, PipeRead | PipeWrite | FifoOpen | Poll | Select | Epoll | Eventfd);
+    let streams =
+        matches!(kind, PipeRead | PipeWrite | TtyRead | TtyWrite | FifoOpen | Poll | Select | Epoll | Eventfd);
     let unix = matches!(kind, UnixRecv | UnixSend | UnixAccept | UnixConnect);
     streams || unix || matches!(kind, InetRecv | InetSend | InetAccept | InetConnect)
 }
 
 fn is_settled(kind: WaitKind) -> bool {
-    use WaitKind::{Disk, Epoll, Other, Poll, Select, Signal, Sleep, TtyRead};
-    matches!(kind, Disk | Epoll | Other | Poll | Select | Signal | Sleep | TtyRead)
+    use WaitKind::{Disk, Epoll, Other, Poll, Select, Signal, Sleep};
+    matches!(kind, Disk | Epoll | Other | Poll | Select | Signal | Sleep)
 }
 
 #[cfg(test)]

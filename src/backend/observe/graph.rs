@@ -81,6 +81,8 @@ struct Graph {
     to: Vec<Vec<usize>>,
     /// Who waits for each.
     from: Vec<Vec<usize>>,
+    /// Whose wait each may end though it holds nothing.
+    helps: Vec<Vec<usize>>,
     /// Whether each waits for somebody who is not among the nodes.
     stranger: Vec<bool>,
 }
@@ -95,11 +97,15 @@ impl Graph {
         }
         let mut to: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
         let mut stranger = vec![false; nodes.len()];
+        let mut helpers = Vec::new();
         for (at, node) in nodes.iter().enumerate() {
-            for holder in node.wait.map_or(&[][..], |wait| &wait.holders) {
-                let key = (holder.pid, holder.tid);
+            let wait = node.wait;
+            let holders = wait.map_or(&[][..], |wait| &wait.holders).iter().map(|holder| (holder.pid, holder.tid));
+            let besides = wait.map_or(&[][..], |wait| &wait.besides).iter().map(|&pid| (pid, None));
+            let count = holders.len();
+            for (place, key) in holders.chain(besides).enumerate() {
                 let known = number.get(&key).copied().or_else(|| {
-                    let own = threads.get(&holder.pid).filter(|_| holder.tid.is_none())?;
+                    let own = threads.get(&key.0).filter(|_| key.1.is_none())?;
                     // One that has ended does nothing more; all of them: it is
                     // on its way out, which is an act.
                     let alive: Vec<usize> = own.iter().copied().filter(|&thread| !nodes[thread].ended).collect();
@@ -109,6 +115,7 @@ impl Graph {
                     Some(to.len() - 1)
                 });
                 match known {
+                    Some(other) if place >= count => helpers.push((other, at)),
                     Some(holder) => to[at].push(holder),
                     None => stranger[at] = true,
                 }
@@ -122,7 +129,11 @@ impl Graph {
                 from[holder].push(at);
             }
         }
-        Graph { to, from, stranger }
+        let mut helps = vec![Vec::new(); to.len()];
+        for (helper, waiter) in helpers {
+            helps[helper].push(waiter);
+        }
+        Graph { to, from, helps, stranger }
     }
 
     /// Who is able to go on. Each edge is walked at most once.
@@ -141,6 +152,12 @@ impl Graph {
             for &waiter in &self.from[at] {
                 missing[waiter] = missing[waiter].saturating_sub(1);
                 if missing[waiter] == 0 && !std::mem::replace(&mut able[waiter], true) {
+                    new.push(waiter);
+                }
+            }
+            // That somebody might end a wait in another way is not seen, only not ruled out.
+            for &waiter in self.helps[at].iter().filter(|_| reading == Reading::Wide) {
+                if !std::mem::replace(&mut able[waiter], true) {
                     new.push(waiter);
                 }
             }

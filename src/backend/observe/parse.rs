@@ -28,6 +28,9 @@ pub struct Stat<'a> {
     pub pgrp: Pid,
     /// Field 6.
     pub session: Pid,
+    /// Field 7, the controlling terminal's device as the kernel encodes it (`makedev(3)`),
+    /// 0 for none.
+    pub terminal: i32,
     /// Field 9, the kernel's `PF_*` flags.
     pub flags: u64,
     /// Fields 14 and 15: user and system time in clock ticks.
@@ -62,7 +65,8 @@ impl<'a> Stat<'a> {
         let mut fields = Fields::new(&content[close + 1..]);
         let state = State::from(char::from(*fields.text()?.first()?));
         let [ppid, pgrp, session] = [fields.pid()?, fields.pid()?, fields.pid()?];
-        let flags = fields.skip(2)?.number()?; // 9
+        let terminal = i32::try_from(fields.signed()?).ok()?; // 7
+        let flags = fields.skip(1)?.number()?; // 9
         let cpu_ticks = fields.skip(4)?.number()?.checked_add(fields.number()?)?; // 14, 15
         let nice = i8::try_from(fields.skip(3)?.signed()?).ok()?; // 19
         let threads = u32::try_from(fields.number()?).ok()?; // 20
@@ -80,6 +84,7 @@ impl<'a> Stat<'a> {
             ppid,
             pgrp,
             session,
+            terminal,
             flags,
             cpu_ticks,
             nice,

@@ -1,4 +1,4 @@
-//! Who has which end of a pipe or a socket open.
+//! Who has which end of a pipe, a socket or a pseudo-terminal open.
 //!
 //! An index over the descriptors of all processes that may be read
 //! (`/proc/PID/fd`), and the kernel's word on which Unix sockets are connected
@@ -13,6 +13,7 @@
 mod files;
 mod listing;
 mod ring;
+mod terminal;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -23,6 +24,8 @@ pub use self::files::{each_epoll, of_fifo, of_file, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
 pub(super) use self::ring::{RING, registered};
+use self::terminal::registered_terminal;
+pub use self::terminal::{Side, TerminalEnd, index_of, slave_at, terminal};
 use crate::model::{Nanos, Pid};
 use crate::sys::procroot::ProcRoot;
 use crate::sys::{clock, diag};
@@ -59,23 +62,29 @@ pub struct End {
     pub ring: bool,
 }
 
-/// Ends by inode.
-#[derive(Debug, Default)]
-struct ByInode {
-    inodes: Vec<u64>,
+/// Ends by what they are of: an inode, a pseudo-terminal.
+#[derive(Debug)]
+struct By<K> {
+    keys: Vec<K>,
     ends: Vec<End>,
 }
 
-impl ByInode {
-    fn new(mut pairs: Vec<(u64, End)>) -> Self {
+impl<K> Default for By<K> {
+    fn default() -> Self {
+        By { keys: Vec::new(), ends: Vec::new() }
+    }
+}
+
+impl<K: Ord + Copy> By<K> {
+    fn new(mut pairs: Vec<(K, End)>) -> Self {
         pairs.sort_unstable();
-        let (inodes, ends) = pairs.into_iter().unzip();
-        ByInode { inodes, ends }
+        let (keys, ends) = pairs.into_iter().unzip();
+        By { keys, ends }
     }
 
-    fn of(&self, inode: u64) -> &[End] {
-        let from = self.inodes.partition_point(|&other| other < inode);
-        let to = self.inodes.partition_point(|&other| other <= inode);
+    fn of(&self, key: K) -> &[End] {
+        let from = self.keys.partition_point(|&other| other < key);
+        let to = self.keys.partition_point(|&other| other <= key);
         &self.ends[from..to]
     }
 }
@@ -89,17 +98,19 @@ struct Holder {
     readable: bool,
     pipes: Vec<(u64, End)>,
     sockets: Vec<(u64, End)>,
+    terminals: Vec<(TerminalEnd, End)>,
 }
 
-/// All open ends of pipes and sockets, at one time.
+/// All open ends of pipes, sockets and pseudo-terminals, at one time.
 #[derive(Debug)]
 pub struct Ends {
     at: Nanos,
     /// Whether the processes listed here have CPU clocks.
     clocks: bool,
     holders: Vec<Holder>,
-    pipes: ByInode,
-    sockets: ByInode,
+    pipes: By<u64>,
+    sockets: By<u64>,
+    terminals: By<TerminalEnd>,
     unreadable: Vec<Pid>,
     unix: OnceLock<Result<HashMap<u64, diag::UnixSocket>, String>>,
     real: bool,
@@ -115,8 +126,9 @@ impl Ends {
             at: Nanos::ZERO,
             clocks: root.has_our_numbers(),
             holders: Vec::new(),
-            pipes: ByInode::default(),
-            sockets: ByInode::default(),
+            pipes: By::default(),
+            sockets: By::default(),
+            terminals: By::default(),
             unreadable: Vec::new(),
             unix: OnceLock::new(),
             real: root.is_real(),
@@ -146,9 +158,9 @@ impl Ends {
             self.holders.push(still.unwrap_or_else(|| Holder::read(root, pid, ran)));
         }
         if (kept, kept) != (before, pids.len()) {
-            self.pipes = ByInode::new(self.holders.iter().flat_map(|holder| holder.pipes.iter().copied()).collect());
-            self.sockets =
-                ByInode::new(self.holders.iter().flat_map(|holder| holder.sockets.iter().copied()).collect());
+            self.pipes = By::new(self.holders.iter().flat_map(|holder| holder.pipes.iter().copied()).collect());
+            self.sockets = By::new(self.holders.iter().flat_map(|holder| holder.sockets.iter().copied()).collect());
+            self.terminals = By::new(self.holders.iter().flat_map(|holder| holder.terminals.iter().copied()).collect());
             self.unreadable = self.holders.iter().filter(|holder| !holder.readable).map(|holder| holder.pid).collect();
         }
         Ok(())
@@ -167,6 +179,12 @@ impl Ends {
     /// The descriptors open on the socket with this inode.
     pub fn of_socket(&self, inode: u64) -> &[End] {
         self.sockets.of(inode)
+    }
+
+    /// The descriptors open on this end of a pseudo-terminal, and those that may be, for
+    /// all that is known of them.
+    pub fn of_terminal(&self, end: TerminalEnd) -> (&[End], impl Iterator<Item = &End>) {
+        (self.terminals.of(end), end.unsure().into_iter().flat_map(|unsure| self.terminals.of(unsure)))
     }
 
     /// The descriptors open on the socket that the Unix socket with this inode
@@ -191,7 +209,7 @@ impl Ends {
 
     /// The Unix sockets that anybody has open, each with the descriptors open on it.
     pub fn of_unix_sockets(&self) -> impl Iterator<Item = (u64, &[End])> {
-        let inodes = self.sockets.inodes.chunk_by(PartialEq::eq).map(|same| same[0]);
+        let inodes = self.sockets.keys.chunk_by(PartialEq::eq).map(|same| same[0]);
         let ours = inodes.filter(|&inode| self.unix_socket(inode).is_some());
         ours.map(|inode| (inode, self.of_socket(inode)))
     }
@@ -222,7 +240,7 @@ impl Ends {
 
 impl Holder {
     fn read(root: &ProcRoot, pid: Pid, ran: Option<Nanos>) -> Self {
-        let (mut pipes, mut sockets) = (Vec::new(), Vec::new());
+        let (mut pipes, mut sockets, mut terminals) = (Vec::new(), Vec::new(), Vec::new());
         let readable = descriptors_of(root, pid, |directory, tid, fd, link| {
             if let Some(inode) = inode_in(link, b"pipe:[") {
                 let access = access_of(directory, fd);
@@ -234,12 +252,16 @@ impl Holder {
                 for link in registered(root, &end) {
                     pipes.extend(inode_in(&link, b"pipe:[").map(|inode| (inode, end)));
                     sockets.extend(inode_in(&link, b"socket:[").map(|inode| (inode, end)));
+                    terminals.extend(registered_terminal(&link).map(|terminal| (terminal, end)));
                 }
+            } else if let Some(terminal) = terminal(root, (pid, tid), fd, link) {
+                terminals.push((terminal, End { pid, tid, fd, access: Access::BOTH, ring: false }));
             }
         });
         pipes.shrink_to_fit();
         sockets.shrink_to_fit();
-        Holder { pid, ran, readable, pipes, sockets }
+        terminals.shrink_to_fit();
+        Holder { pid, ran, readable, pipes, sockets, terminals }
     }
 }
 

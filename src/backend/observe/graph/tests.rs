@@ -84,6 +84,24 @@ fn what_can_end_by_itself_or_by_the_unseen_is_no_deadlock() {
 }
 
 #[test]
+fn whoever_may_end_a_wait_in_another_way_keeps_it_from_being_dead() {
+    // 1 and 2 wait for each other, 3 for 1; 4 runs, 5 waits for 2.
+    let of_besides = |besides: &[Pid]| {
+        let third = Wait { besides: besides.to_vec(), ..lock(thread(1)) };
+        of(&[Some(lock(thread(2))), Some(lock(thread(1))), Some(third), None, Some(lock(thread(2)))]).verdicts
+    };
+    assert_eq!(of_besides(&[]), [Deadlocked, Deadlocked, Stuck, Running, Stuck]);
+    assert_eq!(of_besides(&[4]), [Deadlocked, Deadlocked, Unknown, Running, Stuck], "it may, which nobody sees");
+    assert_eq!(of_besides(&[5, 3]), [Deadlocked, Deadlocked, Stuck, Running, Stuck], "these cannot");
+    assert_eq!(of_besides(&[99]), [Deadlocked, Deadlocked, Unknown, Running, Stuck], "nobody knows");
+    let own = Wait { besides: vec![1], ..lock(thread(2)) };
+    assert_eq!(of(&[Some(own), None]).verdicts, [Waiting, Running]);
+    let own = Wait { besides: vec![1], ..lock(thread(2)) };
+    let found = of(&[Some(own), Some(lock(thread(2)))]);
+    assert_eq!((found.verdicts.clone(), cycles(&found)), (vec![Stuck, Deadlocked], vec![vec![2]]), "no loop by itself");
+}
+
+#[test]
 fn an_inferred_loop_is_claimed_as_inferred() {
     let inferred = Wait { certainty: Certainty::Inferred, ..waits(WaitKind::RustMutex, Mode::Any, &[thread(1)]) };
     let found = of(&[Some(lock(thread(2))), Some(inferred)]);

@@ -47,6 +47,8 @@ const STEPS: usize = 10_000;
 const NAMELESS_STEPS: usize = 3_000;
 /// So many frames parking takes at most: without optimisation each of its steps is one.
 const PARKING: usize = 20;
+/// So many threads are asked twice.
+const AGAIN: usize = 256;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -128,6 +130,11 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
     Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, locks))
 }
 
+/// Whether `parking_lot` has put it to sleep, as far as can be told.
+fn parking_lot_sleeps(sleeper: &Sleeper<'_>) -> bool {
+    sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::ParkingLot)
+}
+
 /// What a thread does that `parking_lot` has put to sleep, if it is woken and gets what
 /// it waits for.
 fn going_on_from(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, end: &parking_lot::End) -> Option<Outcome> {
@@ -157,6 +164,8 @@ pub(super) struct Inference {
     silent: usize,
     initialisers: Initialisers,
     steps: usize,
+    /// How many have been asked twice.
+    again: usize,
 }
 
 impl Inference {
@@ -194,8 +203,11 @@ impl Inference {
         let mut walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
         code.tell(&mut walk, sleeper.call.number.cast_unsigned(), &sleeper.call.args);
         code.complete(&mut walk);
-        let onward = going_on(code, sleeper, &walk, locks)?;
+        let mut onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
+        if locks.iter().all(|lock| onward.first(*lock).is_none()) {
+            onward = self.ask_again(code, sleeper, &walk, locks).unwrap_or(onward);
+        }
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
             let Some(pad) = code.pad(frame) else { continue };
@@ -226,6 +238,27 @@ impl Inference {
             asked.let_go = told.or_else(|| condvar::free(code, kind, &asked.alive));
         }
         Some(asked)
+    }
+
+    /// What a thread does behind its system call if others may have changed all that is not
+    /// on its own stack, until they woke it: of that nothing is known.
+    fn ask_again(&mut self, code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
+        if self.again >= AGAIN || parking_lot_sleeps(sleeper) || sleeper.wait.and_then(rust_nameless::free).is_some() {
+            return None;
+        }
+        self.again += 1;
+        let stage = code.stage;
+        let read = |address: u64, buffer: &mut [u8]| {
+            let own = address >= sleeper.sp & !0xfff && stage.is_same_mapping(sleeper.sp, address);
+            (own || stage.is_constant(address)) && stage.read(address, buffer)
+        };
+        let memory = Memory::new(&read);
+        let timed = sleeper.wait.is_some_and(|wait| wait.timed);
+        let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
+        let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
+        let outcome = onward(&frame.registers, result, got.unwrap_or_default(), (&memory, code.stage), STEPS, locks);
+        self.steps += outcome.steps;
+        Some(outcome)
     }
 
     /// Of guards that are alive in a condition variable, those whose mutex another

@@ -3,6 +3,7 @@
 
 use iced_x86::Register;
 
+use super::dead_end::fails;
 use super::value::Value;
 use super::ways::{End, Rehearsal, Way};
 use super::{Act, Event, Function};
@@ -46,7 +47,11 @@ impl Rehearsal<'_> {
         }
         let name = name.as_deref().unwrap_or("");
         let argument = way.machine.register(Register::RDI).get(8);
-        match kind_of(name, library) {
+        let kind = match kind_of(name, library) {
+            Kind::Entered if name.is_empty() && fails(self.memory, self.stage, target) => Kind::Failure,
+            kind => kind,
+        };
+        match kind {
             Kind::End => {
                 way.left.get_or_insert_with(|| way.machine.written().clone());
                 return Some(End::Done);

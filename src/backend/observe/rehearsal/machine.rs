@@ -131,6 +131,19 @@ pub(super) struct Flags {
     pub parity: Option<bool>,
 }
 
+impl Flags {
+    fn agreed(self, other: Flags) -> Flags {
+        let same = |one: Option<bool>, other: Option<bool>| one.filter(|_| one == other);
+        Flags {
+            carry: same(self.carry, other.carry),
+            zero: same(self.zero, other.zero),
+            sign: same(self.sign, other.sign),
+            overflow: same(self.overflow, other.overflow),
+            parity: same(self.parity, other.parity),
+        }
+    }
+}
+
 /// What has been written: words at multiples of eight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written(ByAddress<Value>);
@@ -187,6 +200,25 @@ impl Machine {
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
         machine.written.0.insert(THREAD, Value::of(THREAD));
         machine
+    }
+
+    /// What two that stand at the same instruction have in common: of what differs nothing
+    /// is known.
+    pub(super) fn agreed(&self, other: &Machine) -> Machine {
+        let mut both = self.clone();
+        both.general.iter_mut().zip(other.general).for_each(|(one, other)| *one = one.agreed(other));
+        let halves = both.vectors.iter_mut().flatten().zip(other.vectors.iter().flatten());
+        halves.for_each(|(one, other)| *one = one.agreed(*other));
+        both.flags = self.flags.agreed(other.flags);
+        both.written = both.written.agreed(&other.written);
+        both.allocated = both.allocated.max(other.allocated);
+        both
+    }
+
+    /// Whether both are the same, but for how much memory they have allocated.
+    pub(super) fn is_as(&self, other: &Machine) -> bool {
+        let state = |machine: &Machine| (machine.general, machine.vectors, machine.flags, machine.pc);
+        state(self) == state(other) && self.written == other.written
     }
 
     /// The address of memory that is new.

@@ -23,6 +23,7 @@
 
 mod argument;
 mod calls;
+mod dead_end;
 mod execute;
 pub mod flow;
 mod linkage;
@@ -94,6 +95,12 @@ pub trait Stage {
     /// The function whose address stands, or will stand once it is called, in
     /// this place of a linkage table.
     fn import(&self, slot: u64) -> Option<Arc<str>>;
+
+    /// Where the function that an address is in begins, and how long it is, as its table of
+    /// frames tells.
+    fn extent(&self, _address: u64) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// What happens on every way.
@@ -171,7 +178,7 @@ pub fn unwound(
 ) -> Outcome {
     let mut machine = Machine::at(pad);
     machine.remember(before);
-    rehearse(machine, registers, None, place, steps)
+    rehearse(machine, registers, None, false, place, steps)
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
@@ -188,7 +195,7 @@ pub fn onward(
     let mut machine = Machine::at(registers.pc);
     machine.remember(before);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
-    rehearse(machine, registers, Some(until), place, steps)
+    rehearse(machine, registers, Some(until), true, place, steps)
 }
 
 /// As [`onward`], if the system call with these arguments that a frame is in returned 0
@@ -210,7 +217,7 @@ pub fn supposed(
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }
-    rehearse(machine, registers, Some(until), place, steps)
+    rehearse(machine, registers, Some(until), false, place, steps)
 }
 
 /// The only call of the C library's locks that a function makes, if it is called with
@@ -227,7 +234,7 @@ pub fn last_call(
     machine.set_register(Register::RDI, argument.map_or(Value::UNKNOWN, Value::of));
     let mut called = registers.clone();
     called.sp = called.sp.wrapping_sub(8);
-    let outcome = rehearse(machine, &called, None, place, steps);
+    let outcome = rehearse(machine, &called, None, false, place, steps);
     let is_jump = |event: &Event| {
         use FlowControl::{IndirectBranch, UnconditionalBranch};
         let instruction = place.0.instruction(event.pc);

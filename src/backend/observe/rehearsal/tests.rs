@@ -121,6 +121,32 @@ fn a_call_is_followed_and_returned_from() {
     assert_eq!(outcome.steps, 5);
 }
 
+/// How a thread goes on that has these instructions before it, a call of `syscall` first.
+fn going_on(behind: &[&[u8]]) -> Outcome {
+    let code = [&call(WAKE, 0)[..], &behind.concat()].concat();
+    let script = Script { code };
+    let read = |address, buffer: &mut [u8]| script.read(address, buffer);
+    let mut registers = Registers::new(STACK + 0x800, CODE);
+    registers.set(14, Some(LOCK));
+    onward(&registers, None, Written::default(), (&Memory::new(&read), &script), 1000, &[LOCK])
+}
+
+#[test]
+fn a_loop_is_left_sometime_or_never() {
+    const COUNT: &[u8] = &[0x48, 0xff, 0xc3]; // inc rbx
+    const ASK: &[u8] = &[0x85, 0xc0]; // test eax, eax
+    const END: &[u8] = &[0x06]; // no instruction
+    // until the call returns 0
+    let outcome = going_on(&[COUNT, ASK, &[0x75, 0xf4], CLEAR, RELEASE, END]);
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Exchange(Some(0)), "{outcome:?}");
+    // It takes the lock itself, if it goes round: not what the way out tells at once.
+    let outcome = going_on(&[ASK, &[0x74, 14], CLEAR, ONE, TAKE, &[0xeb, 0xe9], CLEAR, RELEASE, END]);
+    assert!(outcome.touches(LOCK) && outcome.first(LOCK).is_none(), "{outcome:?}");
+    // It has no way out.
+    let outcome = going_on(&[ASK, &[0x75, 0xf7], &[0xeb, 0xf5], CLEAR, RELEASE]);
+    assert_eq!((outcome.first(LOCK), outcome.touches(LOCK)), (None, false), "{outcome:?}");
+}
+
 #[test]
 fn a_loop_ends_and_so_does_nonsense() {
     let outcome = script(&[&[0xeb, 0xfe]], &[]); // jmp to itself

@@ -52,6 +52,12 @@ impl Value {
         Value { bits: spread(self.bits), known: spread(self.known) }
     }
 
+    /// What two have in common.
+    pub(super) fn agreed(self, other: Value) -> Self {
+        let known = self.known & other.known & !(self.bits ^ other.bits);
+        Value { bits: self.bits & known, known }
+    }
+
     /// The bits moved left.
     pub(super) fn left(self, count: u32) -> Self {
         Value { bits: self.bits << count, known: self.known << count | ((1 << count) - 1) }

@@ -1,7 +1,18 @@
 //! The ways through the code: one instruction after another, both ways where a
 //! branch depends on what is not known.
+//!
+//! A way that comes to such a branch again has gone round in a loop. Where it is asked how
+//! a thread goes on, what differs from the time before is forgotten, and both ways are
+//! taken once more; where nothing differs any more, whatever could happen from there on
+//! has been followed already: the way is no other, and counts no more.
+//!
+//! ```text
+//! 1st time   count = 3          leave ──► …
+//! 2nd        count = 2          forgotten: count = ?      leave ──► …
+//! 3rd        count = ?          the same as the 2nd: left out
+//! ```
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use iced_x86::Register;
 
@@ -15,12 +26,18 @@ use crate::backend::observe::target::unwind::Registers;
 /// So many ways, and so many unknown branches on one.
 const WAYS: usize = 64;
 const BRANCHES: usize = 8;
+/// The same where loops are gone through: most ways out of one are soon the same again.
+const LOOP_WAYS: usize = 256;
+const LOOP_BRANCHES: usize = 24;
+/// So often a loop is gone through, until nothing new is in it.
+const ROUNDS: usize = 4;
 
 /// Follows all ways from where the machine stands, in a frame with these registers.
 pub(super) fn rehearse(
     mut machine: Machine,
     registers: &Registers,
     until: Option<&[u64]>,
+    loops: bool,
     (memory, stage): (&Memory<'_>, &dyn Stage),
     steps: usize,
 ) -> Outcome {
@@ -30,8 +47,8 @@ pub(super) fn rehearse(
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, until, outcome: Outcome::default() };
-    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashSet::new() });
+    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, loops, until, outcome: Outcome::default() };
+    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashMap::new() });
     rehearsal.outcome
 }
 
@@ -44,8 +61,19 @@ pub(super) struct Way {
     pub(super) events: Vec<Event>,
     /// The memory when the exception was passed on or caught.
     pub(super) left: Option<Written>,
-    /// Branches that were taken both ways already.
-    seen: HashSet<u64>,
+    /// Branches that were taken both ways already, by address and stack pointer.
+    seen: HashMap<(u64, Option<u64>), Round>,
+}
+
+/// How it was when a way came to a branch last.
+#[derive(Clone)]
+struct Round {
+    /// Only where loops are gone through.
+    machine: Option<Machine>,
+    /// How many events there were.
+    events: usize,
+    /// How often it has come there.
+    times: usize,
 }
 
 /// How a way ends.
@@ -54,6 +82,8 @@ pub(super) enum End {
     Done,
     /// The program would fail: unwinding does not come here.
     Failure,
+    /// It goes on as a way that has been followed already.
+    Known,
 }
 
 pub(super) struct Rehearsal<'r> {
@@ -61,6 +91,8 @@ pub(super) struct Rehearsal<'r> {
     pub(super) stage: &'r dyn Stage,
     most: usize,
     ways: usize,
+    /// Whether loops are gone through, until nothing new is in them.
+    loops: bool,
     /// Where it goes on out of the frame that it began in: until it has come to
     /// all these addresses twice.
     until: Option<&'r [u64]>,
@@ -69,7 +101,7 @@ pub(super) struct Rehearsal<'r> {
 
 impl Rehearsal<'_> {
     fn follow(&mut self, way: Way) {
-        let (mut open, mut failures) = (VecDeque::from([way]), Vec::new());
+        let (mut open, mut failures, mut known) = (VecDeque::from([way]), Vec::new(), false);
         // Those of few branches first: they are the likeliest.
         while let Some(mut way) = open.pop_front() {
             match self.play(&mut way, &mut open) {
@@ -82,10 +114,11 @@ impl Rehearsal<'_> {
                     self.outcome.ways.push(way.events);
                 }
                 End::Failure => failures.push(way.events),
+                End::Known => known = true,
             }
         }
         // They cannot all be impossible: one of them has gone astray late.
-        if self.outcome.ways.is_empty() {
+        if self.outcome.ways.is_empty() && !known {
             self.outcome.ways = failures;
         }
     }
@@ -116,9 +149,8 @@ impl Rehearsal<'_> {
                     }
                 }
                 Next::Either(there) => {
-                    // A loop that nobody knows the end of is left at once.
-                    if !way.seen.insert(instruction.ip()) || way.seen.len() > BRANCHES || self.ways >= WAYS {
-                        return End::Done;
+                    if let Some(end) = self.come_round(way) {
+                        return end;
                     }
                     self.ways += 1;
                     let mut other = way.clone();
@@ -139,6 +171,35 @@ impl Rehearsal<'_> {
                 Next::CallSomewhere | Next::Lost => return End::Done,
             }
         }
+    }
+
+    /// Comes to a branch that goes either way; `Some` where the way ends there.
+    fn come_round(&self, way: &mut Way) -> Option<End> {
+        let most = if self.loops { (LOOP_WAYS, LOOP_BRANCHES) } else { (WAYS, BRANCHES) };
+        // The same branch of another call of its function is another.
+        let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.loops);
+        let (key, new, events) = ((way.machine.pc, stack), way.seen.len() < most.1, way.events.len());
+        if self.ways >= most.0 {
+            return Some(End::Done);
+        }
+        let Some(before) = way.seen.get_mut(&key) else {
+            let machine = self.loops.then(|| way.machine.clone());
+            way.seen.insert(key, Round { machine, events, times: 1 });
+            return (!new).then_some(End::Done);
+        };
+        // A loop that nobody knows the end of is left at once; and one that does
+        // something with what is looked for.
+        let matters = |event: &Event| self.until.is_none_or(|until| until.contains(&event.address));
+        let goes_on = before.times < ROUNDS && !way.events[before.events..].iter().any(matters);
+        let Some(machine) = before.machine.as_mut().filter(|_| goes_on) else { return Some(End::Done) };
+        let both = way.machine.agreed(machine);
+        if both.is_as(machine) {
+            return Some(End::Known);
+        }
+        machine.clone_from(&both);
+        before.times += 1;
+        way.machine = both;
+        None
     }
 
     /// Returns from a function; `None` where that leaves what is rehearsed.

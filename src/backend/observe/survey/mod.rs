@@ -142,8 +142,10 @@ impl Surveyor {
                 continue;
             }
             let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
-            let holders = self.threads.range(range).filter_map(|(_, seen)| seen.wait.as_ref()).flat_map(|w| &w.holders);
-            queue.extend(holders.map(|holder| holder.pid).filter(|pid| !self.processes.contains(pid)));
+            let waits = self.threads.range(range).filter_map(|(_, seen)| seen.wait.as_ref());
+            let holders = waits.clone().flat_map(|wait| &wait.holders).map(|holder| holder.pid);
+            let others = waits.flat_map(|wait| &wait.besides).copied();
+            queue.extend(holders.chain(others).filter(|pid| !self.processes.contains(pid)));
         }
     }
 }

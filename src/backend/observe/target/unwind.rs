@@ -145,6 +145,12 @@ impl FrameTable {
         self
     }
 
+    /// Where the function that the place `own` of the file is in begins, and how long it is.
+    pub fn extent(&self, own: u64) -> Option<(u64, u64)> {
+        let entry = self.entry(own)?;
+        Some((entry.initial_address(), entry.len()))
+    }
+
     fn entry(&self, own: u64) -> Option<FrameDescriptionEntry<Bytes<'_>>> {
         let section = EhFrame::new(&self.bytes, LittleEndian);
         let header = EhFrameHdr::new(&self.sorted, LittleEndian).parse(&self.bases, 8).ok();

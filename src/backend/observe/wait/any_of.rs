@@ -5,6 +5,7 @@
 //! read  end of a pipe or FIFO    ─►  whoever has the write end
 //! write end of a pipe or FIFO    ─►  whoever has the read end
 //! connected socket               ─►  whoever has its peer
+//! end of a pseudo-terminal       ─►  whoever has the other
 //! pidfd                          ─►  its process, by ending
 //! SIGCHLD, where it is caught    ─►  each child, by ending
 //! anything else                  ─►  somebody unseen
@@ -21,9 +22,11 @@ use rustix::fs::{AtFlags, statat};
 use super::caught::{Caught, caught, children_that_interrupt};
 use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
 use super::peer::other_end;
+use super::pty::{Line, OtherEnd};
 use super::waitpid::process_of_pidfd;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access};
+use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait};
 
 /// More descriptors than this are counted, not named; evidence likewise.
@@ -68,6 +71,7 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     let mut unseen: Vec<String> = Vec::new();
     let (mut unreadable, mut told) = (0, HashSet::new());
     for one in watched {
+        wait.add_besides(besides(facts, world, one.fd));
         match actors(facts, world, *one) {
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
@@ -104,10 +108,20 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     }
 }
 
+/// Who may end the wait for a descriptor without having its other end: by shutting down
+/// the socket that it is.
+fn besides(facts: &Facts<'_>, world: &mut World, fd: i32) -> Vec<Pid> {
+    match Target::of(facts, world, fd) {
+        Ok(Target::Socket(inode)) => world.may_shut_down(inode),
+        Ok(Target::Path(path)) => Line::of(facts, world, fd, &path).map_or_else(Vec::new, |line| line.besides(world)),
+        _ => Vec::new(),
+    }
+}
+
 /// Why there is no list of open ends.
 enum Act {
     /// This process must end.
-    Ends(crate::model::Pid),
+    Ends(Pid),
     /// Somebody who cannot be told.
     Unseen(String),
 }
@@ -130,6 +144,10 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
         }
         Target::Path(path) => {
             let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+            if let Some(line) = Line::of(facts, world, fd, path) {
+                let OtherEnd { others, unsure: hidden, role } = line.other_end(world).map_err(failed)?;
+                return if hidden.is_empty() { Ok((others, role)) } else { Err(unseen(&hidden.join("; "))) };
+            }
             if !endpoints::is_fifo(&world.root, &own) {
                 return Err(Act::Unseen(format!("{}: who makes it ready cannot be told", target.words(fd))));
             }
@@ -189,7 +207,7 @@ fn signals(facts: &Facts<'_>, world: &World, wait: &Wait) -> Option<String> {
     }
 }
 
-fn add(facts: &Facts<'_>, pid: crate::model::Pid, what: &str, wait: &mut Wait) {
+fn add(facts: &Facts<'_>, pid: Pid, what: &str, wait: &mut Wait) {
     let holder = Holder { pid, tid: None };
     if !wait.holders.contains(&holder) {
         wait.holders.push(holder);

@@ -29,6 +29,11 @@ pub(super) trait Source: Debug + Send {
     /// The time-out of a socket; `None` for none, or where that is not told.
     fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
 
+    /// How long a read of a terminal may last; `None` for ever, or where that is not told.
+    fn terminal_limit(&self, _pid: Pid, _fd: i32) -> Option<Nanos> {
+        None
+    }
+
     /// The inodes of the files in the first message with descriptors that waits in the
     /// queue of a Unix socket; `None` where that is not told.
     fn in_flight(&self, _pid: Pid, _fd: i32) -> Option<Vec<u64>> {

@@ -1,8 +1,7 @@
-//! Waits that the place in the kernel names at once: a person at a terminal, a
-//! signal, an eventfd, the other opener of a FIFO.
+//! Waits that the place in the kernel names at once: a signal, an eventfd, the other
+//! opener of a FIFO.
 //!
 //! ```text
-//! read    in n_tty_read, wait_woken                      terminal input
 //! read    in eventfd_read, do_wait_intr_irq              an eventfd that is 0
 //! pause, rt_sigsuspend, rt_sigtimedwait; read of signalfd    a signal
 //! open    in wait_for_partner                            a FIFO's other end
@@ -13,10 +12,6 @@ use super::descriptor::Target;
 use super::{Decoder, Facts, World, path};
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
-
-/// A read that a person must end.
-#[derive(Debug)]
-pub(super) struct TtyRead;
 
 /// A wait for a signal.
 #[derive(Debug)]
@@ -29,33 +24,6 @@ pub(super) struct Eventfd;
 /// An open of a FIFO that nobody has open at the other end.
 #[derive(Debug)]
 pub(super) struct FifoOpen;
-
-impl Decoder for TtyRead {
-    fn key(&self) -> &'static str {
-        "tty_read"
-    }
-
-    fn kinds(&self) -> &'static [WaitKind] {
-        &[WaitKind::TtyRead]
-    }
-
-    fn explain(&self) -> &'static str {
-        "The thread reads from a terminal and waits for a person, or for the program behind a pseudo-terminal, to type \
-         something. It is recognised by the call and by the terminal driver's place in the kernel; nobody is named."
-    }
-
-    fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
-        let args = facts.call_in(&[libc::SYS_read, libc::SYS_readv])?;
-        let fd = args[0] as i32;
-        let target = Target::of(facts, world, fd).ok()?;
-        let Target::Path(path) = &target else { return None };
-        // Newer kernels only tell wait_woken, where network readers sleep too.
-        let is_terminal =
-            [&b"/dev/pts/"[..], b"/dev/tty", b"/dev/console", b"/dev/hvc"].iter().any(|p| path.starts_with(p));
-        let sleeps = facts.wchan.contains("tty_read") || (is_terminal && facts.wchan == "wait_woken");
-        sleeps.then(|| nobody(facts, WaitKind::TtyRead, target.words(fd)))
-    }
-}
 
 impl Decoder for Signal {
     fn key(&self) -> &'static str {
@@ -208,15 +176,9 @@ mod tests {
 
     #[test]
     fn reads_are_told_by_descriptor_and_place() {
-        assert_eq!(read("n_tty_read", "/dev/pts/3").kind, WaitKind::TtyRead);
         assert_eq!(read("eventfd_read", "anon_inode:[eventfd]").kind, WaitKind::Eventfd);
         assert_eq!(read("signalfd_read_iter", "anon_inode:[signalfd]").kind, WaitKind::Signal);
         // Look-alikes: one of the two facts is another.
-        assert_eq!(read("0", "/dev/pts/3").kind, WaitKind::Other);
-        assert_eq!(read("wait_woken", "/dev/pts/3").kind, WaitKind::TtyRead);
-        assert_eq!(read("wait_woken", "/dev/fuse").kind, WaitKind::Other);
-        assert_eq!(read("n_tty_read", "socket:[3]").kind, WaitKind::Other);
-        assert_eq!(read("folio_wait_bit", "/dev/pts/3").kind, WaitKind::Other);
         assert_eq!(read("eventfd_read", "anon_inode:[timerfd]").kind, WaitKind::Other);
         assert_eq!(read("timerfd_read_iter", "anon_inode:[eventfd]").kind, WaitKind::Other);
         assert_eq!(read("signalfd_read_iter", "pipe:[3]").kind, WaitKind::Other);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
+use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
 
 use super::beyond_proc::Source;
 use crate::backend::observe::target::demangle::readable;
@@ -55,6 +56,17 @@ impl Source for Live {
         let which = if receives { Timeout::Recv } else { Timeout::Send };
         let limit = socket_timeout(&socket, which).ok()??;
         Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    fn terminal_limit(&self, pid: Pid, fd: i32) -> Option<Nanos> {
+        if !self.real {
+            return None;
+        }
+        let terminal = Pidfd::open(pid).and_then(|process| process.copy_of(fd)).ok()?;
+        let settings = tcgetattr(&terminal).ok()?;
+        let tenths = settings.special_codes[SpecialCodeIndex::VTIME];
+        let by_lines = settings.local_modes.contains(LocalModes::ICANON);
+        (!by_lines && tenths > 0).then(|| Nanos(u64::from(tenths) * 100_000_000))
     }
 
     fn in_flight(&self, pid: Pid, fd: i32) -> Option<Vec<u64>> {

@@ -46,6 +46,7 @@ mod posix_mq;
 mod pthread_mutex;
 mod pthread_rwlock;
 mod pthread_sync;
+mod pty;
 mod record_lock;
 mod refused_mutex;
 mod rust;
@@ -60,6 +61,7 @@ mod stdio_lock;
 mod stopped;
 mod sysv;
 mod task;
+mod terminal;
 mod thread_join;
 mod told;
 mod unreadable;
@@ -110,6 +112,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &stdio_lock::StdioLock,
     &cxa_guard::CxaGuard,
     &musl::Musl,
+    &musl::MuslStream,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
     &rust_nameless::RustNameless,
@@ -129,7 +132,8 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &poll::Poll,
     &select::Select,
     &epoll::Epoll,
-    &kernel_object::TtyRead,
+    &terminal::TtyRead,
+    &terminal::TtyWrite,
     &kernel_object::Eventfd,
     &kernel_object::Signal,
     &kernel_object::FifoOpen,

@@ -80,6 +80,7 @@ impl Decoder for Unix {
             (Act::Receive | Act::Send, UnixSocket { peer: Some(peer), .. }) => {
                 wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
                 name_peer(facts, world, peer, &mut wait);
+                may_be_shut_down(facts, world, inode, &mut wait);
             }
             (Act::Accept, _) => anybody(&mut wait),
             (Act::Connect, _) => name_server(facts, world, &mut wait),
@@ -132,6 +133,7 @@ impl Decoder for Inet {
                 Some(peer) => {
                     wait.evidence.push(format!("its peer is here: socket {}", peer.inode));
                     name_peer(facts, world, peer.inode, &mut wait);
+                    may_be_shut_down(facts, world, inode, &mut wait);
                 }
                 None => nobody(&mut wait, "its peer is not in this network namespace, or is none"),
             },
@@ -209,6 +211,18 @@ fn set_timed(facts: &Facts<'_>, world: &World, act: Act, fd: i32, wait: &mut Wai
 /// Names who has the socket with this inode open.
 fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
     holders_of(world, peer).name(facts, world, "its peer", wait);
+}
+
+/// Who has the waiter's own end open may shut it down (`shutdown(2)`), which ends the wait
+/// too: another thread of the process, and another process.
+fn may_be_shut_down(facts: &Facts<'_>, world: &mut World, inode: u64, wait: &mut Wait) {
+    let all = world.may_shut_down(inode);
+    let others: Vec<String> = all.iter().filter(|&&pid| pid != facts.pid).map(ToString::to_string).collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        wait.evidence.push(format!("of this end others have a descriptor too, and may shut it down: process {others}"));
+    }
+    wait.add_besides(all);
 }
 
 /// What a server waits for is clear, and that nobody in particular must do it.

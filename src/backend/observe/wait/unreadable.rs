@@ -25,6 +25,7 @@ const PLACES: &[(&str, WaitKind, &str)] = &[
     ("unix_stream_read", WaitKind::UnixRecv, "a Unix socket"),
     ("inet_csk_accept", WaitKind::InetAccept, "a connection"),
     ("n_tty_read", WaitKind::TtyRead, "terminal input"),
+    ("n_tty_write", WaitKind::TtyWrite, "a terminal"),
     ("sigsuspend", WaitKind::Signal, "a signal"),
     ("sigtimedwait", WaitKind::Signal, "a signal"),
     ("eventfd_read", WaitKind::Eventfd, "an eventfd"),

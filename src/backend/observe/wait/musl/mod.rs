@@ -24,9 +24,11 @@
 mod decoder;
 mod place;
 mod shape;
+mod stream;
 
 pub(super) use decoder::Musl;
 pub(in crate::backend::observe) use shape::rwlock_count;
+pub(super) use stream::MuslStream;
 
 #[cfg(test)]
 mod tests;

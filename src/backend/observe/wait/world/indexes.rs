@@ -78,6 +78,22 @@ impl World {
         self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
+    /// How long a read of a terminal may last that a process has open, by what the terminal
+    /// is set to (VTIME, `termios(3)`); looked for only before somebody is called stuck, as
+    /// the time-out of a socket.
+    pub(in crate::backend::observe::wait) fn terminal_limit(&self, pid: Pid, fd: i32) -> Option<Nanos> {
+        self.is_thorough().then(|| self.source.terminal_limit(pid, fd)).flatten()
+    }
+
+    /// The processes that have the socket with this inode open: each may shut it down, and
+    /// so end a wait for it in any other.
+    pub(in crate::backend::observe::wait) fn may_shut_down(&mut self, inode: u64) -> Vec<Pid> {
+        if !self.is_precise() {
+            return Vec::new();
+        }
+        self.ends().map(|ends| ends.of_socket(inode).iter().map(|end| end.pid).collect()).unwrap_or_default()
+    }
+
     /// Whether two descriptors, each given by its thread and number, stand for the same
     /// open file; `None` where the kernel does not tell.
     pub(in crate::backend::observe::wait) fn shares_open_file(

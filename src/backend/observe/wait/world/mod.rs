@@ -107,6 +107,8 @@ pub struct World {
     /// Whether it has to be renewed before it is used again.
     ends_outdated: bool,
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
+    /// By the number of a pseudo-terminal, the processes that it controls, in this scan.
+    controlled: Option<HashMap<u64, Vec<Pid>>>,
     /// Who may receive descriptors that are in flight, in this scan.
     receivers: Option<Arc<[Receiver]>>,
     /// By the inode of the network namespace.
@@ -141,6 +143,7 @@ impl World {
             ends: None,
             ends_outdated: false,
             file_locks: None,
+            controlled: None,
             receivers: None,
             inet: HashMap::new(),
         }
@@ -157,6 +160,7 @@ impl World {
         self.ahead = Ahead::default();
         self.file_locks = None;
         self.receivers = None;
+        self.controlled = None;
         self.inet.clear();
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;

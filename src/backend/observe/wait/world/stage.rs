@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::World;
 use crate::backend::observe::rehearsal::{Function, Memory, Stage};
 use crate::backend::observe::target::epilogue::leave;
+use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::unwind::{FrameTable, Registers, Walk, walk};
 use crate::model::Pid;
@@ -21,7 +22,14 @@ impl World {
     /// The code of a process, to rehearse it.
     pub(in crate::backend::observe) fn stage(&mut self, pid: Pid) -> OnStage<'_> {
         let through = self.through(pid);
-        OnStage { world: RefCell::new(self), pid, through, tables: RefCell::default(), functions: RefCell::default() }
+        OnStage {
+            world: RefCell::new(self),
+            pid,
+            through,
+            tables: RefCell::default(),
+            functions: RefCell::default(),
+            extents: RefCell::default(),
+        }
     }
 }
 
@@ -35,6 +43,7 @@ pub(in crate::backend::observe) struct OnStage<'w> {
     /// By the beginning of the mapping.
     tables: RefCell<HashMap<u64, Option<Moved>>>,
     functions: RefCell<HashMap<u64, Function>>,
+    extents: RefCell<HashMap<u64, Option<(u64, u64)>>>,
 }
 
 impl OnStage<'_> {
@@ -51,6 +60,12 @@ impl OnStage<'_> {
     /// Whether code lies at an address.
     pub(in crate::backend::observe) fn is_code(&self, address: u64) -> bool {
         self.world.borrow_mut().maps(self.pid).is_some_and(|maps| maps.is_code(address))
+    }
+
+    /// Whether two addresses lie in the same mapping.
+    pub(in crate::backend::observe) fn is_same_mapping(&self, one: u64, other: u64) -> bool {
+        let maps = self.world.borrow_mut().maps(self.pid);
+        maps.is_some_and(|maps| maps.find(one).is_some_and(|mapping| mapping.range.contains(&other)))
     }
 
     /// Whether what lies at an address is there for good.
@@ -72,17 +87,20 @@ impl OnStage<'_> {
         self.frames_from(memory, Registers::new(sp, pc))
     }
 
+    /// The table of frames of the file that an address is in, and how far it was moved.
+    fn table(&self, maps: &Maps, address: u64) -> Option<Moved> {
+        let look = || {
+            let World { source, root, .. } = &mut **self.world.borrow_mut();
+            source.frames(root, self.through, maps, address)
+        };
+        let key = maps.find(address)?.range.start;
+        self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
+    }
+
     /// The live frames of a thread with these registers, innermost first.
     pub(in crate::backend::observe) fn frames_from(&self, memory: &Memory<'_>, registers: Registers) -> Walk {
         let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
-        let table = |address: u64| {
-            let look = || {
-                let World { source, root, .. } = &mut **self.world.borrow_mut();
-                source.frames(root, self.through, &maps, address)
-            };
-            let key = maps.find(address)?.range.start;
-            self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
-        };
+        let table = |address: u64| self.table(&maps, address);
         let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();
         // musl's functions have no tables, and are compiled plainly enough to be left
         // by their code; of others that is not known.
@@ -110,6 +128,16 @@ impl Stage for OnStage<'_> {
             Function { name: code.and_then(|code| code.function), library }
         };
         self.functions.borrow_mut().entry(address).or_insert_with(look).clone()
+    }
+
+    fn extent(&self, address: u64) -> Option<(u64, u64)> {
+        let look = || {
+            let maps = self.world.borrow_mut().maps(self.pid)?;
+            let (table, moved) = self.table(&maps, address)?;
+            let (start, length) = table.extent(address.wrapping_sub(moved))?;
+            Some((start.wrapping_add(moved), length))
+        };
+        *self.extents.borrow_mut().entry(address).or_insert_with(look)
     }
 
     fn import(&self, slot: u64) -> Option<Arc<str>> {

@@ -1,10 +1,13 @@
 //! Threads and processes: who lives, under which number, whose child.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, statat};
 
 use super::World;
+use crate::backend::observe::endpoints::index_of;
+use crate::backend::observe::parse::Stat;
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 use crate::sys::clock;
@@ -131,6 +134,29 @@ impl World {
             0 => other == inside,
             level => self.status(&other.to_string(), "NSpid:").is_some_and(|ids| ids.get(level) == Some(&inside)),
         }
+    }
+
+    /// The number of the pseudo-terminal that controls a process (`tty_nr` in
+    /// `proc_pid_stat(5)`).
+    pub(in crate::backend::observe::wait) fn controlling_terminal(&self, pid: Pid) -> Option<u64> {
+        let mut content = Vec::new();
+        self.root.read_into(&format!("{pid}/stat"), &mut content).ok()?;
+        index_of(Stat::parse(&content)?.terminal)
+    }
+
+    /// The processes that the pseudo-terminal with this number controls, in whichever
+    /// devpts. To find them every process is asked.
+    pub(in crate::backend::observe::wait) fn controlled_by(&mut self, index: u64) -> &[Pid] {
+        if self.controlled.is_none() {
+            let mut found: HashMap<u64, Vec<Pid>> = HashMap::new();
+            for pid in self.numbers_in(".") {
+                if let Some(index) = self.controlling_terminal(pid) {
+                    found.entry(index).or_default().push(pid);
+                }
+            }
+            self.controlled = Some(found);
+        }
+        self.controlled.as_ref().and_then(|all| all.get(&index)).map_or(&[], Vec::as_slice)
     }
 
     /// The children of all threads of a process; `None` where the kernel does

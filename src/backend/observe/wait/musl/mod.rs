@@ -23,9 +23,11 @@
 
 mod decoder;
 mod place;
+mod refused;
 mod shape;
 
 pub(super) use decoder::Musl;
+pub(super) use place::waits_in_mutex;
 pub(in crate::backend::observe) use shape::rwlock_count;
 
 #[cfg(test)]

@@ -285,6 +285,15 @@ fn two_mutexes_taken_crosswise_are_a_deadlock_in_every_build() {
     }
 }
 
+/// Of such a lock the memory before it cannot be read along with it, so that who
+/// waits for it is read anew, and its holder found again.
+#[test]
+fn locks_at_the_edge_of_a_mapping_are_no_exception() {
+    for options in [["-Copt-level=0"], ["-Copt-level=3"]] {
+        crosswise("edge.rs", &options, "abba");
+    }
+}
+
 /// The two threads of a program are a deadlock, inferred.
 fn crosswise(name: &str, options: &[&str], kind: &'static str) {
     let case = program(name, options, &[kind]).remove(0);

@@ -297,6 +297,8 @@ impl Wait {
             WaitKind::Ptrace => "traced by",
             // A child or a pidfd's process is at no end of anything.
             WaitKind::Poll | WaitKind::Select | WaitKind::Epoll | WaitKind::Signal => "it is up to",
+            // One whose holder is known passes priorities on.
+            WaitKind::Futex => "held by",
             kind if kind.is_lock() => "held by",
             _ => match self.mode {
                 Mode::All => "for all of",

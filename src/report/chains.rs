@@ -84,15 +84,23 @@ pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()
         writeln!(out, "no deadlock among what can be seen")?;
     }
     writeln!(out, "looked at {processes} processes with {threads} threads in {}", graph.took)?;
-    if !graph.unreadable.is_empty() {
-        writeln!(
-            out,
-            "{} of the processes could not be read in full: {}",
-            graph.unreadable.len(),
-            graph.unreadable[0].why
-        )?;
+    for (why, count) in reasons(graph) {
+        writeln!(out, "{count} of the processes could not be read in full: {why}")?;
     }
     out.flush()
+}
+
+/// Why processes could not be read, and of how many each is told; first what was met
+/// first.
+fn reasons(graph: &WaitGraph) -> Vec<(&str, usize)> {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for process in &graph.unreadable {
+        match reasons.iter_mut().find(|(why, _)| *why == process.why) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((&process.why, 1)),
+        }
+    }
+    reasons
 }
 
 /// How the evidence begins that tells of a runtime with threads or objects of its
@@ -101,15 +109,18 @@ const MANAGED: [&str; 2] = ["in a Java virtual machine", "in a Go program"];
 
 fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
     let pid = threads[0].id.pid;
-    let mut counts: Vec<(Verdict, usize)> = Vec::new();
+    let mut counts: Vec<((Verdict, bool), usize)> = Vec::new();
     for thread in threads {
-        match counts.iter_mut().find(|(verdict, _)| *verdict == thread.verdict) {
+        let kind = (thread.verdict, matches!(thread.state, State::Zombie | State::Dead));
+        match counts.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
-            None => counts.push((thread.verdict, 1)),
+            None => counts.push((kind, 1)),
         }
     }
     sorting::by(&mut counts, Ord::cmp);
-    let words: Vec<String> = counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.word())).collect();
+    let word = |verdict: Verdict, ended| if ended { "ended" } else { verdict.word() };
+    let words: Vec<String> =
+        counts.iter().map(|((verdict, ended), count)| format!("{count} {}", word(*verdict, *ended))).collect();
     let plural = if threads.len() == 1 { "" } else { "s" };
     writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))?;
     let mut facts = threads.iter().filter_map(|thread| thread.wait.as_ref()).flat_map(|wait| &wait.evidence);
@@ -188,7 +199,12 @@ impl Tree<'_> {
             writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
         }
         if wait.orphaned {
-            return writeln!(out, "{indent}└ held by nobody any more: its holder is gone, it will never be released");
+            // A lock that the kernel has refused may well be held.
+            let why = match wait.address {
+                Some(_) => "held by nobody any more: its holder is gone, it will never be released",
+                None => "nobody will wake it: the kernel has refused the lock",
+            };
+            return writeln!(out, "{indent}└ {why}");
         }
         self.path.push(thread.id);
         for (number, holder) in wait.holders.iter().take(FOLLOWED).enumerate() {

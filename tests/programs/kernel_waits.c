@@ -29,6 +29,7 @@
 static const char *kind;
 static int mine, theirs, id;
 static struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "s"};
+static socklen_t name_size = sizeof name;
 
 static int is(const char *what) { return !strncmp(kind, what, strlen(what)); }
 static int has(const char *what) { return strstr(kind, what) != NULL; }
@@ -75,6 +76,15 @@ static void *hold_table(void *started) {
     return NULL;
 }
 
+// A server of this name, as long as given, whose queue is full.
+static int listen_at(int type, socklen_t size) {
+    int server = socket(AF_UNIX, type, 0);
+    bind(server, (void *)&name, size);
+    listen(server, 0);
+    connect(socket(AF_UNIX, type, 0), (void *)&name, size);
+    return server;
+}
+
 static void wait_for_any(void) {
     struct pollfd polled[2] = {{.fd = mine, .events = has("write") ? POLLOUT : POLLIN}, {.fd = -1, .events = POLLIN}};
     if (has("eventfd")) polled[1].fd = eventfd(0, 0);
@@ -107,7 +117,21 @@ static void wait_alone(void) {
     if (is("msg")) (void)!msgrcv(id, message, 8, 0, 0);
     if (is("mq")) mq_receive(mine, message, sizeof message, NULL);
     if (is("lease")) open("f", O_WRONLY);
-    if (is("connect")) connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&name, sizeof name);
+    if (is("connect")) {
+        // Others that look like the server: of a longer name, and of another type.
+        if (has("abstract")) {
+            name.sun_path[name_size - sizeof(sa_family_t)] = 'x';
+            listen_at(SOCK_STREAM, name_size + 1);
+            name.sun_path[name_size - sizeof(sa_family_t)] = 0;
+        }
+        connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&name, name_size);
+    }
+    if (is("send")) {
+        int sender = socket(AF_UNIX, SOCK_DGRAM, 0), least = 1;
+        // Of its own buffer, or of the receiver's queue, one is full first.
+        if (has("own")) setsockopt(sender, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+        while (sendto(sender, message, sizeof message, 0, (void *)&name, name_size) > 0) {}
+    }
     if (is("timerfd")) {
         int timer = timerfd_create(CLOCK_MONOTONIC, 0);
         struct itimerspec in = {.it_value.tv_sec = 1000};
@@ -138,7 +162,7 @@ int main(int argc, char **argv) {
             pause();
         }
     }
-    int private = has("sem") || has("msg") || has("mq") || is("lease") || is("connect") || has("timerfd") ||
+    int private = has("sem") || has("msg") || has("mq") || is("lease") || is("connect") || is("send") || has("timerfd") ||
                   is("inotify") || is("until");
     if (is("sem")) id = semget(IPC_PRIVATE, 2, 0600);
     if (is("msg")) id = msgget(IPC_PRIVATE, 0600);
@@ -155,15 +179,18 @@ int main(int argc, char **argv) {
         id = open("f", O_CREAT | O_RDWR, 0600);
         fcntl(id, F_SETLEASE, F_WRLCK);
     }
-    if (is("connect")) {
-        int server = socket(AF_UNIX, SOCK_STREAM, 0);
-        bind(server, (void *)&name, sizeof name);
-        listen(server, 0);
-        connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&name, sizeof name);
-        id = server;
+    if (has("abstract")) {
+        int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "kernel_waits.%d", parent);
+        name.sun_path[0] = 0;
+        name_size = sizeof(sa_family_t) + 1 + length;
+    }
+    if (is("connect")) id = listen_at(SOCK_STREAM, name_size);
+    if (is("send")) {
+        id = socket(AF_UNIX, SOCK_DGRAM, 0);
+        bind(id, (void *)&name, name_size);
     }
     if (!private) connect_ends();
-    if (has("own")) {
+    if (has("own") && !private) {
         struct sigaction action = {.sa_handler = handler};
         if (has("handler")) sigaction(SIGTERM, &action, NULL);
         say(parent, parent);
@@ -173,7 +200,7 @@ int main(int argc, char **argv) {
     if (!child) {
         struct sigaction action = {.sa_handler = nothing};
         if (has("catches")) sigaction(SIGCHLD, &action, NULL);
-        if (is("connect")) close(id);
+        if (is("connect") || is("send")) close(id);
         if (!private) close(theirs);
         private ? wait_alone() : wait_for_any();
         _exit(0);

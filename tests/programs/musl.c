@@ -70,6 +70,11 @@ static void *wait_for_it(void *unused) {
     else if (strstr(kind, "rdlock_timed")) pthread_rwlock_timedrdlock(&rwlock, &until);
     else if (strstr(kind, "rdlock")) pthread_rwlock_rdlock(&rwlock);
     else if (strstr(kind, "wrlock")) pthread_rwlock_wrlock(&rwlock);
+    else if (strstr(kind, "refused")) {
+        pthread_mutex_lock(mutex);
+        if (strstr(kind, "timed")) pthread_mutex_timedlock(mutex, &until);
+        else pthread_mutex_lock(mutex);
+    }
     else if (is("by_syscall")) syscall(SYS_futex, words + 1, FUTEX_WAIT_PRIVATE, words[1], NULL, NULL, 0);
     else if (is("by_hand")) wait_inline(words[1]);
     else if (strstr(kind, "timed")) pthread_mutex_timedlock(mutex, &until);
@@ -94,6 +99,7 @@ int main(int argc, char **argv) {
         pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
         mutex = mmap(NULL, sizeof *mutex, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     }
+    if (strstr(kind, "inherit")) pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
     pthread_mutex_init(mutex, &attr);
     pthread_condattr_t cond_attr;
     pthread_condattr_init(&cond_attr);
@@ -111,7 +117,7 @@ int main(int argc, char **argv) {
     if (strstr(kind, "ended")) {
         pthread_create(&other, NULL, lock_and_end, NULL);
         pthread_join(other, NULL);
-    } else {
+    } else if (!strstr(kind, "refused")) {
         pthread_mutex_lock(mutex);
     }
     // Held twice by the thread that holds it.

@@ -130,8 +130,20 @@ fn a_lease_names_its_holder_and_ends_by_itself() {
 
 #[test]
 fn a_server_whose_queue_is_full_is_named() {
-    let (wait, other) = wait_of("connect", WaitKind::UnixConnect);
-    assert_eq!((&wait.holders[..], is_partial(&wait)), (&[process(other)][..], false), "{wait:#?}");
+    for kind in ["connect", "connect_abstract"] {
+        let (wait, other) = wait_of(kind, WaitKind::UnixConnect);
+        assert_eq!((&wait.holders[..], is_partial(&wait)), (&[process(other)][..], false), "{kind} {wait:#?}");
+    }
+}
+
+#[test]
+fn a_receiver_whose_queue_is_full_is_named_and_only_then() {
+    for kind in ["send", "send_abstract"] {
+        let (wait, other) = wait_of(kind, WaitKind::UnixSend);
+        assert_eq!((&wait.holders[..], is_partial(&wait)), (&[process(other)][..], false), "{kind} {wait:#?}");
+    }
+    let (wait, _) = wait_of("send_own", WaitKind::UnixSend);
+    assert!(wait.holders.is_empty() && wait.partial, "{wait:#?}");
 }
 
 #[test]

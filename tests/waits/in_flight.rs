@@ -75,6 +75,54 @@ fn an_end_that_is_registered_with_a_ring_is_open() {
     }
 }
 
+/// What a ring has been given goes on by itself, on files that are not registered with it
+/// too: here a time-out of 1000 s.
+#[test]
+fn a_ring_with_work_under_way_may_do_what_its_process_does_not() {
+    for (given, dead) in [(1, false), (0, true)] {
+        let script = format!(
+            "import mmap, struct\nlibc = ctypes.CDLL(None)\nparameters = ctypes.create_string_buffer(120)\n\
+             ring = libc.syscall(425, 4, parameters)\nprint('yes' if ring >= 0 else 'no', flush=True)\n\
+             if ring < 0: sys.exit()\n\
+             tail, = struct.unpack_from('I', parameters, 44)\narray, = struct.unpack_from('I', parameters, 64)\n\
+             queue = mmap.mmap(ring, array + 16)\nentries = mmap.mmap(ring, 256, offset=0x10000000)\n\
+             limit = ctypes.create_string_buffer(struct.pack('qq', 1000, 0))\n\
+             at = ctypes.addressof(limit)\n\
+             entries[:40] = struct.pack('<BBHiQQIIQ', 11, 0, 0, -1, 0, at, 1, 0, 0)\n\
+             queue[tail:tail + 4] = struct.pack('I', {given})\n\
+             if {given} and libc.syscall(426, ring, 1, 0, 0, 0, 0) != 1: sys.exit('not taken')\n\
+             r, w = os.pipe()\nready()\nos.read(r, 1)"
+        );
+        let mut target = python(&script);
+        if target.line() == "no" {
+            eprintln!("not tested: io_uring is not permitted here");
+            return;
+        }
+        let (found, evidence) = why(&mut target, "pipe_read");
+        assert_eq!((found, evidence.contains("work under way")), (dead, !dead), "{given}: {evidence}");
+    }
+}
+
+/// Of any signal that is caught: the limit that a program has set itself.
+#[test]
+fn a_timer_of_its_own_may_end_the_wait_for_a_file_lock() {
+    for (caught, dead) in [("lambda *_: None", false), ("signal.SIG_DFL", true)] {
+        let script = format!(
+            "import fcntl, struct, tempfile\nlibc = ctypes.CDLL(None)\n\
+             signal.signal(signal.SIGRTMIN, {caught})\n\
+             event = ctypes.create_string_buffer(struct.pack('qii48x', 0, signal.SIGRTMIN, 0))\n\
+             timer = ctypes.c_void_p()\n\
+             until = ctypes.create_string_buffer(struct.pack('4q', 0, 0, 1000, 0))\n\
+             if libc.timer_create(1, event, ctypes.byref(timer)) or libc.timer_settime(timer, 0, until, None):\n    \
+             sys.exit('no timer')\n\
+             file = tempfile.NamedTemporaryFile()\nother = open(file.name)\n\
+             fcntl.flock(file, fcntl.LOCK_EX)\nready()\nfcntl.flock(other, fcntl.LOCK_EX)"
+        );
+        let (found, evidence) = why(&mut python(&script), "locks_lock_inode_wait");
+        assert_eq!((found, evidence.contains("signal of a timer")), (dead, !dead), "{caught}: {evidence}");
+    }
+}
+
 #[test]
 fn another_process_may_change_what_an_epoll_watches() {
     for (close, dead) in [("r, w", false), ("r, w, e.fileno()", true)] {

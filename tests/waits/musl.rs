@@ -65,6 +65,26 @@ fn a_mutex_whose_holder_has_ended_is_orphaned() {
 }
 
 #[test]
+fn a_mutex_that_passes_priorities_on_names_its_holder() {
+    for kind in ["inherit", "inherit_timed", "inherit_recursive", "inherit_robust", "inherit_shared"] {
+        in_every_build(&[kind], |_, target, [main, waiter, _]| {
+            let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutexPi);
+            assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{kind} {wait:#?}");
+            assert_eq!((wait.certainty, wait.timed), (Certainty::Certain, kind == "inherit_timed"), "{wait:#?}");
+        });
+    }
+}
+
+#[test]
+fn a_mutex_that_the_kernel_has_refused_is_waited_for_in_vain() {
+    in_every_build(&["inherit_refused", "inherit_refused_timed"], |kind, target, [_, waiter, _]| {
+        let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutexPi);
+        let timed = kind.ends_with("timed");
+        assert_eq!((wait.timed, wait.orphaned, wait.holders.len()), (timed, !timed, 0), "{kind} {wait:#?}");
+    });
+}
+
+#[test]
 fn an_rwlock_says_how_it_is_held() {
     let kinds = ["written_rdlock", "written_rdlock_timed", "written_wrlock", "reading_wrlock"];
     in_every_build(&kinds, |name, target, [_, waiter, address]| {

@@ -23,7 +23,7 @@ use rustix::io::Errno;
 pub use self::files::{each_epoll, of_fifo, of_file, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
-pub(super) use self::ring::{RING, registered};
+pub(super) use self::ring::{RING, is_at_work, registered};
 use self::terminal::registered_terminal;
 pub use self::terminal::{Side, TerminalEnd, index_of, slave_at, terminal};
 use crate::model::{Nanos, Pid};
@@ -200,11 +200,20 @@ impl Ends {
         self.unix_sockets().as_ref().ok()?.get(&inode)
     }
 
-    /// The Unix socket that listens at this path: the lower half of its inode, and
-    /// its device as the kernel numbers it.
-    pub fn unix_listener(&self, bound: (u32, u32)) -> Option<&diag::UnixSocket> {
+    /// The Unix socket that is bound to this path and is `wanted`: the lower half of the
+    /// path's inode, and its device as the kernel numbers it.
+    pub fn unix_at(&self, bound: (u32, u32), wanted: impl Fn(&diag::UnixSocket) -> bool) -> Option<diag::UnixSocket> {
         let mut all = self.unix_sockets().as_ref().ok()?.values();
-        all.find(|socket| socket.state == diag::LISTENING && socket.bound == Some(bound))
+        all.find(|socket| socket.bound == Some(bound) && wanted(socket)).copied()
+    }
+
+    /// The Unix socket that has this name, which is in no file system (`unix(7)`) and
+    /// begins with a NUL, and that is `wanted`.
+    pub fn unix_named(&self, name: &[u8], wanted: impl Fn(&diag::UnixSocket) -> bool) -> Option<diag::UnixSocket> {
+        let all = self.unix_sockets().as_ref().ok()?.values();
+        let mut names = diag::UnixNames::open().ok()?;
+        let mut nowhere = all.filter(|socket| socket.bound.is_none() && wanted(socket));
+        nowhere.find(|socket| names.of(socket.inode).as_deref() == Some(name)).copied()
     }
 
     /// The Unix sockets that anybody has open, each with the descriptors open on it.

@@ -5,9 +5,15 @@
 //! fdinfo of the ring:  UserFiles:   2
 //!                          0: pipe:[48213]
 //!                          1: socket:[77]
+//!                      SqHead, SqTail, CachedSqHead, CachedCqTail: counters
 //! ```
+//!
+//! What has been handed to a ring goes on by itself while all threads sleep, on any file,
+//! registered or not.
 
 use super::End;
+use super::listing::descriptors_of;
+use crate::model::Pid;
 use crate::sys::procroot::ProcRoot;
 
 /// What the link of a ring's descriptor says.
@@ -24,6 +30,29 @@ pub(in crate::backend::observe) fn registered(root: &ProcRoot, ring: &End) -> Ve
     links(&content).map(<[u8]>::to_vec).collect()
 }
 
+/// Whether an `io_uring` of the process has work under way, or may have for all that the
+/// kernel tells: it may do what all threads of the process wait too long to do.
+pub(in crate::backend::observe) fn is_at_work(root: &ProcRoot, pid: Pid) -> bool {
+    let mut found = false;
+    descriptors_of(root, pid, |_, tid, fd, link| {
+        let mut content = Vec::new();
+        found |= link == RING
+            && (root.read_into(&format!("{pid}/task/{tid}/fdinfo/{fd}"), &mut content).is_err() || !is_idle(&content));
+    });
+    found
+}
+
+/// Whether all that a ring was ever given is done: nothing waits to be taken by the kernel,
+/// and as much has been completed as was taken.
+fn is_idle(content: &[u8]) -> bool {
+    let value = |key: &str| {
+        let text = str::from_utf8(content).ok()?;
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().parse::<u32>().ok())
+    };
+    let taken = value("CachedSqHead");
+    taken.is_some() && taken == value("CachedCqTail") && value("SqHead").is_some() && value("SqHead") == value("SqTail")
+}
+
 /// The lines behind `UserFiles:` that begin with a number.
 fn links(content: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = content.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
@@ -37,6 +66,20 @@ fn links(content: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_is_idle_only_if_all_is_taken_and_done() {
+        let ring = |head: u32, tail: u32, taken: u32, done: u32| {
+            is_idle(
+                format!("SqHead:\t{head}\nSqTail:\t{tail}\nCachedSqHead:\t{taken}\nCachedCqTail:\t{done}\n").as_bytes(),
+            )
+        };
+        assert!(ring(0, 0, 0, 0) && ring(7, 7, 7, 7));
+        assert!(!ring(2, 2, 2, 0), "two are under way");
+        assert!(!ring(2, 3, 2, 2), "one is about to be taken");
+        assert!(!ring(2, 2, 2, 3), "one completes more than once");
+        assert!(!is_idle(b"SqHead:\t0\nSqTail:\t0\n"), "the kernel does not tell");
+    }
 
     #[test]
     fn the_registered_files_are_listed_and_nothing_else() {

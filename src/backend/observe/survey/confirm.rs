@@ -11,7 +11,7 @@ use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
-use crate::model::wait::Wait;
+use crate::model::wait::{Certainty, Wait};
 
 /// A thread that runs again and again is not followed for ever.
 const ATTEMPTS: usize = 3;
@@ -71,6 +71,12 @@ impl Surveyor {
         let before: Vec<Option<Arc<Wait>>> =
             changed.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
         self.decode(pid, &changed);
+        // Who was found by what the threads would do next is found so again.
+        let inferred = changed.iter().zip(&before).filter(|(_, before)| is_inferred(before.as_deref()));
+        let inferred: BTreeSet<Pid> = inferred.map(|(id, _)| id.tid).collect();
+        if !inferred.is_empty() {
+            self.infer_in(pid, |tid| inferred.contains(&tid));
+        }
         for (id, before) in changed.iter().zip(before) {
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
@@ -149,6 +155,10 @@ impl Surveyor {
             .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
             .collect()
     }
+}
+
+fn is_inferred(wait: Option<&Wait>) -> bool {
+    wait.is_some_and(|wait| wait.certainty == Certainty::Inferred)
 }
 
 /// Whether two readings tell of the same wait; they may word it differently, and the

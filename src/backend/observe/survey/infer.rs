@@ -25,12 +25,13 @@ impl Surveyor {
                 return;
             }
             self.progress.enter(pid);
-            self.infer_in(pid);
+            self.infer_in(pid, |_| true);
             self.abandoned = self.progress.leave().err();
         }
     }
 
-    fn infer_in(&mut self, pid: Pid) {
+    /// As [`Surveyor::infer`], of those threads of one process that are `asked_for`.
+    pub(super) fn infer_in(&mut self, pid: Pid, asked_for: impl Fn(Pid) -> bool) {
         let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
         let mut running = 0;
         let mut sleepers = Vec::new();
@@ -46,8 +47,9 @@ impl Surveyor {
         let world = &mut self.source.world;
         let inference = Inference::of(world, pid, &sleepers, running);
         let mut named = BTreeSet::new();
-        for (_, seen) in self.threads.range_mut(range.clone()) {
-            if seen.wait.as_deref().is_some_and(infer::is_open)
+        for (id, seen) in self.threads.range_mut(range.clone()) {
+            if asked_for(id.tid)
+                && seen.wait.as_deref().is_some_and(infer::is_open)
                 && let Some(wait) = &mut seen.wait
             {
                 let wait = Arc::make_mut(wait);

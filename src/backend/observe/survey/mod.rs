@@ -110,6 +110,8 @@ impl Surveyor {
         self.source.list_processes(&mut pids)?;
         self.follow(pids);
         self.infer();
+        // Who has ended holds nothing, and nothing of it is missing.
+        self.unreadable.retain(|process| process.why != ENDED && process.why != NEVER);
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
         let wanted = sorting::set(stuck.map(|(id, _)| *id));
@@ -159,10 +161,13 @@ fn process_of(source: &Source, pid: Pid) -> Result<Pid, Errno> {
     Ok(number.unwrap_or(pid))
 }
 
+const NEVER: &str = "there is no such process";
+const ENDED: &str = "it has ended while it was read";
+
 fn absent(error: Errno) -> String {
     match error {
-        Errno::NOENT => "there is no such process".to_owned(),
-        Errno::SRCH => "it has ended while it was read".to_owned(),
+        Errno::NOENT => NEVER.to_owned(),
+        Errno::SRCH => ENDED.to_owned(),
         error => explain(error),
     }
 }

@@ -219,14 +219,14 @@ mod tests {
 
     #[test]
     fn a_path_and_how_it_is_opened_are_told() {
-        let machine = Machine::new(&format!("257 0xffffff9c {DATA:#x} 0x80241 0x1b6 0x0 0x0"), "rpc_wait_bit_killable");
+        let machine = Machine::new(&format!("257 0xffffff9c {DATA:#x} 0x80241 0x1b6 0x0 0x0"), "lookup_slow");
         machine.set_bytes(PID, DATA, b"/mnt/\x1bphotos/a.jpg\0");
         machine.set_bytes(PID, DATA + 19, &[0; 512]);
         let says = || machine.decode().unwrap().resource.to_string();
         assert_eq!(says(), r#"openat(AT_FDCWD, "/mnt/\x1bphotos/a.jpg", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC)"#);
         machine.set_bytes(PID, DATA, &[b'x'; 300]);
         assert_eq!(says().matches('x').count(), 120 + 1, "its end: {}", says());
-        let machine = Machine::new("257 0xffffff9c 0x10 0x0 0x0 0x0 0x0", "rpc_wait_bit_killable");
+        let machine = Machine::new("257 0xffffff9c 0x10 0x0 0x0 0x0 0x0", "lookup_slow");
         assert_eq!(&*machine.decode().unwrap().resource, "openat(AT_FDCWD, 0x10, O_RDONLY)");
     }
 }

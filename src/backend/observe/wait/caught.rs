@@ -77,7 +77,30 @@ fn blocks(world: &World, end: &End) -> bool {
 pub(super) fn calls(world: &World, pid: Pid) -> Option<&'static str> {
     let mut content = Vec::new();
     world.root.read_into(&format!("{pid}/status"), &mut content).ok()?;
-    called_by(mask(&content)?)
+    let mask = mask(&content)?;
+    called_by(mask).or_else(|| has_timer(world, pid, mask).then_some(OF_A_TIMER))
+}
+
+/// Whether the process has made itself a timer that sends it one of these signals
+/// (`timer_create(2)`): any may be chosen for that.
+fn has_timer(world: &World, pid: Pid, caught: u64) -> bool {
+    let mut content = Vec::new();
+    // Not every kernel has the file.
+    world.root.read_into(&format!("{pid}/timers"), &mut content).is_ok() && sends_one_of(&content, caught)
+}
+
+/// Whether a timer sends a signal of the mask: `signal: 34/0000000000000000`, then
+/// `notify: signal/pid.4992`, or `none/…` or `thread/tid.4993`.
+fn sends_one_of(timers: &[u8], caught: u64) -> bool {
+    let Ok(text) = str::from_utf8(timers) else { return false };
+    let mut signal = None;
+    text.lines().any(|line| {
+        if let Some(number) = line.strip_prefix("signal: ") {
+            signal = number.split('/').next().and_then(|number| number.parse::<u32>().ok());
+        }
+        let sends = line.strip_prefix("notify: ").is_some_and(|how| !how.starts_with("none"));
+        sends && signal.is_some_and(|signal| (1..=64).contains(&signal) && caught & bit(signal) != 0)
+    })
 }
 
 /// Whether the process catches the signal of a timer.
@@ -147,6 +170,19 @@ const fn bit(signal: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timer_may_send_any_signal_that_is_caught() {
+        let timer =
+            |signal: u32, how: &str| format!("ID: 0\nsignal: {signal}/0000000000000000\nnotify: {how}\nClockID: 1\n");
+        assert!(sends_one_of(timer(34, "signal/pid.4992").as_bytes(), bit(34)));
+        assert!(sends_one_of(timer(12, "thread/tid.4993").as_bytes(), bit(12)));
+        let two = format!("{}{}", timer(35, "signal/pid.1"), timer(36, "signal/pid.1"));
+        assert!(sends_one_of(two.as_bytes(), bit(36)));
+        assert!(!sends_one_of(timer(34, "signal/pid.4992").as_bytes(), bit(35)), "it is not caught");
+        assert!(!sends_one_of(timer(34, "none/pid.4992").as_bytes(), bit(34)));
+        assert!(!sends_one_of(b"", u64::MAX) && !sends_one_of(timer(0, "signal/pid.1").as_bytes(), u64::MAX));
+    }
 
     #[test]
     fn faults_and_the_librarys_own_do_not_count() {

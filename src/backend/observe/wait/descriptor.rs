@@ -119,6 +119,12 @@ impl Others {
             wait.partial = true;
             wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
         }
+        // Asked only before somebody is called stuck.
+        let at_work = |end: &&End| world.is_thorough() && endpoints::is_at_work(&world.root, end.pid);
+        if let Some(end) = self.ends.iter().find(at_work) {
+            wait.partial = true;
+            wait.evidence.push(format!("an io_uring of process {} has work under way, which may be this", end.pid));
+        }
         if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;
             wait.evidence.push(format!("the process catches {signal}: its handler may end the wait"));

@@ -10,6 +10,7 @@
 //! link and the place in the kernel, a word's value and the caller's name); a
 //! wait that none of them is sure of stays `futex` or `other`.
 
+mod address;
 mod ahead;
 mod anonymous;
 mod any_of;
@@ -24,6 +25,7 @@ mod epoll;
 mod facts;
 mod file_lock;
 mod flock;
+mod frozen;
 mod futex;
 mod futex_waitv;
 mod glibc;
@@ -40,6 +42,7 @@ pub(super) mod parking_lot;
 mod parking_nameless;
 mod path;
 mod peer;
+mod pi_futex;
 mod pipe;
 mod poll;
 mod posix_mq;
@@ -113,6 +116,7 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &cxa_guard::CxaGuard,
     &musl::Musl,
     &musl::MuslStream,
+    &pi_futex::PiFutex,
     &rust_mutex::RustMutex,
     &rust_sync::RustSync,
     &rust_nameless::RustNameless,
@@ -188,7 +192,8 @@ fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
             None => unreadable::from_wchan(facts, *error),
         },
         Call::Blocked { .. } | Call::Outside | Call::Kernel => {
-            DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?
+            let wait = DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?;
+            frozen::and_frozen(facts, world, wait)
         }
     };
     wait.since = wait.since.or(facts.since);

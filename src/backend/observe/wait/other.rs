@@ -30,7 +30,10 @@ impl Decoder for Other {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let resource = match facts.call {
-            Call::Blocked { call, .. } => render(facts, world, call),
+            Call::Blocked { call, .. } => {
+                let call = render(facts, world, call);
+                answerer(facts).map_or(call.clone(), |who| format!("{who}, in {call}"))
+            }
             Call::Outside => outside(facts),
             Call::Kernel if facts.has_wchan() => format!("the kernel's own work ({})", facts.wchan),
             Call::Kernel => "the kernel's own work".to_owned(),
@@ -43,7 +46,7 @@ impl Decoder for Other {
         wait.certainty = if derived { Certainty::Derived } else { Certainty::Unknown };
         wait.partial = true;
         if facts.state == State::Disk {
-            wait.evidence.push("state D: no signal wakes it".to_owned());
+            wait.evidence.push("state D: no signal wakes it, SIGKILL at most".to_owned());
         }
         if matches!(facts.call, Call::Outside) {
             wait.evidence.push("it is in no system call".to_owned());
@@ -61,6 +64,17 @@ impl Decoder for Other {
         }
         Some(wait)
     }
+}
+
+/// Who must answer before the kernel goes on with a call, by where the thread sleeps.
+fn answerer(facts: &Facts<'_>) -> Option<&'static str> {
+    const PLACES: [(&[&str], &str); 3] = [
+        (&["seccomp_do_user_notification"], "whoever supervises its system calls (seccomp(2))"),
+        (&["fuse_get_req", "request_wait_answer", "fuse_dev", "__fuse"], "the program behind a FUSE file system"),
+        (&["rpc_wait_bit", "nfs_wait", "nfs4_", "nfs_"], "a file server (NFS)"),
+    ];
+    let known = PLACES.iter().find(|(places, _)| facts.has_wchan() && facts.may_sleep_in(places));
+    known.map(|(_, who)| *who)
 }
 
 /// What a thread waits for that is in no system call, by where it sleeps.
@@ -121,5 +135,14 @@ mod tests {
         let unknown = wait(b"-1 0x7fff00000000 0x500000001010", "0");
         assert_eq!(&*unknown.resource, "the kernel, outside of any system call");
         assert_eq!(&*wait(b"-1 0x0 0x0", "io_wqe_worker").resource, "the kernel's own work (io_wqe_worker)");
+    }
+
+    #[test]
+    fn who_must_answer_is_told_by_the_place_in_the_kernel() {
+        let says = |wchan| Machine::new("110 0x0 0x0 0x0 0x0 0x0 0x0", wchan).decode().unwrap().resource.to_string();
+        assert!(says("seccomp_do_user_notification").starts_with("whoever supervises its system calls"));
+        assert!(says("fuse_get_req").starts_with("the program behind a FUSE file system, in getppid("));
+        assert!(says("rpc_wait_bit_killable").starts_with("a file server (NFS), in getppid("));
+        assert!(says("folio_wait_bit").starts_with("getppid("));
     }
 }

@@ -7,7 +7,7 @@
 
 use super::descriptor::Target;
 use super::peer::{Socket, holders_of, local_peer, socket};
-use super::{Decoder, Facts, World, path};
+use super::{Decoder, Facts, World, address};
 use crate::backend::observe::inet::InetSocket;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::sys::diag::{LISTENING, UnixSocket};
@@ -77,13 +77,16 @@ impl Decoder for Unix {
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
         match (act, socket) {
+            (Act::Send, _) if address::sends_to(facts, world).is_some() => {
+                name_receiver(facts, world, socket.kind, &mut wait);
+            }
             (Act::Receive | Act::Send, UnixSocket { peer: Some(peer), .. }) => {
                 wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
                 name_peer(facts, world, peer, &mut wait);
                 may_be_shut_down(facts, world, inode, &mut wait);
             }
             (Act::Accept, _) => anybody(&mut wait),
-            (Act::Connect, _) => name_server(facts, world, &mut wait),
+            (Act::Connect, _) => name_server(facts, world, socket.kind, &mut wait),
             _ => nobody(&mut wait, "the kernel names no peer: anybody may send to it, or the peer is not accepted yet"),
         }
         Some(wait)
@@ -170,10 +173,12 @@ fn sleeps_at_socket(facts: &Facts<'_>) -> bool {
     facts.has_wchan() && facts.may_sleep_in(&places)
 }
 
-/// Names who could accept the connection: whoever has the socket open that
-/// listens at the path of the call.
-fn name_server(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
-    let server = listener(facts, world);
+/// Names who could accept the connection: whoever has the socket open that listens at
+/// the address of the call.
+fn name_server(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait) {
+    let called = address::connects_to(facts, world);
+    let server = called
+        .and_then(|called| called.socket(facts, world, |socket| socket.state == LISTENING && socket.kind == kind));
     match server {
         Some(UnixSocket { inode, queue, .. }) => {
             let full = queue.map_or_else(String::new, |(now, most)| format!(": {now} wait to be accepted, of {most}"));
@@ -184,17 +189,18 @@ fn name_server(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
     }
 }
 
-/// The Unix socket that listens at the path in the call's `struct sockaddr_un`:
-/// family 2, path up to 108.
-fn listener(facts: &Facts<'_>, world: &mut World) -> Option<UnixSocket> {
-    let [_, address, length, ..] = *facts.call_in(&[libc::SYS_connect])?;
-    let mut bytes = vec![0; length.min(110) as usize];
-    world.memory(facts.pid, address, &mut bytes).ok()?;
-    let path = bytes.get(2..).filter(|path| path.first().is_some_and(|&first| first != 0))?;
-    let path = path.split(|&byte| byte == 0).next()?;
-    let status = path::status(facts, world, libc::AT_FDCWD, path)?;
-    let bound = (status.st_ino as u32, path::device(&status));
-    world.ends().ok()?.unix_listener(bound).copied()
+/// Names who could make room: whoever has the socket open that the call sends to.
+fn name_receiver(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait) {
+    // Elsewhere it waits for what it has sent before, to whomever, to be received.
+    let is_full = facts.has_wchan() && facts.may_sleep_in(&["unix_wait_for_peer", "unix_dgram_sendmsg"]);
+    let called = address::sends_to(facts, world).filter(|_| is_full);
+    match called.and_then(|called| called.socket(facts, world, |socket| socket.kind == kind)) {
+        Some(UnixSocket { inode, .. }) => {
+            wait.evidence.push(format!("it sends to socket {inode}, whose queue is full"));
+            holders_of(world, inode).name(facts, world, "the receiver's socket", wait);
+        }
+        None => nobody(wait, "what it sends to is full; which socket that is cannot be told"),
+    }
 }
 
 /// Whether the socket itself has a time-out for this (`SO_RCVTIMEO`,

@@ -24,11 +24,12 @@ impl Decoder for Musl {
     }
 
     fn kinds(&self) -> &'static [WaitKind] {
-        use WaitKind::{PthreadBarrier, PthreadCond, PthreadMutex, PthreadMutexRobust, PthreadOnce};
+        use WaitKind::{PthreadBarrier, PthreadCond, PthreadMutex, PthreadMutexPi, PthreadMutexRobust, PthreadOnce};
         use WaitKind::{PthreadRwlockRead, PthreadRwlockWrite, Semaphore, ThreadJoin};
         &[
             PthreadMutex,
             PthreadMutexRobust,
+            PthreadMutexPi,
             PthreadRwlockRead,
             PthreadRwlockWrite,
             PthreadCond,
@@ -57,7 +58,7 @@ impl Decoder for Musl {
         let (primitive, function) = primitive(facts, world, &site)?;
         let waiter = Waiter { facts, call, site: &site, function: &function };
         match primitive {
-            Primitive::Mutex => waiter.mutex(world),
+            Primitive::Mutex => waiter.mutex(world).or_else(|| waiter.refused(world)),
             Primitive::Read => waiter.rwlock(world, WaitKind::PthreadRwlockRead),
             Primitive::Write => waiter.rwlock(world, WaitKind::PthreadRwlockWrite),
             Primitive::Join => waiter.join(world),
@@ -70,11 +71,11 @@ impl Decoder for Musl {
 }
 
 /// A thread that waits in a function of musl.
-struct Waiter<'w> {
-    facts: &'w Facts<'w>,
-    call: FutexCall,
-    site: &'w CallSite,
-    function: &'w str,
+pub(super) struct Waiter<'w> {
+    pub(super) facts: &'w Facts<'w>,
+    pub(super) call: FutexCall,
+    pub(super) site: &'w CallSite,
+    pub(super) function: &'w str,
 }
 
 impl Waiter<'_> {
@@ -220,7 +221,7 @@ impl Waiter<'_> {
     }
 
     /// Whether the futex is near to the stack pointer, in a frame of this thread.
-    fn is_above_stack_pointer(&self) -> bool {
+    pub(super) fn is_above_stack_pointer(&self) -> bool {
         let &Call::Blocked { sp, .. } = self.facts.call else { return false };
         (sp..sp.saturating_add(DEPTH as u64)).contains(&self.call.address)
     }

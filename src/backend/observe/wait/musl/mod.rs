@@ -23,10 +23,12 @@
 
 mod decoder;
 mod place;
+mod refused;
 mod shape;
 mod stream;
 
 pub(super) use decoder::Musl;
+pub(super) use place::waits_in_mutex;
 pub(in crate::backend::observe) use shape::rwlock_count;
 pub(super) use stream::MuslStream;
 

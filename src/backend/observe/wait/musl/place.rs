@@ -68,6 +68,11 @@ pub(super) fn primitive(facts: &Facts<'_>, world: &mut World, site: &CallSite) -
     known(plain(&entered))
 }
 
+/// Whether the thread is where musl takes a mutex.
+pub(in crate::backend::observe::wait) fn waits_in_mutex(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> bool {
+    matches!(primitive(facts, world, site), Some((Primitive::Mutex, _)))
+}
+
 fn plain(code: &Code) -> &str {
     code.name().trim_start_matches('_')
 }

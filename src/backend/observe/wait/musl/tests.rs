@@ -97,6 +97,21 @@ fn bytes_that_are_no_mutex_of_musl_are_refused() {
 }
 
 #[test]
+fn a_refused_mutex_is_a_zero_of_its_own_stack_in_the_function_of_a_mutex() {
+    let sleeps = |address, value: u32, word: u32, function| {
+        let machine = machine_at(address, 0x80, value, &["", function, "!main"]);
+        machine.set_words(address, &[word, 0, 0, 0]);
+        machine
+    };
+    let refused = wait(&sleeps(STACK + 0xec, 0, 0, "pthread_mutex_timedlock"));
+    assert_eq!((refused.kind, refused.orphaned), (WaitKind::PthreadMutexPi, true), "{refused:#?}");
+    assert!(refused.address.is_none() && refused.holders.is_empty());
+    refuses(&sleeps(STACK + 0xec, 0, 1, "pthread_mutex_timedlock"));
+    refuses(&sleeps(STACK + 0xec, 1, 1, "pthread_mutex_timedlock"));
+    refuses(&sleeps(DATA + 4, 0, 0, "pthread_mutex_timedlock"));
+}
+
+#[test]
 fn perfect_bytes_count_only_inside_of_musl() {
     let words = [1, WAITED | OWNER, 1];
     for (runtime, at, callers) in [

@@ -13,9 +13,6 @@
 //!   lab           experiments in worker processes (ipc, locks, litmus)
 //! model   sys     ground floor: plain data; system calls
 //! ```
-//!
-//! `loops` is a crate of its own beside this one: what is to be compiled for speed,
-//! while all else is compiled for size.
 
 pub mod backend;
 pub mod cli;

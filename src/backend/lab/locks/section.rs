@@ -41,11 +41,6 @@ impl Section {
         self.count.store(self.count.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// What [`Section::count_one`] adds to.
-    pub(super) fn counter(&self) -> &AtomicU64 {
-        &self.count
-    }
-
     /// Acquisitions counted so far, exact only while nobody is inside.
     pub(super) fn counted(&self) -> u64 {
         self.count.load(Relaxed)

@@ -41,6 +41,7 @@ pub struct TerminalEnd {
 
 impl TerminalEnd {
     /// The other end of the same pair.
+    #[must_use]
     pub fn other(self) -> Self {
         let side = match self.side {
             Side::Master => Side::Slave,
@@ -124,7 +125,7 @@ fn devpts_of(mounts: &[u8], mount: u64, link: &[u8]) -> Option<u64> {
     }
     let directory = &link[..link.iter().rposition(|&byte| byte == b'/')?];
     let beside = [directory, b"/pts"].concat();
-    let last = lines().filter(|line| line.at == beside).last()?;
+    let last = lines().rfind(|line| line.at == beside)?;
     last.is_devpts.then_some(last.device)
 }
 

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_is_gone_is_not_the_locks_end() {
-        let wait = decoded(0x86, WAITERS | DIED | 4_000_000);
+        let wait = decoded(0x86, WAITERS | DIED | 0x3d_0900);
         assert_eq!((wait.holders.len(), wait.orphaned, wait.partial), (0, false, true), "{wait:#?}");
     }
 }

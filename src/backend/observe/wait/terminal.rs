@@ -72,7 +72,7 @@ fn decode_terminal(facts: &Facts<'_>, world: &mut World, fd: i32, kind: WaitKind
     let Target::Path(path) = &target else { return None };
     let is_terminal = TERMINALS.iter().any(|begin| path.starts_with(begin));
     let sleeps = places.iter().any(|place| facts.wchan.contains(place));
-    if !sleeps && !(is_terminal && facts.wchan == "wait_woken") {
+    if !(sleeps || is_terminal && facts.wchan == "wait_woken") {
         return None;
     }
     let line = Line::of(facts, world, fd, path);

@@ -94,6 +94,8 @@ mod tests {
     }
 
     const OWNED: u32 = PID as u32 | WAITED_FOR;
+    /// No thread has this number.
+    const NOBODY: u32 = 0x1025;
     const REAL: [u64; 4] = [LIBC + 0x20, LIBC + 0x40, LIBC + 0x60, LIBC + 0x80];
 
     #[test]
@@ -116,7 +118,7 @@ mod tests {
         let others = [
             machine(OWNED, PID as u32, REAL),
             machine(PID as u32, PID as u32, REAL),
-            machine(4133 | WAITED_FOR, 4133 | WAITED_FOR, REAL),
+            machine(NOBODY | WAITED_FOR, NOBODY | WAITED_FOR, REAL),
             machine(WAITED_FOR, WAITED_FOR, REAL),
             elsewhere(0, DATA),
             elsewhere(1, 0),

@@ -156,13 +156,26 @@ impl Graph {
                 }
             }
             // That somebody might end a wait in another way is not seen, only not ruled out.
-            for &waiter in self.helps[at].iter().filter(|_| reading == Reading::Wide) {
-                if !std::mem::replace(&mut able[waiter], true) {
-                    new.push(waiter);
+            if reading == Reading::Wide && self.is_awake(at, nodes) {
+                for helper in std::iter::once(at).chain(self.from[at].iter().copied()) {
+                    for &waiter in &self.helps[helper] {
+                        if !std::mem::replace(&mut able[waiter], true) {
+                            new.push(waiter);
+                        }
+                    }
                 }
             }
         }
         able
+    }
+
+    /// Whether one that is able may act of its own accord: a thread that sleeps until
+    /// another one of its process wakes it does nothing before that one has done
+    /// something, and a process what one of its threads does.
+    fn is_awake(&self, at: usize, nodes: &[Node<'_>]) -> bool {
+        nodes.get(at).map_or(self.stranger[at], |node| {
+            !node.wait.is_some_and(|wait| !wait.timed && node.settled && is_ended_from_within(wait))
+        })
     }
 
     /// The strongly connected parts of those that are not able, and who is
@@ -310,6 +323,11 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
             Mode::Any => 1,
         },
     }
+}
+
+/// Whether only a thread of the same process can end a wait: its futex is private.
+fn is_ended_from_within(wait: &Wait) -> bool {
+    matches!(wait.kind, WaitKind::RustPark | WaitKind::RustCondvar) || wait.make == Make::ParkingLotCondvar
 }
 
 /// Whether a wait ends by something that happens, which nobody in

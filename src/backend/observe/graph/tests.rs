@@ -102,6 +102,28 @@ fn whoever_may_end_a_wait_in_another_way_keeps_it_from_being_dead() {
 }
 
 #[test]
+fn who_sleeps_until_its_own_process_wakes_it_ends_no_wait() {
+    // 1 and 2 wait for each other; 3, with a second thread, waits for 1, and may end
+    // its wait itself.
+    let of_second = |second: Option<Wait>| {
+        let third = Wait { besides: vec![3], ..lock(thread(1)) };
+        let waits = [Some(lock(thread(2))), Some(lock(thread(1))), Some(third), second];
+        let ids = [id(1), id(2), id(3), ThreadId { tid: 4, ..id(3) }];
+        let node = |(id, wait)| Node { id, wait, ended: false, settled: true };
+        analyse(&ids.into_iter().zip(waits.iter().map(Option::as_ref)).map(node).collect::<Vec<_>>()).verdicts
+    };
+    let asleep = |kind, timed| Some(Wait { timed, ..waits(kind, Mode::Any, &[]) });
+    assert_eq!(of_second(None), [Deadlocked, Deadlocked, Unknown, Running]);
+    for kind in [WaitKind::RustPark, WaitKind::RustCondvar] {
+        assert_eq!(of_second(asleep(kind, false)), [Deadlocked, Deadlocked, Stuck, Waiting], "nobody wakes it");
+        assert_eq!(of_second(asleep(kind, true)), [Deadlocked, Deadlocked, Unknown, Waiting], "it wakes by itself");
+    }
+    assert_eq!(of_second(asleep(WaitKind::Sleep, true)), [Deadlocked, Deadlocked, Unknown, Waiting]);
+    // A semaphore may be shared with another process.
+    assert_eq!(of_second(asleep(WaitKind::Semaphore, false)), [Deadlocked, Deadlocked, Unknown, Waiting]);
+}
+
+#[test]
 fn an_inferred_loop_is_claimed_as_inferred() {
     let inferred = Wait { certainty: Certainty::Inferred, ..waits(WaitKind::RustMutex, Mode::Any, &[thread(1)]) };
     let found = of(&[Some(lock(thread(2))), Some(inferred)]);

@@ -212,7 +212,10 @@ fn shown_where_panics_abort(level: &str) {
     for strip in ["-Cstrip=none", "-Cstrip=symbols"] {
         let options = [level, "-Cpanic=abort", "--cfg=once", strip];
         named(&program("guards.rs", &options, SHOWN), Case::is_found);
-        let rest: Vec<_> = HELD.iter().copied().filter(|kind| !SHOWN.contains(kind)).collect();
+        // Of that one the code does not tell what it waits for where it is stripped.
+        let untold: &[&str] = if strip == "-Cstrip=symbols" { &["itself_initialising"] } else { &[] };
+        let rest: Vec<_> =
+            HELD.iter().copied().filter(|kind| !SHOWN.contains(kind) && !untold.contains(kind)).collect();
         never_wrong(&options, &rest);
         never_wrong(&options, HIDDEN);
     }

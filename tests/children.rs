@@ -120,9 +120,9 @@ fn being_killed_ends_those_that_are_to_end_and_no_others() {
         )
         .unwrap();
         terminal.exit_code();
-        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(5);
         while terminal.mark.carriers().len() > 1 {
-            assert!(std::time::Instant::now() < deadline, "{:?}", terminal.mark.carriers());
+            assert!(Instant::now() < deadline, "{:?}", terminal.mark.carriers());
         }
         std::thread::sleep(Duration::from_millis(300));
         let left = terminal.mark.carriers();

@@ -15,6 +15,7 @@ use super::held::Held;
 use super::manner::Manner;
 use super::release::{Release, Unclear, takes};
 use crate::backend::observe::wait::CodeOf;
+use crate::model::sorting;
 use crate::model::wait::WaitKind;
 
 /// The mutexes of this kind whose guards are alive in a thread.
@@ -25,7 +26,7 @@ pub(super) fn alive(asked: &Asked, kind: WaitKind) -> Vec<u64> {
         .flat_map(|cleanup| cleanup.outcome.ways.iter().flatten())
         .map(|event| event.address)
         .collect();
-    found.sort_unstable();
+    sorting::by(&mut found, Ord::cmp);
     found.dedup();
     found.retain(|&lock| {
         let release = Release::by_cleanup(asked, kind, Held::Alone, lock);

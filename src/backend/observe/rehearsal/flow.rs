@@ -20,6 +20,7 @@ use std::ops::Range;
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
 use super::machine::Memory;
+use crate::model::sorting;
 
 /// So many instructions are looked at, some more than once.
 const MOST: usize = 6_000;
@@ -196,7 +197,7 @@ fn distance(memory: &Memory<'_>, at: u64) -> Option<i64> {
 /// behind its end may pass for more of them, and only makes less certain.
 fn cases(function: Range<u64>, entry: impl Fn(u64) -> Option<u64>) -> Vec<u64> {
     let mut found: Vec<u64> = (0..CASES).map_while(entry).take_while(|case| function.contains(case)).collect();
-    found.sort_unstable();
+    sorting::by(&mut found, Ord::cmp);
     found.dedup();
     found
 }

@@ -26,7 +26,7 @@ pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
 pub(super) use self::ring::{RING, is_at_work, registered};
 use self::terminal::registered_terminal;
 pub use self::terminal::{Side, TerminalEnd, index_of, slave_at, terminal};
-use crate::model::{Nanos, Pid};
+use crate::model::{Nanos, Pid, sorting};
 use crate::sys::procroot::ProcRoot;
 use crate::sys::{clock, diag};
 
@@ -77,7 +77,7 @@ impl<K> Default for By<K> {
 
 impl<K: Ord + Copy> By<K> {
     fn new(mut pairs: Vec<(K, End)>) -> Self {
-        pairs.sort_unstable();
+        sorting::by(&mut pairs, Ord::cmp);
         let (keys, ends) = pairs.into_iter().unzip();
         By { keys, ends }
     }

@@ -1,6 +1,6 @@
 //! Memory of a process read ahead, in few system calls for many threads.
 
-use crate::model::Pid;
+use crate::model::{Pid, sorting};
 
 /// Ranges of one process's memory.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Ahead {
         read: impl FnOnce(&[(u64, usize)], &mut [u8]) -> Vec<bool>,
     ) -> Self {
         ranges.retain(|(address, length)| address.checked_add(*length as u64).is_some());
-        ranges.sort_unstable();
+        sorting::by(&mut ranges, Ord::cmp);
         let mut apart: Vec<(u64, usize)> = Vec::with_capacity(ranges.len());
         for (from, length) in ranges {
             match apart.last_mut() {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::target::{Target, settled};
+use crate::target::{Target, sees_all, settled};
 
 /// A program that declares itself by a line, and waits then.
 fn python(script: &str) -> Target {
@@ -28,6 +28,16 @@ fn why(target: &mut Target, place: &str) -> (bool, String) {
     (!answer["deadlocks"].as_array().unwrap().is_empty(), evidence)
 }
 
+/// Whether it is dead, and why not where it is not.
+fn is_told(target: &mut Target, place: &str, dead: bool, why_not: &str) {
+    let (found, evidence) = why(target, place);
+    if sees_all() {
+        assert_eq!((found, evidence.contains(why_not)), (dead, !dead), "{evidence}");
+    } else {
+        assert!(!found || dead, "{evidence}");
+    }
+}
+
 #[test]
 fn an_end_in_flight_may_be_received() {
     for (sent, dead) in [("w", false), ("other", true)] {
@@ -35,8 +45,7 @@ fn an_end_in_flight_may_be_received() {
             "a, b = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
              socket.send_fds(a, [b'x'], [{sent}])\nchild(r, w, other, a.fileno())\nb.close()\nready()\nos.read(r, 1)"
         );
-        let (found, evidence) = why(&mut python(&script), "pipe_read");
-        assert_eq!((found, evidence.contains("in flight")), (dead, !dead), "{sent}: {evidence}");
+        is_told(&mut python(&script), "pipe_read", dead, "in flight");
     }
 }
 
@@ -50,8 +59,7 @@ fn an_end_in_flight_behind_another_may_be_received() {
              child(r, w, other, a.fileno(), c.fileno(), d.fileno())\nb.close()\n\
              if '{sender}' == 'c': a.close()\nready()\nos.read(r, 1)"
         );
-        let (found, evidence) = why(&mut python(&script), "pipe_read");
-        assert_eq!((found, evidence.contains("in flight")), (dead, !dead), "{sender}: {evidence}");
+        is_told(&mut python(&script), "pipe_read", dead, "in flight");
     }
 }
 
@@ -70,8 +78,7 @@ fn an_end_that_is_registered_with_a_ring_is_open() {
             eprintln!("not tested: io_uring is not permitted here");
             return;
         }
-        let (found, evidence) = why(&mut target, "pipe_read");
-        assert_eq!((found, evidence.contains("io_uring")), (dead, !dead), "{registered}: {evidence}");
+        is_told(&mut target, "pipe_read", dead, "io_uring");
     }
 }
 
@@ -98,8 +105,7 @@ fn a_ring_with_work_under_way_may_do_what_its_process_does_not() {
             eprintln!("not tested: io_uring is not permitted here");
             return;
         }
-        let (found, evidence) = why(&mut target, "pipe_read");
-        assert_eq!((found, evidence.contains("work under way")), (dead, !dead), "{given}: {evidence}");
+        is_told(&mut target, "pipe_read", dead, "work under way");
     }
 }
 
@@ -118,8 +124,7 @@ fn a_timer_of_its_own_may_end_the_wait_for_a_file_lock() {
              file = tempfile.NamedTemporaryFile()\nother = open(file.name)\n\
              fcntl.flock(file, fcntl.LOCK_EX)\nready()\nfcntl.flock(other, fcntl.LOCK_EX)"
         );
-        let (found, evidence) = why(&mut python(&script), "locks_lock_inode_wait");
-        assert_eq!((found, evidence.contains("signal of a timer")), (dead, !dead), "{caught}: {evidence}");
+        is_told(&mut python(&script), "locks_lock_inode_wait", dead, "signal of a timer");
     }
 }
 
@@ -129,8 +134,7 @@ fn another_process_may_change_what_an_epoll_watches() {
         let script = format!(
             "r, w = os.pipe()\ne = select.epoll()\ne.register(r, select.EPOLLIN)\nchild({close})\nready()\ne.poll()"
         );
-        let (found, evidence) = why(&mut python(&script), "poll");
-        assert_eq!((found, evidence.contains("may change what it watches")), (dead, !dead), "{close}: {evidence}");
+        is_told(&mut python(&script), "poll", dead, "may change what it watches");
     }
 }
 
@@ -139,6 +143,9 @@ fn another_process_may_change_what_an_epoll_watches() {
 fn two_that_receive_from_each_other_are_dead_though_python_catches_interrupts() {
     let script = "signal.signal(signal.SIGINT, signal.default_int_handler)\n\
         a, b = socket.socketpair()\nif os.fork() == 0: b.recv(1)\nready()\na.recv(1)";
+    if !sees_all() {
+        return;
+    }
     let mut target = python(script);
     let pid: i32 = target.line().parse().unwrap();
     settled(pid, pid, "unix_stream_read_generic");

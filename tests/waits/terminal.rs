@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::target::{Target, settled};
+use crate::target::{Target, sees_all, settled};
 
 /// What the scripts have in common. Each declares the thread that is looked at, its place
 /// in the kernel by its own call, and who has the other end.
@@ -62,8 +62,12 @@ fn is_told(script: &str, place: &str, (kind, verdict): (&str, &str)) -> Value {
     expected.sort_unstable();
     assert_eq!(own["wait"]["kind"], kind, "{own:#}");
     assert_eq!(holders(&own), expected, "{script}: {own:#}");
-    assert_eq!(own["verdict"], verdict, "{script}: {own:#}");
-    assert_eq!(own["dead"], verdict == "deadlocked", "{script}: {own:#}");
+    if sees_all() {
+        assert_eq!(own["verdict"], verdict, "{script}: {own:#}");
+        assert_eq!(own["dead"], verdict == "deadlocked", "{script}: {own:#}");
+    } else {
+        assert!(own["dead"] == false || verdict == "deadlocked", "{script}: {own:#}");
+    }
     own
 }
 
@@ -77,7 +81,7 @@ fn either_end_waits_for_whoever_has_the_other() {
     ];
     for (script, kind) in cases {
         let own = is_told(&format!("m, s = pty.openpty()\n{script}"), "wait_woken", (kind, "waiting"));
-        assert_eq!(own["wait"]["certainty"], "certain");
+        assert_eq!(own["wait"]["certainty"], if sees_all() { "certain" } else { "derived" });
         let names_master = own["wait"]["resource"].as_str().unwrap().starts_with("the master of /dev/pts/");
         assert_eq!(names_master, script.contains("(m"), "{own:#}");
     }
@@ -157,6 +161,8 @@ fn whoever_may_shut_a_socket_down_keeps_its_reader_from_being_dead() {
 /// Whether the thread is said to be stuck behind the loop of the two others.
 fn is_stuck(script: &str, place: &str, kind: &str) {
     let (_target, own, expected) = asked(script, place);
-    assert_eq!((&own["wait"]["kind"], &own["verdict"]), (&kind.into(), &"stuck".into()), "{script}: {own:#}");
-    assert_eq!((holders(&own), &own["dead"]), (expected, &true.into()), "{own:#}");
+    assert_eq!((&own["wait"]["kind"], holders(&own)), (&kind.into(), expected), "{script}: {own:#}");
+    if sees_all() {
+        assert_eq!((&own["verdict"], &own["dead"]), (&"stuck".into(), &true.into()), "{script}: {own:#}");
+    }
 }

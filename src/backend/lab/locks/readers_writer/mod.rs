@@ -23,6 +23,7 @@ pub(super) use self::sharded::Sharded;
 pub(super) use self::std_rwlock::StdRwLock;
 
 use super::Info;
+use super::section::Section;
 
 /// A lock that many readers or one writer hold at a time.
 pub(super) trait ReadersWriter: Default + Send + Sync + 'static {
@@ -53,4 +54,15 @@ pub(super) trait ReadersWriter: Default + Send + Sync + 'static {
 
     /// Lets it go.
     fn end_write(&self, held: Self::Write<'_>);
+
+    /// So many laps that do nothing but write: take it, count in what it protects, and
+    /// let it go.
+    #[inline]
+    fn write_laps(&self, section: &Section, laps: u64) {
+        for _ in 0..laps {
+            let held = self.write();
+            section.count_one();
+            self.end_write(held);
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! The standard library's readers-writer lock.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use super::ReadersWriter;
+use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::{Family, Info};
 
 /// The standard library's readers-writer lock.
@@ -62,5 +64,17 @@ impl ReadersWriter for StdRwLock {
     #[inline]
     fn end_write(&self, held: Self::Write<'_>) {
         drop(held);
+    }
+
+    /// As [`StdMutex`](crate::backend::lab::locks::exclusion::StdMutex) does: `write` and
+    /// the guard's `drop` have one caller, and are put into the loop.
+    #[inline(never)]
+    fn write_laps(&self, section: &Section, laps: u64) {
+        let only_here: &RwLock<dyn Any + Send + Sync> = &self.0;
+        for _ in 0..laps {
+            let held = only_here.write().unwrap_or_else(PoisonError::into_inner);
+            section.count_one();
+            drop(held);
+        }
     }
 }

@@ -24,6 +24,7 @@ mod keys;
 mod middle;
 mod observed;
 mod picker;
+mod pictures;
 mod settings;
 mod stage;
 mod steps;
@@ -34,7 +35,6 @@ mod fixtures;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
@@ -44,14 +44,15 @@ use self::curve::Curves;
 use self::keys::{Act, KEYS, of_explanation};
 use self::observed::Observed;
 use self::picker::{Picked, Picker};
+use self::pictures::Pictures;
 use self::settings::{Setting, settings};
 use super::experiments::{Chosen, Experiments};
 use super::{Effect, Info, Look, Panel, Reaction};
 use crate::backend::lab::locks::experiments::Experiment;
 use crate::backend::{Command, Topics, Update};
+use crate::model::Pid;
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
-use crate::model::{Pid, Stamped};
 use crate::ui::keymap::{Hint, hints, lookup};
 use crate::ui::store::Store;
 use crate::ui::widgets::page::{self, Page};
@@ -63,10 +64,6 @@ pub const INFO: Info = Info {
     question: "What does a lock really do when threads contend for it, and is it one at all?",
     open: || Box::new(Locks::default()),
 };
-
-/// How many pictures are kept to scroll back to: each is a stretch of the lanes
-/// with all figures, at most some 100 kB.
-const PICTURES: usize = 64;
 
 /// How many rates the chart of the past reaches back.
 const HISTORY: usize = 240;
@@ -82,9 +79,6 @@ enum Instead {
     Figures,
 }
 
-/// A progress with its stamp.
-type Shown = Arc<Stamped<LockProgress>>;
-
 /// The view.
 #[derive(Debug, Default)]
 struct Locks {
@@ -92,16 +86,8 @@ struct Locks {
     spec: LockSpec,
     /// Which setting the arrow keys change.
     selected: usize,
-    /// The last progress with figures: it stays on the screen after a stop.
-    last: Option<Shown>,
-    /// The picture that is held.
-    paused: Option<Shown>,
-    /// The last pictures, oldest first; none are added while one is held.
-    pictures: VecDeque<Shown>,
-    /// How many pictures back the held one is.
-    back: usize,
-    /// The column of the lanes that is read out while the picture is held.
-    cursor: Option<u16>,
+    /// What the run looked like, now and before.
+    pictures: Pictures,
     /// What stands in the place of the charts.
     instead: Instead,
     /// How far the explanation is scrolled.
@@ -174,20 +160,19 @@ impl Panel for Locks {
             return self.experiments.draw(screen, area, look);
         }
         // Beyond the screen it would have to come a long way back.
-        self.cursor = self.cursor.map(|cursor| cursor.min(area.width));
+        self.pictures.cursor = self.pictures.cursor.map(|cursor| cursor.min(area.width));
         let idle = LabState::Idle;
         let state = look.store.locks.as_ref().map_or(&idle, |stamped| &stamped.value.state);
-        let shown = self.paused.as_ref().or(self.last.as_ref());
-        let progress = shown.map(|stamped| &stamped.value);
+        let progress = self.pictures.shown();
         let threads = progress.and_then(|p| p.subject.as_ref()).map_or(self.spec.threads, |s| s.spec.threads);
         let view = View {
             look,
             spec: &self.spec,
             state,
             progress,
-            paused: self.paused.is_some(),
-            back: self.back,
-            cursor: self.cursor,
+            paused: self.pictures.is_held(),
+            back: self.pictures.back,
+            cursor: self.pictures.cursor,
             history: &self.history,
         };
         if area.height < 14 || area.width < 60 {
@@ -281,10 +266,9 @@ impl Panel for Locks {
                 return Reaction::send(Command::Locks(LabCommand::Run(self.curves.start(&self.spec))));
             }
             Act::Zoom(out) => Setting::Window.step(&mut self.spec, out),
-            Act::Pause if self.paused.is_some() => (self.paused, self.back, self.cursor) = (None, 0, None),
-            Act::Pause => self.paused.clone_from(&self.last),
-            Act::Past(by) => self.look_back(by),
-            Act::Cursor(by) => self.move_cursor(by),
+            Act::Pause => self.pictures.hold_or_go_on(),
+            Act::Past(by) => self.pictures.look_back(by),
+            Act::Cursor(by) => self.pictures.move_cursor(by),
             Act::Explain => {
                 self.page.rewind();
                 self.show(Instead::Explanation);
@@ -328,7 +312,7 @@ impl Panel for Locks {
             let sums = invariants.iter().fold((0, 0), |sum, i| (sum.0 + i.checked, sum.1 + i.violations));
             self.checked.insert(subject.spec.lock.clone(), sums);
         }
-        let before = self.last.as_ref().and_then(|last| last.value.subject.as_ref());
+        let before = self.pictures.newest().and_then(|newest| newest.subject.as_ref());
         if before.is_some_and(|before| before.spec != subject.spec) {
             self.history.clear();
         }
@@ -336,13 +320,7 @@ impl Panel for Locks {
             self.history.pop_front();
         }
         self.history.push_back(stamped.value.figures.recent.iter().sum::<f64>() as f32);
-        self.last = Some(stamped.clone());
-        if self.paused.is_none() {
-            if self.pictures.len() == PICTURES {
-                self.pictures.pop_front();
-            }
-            self.pictures.push_back(stamped.clone());
-        }
+        self.pictures.take(stamped);
     }
 }
 
@@ -386,23 +364,8 @@ impl Locks {
         self.curves.open = false;
     }
 
-    fn look_back(&mut self, by: isize) {
-        self.back = self.back.saturating_add_signed(by).min(self.pictures.len().saturating_sub(1));
-        let newest = self.pictures.len().saturating_sub(1);
-        self.paused = self.pictures.get(newest.saturating_sub(self.back)).or(self.last.as_ref()).cloned();
-    }
-
-    fn move_cursor(&mut self, by: isize) {
-        if self.paused.is_none() {
-            self.paused.clone_from(&self.last);
-        }
-        // It begins in the middle of a narrow screen; drawing keeps it inside.
-        self.cursor = Some(self.cursor.map_or(30, |cursor| cursor.saturating_add_signed(by as i16)));
-    }
-
     fn scroll(&mut self, by: isize) {
-        let shown = self.paused.as_ref().or(self.last.as_ref());
-        let threads = shown.map_or(self.spec.threads, |stamped| stamped.value.figures.per_thread.len());
+        let threads = self.pictures.shown().map_or(self.spec.threads, |shown| shown.figures.per_thread.len());
         self.top = self.top.saturating_add_signed(by).min(threads.saturating_sub(self.lanes));
     }
 }

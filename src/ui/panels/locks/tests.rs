@@ -10,6 +10,7 @@ use ratatui::style::Style;
 use super::fixtures::{deadlocked, failed, lanes, running, swept, unrecorded, violated, waiting};
 use super::*;
 use crate::model::Nanos;
+use crate::model::Stamped;
 use crate::model::lock::{Order, Several};
 use crate::ui::director::Bursts;
 use crate::ui::panels::Effect;
@@ -31,7 +32,7 @@ fn seen(all: impl IntoIterator<Item = LockProgress>) -> (Locks, Store) {
         store.apply(update.clone(), Nanos::ZERO);
         panel.on_update(&update, &store);
     }
-    if let Some(subject) = panel.last.as_ref().and_then(|last| last.value.subject.clone()) {
+    if let Some(subject) = panel.pictures.newest().and_then(|newest| newest.subject.clone()) {
         panel.spec = subject.spec;
     }
     (panel, store)

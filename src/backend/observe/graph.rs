@@ -173,9 +173,9 @@ impl Graph {
     /// another one of its process wakes it does nothing before that one has done
     /// something, and a process what one of its threads does.
     fn is_awake(&self, at: usize, nodes: &[Node<'_>]) -> bool {
-        nodes.get(at).map_or(self.stranger[at], |node| {
-            !node.wait.is_some_and(|wait| !wait.timed && node.settled && is_ended_from_within(wait))
-        })
+        nodes
+            .get(at)
+            .map_or(self.stranger[at], |node| !node.wait.is_some_and(|wait| !wait.timed && node.settled && wait.within))
     }
 
     /// The strongly connected parts of those that are not able, and who is
@@ -323,11 +323,6 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
             Mode::Any => 1,
         },
     }
-}
-
-/// Whether only a thread of the same process can end a wait: its futex is private.
-fn is_ended_from_within(wait: &Wait) -> bool {
-    matches!(wait.kind, WaitKind::RustPark | WaitKind::RustCondvar) || wait.make == Make::ParkingLotCondvar
 }
 
 /// Whether a wait ends by something that happens, which nobody in

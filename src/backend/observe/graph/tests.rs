@@ -112,15 +112,15 @@ fn who_sleeps_until_its_own_process_wakes_it_ends_no_wait() {
         let node = |(id, wait)| Node { id, wait, ended: false, settled: true };
         analyse(&ids.into_iter().zip(waits.iter().map(Option::as_ref)).map(node).collect::<Vec<_>>()).verdicts
     };
-    let asleep = |kind, timed| Some(Wait { timed, ..waits(kind, Mode::Any, &[]) });
+    let asleep = |kind, timed| Some(Wait { timed, within: true, ..waits(kind, Mode::Any, &[]) });
     assert_eq!(of_second(None), [Deadlocked, Deadlocked, Unknown, Running]);
-    for kind in [WaitKind::RustPark, WaitKind::RustCondvar] {
+    for kind in [WaitKind::RustPark, WaitKind::PthreadCond, WaitKind::Semaphore] {
         assert_eq!(of_second(asleep(kind, false)), [Deadlocked, Deadlocked, Stuck, Waiting], "nobody wakes it");
         assert_eq!(of_second(asleep(kind, true)), [Deadlocked, Deadlocked, Unknown, Waiting], "it wakes by itself");
     }
     assert_eq!(of_second(asleep(WaitKind::Sleep, true)), [Deadlocked, Deadlocked, Unknown, Waiting]);
-    // A semaphore may be shared with another process.
-    assert_eq!(of_second(asleep(WaitKind::Semaphore, false)), [Deadlocked, Deadlocked, Unknown, Waiting]);
+    let shared = Wait { within: false, ..waits(WaitKind::Semaphore, Mode::Any, &[]) };
+    assert_eq!(of_second(Some(shared)), [Deadlocked, Deadlocked, Unknown, Waiting], "another process may post it");
 }
 
 #[test]

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Surveyor;
+use rustix::fs::fstat;
+use rustix::io::Errno;
+
 use super::read::{Seen, turns};
+use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
-use crate::model::Pid;
 use crate::model::graph::ThreadId;
 use crate::model::wait::{Certainty, Wait};
+use crate::model::{Pid, sorting};
 
 /// A thread that runs again and again is not followed for ever.
 const ATTEMPTS: usize = 3;
@@ -56,7 +59,29 @@ impl Surveyor {
             self.confirm(own);
             self.abandoned = self.progress.leave().err();
         }
+        self.confirm_sleepers(candidates);
         analyse(&self.nodes())
+    }
+
+    /// Finds out who has run meanwhile of those that can end a candidate's wait though they
+    /// hold nothing of it, as one does that another thread has woken.
+    fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
+        let waits = candidates.iter().filter_map(|id| self.threads.get(id)?.wait.as_ref());
+        for pid in sorting::set(waits.flat_map(|wait| wait.besides.iter().copied())) {
+            let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
+            let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
+            for (id, seen) in own {
+                let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
+                seen.settled &= now.is_some() && now == seen.turns;
+            }
+        }
+    }
+
+    /// Whether a process has a thread that has not been read: one was made meanwhile.
+    fn has_grown(&self, pid: Pid, tasks: &OwnedFd) -> bool {
+        // The directory has a link for each thread in it, and two of its own.
+        let now = fstat(tasks).map_or(0, |status| status.st_nlink.saturating_sub(2));
+        now > self.threads.range(all_of(pid)).count() as u64
     }
 
     /// Reads the waits of threads of one process once more. A lock whose memory
@@ -82,11 +107,18 @@ impl Surveyor {
                 seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
             }
         }
-        let tasks = self.tasks(pid);
+        let tasks =
+            self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
+        let timer = self.source.world.is_ended_by_timer(pid);
         for id in ids {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
+                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Arc::make_mut) {
+                    (wait.partial, wait.certainty) = (true, Certainty::Unknown);
+                    wait.evidence
+                        .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());
+                }
             }
         }
     }
@@ -169,6 +201,6 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
         return false;
     }
     let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.orphaned);
-    let who = |wait: &Wait| crate::model::sorting::set(wait.holders.iter().copied());
+    let who = |wait: &Wait| sorting::set(wait.holders.iter().copied());
     what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
 }

@@ -1,5 +1,6 @@
-// Two processes wait for each other; a third reads from the first, and has another thread
-// that sleeps. usage: within KIND; prints: the third, its thread that reads, the first.
+// A process reads from another one in one thread, and has a second that sleeps. The other is
+// its parent, which waits for its end, or with `apart` waits for a third, and that for it.
+// usage: within KIND [apart]; prints: the process, its thread that reads, the other.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,10 +60,18 @@ int main(int count, char **arguments) {
     socketpair(AF_UNIX, SOCK_STREAM, 0, to_first);
     socketpair(AF_UNIX, SOCK_STREAM, 0, between);
     near_end = to_first[0];
-    first = child(between[0], (int[]){to_first[0], between[1]});
-    close(to_first[1]), close(between[0]);
-    child(between[1], (int[]){to_first[0], -1});
-    close(between[1]);
+    if (count > 2) {
+        first = child(between[0], (int[]){to_first[0], between[1]});
+        close(to_first[1]), close(between[0]);
+        child(between[1], (int[]){to_first[0], -1});
+        close(between[1]);
+    } else {
+        first = getpid();
+        pid_t pid = fork();
+        if (pid) close(near_end), waitpid(pid, NULL, 0), exit(0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(to_first[1]);
+    }
 
     pthread_t reader, sleeper;
     pthread_cond_t *condition = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -35,21 +35,38 @@ impl Surveyor {
     /// shown, it is also made sure that the others were not read on the move.
     pub(super) fn analyse(&mut self, all: bool) -> Analysis {
         let first = analyse(&self.nodes());
-        let candidates: Vec<ThreadId> = self
-            .threads
-            .keys()
-            .zip(&first.verdicts)
-            .filter(|(_, verdict)| verdict.is_for_ever())
-            .map(|(id, _)| *id)
-            .collect();
-        if all && self.catch_up(&candidates) {
-            return self.analyse_again(&candidates);
+        let candidates = self.stuck(&first);
+        let caught_up = all && self.catch_up(&candidates);
+        if candidates.is_empty() && !caught_up {
+            return first;
         }
-        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+        self.source.world.thorough(true);
+        self.confirm_all(&candidates);
+        // Looked at more closely, they may name processes that nobody has read yet.
+        let new = self.of_waits(&candidates, |wait| wait.besides.clone());
+        let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
+        if !new.is_empty() {
+            self.follow(new);
+            let candidates = self.stuck(&analyse(&self.nodes()));
+            self.confirm_all(&candidates);
+        }
+        analyse(&self.nodes())
     }
 
-    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
-        self.source.world.thorough(true);
+    /// Those that can never go on, by id.
+    fn stuck(&self, analysis: &Analysis) -> Vec<ThreadId> {
+        let all = self.threads.keys().zip(&analysis.verdicts);
+        all.filter(|(_, verdict)| verdict.is_for_ever()).map(|(id, _)| *id).collect()
+    }
+
+    /// The processes that the waits of these threads have to do with.
+    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(&Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
+        let waits = ids.iter().filter_map(|id| self.threads.get(id)?.wait.as_deref());
+        sorting::set(waits.flat_map(pids))
+    }
+
+    /// Reads all of these once more, sorted by id, and who else may have run meanwhile.
+    fn confirm_all(&mut self, candidates: &[ThreadId]) {
         self.source.world.begin_scan();
         for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
             if self.abandoned.is_some() {
@@ -60,15 +77,19 @@ impl Surveyor {
             self.abandoned = self.progress.leave().err();
         }
         self.confirm_sleepers(candidates);
-        analyse(&self.nodes())
     }
 
-    /// Finds out who has run meanwhile of those that can end a candidate's wait though they
-    /// hold nothing of it, as one does that another thread has woken.
+    /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
+    /// processes that can end a candidate's wait: one does that another thread, or a handler
+    /// of a signal, has woken.
     fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
-        let waits = candidates.iter().filter_map(|id| self.threads.get(id)?.wait.as_ref());
-        for pid in sorting::set(waits.flat_map(|wait| wait.besides.iter().copied())) {
+        let pids = self.of_waits(candidates, |wait| {
+            let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
+            processes.chain(wait.besides.iter().copied()).collect()
+        });
+        for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
+            let tasks = tasks.filter(|_| !self.source.world.has_handlers(pid));
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));

@@ -93,6 +93,8 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     let (mut unreadable, mut told) = (0, HashSet::new());
     for one in epoll::followed(facts, world, watched, wait) {
         wait.add_besides(besides(facts, world, one.fd));
+        let limit = world.socket_limit(facts.pid, one.fd, None);
+        unseen.extend(limit.map(|limit| format!("the connection of fd {} has a TCP_USER_TIMEOUT of {limit}", one.fd)));
         match actors(facts, world, one) {
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
@@ -176,9 +178,6 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
             }
             let (wanted, role) = side(facts, world, one).ok_or_else(|| unseen("neither end is awaited"))?;
             Ok((of_fifo(facts, world, fd, path, wanted).map_err(failed)?, role))
-        }
-        Target::Socket(_) if let Some(limit) = world.socket_limit(facts.pid, fd, None) => {
-            Err(unseen(&format!("its TCP_USER_TIMEOUT is {limit}, which may end the connection")))
         }
         Target::Socket(inode) => other_end(facts, world, *inode).map_err(unseen),
         Target::Anonymous(name) if name == "pidfd" => match process_of_pidfd(facts, world, fd) {

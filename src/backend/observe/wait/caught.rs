@@ -51,6 +51,7 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
 /// interrupts the call, though a lock is waited for all the same; and what [`and_handlers`]
 /// says.
 pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
+    and_handlers(facts, world, wait);
     if facts.call_in(&[libc::SYS_futex]).is_none() || wait.kind == WaitKind::Semaphore {
         let children = children_that_interrupt(facts, world);
         if let Some(child) = children.first() {
@@ -58,10 +59,19 @@ pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
         }
         wait.add_besides(children);
     }
-    and_handlers(facts, world, wait);
 }
 
 impl World {
+    /// Whether the process catches signals that another would send it. Python always catches
+    /// `SIGINT`, of which its handler only takes note.
+    pub fn has_handlers(&self, pid: Pid) -> bool {
+        match caught(self, pid) {
+            Caught::Nothing => false,
+            Caught::OnlyInterrupt => !is_python(self, pid),
+            Caught::Others => true,
+        }
+    }
+
     /// Whether the process has made itself a timer (`timer_create(2)`) whose signal it neither
     /// catches nor ignores nor holds back: that would end it. That of alarm(2) and
     /// setitimer(2) the kernel shows nobody.
@@ -77,18 +87,10 @@ impl World {
 }
 
 /// Says so where a handler may have a wait ended by a process that holds nothing of it: it
-/// may wake a thread that then does so (`sem_post(3)`), or do so itself. Python always
-/// catches `SIGINT`, of which its handler only takes note.
+/// may wake a thread that then does so (`sem_post(3)`), or do so itself.
 fn and_handlers(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
-    let acts = |pid: &&Pid| {
-        let alone = **pid == facts.pid && world.numbers_in(&format!("{pid}/task")).len() < 2;
-        !alone
-            && match caught(world, **pid) {
-                Caught::Nothing => false,
-                Caught::OnlyInterrupt => !is_python(world, **pid),
-                Caught::Others => true,
-            }
-    };
+    let alone = |pid: Pid| pid == facts.pid && world.numbers_in(&format!("{pid}/task")).len() < 2;
+    let acts = |pid: &&Pid| !alone(**pid) && world.has_handlers(**pid);
     if let Some(pid) = wait.besides.iter().find(acts) {
         wait.evidence.push(format!("process {pid} catches signals: a handler may have the wait ended"));
         wait.partial = true;

@@ -98,6 +98,7 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
         match actors(facts, world, one) {
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
+                unseen.extend(others.at_work(world));
                 unseen.extend(
                     others.receivers.iter().map(|receiver| receiver.words(&format!("{role} of fd {}", one.fd))),
                 );

@@ -486,19 +486,21 @@ fn two_mutexes_of_musl_taken_crosswise_are_a_deadlock() {
 
 #[test]
 fn who_runs_a_one_time_initialisation_is_found() {
-    for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
+    let builds: [&[&str]; 4] =
+        [&["-O0", "-pthread"], &["-O2", "-pthread"], &["-O3", "-pthread"], &["-O2", "-pthread", "-static"]];
+    for options in builds {
         // Unoptimised, the way out of a call may not be seen: nobody is named then.
         let must = options[0] != "-O0";
-        let cases = program("once.c", &options, &["sleeps", "itself"]);
+        let cases = program("once.c", options, &["sleeps", "itself"]);
         for wait in named(&cases, |case, wait| !must || case.is_found(wait)) {
             assert_eq!(wait["kind"], "pthread_once", "{wait:#}");
             assert!(!must || wait["certainty"] == "inferred", "{wait:#}");
         }
         if options[0] != "-O0" {
-            crosswise("once.c", &options, "crosswise");
+            crosswise("once.c", options, "crosswise");
         }
         // The one that does it runs; another has the address on its stack.
-        let mut cases = program("once.c", &options, &["beside"]);
+        let mut cases = program("once.c", options, &["beside"]);
         cases[0].truth.clear();
         let wait = named(&cases, |_, _| true).remove(0);
         assert!(wait["evidence"].to_string().contains("could not be asked"), "{wait:#}");

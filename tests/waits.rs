@@ -4,6 +4,8 @@
 
 #[path = "waits/any_of.rs"]
 mod any_of;
+#[path = "waits/connections.rs"]
+mod connections;
 #[path = "waits/in_flight.rs"]
 mod in_flight;
 #[path = "waits/kernel.rs"]
@@ -16,8 +18,14 @@ mod lookalikes;
 mod musl;
 #[path = "waits/nameless.rs"]
 mod nameless;
+#[path = "waits/nested.rs"]
+mod nested;
+#[path = "waits/outsiders.rs"]
+mod outsiders;
 #[path = "waits/parking.rs"]
 mod parking;
+#[path = "waits/scripts.rs"]
+mod scripts;
 #[path = "waits/target.rs"]
 mod target;
 #[path = "waits/terminal.rs"]

@@ -28,13 +28,13 @@ fn a_deadlock_is_told_drawn_and_forgotten() {
     let chain = format!("{pid} DEADLOCK");
     terminal.wait_for(&chain);
     select(&terminal, &chain);
-    terminal.wait_for("none of them can ever go on");
+    terminal.wait_for("none of them can go on by itself");
     // To its process, and back to the same chain.
     terminal.send_keys(ENTER);
     terminal.wait_for("Bksp waits");
     terminal.wait_for(&format!(" {pid} "));
     terminal.send_keys("\x7f");
-    terminal.wait_for("none of them can ever go on");
+    terminal.wait_for("none of them can go on by itself");
     drop(target);
     terminal.wait_gone(&chain);
     terminal.send_keys("q");

@@ -241,6 +241,10 @@ pub struct Wait {
     /// being called dead; as holders they are not named.
     #[serde(default)]
     pub besides: Vec<Pid>,
+    /// Only what another thread of its own process does can end it: its futex is private to
+    /// the process, or it waits for a thread of it to end.
+    #[serde(default)]
+    pub within: bool,
     /// All of them or any one.
     pub mode: Mode,
     /// Whether the wait ends by itself.
@@ -272,6 +276,7 @@ impl Wait {
             holders: Vec::new(),
             partial: false,
             besides: Vec::new(),
+            within: false,
             mode: Mode::Any,
             timed: false,
             since: None,

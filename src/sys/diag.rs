@@ -25,10 +25,12 @@ const NLMSG_DONE: u16 = 3;
 const UDIAG_SHOW_NAME: u32 = 1;
 const UDIAG_SHOW_VFS: u32 = 2;
 const UDIAG_SHOW_PEER: u32 = 4;
+const UDIAG_SHOW_ICONS: u32 = 8;
 const UDIAG_SHOW_RQLEN: u32 = 16;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_PEER: u16 = 2;
+const UNIX_DIAG_ICONS: u16 = 3;
 const UNIX_DIAG_RQLEN: u16 = 4;
 const HEADER: usize = 16;
 const ANSWER: usize = 16;
@@ -41,7 +43,7 @@ pub const LISTENING: u8 = 10;
 pub struct UnixSocket {
     /// Its inode, as `socket:[N]` in a descriptor's link says it.
     pub inode: u64,
-    /// The inode of the socket it is connected to.
+    /// The inode of the socket it is connected to; it has none before it is accepted.
     pub peer: Option<u64>,
     /// `SOCK_STREAM` 1, `SOCK_DGRAM` 2, `SOCK_SEQPACKET` 5.
     pub kind: u8,
@@ -55,16 +57,26 @@ pub struct UnixSocket {
     pub queue: Option<(u32, u32)>,
 }
 
+/// What a dump tells.
+#[derive(Debug, Default)]
+pub struct UnixSockets {
+    /// All sockets.
+    pub all: Vec<UnixSocket>,
+    /// The inodes of those that are connected and wait to be accepted, each with that of the
+    /// listening socket at which it waits.
+    pub waiting: Vec<(u64, u64)>,
+}
+
 /// All Unix sockets of this network namespace.
 ///
 /// # Errors
 /// Whatever socket(2), sendto(2) and recv(2) say; `EPROTONOSUPPORT` or `ENOENT`
 /// on a kernel without `CONFIG_UNIX_DIAG`.
-pub fn unix_sockets() -> io::Result<Vec<UnixSocket>> {
+pub fn unix_sockets() -> io::Result<UnixSockets> {
     let socket = open()?;
-    let all = request(NLM_F_DUMP, 0, UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN);
+    let all = request(NLM_F_DUMP, 0, UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN);
     sendto(&socket, &all, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-    let mut found = Vec::new();
+    let mut found = UnixSockets::default();
     let mut buffer = vec![0; 32 * 1024];
     while receive(&socket, &mut buffer, &mut found)? {}
     Ok(found)
@@ -130,12 +142,12 @@ fn request(flags: u16, inode: u32, show: u32) -> [u8; HEADER + 24] {
 }
 
 /// Takes one datagram of answers; `false` when the dump is complete.
-fn receive(socket: &OwnedFd, buffer: &mut [u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
+fn receive(socket: &OwnedFd, buffer: &mut [u8], found: &mut UnixSockets) -> io::Result<bool> {
     let (count, _) = recv(socket, &mut *buffer, RecvFlags::empty())?;
     parse(&buffer[..count], found)
 }
 
-fn parse(mut bytes: &[u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
+fn parse(mut bytes: &[u8], found: &mut UnixSockets) -> io::Result<bool> {
     while let (Some(length), Some(kind)) = (u32_at(bytes, 0), u16_at(bytes, 4)) {
         let length = length as usize;
         if length < HEADER || length > bytes.len() {
@@ -147,14 +159,14 @@ fn parse(mut bytes: &[u8], found: &mut Vec<UnixSocket>) -> io::Result<bool> {
                 let code = u32_at(bytes, HEADER).unwrap_or(0) as i32;
                 return Err(io::Error::from_raw_os_error(-code));
             }
-            _ => found.extend(answer(&bytes[HEADER..length])),
+            _ => drop(answer(&bytes[HEADER..length], found)),
         }
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
     }
     Ok(true)
 }
 
-fn answer(bytes: &[u8]) -> Option<UnixSocket> {
+fn answer(bytes: &[u8], found: &mut UnixSockets) -> Option<()> {
     let inode = u64::from(u32_at(bytes, 4)?);
     let (mut peer, mut bound, mut queue) = (None, None, None);
     attributes(bytes, |kind, value| {
@@ -164,11 +176,16 @@ fn answer(bytes: &[u8]) -> Option<UnixSocket> {
             // Zero stands for a peer that is gone or not yet accepted.
             UNIX_DIAG_PEER => peer = u32_at(value, 0).map(u64::from).filter(|&inode| inode != 0),
             UNIX_DIAG_RQLEN => queue = pair(),
+            UNIX_DIAG_ICONS => {
+                let clients = value.chunks_exact(4).filter_map(|client| u32_at(client, 0)).map(u64::from);
+                found.waiting.extend(clients.map(|client| (client, inode)));
+            }
             _ => {}
         }
     })?;
     let (kind, state) = (*bytes.get(1)?, *bytes.get(2)?);
-    Some(UnixSocket { inode, peer, kind, state, bound, queue: queue.filter(|_| state == LISTENING) })
+    found.all.push(UnixSocket { inode, peer, kind, state, bound, queue: queue.filter(|_| state == LISTENING) });
+    Some(())
 }
 
 /// Hands on each attribute of an answer: its type and its value.
@@ -208,11 +225,27 @@ mod tests {
     #[test]
     fn a_socket_pair_is_each_others_peer() {
         let (a, b) = UnixStream::pair().unwrap();
-        let all = unix_sockets().unwrap();
+        let all = unix_sockets().unwrap().all;
         let of = |inode| all.iter().find(|s| s.inode == inode).unwrap();
         assert_eq!(of(inode(&a)).peer, Some(inode(&b)));
         assert_eq!(of(inode(&b)).peer, Some(inode(&a)));
         assert_eq!((of(inode(&a)).kind, of(inode(&a)).state), (1, 1));
+    }
+
+    #[test]
+    fn a_client_waits_at_the_listening_socket_until_it_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(folder.path().join("s")).unwrap();
+        let client = UnixStream::connect(folder.path().join("s")).unwrap();
+        let waits_at = || {
+            let found = unix_sockets().unwrap();
+            let own = found.waiting.iter().find(|(waits, _)| *waits == inode(&client)).map(|(_, at)| *at);
+            (own, found.all.iter().find(|socket| socket.inode == inode(&client)).unwrap().peer)
+        };
+        let copy = UnixStream::from(OwnedFd::from(listener.try_clone().unwrap()));
+        assert_eq!(waits_at(), (Some(inode(&copy)), None));
+        let (accepted, _) = listener.accept().unwrap();
+        assert_eq!(waits_at(), (None, Some(inode(&accepted))));
     }
 
     #[test]
@@ -239,12 +272,12 @@ mod tests {
 
     #[test]
     fn answers_that_are_cut_off_are_errors_not_panics() {
-        let mut found = Vec::new();
+        let mut found = UnixSockets::default();
         assert!(parse(&[200, 0, 0, 0, 20, 0, 0, 0], &mut found).is_err());
         assert!(parse(&[4, 0, 0, 0, 20, 0, 0, 0], &mut found).is_err());
         assert!(matches!(parse(&[1, 0], &mut found), Ok(true)));
-        assert!(found.is_empty());
+        assert!(found.all.is_empty());
         // An attribute whose length is nonsense ends the list.
-        assert!(answer(&[0u8; 20]).is_some_and(|socket| socket.peer.is_none()));
+        assert!(answer(&[0u8; 20], &mut found).is_some() && found.all[0].peer.is_none());
     }
 }

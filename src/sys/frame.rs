@@ -56,6 +56,11 @@ impl FrameSocket {
         buffer.clear();
         buffer.extend_from_slice(&[0; 4]);
         self.buffer = postcard::to_extend(message, buffer).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
+        self.send_buffer(fds)
+    }
+
+    /// Sends what stands in the buffer behind the length, whatever it is.
+    fn send_buffer(&mut self, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let body = self.buffer.len() - 4;
         if body > MAX_BODY || fds.len() > MAX_FDS {
             return Err(io::Error::new(

@@ -99,7 +99,7 @@ fn what_nobody_holds_is_named_without_a_holder() {
         ("once", WaitKind::PthreadOnce, false),
     ];
     for (name, kind, timed) in kinds {
-        for options in [&["-O0"][..], &["-O2", "-s"], &["-O2", "-fno-plt"]] {
+        for options in [&["-O0"][..], &["-O2", "-s"], &["-O2", "-fno-plt"], &["-O2", "-static"]] {
             let (target, [_, waiter, address]) = sync(name, options);
             let wait = target.wait_of(waiter as i32, kind);
             assert!(wait.holders.is_empty() && !wait.orphaned && wait.partial, "{wait:#?}");

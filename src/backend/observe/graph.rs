@@ -85,6 +85,9 @@ struct Graph {
     helps: Vec<Vec<usize>>,
     /// Whether each waits for somebody who is not among the nodes.
     stranger: Vec<bool>,
+    /// Of each process, whether all its threads sleep until it wakes them itself: it has
+    /// nothing to do, and that it never will nobody can tell.
+    idle: Vec<bool>,
 }
 
 impl Graph {
@@ -97,6 +100,7 @@ impl Graph {
         }
         let mut to: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
         let mut stranger = vec![false; nodes.len()];
+        let mut idle = Vec::new();
         let mut helpers = Vec::new();
         for (at, node) in nodes.iter().enumerate() {
             let wait = node.wait;
@@ -110,6 +114,7 @@ impl Graph {
                     // on its way out, which is an act.
                     let alive: Vec<usize> = own.iter().copied().filter(|&thread| !nodes[thread].ended).collect();
                     stranger.push(alive.is_empty());
+                    idle.push(alive.iter().all(|&thread| is_asleep(&nodes[thread])));
                     to.push(alive);
                     number.insert(key, to.len() - 1);
                     Some(to.len() - 1)
@@ -133,7 +138,7 @@ impl Graph {
         for (helper, waiter) in helpers {
             helps[helper].push(waiter);
         }
-        Graph { to, from, helps, stranger }
+        Graph { to, from, helps, stranger, idle }
     }
 
     /// Who is able to go on. Each edge is walked at most once.
@@ -149,7 +154,10 @@ impl Graph {
         let mut able: Vec<bool> = missing.iter().map(|&missing| missing == 0).collect();
         let mut new: Vec<usize> = (0..able.len()).filter(|&at| able[at]).collect();
         while let Some(at) = new.pop() {
-            for &waiter in &self.from[at] {
+            // A thread that only its own process wakes does not make that able to act.
+            let alone = reading == Reading::Wide && nodes.get(at).is_some_and(is_asleep);
+            let waiters = self.from[at].iter().copied();
+            for waiter in waiters.filter(|&waiter| !alone || waiter < nodes.len() || self.idle[waiter - nodes.len()]) {
                 missing[waiter] = missing[waiter].saturating_sub(1);
                 if missing[waiter] == 0 && !std::mem::replace(&mut able[waiter], true) {
                     new.push(waiter);
@@ -169,13 +177,10 @@ impl Graph {
         able
     }
 
-    /// Whether one that is able may act of its own accord: a thread that sleeps until
-    /// another one of its process wakes it does nothing before that one has done
-    /// something, and a process what one of its threads does.
+    /// Whether one that is able may act of its own accord: a process does what one of its
+    /// threads does.
     fn is_awake(&self, at: usize, nodes: &[Node<'_>]) -> bool {
-        nodes.get(at).map_or(self.stranger[at], |node| {
-            !node.wait.is_some_and(|wait| !wait.timed && node.settled && is_ended_from_within(wait))
-        })
+        nodes.get(at).map_or(self.stranger[at], |node| !is_asleep(node))
     }
 
     /// The strongly connected parts of those that are not able, and who is
@@ -325,9 +330,10 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
     }
 }
 
-/// Whether only a thread of the same process can end a wait: its futex is private.
-fn is_ended_from_within(wait: &Wait) -> bool {
-    matches!(wait.kind, WaitKind::RustPark | WaitKind::RustCondvar) || wait.make == Make::ParkingLotCondvar
+/// Whether a thread sleeps until another one of its process wakes it: it does nothing before
+/// that one has done something.
+fn is_asleep(node: &Node<'_>) -> bool {
+    node.wait.is_some_and(|wait| !wait.timed && node.settled && wait.within)
 }
 
 /// Whether a wait ends by something that happens, which nobody in

@@ -16,7 +16,9 @@ use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::procroot::ProcRoot;
 
-/// `TCP_LISTEN`.
+/// `TCP_ESTABLISHED`, `TCP_CLOSE_WAIT`, `TCP_LISTEN`.
+const CONNECTED: u8 = 1;
+const CLOSED_THERE: u8 = 8;
 const LISTENING: u8 = 10;
 
 /// An address and a port.
@@ -50,12 +52,21 @@ pub struct InetSocket {
     pub state: u8,
     /// Its inode; 0 for one that no process has.
     pub inode: u64,
+    /// The bytes that wait to be read; of one that listens, the connections that wait to be
+    /// accepted.
+    pub queue: u32,
 }
 
 impl InetSocket {
     /// Whether it listens for connections.
     pub fn listens(&self) -> bool {
         self.tcp && self.state == LISTENING
+    }
+
+    /// Whether it is the server's end of a connection that nobody has accepted: one that was
+    /// accepted, and closed, is in neither state.
+    fn waits_to_be_accepted(&self) -> bool {
+        self.tcp && self.inode == 0 && matches!(self.state, CONNECTED | CLOSED_THERE)
     }
 }
 
@@ -78,7 +89,7 @@ pub fn sockets_of(root: &ProcRoot, pid: Pid) -> Vec<InetSocket> {
 pub struct InetSockets {
     at: Nanos,
     by_inode: HashMap<u64, InetSocket>,
-    /// Of TCP, by own address and the other's; only those that a process has.
+    /// Of TCP, by own address and the other's; only those that a process has, or may accept.
     by_pair: HashMap<(Address, Address), InetSocket>,
 }
 
@@ -86,7 +97,8 @@ impl InetSockets {
     /// Reads those of the namespace of process `pid`.
     pub fn read(root: &ProcRoot, pid: Pid) -> Self {
         let at = clock::monotonic();
-        let all: Vec<InetSocket> = sockets_of(root, pid).into_iter().filter(|socket| socket.inode != 0).collect();
+        let mut all = sockets_of(root, pid);
+        all.retain(|socket| socket.inode != 0 || socket.waits_to_be_accepted());
         InetSockets {
             at,
             by_pair: all.iter().filter(|s| s.tcp).map(|socket| ((socket.local, socket.remote), *socket)).collect(),
@@ -108,7 +120,17 @@ impl InetSockets {
     /// some process has it.
     pub fn peer_of(&self, socket: &InetSocket) -> Option<&InetSocket> {
         let connected = socket.tcp && socket.remote.port != 0;
-        self.by_pair.get(&(socket.remote, socket.local)).filter(|_| connected)
+        self.by_pair.get(&(socket.remote, socket.local)).filter(|peer| connected && peer.inode != 0)
+    }
+
+    /// The listening socket at which a TCP connection waits to be accepted, if it does, and
+    /// it is clear which one that is: several may listen at one port.
+    pub fn waits_at(&self, socket: &InetSocket) -> Option<&InetSocket> {
+        self.by_pair.get(&(socket.remote, socket.local)).filter(|peer| peer.waits_to_be_accepted())?;
+        let at = |server: &InetSocket| server.local.ip.is_unspecified() || server.local.ip == socket.remote.ip;
+        let may = |server: &&InetSocket| server.local.port == socket.remote.port && server.queue > 0 && at(server);
+        let mut servers = self.by_inode.values().filter(|server| server.listens()).filter(may);
+        servers.next().filter(|_| servers.next().is_none())
     }
 }
 
@@ -117,8 +139,9 @@ fn parse_line(line: &str, tcp: bool) -> Option<InetSocket> {
     let local = parse_address(fields.next()?)?;
     let remote = parse_address(fields.next()?)?;
     let state = u8::from_str_radix(fields.next()?, 16).ok()?;
-    let inode = fields.nth(5)?.parse().ok()?;
-    Some(InetSocket { tcp, local, remote, state, inode })
+    let queue = u32::from_str_radix(fields.next()?.split(':').nth(1)?, 16).ok()?;
+    let inode = fields.nth(4)?.parse().ok()?;
+    Some(InetSocket { tcp, local, remote, state, inode, queue })
 }
 
 fn parse_address(text: &str) -> Option<Address> {
@@ -155,6 +178,36 @@ mod tests {
         for broken in ["", "0: x", "0: 0100007F:1538 0100007F:C350 01", "0: 01:1 01:1 01 0 0 0 0 0 7"] {
             assert_eq!(parse_line(broken, true), None);
         }
+    }
+
+    #[test]
+    fn a_client_waits_at_the_only_socket_that_listens_there_and_has_clients() {
+        let read = |lines: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(folder.path().join("7/net")).unwrap();
+            std::fs::write(folder.path().join("7/net/tcp"), format!("header\n{}\n", lines.join("\n"))).unwrap();
+            InetSockets::read(&ProcRoot::open(folder.path()).unwrap(), 7)
+        };
+        let client = "0: 0100007F:C350 0100007F:1538 01 0:0 0:0 0 0 0 7 1";
+        let inner = "1: 0100007F:1538 0100007F:C350 01 0:0 0:0 0 0 0 0 1";
+        let server = "2: 00000000:1538 00000000:0000 0A 0:1 0:0 0 0 0 9 1";
+        let (idle, other) = (server.replace("0:1", "0:0").replace(" 9 ", " 8 "), server.replace(" 9 ", " 8 "));
+        let waits_at = |lines: &[&str]| {
+            let all = read(lines);
+            let client = *all.of_inode(7).unwrap();
+            assert_eq!(all.peer_of(&client).map(|peer| peer.inode), None);
+            all.waits_at(&client).map(|server| server.inode)
+        };
+        assert_eq!(waits_at(&[client, inner, server, &idle]), Some(9));
+        assert_eq!(waits_at(&[client, &inner.replace(" 01 ", " 08 "), server]), Some(9), "it has sent its end");
+        assert_eq!(waits_at(&[client, inner, server, &other]), None, "either may be meant");
+        assert_eq!(waits_at(&[client, inner, &idle]), None);
+        assert_eq!(waits_at(&[client, inner, &server.replace("1538 ", "1539 ")]), None, "another port");
+        assert_eq!(waits_at(&[client, inner, &server.replace("00000000:1538", "0200007F:1538")]), None);
+        for state in [" 03 ", " 04 ", " 06 ", " 09 "] {
+            assert_eq!(waits_at(&[client, &inner.replace(" 01 ", state), server]), None, "{state}");
+        }
+        assert_eq!(waits_at(&[client, server]), None, "on another machine");
     }
 
     #[test]

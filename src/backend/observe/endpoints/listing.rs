@@ -27,6 +27,11 @@ pub(super) fn each_descriptor(
 /// Calls `each` with the directory, thread, number and link of every descriptor
 /// of one process; false where it may not be read.
 pub(super) fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
+    each_of(root, pid, &mut each)
+}
+
+/// As [`descriptors_of`], compiled once.
+fn each_of(root: &ProcRoot, pid: Pid, each: &mut dyn FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
     let mut tables = Tables::new(root, pid);
     let mut readable = true;
     match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {

@@ -101,6 +101,9 @@ struct Holder {
     terminals: Vec<(TerminalEnd, End)>,
 }
 
+/// By inode, the Unix sockets, and where those of them wait that nobody has accepted.
+type UnixSockets = (HashMap<u64, diag::UnixSocket>, Vec<(u64, u64)>);
+
 /// All open ends of pipes, sockets and pseudo-terminals, at one time.
 #[derive(Debug)]
 pub struct Ends {
@@ -112,7 +115,7 @@ pub struct Ends {
     sockets: By<u64>,
     terminals: By<TerminalEnd>,
     unreadable: Vec<Pid>,
-    unix: OnceLock<Result<HashMap<u64, diag::UnixSocket>, String>>,
+    unix: OnceLock<Result<UnixSockets, String>>,
     real: bool,
 }
 
@@ -197,20 +200,27 @@ impl Ends {
     /// What the kernel tells of a Unix socket; `None` for one that is of another
     /// kind or of another network namespace, and on a kernel that does not tell.
     pub fn unix_socket(&self, inode: u64) -> Option<&diag::UnixSocket> {
-        self.unix_sockets().as_ref().ok()?.get(&inode)
+        self.unix_sockets().as_ref().ok()?.0.get(&inode)
+    }
+
+    /// The inode of the listening socket at which the connected Unix socket with this inode
+    /// waits to be accepted, if it does.
+    pub fn unix_waits_at(&self, inode: u64) -> Option<u64> {
+        let (_, waiting) = self.unix_sockets().as_ref().ok()?;
+        waiting.iter().find(|(client, _)| *client == inode).map(|(_, server)| *server)
     }
 
     /// The Unix socket that is bound to this path and is `wanted`: the lower half of the
     /// path's inode, and its device as the kernel numbers it.
     pub fn unix_at(&self, bound: (u32, u32), wanted: impl Fn(&diag::UnixSocket) -> bool) -> Option<diag::UnixSocket> {
-        let mut all = self.unix_sockets().as_ref().ok()?.values();
+        let mut all = self.unix_sockets().as_ref().ok()?.0.values();
         all.find(|socket| socket.bound == Some(bound) && wanted(socket)).copied()
     }
 
     /// The Unix socket that has this name, which is in no file system (`unix(7)`) and
     /// begins with a NUL, and that is `wanted`.
     pub fn unix_named(&self, name: &[u8], wanted: impl Fn(&diag::UnixSocket) -> bool) -> Option<diag::UnixSocket> {
-        let all = self.unix_sockets().as_ref().ok()?.values();
+        let all = self.unix_sockets().as_ref().ok()?.0.values();
         let mut names = diag::UnixNames::open().ok()?;
         let mut nowhere = all.filter(|socket| socket.bound.is_none() && wanted(socket));
         nowhere.find(|socket| names.of(socket.inode).as_deref() == Some(name)).copied()
@@ -234,13 +244,15 @@ impl Ends {
         &self.unreadable
     }
 
-    fn unix_sockets(&self) -> &Result<HashMap<u64, diag::UnixSocket>, String> {
+    fn unix_sockets(&self) -> &Result<UnixSockets, String> {
         self.unix.get_or_init(|| {
             if !self.real {
                 return Err("this is not the kernel's own /proc".to_owned());
             }
             match diag::unix_sockets() {
-                Ok(all) => Ok(all.into_iter().map(|socket| (socket.inode, socket)).collect()),
+                Ok(diag::UnixSockets { all, waiting }) => {
+                    Ok((all.into_iter().map(|socket| (socket.inode, socket)).collect(), waiting))
+                }
                 Err(error) => Err(format!("asking the kernel for Unix sockets (sock_diag): {error}")),
             }
         })

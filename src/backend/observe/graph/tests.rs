@@ -112,15 +112,34 @@ fn who_sleeps_until_its_own_process_wakes_it_ends_no_wait() {
         let node = |(id, wait)| Node { id, wait, ended: false, settled: true };
         analyse(&ids.into_iter().zip(waits.iter().map(Option::as_ref)).map(node).collect::<Vec<_>>()).verdicts
     };
-    let asleep = |kind, timed| Some(Wait { timed, ..waits(kind, Mode::Any, &[]) });
+    let asleep = |kind, timed| Some(Wait { timed, within: true, ..waits(kind, Mode::Any, &[]) });
     assert_eq!(of_second(None), [Deadlocked, Deadlocked, Unknown, Running]);
-    for kind in [WaitKind::RustPark, WaitKind::RustCondvar] {
+    for kind in [WaitKind::RustPark, WaitKind::PthreadCond, WaitKind::Semaphore] {
         assert_eq!(of_second(asleep(kind, false)), [Deadlocked, Deadlocked, Stuck, Waiting], "nobody wakes it");
         assert_eq!(of_second(asleep(kind, true)), [Deadlocked, Deadlocked, Unknown, Waiting], "it wakes by itself");
     }
     assert_eq!(of_second(asleep(WaitKind::Sleep, true)), [Deadlocked, Deadlocked, Unknown, Waiting]);
-    // A semaphore may be shared with another process.
-    assert_eq!(of_second(asleep(WaitKind::Semaphore, false)), [Deadlocked, Deadlocked, Unknown, Waiting]);
+    let shared = Wait { within: false, ..waits(WaitKind::Semaphore, Mode::Any, &[]) };
+    assert_eq!(of_second(Some(shared)), [Deadlocked, Deadlocked, Unknown, Waiting], "another process may post it");
+}
+
+#[test]
+fn a_process_whose_others_sleep_until_it_wakes_them_acts_by_none_of_them() {
+    // 1 waits for process 2; of that one thread waits for 1, and another sleeps.
+    let of_second = |first: Option<Wait>, second: Option<Wait>, settled| {
+        let waits = [Some(waits(WaitKind::PipeRead, Mode::Any, &[process(2)])), first, second];
+        let ids = [id(1), id(2), ThreadId { tid: 3, ..id(2) }];
+        let node = |(id, wait): (ThreadId, _)| Node { id, wait, ended: false, settled: settled || id.tid != 3 };
+        analyse(&ids.into_iter().zip(waits.iter().map(Option::as_ref)).map(node).collect::<Vec<_>>())
+    };
+    let asleep = |timed| Some(Wait { timed, within: true, ..waits(WaitKind::PthreadCond, Mode::Any, &[]) });
+    let back = || Some(waits(WaitKind::PipeWrite, Mode::Any, &[process(1)]));
+    let found = of_second(back(), asleep(false), true);
+    assert_eq!((&found.verdicts[..], cycles(&found)), (&[Deadlocked, Deadlocked, Waiting][..], vec![vec![1, 2]]));
+    assert_eq!(of_second(back(), asleep(true), true).verdicts, [Waiting; 3], "it wakes by itself");
+    assert_eq!(of_second(back(), asleep(false), false).verdicts, [Waiting; 3], "it has run meanwhile");
+    assert_eq!(of_second(back(), None, true).verdicts, [Waiting, Waiting, Running]);
+    assert_eq!(of_second(asleep(false), asleep(false), true).verdicts, [Waiting; 3], "it has nothing to do");
 }
 
 #[test]

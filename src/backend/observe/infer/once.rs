@@ -75,8 +75,11 @@ impl Initialisers {
 /// The controls whose initialisation a thread with these frames runs, and where
 /// that is called. If it `waits` for one, its innermost call runs none.
 fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) -> Vec<(u64, u64)> {
-    let library: Vec<bool> =
-        walk.frames.iter().map(|frame| frame.bare || code.stage.function(frame.registers.pc - 1).library).collect();
+    let is_library = |frame: &Frame| {
+        let function = code.stage.function(frame.registers.pc - 1);
+        frame.bare || function.library || function.name.is_some_and(|name| is_of_glibc(&name))
+    };
+    let library: Vec<bool> = walk.frames.iter().map(is_library).collect();
     let mut found = Vec::new();
     for at in 0..walk.frames.len() {
         let within = at > 0 && library[at - 1];
@@ -85,7 +88,7 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) ->
         }
         let own = library[at..].iter().take_while(|&&library| library).count();
         let Some(outer) = walk.frames.get(at + own) else { continue };
-        let is_once = |name: &str| FUNCTIONS.contains(&name.trim_start_matches('_'));
+        let is_once = |name: &str| FUNCTIONS.contains(&name.trim_start_matches('_')) || is_of_glibc(name);
         if !code.stage.called_from(outer.registers.pc).is_some_and(|name| is_once(&name)) {
             continue;
         }
@@ -101,6 +104,12 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) ->
     sorting::by(&mut found, Ord::cmp);
     found.dedup();
     found
+}
+
+/// Whether it is the function of glibc that calls the program back, which has a name of its
+/// own where the library is linked statically, as a part of the program.
+fn is_of_glibc(name: &str) -> bool {
+    matches!(name.split('.').next(), Some("__pthread_once" | "__pthread_once_slow"))
 }
 
 /// Whether a frame keeps the address of a control behind that of a function.

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Surveyor;
+use rustix::fs::fstat;
+use rustix::io::Errno;
+
 use super::read::{Seen, turns};
+use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
-use crate::model::Pid;
 use crate::model::graph::ThreadId;
 use crate::model::wait::{Certainty, Wait};
+use crate::model::{Pid, sorting};
 
 /// A thread that runs again and again is not followed for ever.
 const ATTEMPTS: usize = 3;
@@ -32,21 +35,38 @@ impl Surveyor {
     /// shown, it is also made sure that the others were not read on the move.
     pub(super) fn analyse(&mut self, all: bool) -> Analysis {
         let first = analyse(&self.nodes());
-        let candidates: Vec<ThreadId> = self
-            .threads
-            .keys()
-            .zip(&first.verdicts)
-            .filter(|(_, verdict)| verdict.is_for_ever())
-            .map(|(id, _)| *id)
-            .collect();
-        if all && self.catch_up(&candidates) {
-            return self.analyse_again(&candidates);
+        let candidates = self.stuck(&first);
+        let caught_up = all && self.catch_up(&candidates);
+        if candidates.is_empty() && !caught_up {
+            return first;
         }
-        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+        self.source.world.thorough(true);
+        self.confirm_all(&candidates);
+        // Looked at more closely, they may name processes that nobody has read yet.
+        let new = self.of_waits(&candidates, |wait| wait.besides.clone());
+        let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
+        if !new.is_empty() {
+            self.follow(new);
+            let candidates = self.stuck(&analyse(&self.nodes()));
+            self.confirm_all(&candidates);
+        }
+        analyse(&self.nodes())
     }
 
-    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
-        self.source.world.thorough(true);
+    /// Those that can never go on, by id.
+    fn stuck(&self, analysis: &Analysis) -> Vec<ThreadId> {
+        let all = self.threads.keys().zip(&analysis.verdicts);
+        all.filter(|(_, verdict)| verdict.is_for_ever()).map(|(id, _)| *id).collect()
+    }
+
+    /// The processes that the waits of these threads have to do with.
+    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(&Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
+        let waits = ids.iter().filter_map(|id| self.threads.get(id)?.wait.as_deref());
+        sorting::set(waits.flat_map(pids))
+    }
+
+    /// Reads all of these once more, sorted by id, and who else may have run meanwhile.
+    fn confirm_all(&mut self, candidates: &[ThreadId]) {
         self.source.world.begin_scan();
         for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
             if self.abandoned.is_some() {
@@ -56,7 +76,33 @@ impl Surveyor {
             self.confirm(own);
             self.abandoned = self.progress.leave().err();
         }
-        analyse(&self.nodes())
+        self.confirm_sleepers(candidates);
+    }
+
+    /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
+    /// processes that can end a candidate's wait: one does that another thread, or a handler
+    /// of a signal, has woken.
+    fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
+        let pids = self.of_waits(candidates, |wait| {
+            let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
+            processes.chain(wait.besides.iter().copied()).collect()
+        });
+        for pid in pids {
+            let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
+            let tasks = tasks.filter(|_| !self.source.world.has_handlers(pid));
+            let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
+            for (id, seen) in own {
+                let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
+                seen.settled &= now.is_some() && now == seen.turns;
+            }
+        }
+    }
+
+    /// Whether a process has a thread that has not been read: one was made meanwhile.
+    fn has_grown(&self, pid: Pid, tasks: &OwnedFd) -> bool {
+        // The directory has a link for each thread in it, and two of its own.
+        let now = fstat(tasks).map_or(0, |status| status.st_nlink.saturating_sub(2));
+        now > self.threads.range(all_of(pid)).count() as u64
     }
 
     /// Reads the waits of threads of one process once more. A lock whose memory
@@ -82,11 +128,18 @@ impl Surveyor {
                 seen.settled = is_same(before.as_deref(), seen.wait.as_deref());
             }
         }
-        let tasks = self.tasks(pid);
+        let tasks =
+            self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
+        let timer = self.source.world.is_ended_by_timer(pid);
         for id in ids {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
+                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Arc::make_mut) {
+                    (wait.partial, wait.certainty) = (true, Certainty::Unknown);
+                    wait.evidence
+                        .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());
+                }
             }
         }
     }
@@ -169,6 +222,6 @@ fn is_same(one: Option<&Wait>, other: Option<&Wait>) -> bool {
         return false;
     }
     let what = |wait: &Wait| (wait.kind, wait.address, wait.mode, wait.timed, wait.orphaned);
-    let who = |wait: &Wait| crate::model::sorting::set(wait.holders.iter().copied());
+    let who = |wait: &Wait| sorting::set(wait.holders.iter().copied());
     what(one) == what(other) && one.certainty == other.certainty && who(one) == who(other)
 }

@@ -20,6 +20,7 @@ mod infer;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -143,13 +144,17 @@ impl Surveyor {
                 self.unreadable.push(Unreadable { pid, why: absent(error) });
                 continue;
             }
-            let range = ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX };
-            let waits = self.threads.range(range).filter_map(|(_, seen)| seen.wait.as_ref());
+            let waits = self.threads.range(all_of(pid)).filter_map(|(_, seen)| seen.wait.as_ref());
             let holders = waits.clone().flat_map(|wait| &wait.holders).map(|holder| holder.pid);
             let others = waits.flat_map(|wait| &wait.besides).copied();
             queue.extend(holders.chain(others).filter(|pid| !self.processes.contains(pid)));
         }
     }
+}
+
+/// The threads of a process, by id.
+fn all_of(pid: Pid) -> RangeInclusive<ThreadId> {
+    ThreadId { pid, tid: 0 }..=ThreadId { pid, tid: Pid::MAX }
 }
 
 /// The process that a number stands for: of a process, or of one of its threads.

@@ -8,6 +8,7 @@
 //! end of a pseudo-terminal       ─►  whoever has the other
 //! pidfd                          ─►  its process, by ending
 //! SIGCHLD, where it is caught    ─►  each child, by ending
+//! epoll instance                 ─►  whoever can make ready what it watches
 //! anything else                  ─►  somebody unseen
 //! ```
 //!
@@ -17,14 +18,12 @@
 
 use std::collections::HashSet;
 
-use rustix::fs::{AtFlags, statat};
-
 use super::caught::{Caught, caught, children_that_interrupt};
 use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
 use super::waitpid::process_of_pidfd;
-use super::{Facts, World};
+use super::{Facts, World, epoll};
 use crate::backend::observe::endpoints::{self, Access};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait};
@@ -46,9 +45,31 @@ pub(super) struct Watched {
     pub(super) fd: i32,
     /// As `poll(2)` has them.
     pub(super) events: u32,
-    /// The inode, where the kernel tells what was registered: the number may
-    /// stand for something else by now.
+    /// Where it was registered, if it was: the number may stand for something else by now.
+    pub(super) registered: Option<Registered>,
+}
+
+/// Where a descriptor is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Registered {
+    /// The descriptor of the epoll instance.
+    pub(super) epoll: i32,
+    /// How many were registered by the same number before it.
+    pub(super) nth: u32,
+    /// The inode of what was registered.
     pub(super) inode: Option<u64>,
+}
+
+impl Watched {
+    /// Whether the number still stands for what was registered by it; `None` where the
+    /// kernel does not tell.
+    pub(super) fn is_still(&self, facts: &Facts<'_>, world: &World, now: &Target) -> Option<bool> {
+        let Some(Registered { epoll, nth, inode }) = self.registered else { return Some(true) };
+        world.is_registered((facts.tid, self.fd), epoll, nth).or_else(|| match now {
+            Target::Pipe(now) | Target::Socket(now) => Some(inode? == *now),
+            _ => None,
+        })
+    }
 }
 
 /// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
@@ -70,11 +91,14 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     }
     let mut unseen: Vec<String> = Vec::new();
     let (mut unreadable, mut told) = (0, HashSet::new());
-    for one in watched {
+    for one in epoll::followed(facts, world, watched, wait) {
         wait.add_besides(besides(facts, world, one.fd));
-        match actors(facts, world, *one) {
+        let limit = world.socket_limit(facts.pid, one.fd, None);
+        unseen.extend(limit.map(|limit| format!("the connection of fd {} has a TCP_USER_TIMEOUT of {limit}", one.fd)));
+        match actors(facts, world, one) {
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
+                unseen.extend(others.at_work(world));
                 unseen.extend(
                     others.receivers.iter().map(|receiver| receiver.words(&format!("{role} of fd {}", one.fd))),
                 );
@@ -131,10 +155,12 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
     let unseen = |why: &str| Act::Unseen(format!("fd {fd}: {why}"));
     let target =
         Target::of(facts, world, fd).map_err(|error| unseen(&format!("what it is cannot be read: {error}")))?;
-    if let (Some(inode), Target::Pipe(now) | Target::Socket(now)) = (one.inode, &target)
-        && inode != *now
-    {
-        return Err(unseen("it was registered for something else, which lives on under another number"));
+    match one.is_still(facts, world, &target) {
+        Some(true) => {}
+        Some(false) => {
+            return Err(unseen("it was registered for something else, which lives on under another number"));
+        }
+        None => return Err(unseen("whether it still is what was registered is not told")),
     }
     let failed = |error| unseen(&format!("who has its other end cannot be read: {error}"));
     match &target {
@@ -151,18 +177,10 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
             if !endpoints::is_fifo(&world.root, &own) {
                 return Err(Act::Unseen(format!("{}: who makes it ready cannot be told", target.words(fd))));
             }
-            if one.inode.is_some_and(|inode| {
-                statat(world.root.directory(), own.as_str(), AtFlags::empty()).is_ok_and(|now| now.st_ino != inode)
-            }) {
-                return Err(unseen("it was registered for something else, which lives on under another number"));
-            }
             let (wanted, role) = side(facts, world, one).ok_or_else(|| unseen("neither end is awaited"))?;
             Ok((of_fifo(facts, world, fd, path, wanted).map_err(failed)?, role))
         }
-        Target::Socket(inode) => {
-            let others = other_end(facts, world, *inode).map_err(|why| unseen(&why))?;
-            Ok((others, "the peer"))
-        }
+        Target::Socket(inode) => other_end(facts, world, *inode).map_err(unseen),
         Target::Anonymous(name) if name == "pidfd" => match process_of_pidfd(facts, world, fd) {
             Some(pid) if pid > 0 && world.has_thread(pid, pid) => Err(Act::Ends(pid)),
             _ => Err(unseen("the process of this pidfd is not visible from here")),
@@ -329,6 +347,8 @@ mod tests {
         assert_eq!((wait.kind, holders(&wait), wait.partial), (WaitKind::Epoll, vec![200], false), "{wait:#?}");
         let replaced = epoll("2a", &[101]);
         assert!(replaced.holders.is_empty() && replaced.partial, "{replaced:#?}");
-        assert!(epoll("1f", &[101, 102]).partial, "another thread may change the set");
+        let wait = epoll("1f", &[101, 102]);
+        assert_eq!((wait.partial, &wait.besides[..]), (false, &[PID][..]), "another thread may change the set");
+        assert!(epoll("1f", &[101]).besides.is_empty());
     }
 }

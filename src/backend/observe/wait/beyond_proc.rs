@@ -26,8 +26,16 @@ pub(super) trait Source: Debug + Send {
         None
     }
 
-    /// The time-out of a socket; `None` for none, or where that is not told.
-    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos>;
+    /// Whether a descriptor, given by its thread and number, is what an epoll instance of
+    /// the same thread has registered as the `nth` by that number; `None` where that is not
+    /// told.
+    fn is_registered(&self, _one: (Pid, i32), _epoll: i32, _nth: u32) -> Option<bool> {
+        None
+    }
+
+    /// The time-out of a socket for receiving or sending, where that is asked for, else that
+    /// of its connection; `None` for none, or where that is not told.
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: Option<bool>) -> Option<Nanos>;
 
     /// How long a read of a terminal may last; `None` for ever, or where that is not told.
     fn terminal_limit(&self, _pid: Pid, _fd: i32) -> Option<Nanos> {

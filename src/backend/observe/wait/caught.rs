@@ -6,6 +6,7 @@ use rustix::fs::readlinkat_raw;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::End;
 use crate::model::Pid;
+use crate::model::wait::{Wait, WaitKind};
 
 /// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
 /// for themselves (32 to 34): nobody sends these to have work done.
@@ -19,6 +20,11 @@ const ALARMS: u64 = bit(14) | bit(26) | bit(27);
 
 /// `SIGUSR1`. The JVM keeps `SIGUSR2` for itself.
 const AGREED: u64 = bit(10);
+/// `SIGIO`: a descriptor is ready.
+const READY: u64 = bit(29);
+/// What does not end a process that has said nothing of it: `SIGCHLD`, `SIGCONT`, the four
+/// that stop it, `SIGURG`, `SIGWINCH`.
+const HARMLESS: u64 = CHILD | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
 const OF_A_TIMER: &str = "the signal of a timer";
 
 /// What a process catches.
@@ -39,6 +45,56 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
         return Caught::Others;
     }
     of_status(&content)
+}
+
+/// Says so where a process that holds nothing of a wait may end it: a child whose end
+/// interrupts the call, though a lock is waited for all the same; and what [`and_handlers`]
+/// says.
+pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
+    and_handlers(facts, world, wait);
+    if facts.call_in(&[libc::SYS_futex]).is_none() || wait.kind == WaitKind::Semaphore {
+        let children = children_that_interrupt(facts, world);
+        if let Some(child) = children.first() {
+            wait.evidence.push(format!("the end of a child, as of {child}, interrupts it (SIGCHLD)"));
+        }
+        wait.add_besides(children);
+    }
+}
+
+impl World {
+    /// Whether the process catches signals that another would send it. Python always catches
+    /// `SIGINT`, of which its handler only takes note.
+    pub fn has_handlers(&self, pid: Pid) -> bool {
+        match caught(self, pid) {
+            Caught::Nothing => false,
+            Caught::OnlyInterrupt => !is_python(self, pid),
+            Caught::Others => true,
+        }
+    }
+
+    /// Whether the process has made itself a timer (`timer_create(2)`) whose signal it neither
+    /// catches nor ignores nor holds back: that would end it. That of alarm(2) and
+    /// setitimer(2) the kernel shows nobody.
+    pub fn is_ended_by_timer(&self, pid: Pid) -> bool {
+        let (mut timers, mut status) = (Vec::new(), Vec::new());
+        let read = |file: &str, into: &mut Vec<u8>| self.root.read_into(&format!("{pid}/{file}"), into).is_ok();
+        if !read("timers", &mut timers) || timers.is_empty() || !read("status", &mut status) {
+            return false;
+        }
+        let masks = [&b"SigCgt:"[..], b"SigIgn:", b"SigBlk:"].map(|key| line_of(&status, key).unwrap_or(0));
+        sends_one_of(&timers, !masks.into_iter().fold(HARMLESS, |all, mask| all | mask))
+    }
+}
+
+/// Says so where a handler may have a wait ended by a process that holds nothing of it: it
+/// may wake a thread that then does so (`sem_post(3)`), or do so itself.
+fn and_handlers(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
+    let alone = |pid: Pid| pid == facts.pid && world.numbers_in(&format!("{pid}/task")).len() < 2;
+    let acts = |pid: &&Pid| !alone(**pid) && world.has_handlers(**pid);
+    if let Some(pid) = wait.besides.iter().find(acts) {
+        wait.evidence.push(format!("process {pid} catches signals: a handler may have the wait ended"));
+        wait.partial = true;
+    }
 }
 
 /// Whether a handler of the process may use an end of its own, as in the self-pipe
@@ -112,6 +168,7 @@ fn called_by(mask: u64) -> Option<&'static str> {
     match mask {
         _ if mask & ALARMS != 0 => Some(OF_A_TIMER),
         _ if mask & AGREED != 0 => Some("SIGUSR1"),
+        _ if mask & READY != 0 => Some("SIGIO"),
         _ => None,
     }
 }
@@ -181,6 +238,8 @@ mod tests {
         assert!(sends_one_of(two.as_bytes(), bit(36)));
         assert!(!sends_one_of(timer(34, "signal/pid.4992").as_bytes(), bit(35)), "it is not caught");
         assert!(!sends_one_of(timer(34, "none/pid.4992").as_bytes(), bit(34)));
+        assert!(sends_one_of(timer(14, "signal/pid.1").as_bytes(), !HARMLESS));
+        assert!(!sends_one_of(timer(17, "signal/pid.1").as_bytes(), !HARMLESS));
         assert!(!sends_one_of(b"", u64::MAX) && !sends_one_of(timer(0, "signal/pid.1").as_bytes(), u64::MAX));
     }
 

@@ -91,6 +91,14 @@ impl Others {
         self.ends.is_empty() && self.receivers.is_empty()
     }
 
+    /// That one of them has an `io_uring` at work, in words. Asked only before somebody is
+    /// called stuck.
+    pub(super) fn at_work(&self, world: &World) -> Option<String> {
+        let at_work = |end: &&End| world.is_thorough() && endpoints::is_at_work(&world.root, end.pid);
+        let end = self.ends.iter().find(at_work)?;
+        Some(format!("an io_uring of process {} has work under way, which may be this", end.pid))
+    }
+
     /// Names the processes as the holders of an any-of wait. `role` says what
     /// they have: `the write end`.
     pub(super) fn name(&self, facts: &Facts<'_>, world: &World, role: &str, wait: &mut Wait) {
@@ -119,11 +127,9 @@ impl Others {
             wait.partial = true;
             wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
         }
-        // Asked only before somebody is called stuck.
-        let at_work = |end: &&End| world.is_thorough() && endpoints::is_at_work(&world.root, end.pid);
-        if let Some(end) = self.ends.iter().find(at_work) {
+        if let Some(at_work) = self.at_work(world) {
             wait.partial = true;
-            wait.evidence.push(format!("an io_uring of process {} has work under way, which may be this", end.pid));
+            wait.evidence.push(at_work);
         }
         if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;

@@ -71,7 +71,7 @@ impl Source for Fake {
         Some(one == other || self.0.lock().unwrap().copies.contains(&(one, other)))
     }
 
-    fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: bool) -> Option<Nanos> {
+    fn socket_limit(&self, _pid: Pid, _fd: i32, _receives: Option<bool>) -> Option<Nanos> {
         self.0.lock().unwrap().socket_limit
     }
 

@@ -67,6 +67,7 @@ impl FutexCall {
         let mut wait = Wait::new(kind, resource);
         wait.address = Some(self.address);
         wait.timed = self.timed;
+        wait.within = self.private;
         wait
     }
 

@@ -44,16 +44,24 @@ fn is_public(name: &str) -> bool {
     PUBLIC.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// A name without what glibc puts before those of its own (`__new_sem_wait_slow`), and the
+/// compiler behind those of parts (`.constprop.0`).
+fn plain(name: &str) -> &str {
+    let name = name.trim_start_matches('_');
+    let name = name.strip_prefix("new_").unwrap_or(name);
+    name.split('.').next().unwrap_or(name)
+}
+
 fn named(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> Option<String> {
     let inner = std::iter::once(&site.at).chain(site.callers.iter().take_while(|code| code.file == site.at.file));
-    let mut names = inner.take(4).map(|code| code.name().trim_start_matches('_'));
+    let mut names = inner.take(4).map(|code| plain(code.name()));
     if let Some(name) = names.find(|name| is_public(name)) {
         return Some(name.to_owned());
     }
     let outer = site.callers.iter().take(4).find(|code| code.file != site.at.file)?;
     let entered = world.called_from(facts.pid, outer.address)?;
     if entered.file == site.at.file {
-        return Some(entered.name().trim_start_matches('_').to_owned());
+        return Some(plain(entered.name()).to_owned());
     }
     // A function of the program's own whose last call is that, and no call any more.
     let frames = world.frames(facts);

@@ -1,9 +1,10 @@
 //! Memory and names of real processes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, socket_timeout};
+use rustix::net::sockopt::{Timeout, socket_timeout, tcp_user_timeout};
 use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
 
 use super::beyond_proc::Source;
@@ -46,15 +47,22 @@ impl Source for Live {
         self.real.then(|| kcmp::share_open_file(one, other).ok()).flatten()
     }
 
-    fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+    fn is_registered(&self, (tid, fd): (Pid, i32), epoll: i32, nth: u32) -> Option<bool> {
+        self.real.then(|| kcmp::is_registered(tid, fd, epoll, nth).ok()).flatten()
+    }
+
+    fn socket_limit(&self, pid: Pid, fd: i32, receives: Option<bool>) -> Option<Nanos> {
         if !self.real {
             return None;
         }
         // A copy for the moment of asking: the target is not stopped, and its
         // own descriptor stays what it is.
         let socket = Pidfd::open(pid).and_then(|process| process.copy_of(fd)).ok()?;
-        let which = if receives { Timeout::Recv } else { Timeout::Send };
-        let limit = socket_timeout(&socket, which).ok()??;
+        let which = receives.map(|receives| if receives { Timeout::Recv } else { Timeout::Send });
+        let own = which.and_then(|which| socket_timeout(&socket, which).ok()?);
+        // What TCP has sent, and the other end has no room for, ends the connection.
+        let unsent = || Some(Duration::from_millis(tcp_user_timeout(&socket).ok()?.into()));
+        let limit = own.or_else(unsent).filter(|limit| !limit.is_zero())?;
         Some(Nanos(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)))
     }
 

@@ -192,7 +192,11 @@ fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
             None => unreadable::from_wchan(facts, *error),
         },
         Call::Blocked { .. } | Call::Outside | Call::Kernel => {
-            let wait = DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?;
+            let mut wait = DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?;
+            // Asked only before somebody is called stuck.
+            if world.is_thorough() {
+                caught::and_outsiders(facts, world, &mut wait);
+            }
             frozen::and_frozen(facts, world, wait)
         }
     };

@@ -68,8 +68,9 @@ impl Decoder for Other {
 
 /// Who must answer before the kernel goes on with a call, by where the thread sleeps.
 fn answerer(facts: &Facts<'_>) -> Option<&'static str> {
-    const PLACES: [(&[&str], &str); 3] = [
+    const PLACES: [(&[&str], &str); 4] = [
         (&["seccomp_do_user_notification"], "whoever supervises its system calls (seccomp(2))"),
+        (&["fanotify_"], "whoever grants access to the file (fanotify(7))"),
         (&["fuse_get_req", "request_wait_answer", "fuse_dev", "__fuse"], "the program behind a FUSE file system"),
         (&["rpc_wait_bit", "nfs_wait", "nfs4_", "nfs_"], "a file server (NFS)"),
     ];
@@ -141,6 +142,7 @@ mod tests {
     fn who_must_answer_is_told_by_the_place_in_the_kernel() {
         let says = |wchan| Machine::new("110 0x0 0x0 0x0 0x0 0x0 0x0", wchan).decode().unwrap().resource.to_string();
         assert!(says("seccomp_do_user_notification").starts_with("whoever supervises its system calls"));
+        assert!(says("fanotify_handle_event").starts_with("whoever grants access to the file (fanotify(7)), in "));
         assert!(says("fuse_get_req").starts_with("the program behind a FUSE file system, in getppid("));
         assert!(says("rpc_wait_bit_killable").starts_with("a file server (NFS), in getppid("));
         assert!(says("folio_wait_bit").starts_with("getppid("));

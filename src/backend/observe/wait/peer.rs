@@ -3,7 +3,7 @@
 use super::descriptor::{Others, is_end};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::End;
-use crate::backend::observe::inet::InetSocket;
+use crate::backend::observe::inet::{InetSocket, InetSockets};
 use crate::model::Pid;
 use crate::sys::diag::{LISTENING, UnixSocket};
 
@@ -33,28 +33,60 @@ pub(super) fn socket(facts: &Facts<'_>, world: &mut World, inode: u64) -> Option
     fresh.unix_socket(inode).copied().map(Socket::Unix)
 }
 
-/// The other end of a TCP connection within the same namespace.
-pub(super) fn local_peer(facts: &Facts<'_>, world: &mut World, socket: &InetSocket) -> Option<InetSocket> {
-    let known = world.inet(facts.pid).peer_of(socket).copied();
-    known.or_else(|| world.new_inet(facts.pid).peer_of(socket).copied())
+/// Where the other end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// It is the socket with this inode.
+    Socket(u64),
+    /// Nobody has accepted the connection yet: it waits at the listening socket with this
+    /// inode.
+    WaitsAt(u64),
 }
 
-/// Who has the other end of the connected socket with this inode open, or why
-/// that cannot be told.
-pub(super) fn other_end(facts: &Facts<'_>, world: &mut World, inode: u64) -> Result<Others, String> {
-    let peer = match socket(facts, world, inode) {
-        Some(Socket::Unix(socket)) if socket.state == LISTENING => return Err("any client may connect".to_owned()),
-        Some(Socket::Unix(socket)) => {
-            socket.peer.ok_or("the kernel names no peer: anybody may send to it, or the peer is not accepted yet")?
+impl Peer {
+    /// Who has it open, or may accept it, and what they have.
+    pub(super) fn others(self, world: &mut World) -> (Others, &'static str) {
+        match self {
+            Peer::Socket(inode) => (holders_of(world, inode), "the peer"),
+            Peer::WaitsAt(inode) => (holders_of(world, inode), "the listening socket"),
         }
-        Some(Socket::Inet(socket)) if socket.listens() => return Err("any client may connect".to_owned()),
-        Some(Socket::Inet(socket)) => {
-            let peer = local_peer(facts, world, &socket);
-            peer.ok_or("its peer is not in this network namespace, or is none")?.inode
+    }
+}
+
+/// Where the other end of a connected socket is, or why that cannot be told.
+pub(super) fn peer_of(facts: &Facts<'_>, world: &mut World, socket: &Socket) -> Result<Peer, &'static str> {
+    match socket {
+        Socket::Unix(socket) if socket.state == LISTENING => Err("any client may connect"),
+        Socket::Unix(UnixSocket { peer: Some(peer), .. }) => Ok(Peer::Socket(*peer)),
+        Socket::Unix(socket) => {
+            let server = world.ends().ok().and_then(|ends| ends.unix_waits_at(socket.inode));
+            server.map(Peer::WaitsAt).ok_or("the kernel names no peer: anybody may send to it")
         }
-        None => return Err("a socket of another family or namespace: its peer cannot be told".to_owned()),
-    };
-    Ok(holders_of(world, peer))
+        Socket::Inet(socket) if socket.listens() => Err("any client may connect"),
+        Socket::Inet(socket) => {
+            let known = local_peer(&world.inet(facts.pid), socket);
+            let peer = known.or_else(|| local_peer(&world.new_inet(facts.pid), socket));
+            peer.ok_or("its peer is not in this network namespace, or is none")
+        }
+    }
+}
+
+/// The other end of a TCP connection within the same namespace.
+fn local_peer(all: &InetSockets, socket: &InetSocket) -> Option<Peer> {
+    let accepted = all.peer_of(socket).map(|peer| Peer::Socket(peer.inode));
+    accepted.or_else(|| all.waits_at(socket).map(|server| Peer::WaitsAt(server.inode)))
+}
+
+/// Who has the other end of the connected socket with this inode open and what they have, or
+/// why that cannot be told.
+pub(super) fn other_end(
+    facts: &Facts<'_>,
+    world: &mut World,
+    inode: u64,
+) -> Result<(Others, &'static str), &'static str> {
+    let unknown = "a socket of another family or namespace: its peer cannot be told";
+    let socket = socket(facts, world, inode).ok_or(unknown)?;
+    Ok(peer_of(facts, world, &socket)?.others(world))
 }
 
 /// Who has the socket with this inode open.

@@ -82,7 +82,7 @@ fn descriptors(facts: &Facts<'_>, world: &World, address: u64, count: u64) -> Op
     world.memory(facts.pid, address, &mut bytes).ok()?;
     let entry = |chunk: &[u8]| {
         let fd = i32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-        Watched { fd, events: u32::from(u16::from_ne_bytes([chunk[4], chunk[5]])), inode: None }
+        Watched { fd, events: u32::from(u16::from_ne_bytes([chunk[4], chunk[5]])), registered: None }
     };
     // A negative number stands for an entry to be left out.
     Some(bytes.chunks_exact(8).map(entry).filter(|one| one.fd >= 0).collect())

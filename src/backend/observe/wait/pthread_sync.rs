@@ -52,9 +52,7 @@ impl Decoder for PthreadSync {
             | "pthread_cond_clockwait"
             | "cnd_wait"
             | "cnd_timedwait" => (WaitKind::PthreadCond, "condition variable", condition(&call, &site)),
-            "sem_wait" | "sem_timedwait" | "sem_clockwait" => {
-                (WaitKind::Semaphore, "semaphore", semaphore(facts, world, &call)?)
-            }
+            name if name.starts_with("sem_") => (WaitKind::Semaphore, "semaphore", semaphore(facts, world, &call)?),
             "pthread_barrier_wait" => (WaitKind::PthreadBarrier, "barrier", call.address.checked_sub(4)?),
             "pthread_once" | "pthread_once_slow" | "call_once" if call.value & 3 == 1 => {
                 (WaitKind::PthreadOnce, "once", call.address)
@@ -65,7 +63,7 @@ impl Decoder for PthreadSync {
             return None;
         }
         let mut wait = call.ownerless(kind, what, start, facts.pid, world);
-        let function = function.trim_end_matches("_slow");
+        let function = function.split("_slow").next().unwrap_or(&function);
         wait.evidence.push(format!("in {function}, futex at +{}, value {}", call.address - start, call.value));
         if kind == WaitKind::PthreadBarrier
             && let Ok([count]) = world.words(facts.pid, start + 8)

@@ -69,7 +69,7 @@ fn descriptors(facts: &Facts<'_>, world: &World, args: &[u64; 6]) -> Option<Vec<
             watched[fd] = true;
         }
     }
-    let one = |fd: usize| Watched { fd: fd as i32, events: events[fd], inode: None };
+    let one = |fd: usize| Watched { fd: fd as i32, events: events[fd], registered: None };
     Some((0..count as usize).filter(|&fd| watched[fd]).map(one).collect())
 }
 

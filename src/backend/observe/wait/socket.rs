@@ -6,7 +6,7 @@
 //! has it open can end the wait.
 
 use super::descriptor::Target;
-use super::peer::{Socket, holders_of, local_peer, socket};
+use super::peer::{Peer, Socket, holders_of, peer_of, socket};
 use super::{Decoder, Facts, World, address};
 use crate::backend::observe::inet::InetSocket;
 use crate::model::wait::{Certainty, Wait, WaitKind};
@@ -58,12 +58,14 @@ impl Decoder for Unix {
         "The thread waits on a Unix socket (unix(7)): for data, for room to send, for a client, or for a server to take \
          its connection. It is recognised by the call and by the kernel listing the descriptor's socket among the Unix \
          sockets. Of a connected socket the kernel names the peer; every process that has the peer open can end the \
-         wait. A socket that sends to whoever it likes, or of another network namespace, has no known peer."
+         wait. A connection that nobody has accepted yet waits at a listening socket: whoever has that open may accept \
+         it. A socket that sends to whoever it likes, or of another network namespace, has no known peer."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let Some(Socket::Unix(socket)) = socket(facts, world, inode) else { return None };
+        let found = socket(facts, world, inode)?;
+        let Socket::Unix(socket) = found else { return None };
         let (kind, fits) = match act {
             Act::Receive => (WaitKind::UnixRecv, socket.state != LISTENING),
             Act::Send => (WaitKind::UnixSend, socket.state != LISTENING),
@@ -76,18 +78,13 @@ impl Decoder for Unix {
         let mut wait = Wait::new(kind, format!("Unix socket {inode} (fd {fd})"));
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
-        match (act, socket) {
-            (Act::Send, _) if address::sends_to(facts, world).is_some() => {
+        match act {
+            Act::Send if address::sends_to(facts, world).is_some() => {
                 name_receiver(facts, world, socket.kind, &mut wait);
             }
-            (Act::Receive | Act::Send, UnixSocket { peer: Some(peer), .. }) => {
-                wait.evidence.push(format!("the kernel names its peer: socket {peer}"));
-                name_peer(facts, world, peer, &mut wait);
-                may_be_shut_down(facts, world, inode, &mut wait);
-            }
-            (Act::Accept, _) => anybody(&mut wait),
-            (Act::Connect, _) => name_server(facts, world, socket.kind, &mut wait),
-            _ => nobody(&mut wait, "the kernel names no peer: anybody may send to it, or the peer is not accepted yet"),
+            Act::Receive | Act::Send => name_peer(facts, world, &found, inode, &mut wait),
+            Act::Accept => anybody(&mut wait),
+            Act::Connect => name_server(facts, world, socket.kind, &mut wait),
         }
         Some(wait)
     }
@@ -105,13 +102,15 @@ impl Decoder for Inet {
     fn explain(&self) -> &'static str {
         "The thread waits on a TCP or UDP socket: for data, for room to send, for a client or for a connection to be \
          made. It is recognised by the call and by the kernel listing the descriptor's socket in the target's network \
-         namespace. If the other end of a TCP connection is in the same namespace, whoever has it open is named; else \
-         it is on another machine, or in another namespace, and cannot be followed."
+         namespace. If the other end of a TCP connection is in the same namespace, whoever has it open is named, or \
+         has the listening socket open at which it waits to be accepted; else it is on another machine, or in another \
+         namespace, and cannot be followed."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let (act, fd, inode) = socket_call(facts, world)?;
-        let Some(Socket::Inet(socket)) = socket(facts, world, inode) else { return None };
+        let found = socket(facts, world, inode)?;
+        let Socket::Inet(socket) = found else { return None };
         let kind = match act {
             Act::Receive if !socket.listens() => WaitKind::InetRecv,
             Act::Send if !socket.listens() => WaitKind::InetSend,
@@ -131,15 +130,12 @@ impl Decoder for Inet {
         set_timed(facts, world, act, fd, &mut wait);
         match act {
             Act::Accept => anybody(&mut wait),
-            Act::Connect => nobody(&mut wait, &format!("{remote} has not answered yet")),
-            Act::Receive | Act::Send => match local_peer(facts, world, &socket) {
-                Some(peer) => {
-                    wait.evidence.push(format!("its peer is here: socket {}", peer.inode));
-                    name_peer(facts, world, peer.inode, &mut wait);
-                    may_be_shut_down(facts, world, inode, &mut wait);
-                }
-                None => nobody(&mut wait, "its peer is not in this network namespace, or is none"),
-            },
+            Act::Connect => {
+                nobody(&mut wait, &format!("{remote} has not answered yet"));
+                wait.timed = true;
+                wait.evidence.push("the kernel gives up after so many tries (tcp_syn_retries)".to_owned());
+            }
+            Act::Receive | Act::Send => name_peer(facts, world, &found, inode, &mut wait),
         }
         Some(wait)
     }
@@ -203,20 +199,33 @@ fn name_receiver(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait
     }
 }
 
-/// Whether the socket itself has a time-out for this (`SO_RCVTIMEO`,
-/// `SO_SNDTIMEO`), which no argument of the call tells.
+/// Whether the socket itself has a time-out for this (`SO_RCVTIMEO`, `SO_SNDTIMEO`), or for
+/// its connection (`TCP_USER_TIMEOUT`), which no argument of the call tells.
 fn set_timed(facts: &Facts<'_>, world: &World, act: Act, fd: i32, wait: &mut Wait) {
     let receives = matches!(act, Act::Receive | Act::Accept);
-    if let Some(limit) = world.socket_limit(facts.pid, fd, receives) {
+    if let Some(limit) = world.socket_limit(facts.pid, fd, Some(receives)) {
         wait.timed = true;
         let option = if receives { "SO_RCVTIMEO" } else { "SO_SNDTIMEO" };
-        wait.evidence.push(format!("the socket's {option} is {limit}"));
+        wait.evidence.push(format!("the socket's {option} or TCP_USER_TIMEOUT is {limit}"));
     }
 }
 
-/// Names who has the socket with this inode open.
-fn name_peer(facts: &Facts<'_>, world: &mut World, peer: u64, wait: &mut Wait) {
-    holders_of(world, peer).name(facts, world, "its peer", wait);
+/// Names who has the other end of the connection open, or who may accept it.
+fn name_peer(facts: &Facts<'_>, world: &mut World, socket: &Socket, inode: u64, wait: &mut Wait) {
+    let peer = match peer_of(facts, world, socket) {
+        Ok(peer) => peer,
+        Err(why) => return nobody(wait, why),
+    };
+    wait.evidence.push(match peer {
+        Peer::Socket(peer) => format!("the kernel names its peer: socket {peer}"),
+        Peer::WaitsAt(server) => format!("nobody has accepted it yet: it waits at socket {server}, which listens"),
+    });
+    if matches!(peer, Peer::WaitsAt(_)) {
+        wait.resource = format!("{}, not yet accepted", wait.resource).into();
+    }
+    let (others, role) = peer.others(world);
+    others.name(facts, world, role, wait);
+    may_be_shut_down(facts, world, inode, wait);
 }
 
 /// Who has the waiter's own end open may shut it down (`shutdown(2)`), which ends the wait

@@ -57,6 +57,7 @@ impl Decoder for ThreadJoin {
         }
         let mut wait = call.wait(WaitKind::ThreadJoin, format!("thread {tid}"));
         wait.certainty = Certainty::Certain;
+        wait.within = true;
         wait.holders.push(Holder { pid: facts.pid, tid: Some(tid) });
         wait.evidence.push(format!("waits for the id {} at {:#x} to be cleared", call.value, call.address));
         if in_descriptor {

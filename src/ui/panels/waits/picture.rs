@@ -64,7 +64,7 @@ pub(super) fn draw(
 pub(super) fn summary(chain: &Chain, graph: &WaitGraph) -> String {
     match (chain.verdict, chain.deadlock.and_then(|index| graph.deadlocks.get(index))) {
         (_, Some(deadlock)) => format!("deadlock, {:?}", deadlock.certainty).to_lowercase(),
-        (Verdict::Stuck, _) => "stuck for ever".to_owned(),
+        (Verdict::Stuck, _) => "stuck".to_owned(),
         (Verdict::Unknown, _) => "who must act is not seen".to_owned(),
         _ => String::new(),
     }
@@ -81,8 +81,8 @@ fn notes(chain: &Chain, graph: &WaitGraph, look: &Look<'_>) -> Vec<Line<'static>
     let mut lines = Vec::new();
     if let Some(deadlock) = chain.deadlock.and_then(|index| graph.deadlocks.get(index)) {
         let words = match deadlock.cycle.len() {
-            1 => "DEADLOCK: it waits for itself and can never go on",
-            _ => "DEADLOCK: none of them can ever go on",
+            1 => "DEADLOCK: it waits for itself and cannot go on",
+            _ => "DEADLOCK: none of them can go on by itself",
         };
         lines.extend([Line::default(), Line::styled(words, look.style(Role::Danger))]);
         let behind: Vec<&ThreadId> = deadlock.stuck.iter().filter(|id| !deadlock.cycle.contains(id)).collect();
@@ -263,7 +263,7 @@ fn thread_name(thread: &GraphThread) -> String {
 fn becomes(thread: &GraphThread) -> (String, Role) {
     let (words, role) = match (thread.verdict, thread.state) {
         (Verdict::Deadlocked, _) => ("deadlocked", Role::Danger),
-        (Verdict::Stuck, _) => ("stuck for ever", Role::Danger),
+        (Verdict::Stuck, _) => ("stuck", Role::Danger),
         (Verdict::Unknown, _) => ("unknown", Role::Warn),
         (_, State::Stopped | State::Traced) => (thread.state.word(), Role::Warn),
         (Verdict::Waiting, _) => ("waiting", Role::Accent),

@@ -71,10 +71,15 @@ impl World {
         inode_in(&link[..length], b"net:[").unwrap_or(pid as u64)
     }
 
-    /// The time-out that a process has set on its socket for receiving, else for
-    /// sending; looked for only before somebody is called stuck, since it takes a
-    /// copy of the descriptor for a moment.
-    pub(in crate::backend::observe::wait) fn socket_limit(&self, pid: Pid, fd: i32, receives: bool) -> Option<Nanos> {
+    /// The time-out that a process has set on its socket, for receiving or for sending, where
+    /// that is asked for, or for its connection (`TCP_USER_TIMEOUT`, tcp(7)); looked for only
+    /// before somebody is called stuck, since it takes a copy of the descriptor for a moment.
+    pub(in crate::backend::observe::wait) fn socket_limit(
+        &self,
+        pid: Pid,
+        fd: i32,
+        receives: Option<bool>,
+    ) -> Option<Nanos> {
         self.is_thorough().then(|| self.source.socket_limit(pid, fd, receives)).flatten()
     }
 
@@ -102,6 +107,18 @@ impl World {
         other: (Pid, i32),
     ) -> Option<bool> {
         self.source.shares_open_file(one, other)
+    }
+
+    /// Whether a descriptor, given by its thread and number, is what an epoll instance of
+    /// the same thread has registered as the `nth` by that number; `None` where the kernel
+    /// does not tell.
+    pub(in crate::backend::observe::wait) fn is_registered(
+        &self,
+        one: (Pid, i32),
+        epoll: i32,
+        nth: u32,
+    ) -> Option<bool> {
+        self.source.is_registered(one, epoll, nth)
     }
 
     /// The file locks of this scan.

@@ -1,0 +1,89 @@
+//! Waits that somebody may end who holds nothing of it, or that nobody can: another thread
+//! that sleeps, a child that ends, a timer, the kernel.
+
+use std::process::Command;
+
+use crate::scripts::{asked, holders, is_told};
+use crate::target::{build, sees_all};
+
+/// What the second thread of a program sleeps in: what only its own process ends, and what
+/// may end in another way.
+const WITHIN: [&str; 7] = ["cond", "sem", "barrier", "join", "mutex", "rwlock_read", "rwlock_write"];
+const WITHOUT: [&str; 7] =
+    ["cond_shared", "sem_shared", "cond_timed", "sem_timed", "sem_handler", "mutex_of_another", "pause"];
+
+fn within(arguments: &[&str], verdict: &str) {
+    let mut command = Command::new(build("within.c", &["-pthread", "-O2"]));
+    let (_target, own, expected) = asked(command.args(arguments), "unix_stream");
+    assert_eq!((&own["wait"]["kind"], holders(&own)), (&"unix_recv".into(), expected), "{arguments:?}: {own:#}");
+    let dead = matches!(verdict, "stuck" | "deadlocked");
+    if sees_all() {
+        assert_eq!((&own["verdict"], &own["dead"]), (&verdict.into(), &dead.into()), "{arguments:?}: {own:#}");
+    } else {
+        assert!(own["dead"] == false || dead, "{arguments:?}: {own:#}");
+    }
+}
+
+/// A thread reads from one of two processes that wait for each other; another thread of its
+/// process might shut the connection down, and sleeps.
+#[test]
+fn a_thread_that_only_its_own_process_can_wake_ends_no_wait() {
+    WITHIN.into_iter().for_each(|kind| within(&[kind, "apart"], "stuck"));
+    WITHOUT.into_iter().for_each(|kind| within(&[kind, "apart"], "unknown"));
+}
+
+/// A parent waits for the end of a child one of whose threads waits for the parent.
+#[test]
+fn a_process_does_not_end_by_a_thread_that_only_it_can_wake() {
+    WITHIN.into_iter().for_each(|kind| within(&[kind], "deadlocked"));
+    WITHOUT.into_iter().for_each(|kind| within(&[kind], "waiting"));
+}
+
+/// Two processes wait for each other; the first does `DO` before. Another child of it sleeps
+/// for a while and then ends.
+const LOOP: &str = "a, b = socket.socketpair(); c, d = os.pipe()
+DO
+q = child(ACT, a.fileno(), b.fileno())
+p = child(lambda: b.recv(1), a.fileno())
+b.close(); ready(os.getpid(), os.getpid(), p); a.recv(1)";
+
+#[test]
+fn the_end_of_another_child_interrupts_whoever_catches_it() {
+    let catches = LOOP.replace("DO", "signal.signal(signal.SIGCHLD, lambda *_: None)");
+    is_told(&catches.replace("ACT", "idle"), "unix_stream", ("unix_recv", "unknown"));
+    is_told(&LOOP.replace("DO", "").replace("ACT", "idle"), "unix_stream", ("unix_recv", "deadlocked"));
+    // It ends no more than the others.
+    let waits_too = "lambda: (signal.signal(signal.SIGCHLD, signal.SIG_DFL), os.read(c, 1))";
+    is_told(&catches.replace("ACT", waits_too), "unix_stream", ("unix_recv", "deadlocked"));
+}
+
+#[test]
+fn a_timer_that_would_end_the_process_ends_the_loop() {
+    let timer = "t, event = ctypes.c_void_p(), ctypes.create_string_buffer(64)\n\
+        struct.pack_into('Qii', event, 0, 0, signal.SIGNAL, 0)\n\
+        assert ctypes.CDLL(None).timer_create(1, event, ctypes.byref(t)) == 0";
+    for (signal, verdict) in [("SIGALRM", "unknown"), ("SIGWINCH", "deadlocked")] {
+        let script = LOOP.replace("DO", &timer.replace("SIGNAL", signal)).replace("ACT", "idle");
+        let own = is_told(&script, "unix_stream", ("unix_recv", verdict));
+        assert_eq!(own["wait"]["evidence"].to_string().contains("timer_create"), verdict == "unknown", "{own:#}");
+    }
+}
+
+#[test]
+fn a_connection_that_the_kernel_gives_up_ends_the_loop() {
+    let begin = "s = socket.create_server(('127.0.0.1', 0))\na = socket.create_connection(s.getsockname())\n\
+        b = s.accept()[0]; s.close()\n\
+        OPTION\ndef fills():\n    b.close()\n    while True: a.send(b'x' * 100000)\n\
+        def polls():\n    a.setblocking(False)\n    try: fills()\n    except BlockingIOError: pass\n    \
+        q = select.poll(); q.register(a, select.POLLOUT); q.poll()\n\
+        p = child(ACT); a.close(); ready(p, p, os.getpid()); os.waitpid(p, 0)";
+    let option = "a.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000000)";
+    for (act, kind, verdict) in [("fills", "inet_send", "waiting"), ("polls", "poll", "unknown")] {
+        let place = if kind == "poll" { "poll" } else { "wait_woken" };
+        let script = begin.replace("ACT", act);
+        is_told(&script.replace("OPTION", ""), place, (kind, "deadlocked"));
+        if sees_all() {
+            is_told(&script.replace("OPTION", option), place, (kind, verdict));
+        }
+    }
+}

@@ -126,3 +126,32 @@ fn a_connection_that_is_not_answered_is_given_up_by_the_kernel() {
     let own = is_told(script, "wait_woken", ("inet_connect", "waiting"));
     assert_eq!(own["wait"]["timed"], true, "{own:#}");
 }
+
+/// Whether it waits for one socket or for any of several.
+#[test]
+fn a_socket_is_told_by_its_addresses() {
+    for kind in KINDS {
+        let resource = |act: &str, rest: &str, (wait, place): (&str, &str), verdict: &str| {
+            let begin = server(kind).replace("ACT", act);
+            let script = format!("{begin}p = child(client, s.fileno())\nk = s.accept()[0]\n{rest}");
+            let own = is_told(&script, place, (wait, verdict));
+            own["wait"]["resource"].as_str().unwrap().to_owned()
+        };
+        let client = |act| {
+            let waits = "ready(p, p, os.getpid()); os.waitpid(p, 0)";
+            resource(act, waits, waits_in(kind, act), "deadlocked")
+        };
+        let listens = "q = select.poll(); q.register(k, 1); q.register(s, 1)\n\
+            ready(os.getpid(), os.getpid(), p); q.poll()";
+        let (one, any) = (client(RECEIVES), client(POLLS));
+        let server = resource(RECEIVES, listens, ("poll", "poll"), "unknown");
+        if is_unix(kind) {
+            let there = "Unix socket → @syncscope.";
+            assert!(one.starts_with(there) && any.starts_with(there), "{one} {any}");
+            assert!(server.starts_with("Unix socket @syncscope."), "{server}");
+        } else {
+            assert!([&one, &any, &server].iter().all(|words| words.contains(" ↔ ")), "{one} {any} {server}");
+        }
+        assert!(server.contains(" listens (fd ") && !any.contains("listens"), "{server} {any}");
+    }
+}

@@ -57,6 +57,14 @@ pub struct InetSocket {
     pub queue: u32,
 }
 
+impl fmt::Display for InetSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InetSocket { tcp, local, remote, .. } = self;
+        write!(f, "{} {local}", if *tcp { "TCP" } else { "UDP" })?;
+        if remote.port == 0 { Ok(()) } else { write!(f, " ↔ {remote}") }
+    }
+}
+
 impl InetSocket {
     /// Whether it listens for connections.
     pub fn listens(&self) -> bool {

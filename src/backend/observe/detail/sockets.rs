@@ -13,7 +13,6 @@ use crate::backend::observe::inet::{InetSocket, InetSockets};
 use crate::backend::observe::wait::World;
 use crate::model::Pid;
 use crate::model::detail::{Descriptor, DescriptorKind};
-use crate::model::text::{push_visible, visible};
 use crate::sys::diag::{LISTENING, UnixNames};
 
 /// A descriptor with its link as the kernel gives it.
@@ -50,36 +49,13 @@ pub(super) fn name(descriptors: &mut [Linked], ends: &Ends, inet: Option<&InetSo
 }
 
 fn inet_words(socket: &InetSocket) -> String {
-    let protocol = if socket.tcp { "TCP" } else { "UDP" };
-    let InetSocket { local, remote, .. } = socket;
-    match socket {
-        socket if socket.listens() => format!("{protocol} {local} listens"),
-        socket if socket.remote.port == 0 => format!("{protocol} {local}"),
-        _ => format!("{protocol} {local} ↔ {remote}"),
-    }
+    format!("{socket}{}", if socket.listens() { " listens" } else { "" })
 }
 
 fn unix_words(inode: u64, ends: &Ends, names: &mut UnixNames) -> Option<String> {
-    let socket = ends.unix_socket(inode)?;
-    if let Some(own) = names.of(inode) {
-        let mut words = unix_name(&own);
-        if socket.state == LISTENING {
-            words.push_str(" listens");
-        }
-        return Some(words);
+    let mut words = ends.unix_words(inode, names)?;
+    if ends.unix_socket(inode)?.state == LISTENING {
+        words.push_str(" listens");
     }
-    Some(format!("→ {}", unix_name(&names.of(socket.peer?)?)))
-}
-
-/// A path, or `@` and the name of one that is in no file system, `unix(7)`.
-fn unix_name(name: &[u8]) -> String {
-    match name {
-        [0, rest @ ..] => {
-            let mut words = "@".to_owned();
-            push_visible(&mut words, rest);
-            words
-        }
-        // The kernel counts the end of the string in.
-        path => visible(path.strip_suffix(&[0]).unwrap_or(path)),
-    }
+    Some(words)
 }

@@ -12,6 +12,7 @@
 
 mod files;
 mod listing;
+mod names;
 mod ring;
 mod terminal;
 

@@ -98,7 +98,7 @@ impl Decoder for IoUring {
         let ring = if args[3] & ENTER_REGISTERED_RING != 0 {
             format!("registered ring {}", args[0] as i32)
         } else {
-            super::descriptor::words(facts, world, args[0] as i32)
+            super::resource::words(facts, world, args[0] as i32)
         };
         let mut wait = Wait::new(WaitKind::IoUring, format!("{} completions of {ring}", args[2] as u32));
         // sigmask 8, its size 4, least wait 4, address of a timespec 8

@@ -19,9 +19,10 @@
 use std::collections::HashSet;
 
 use super::caught::{Caught, caught, children_that_interrupt};
-use super::descriptor::{Others, Target, of_fifo, of_pipe, words};
+use super::descriptor::{Others, Target, of_fifo, of_pipe};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
+use super::resource::{words, words_with_addresses};
 use super::waitpid::process_of_pidfd;
 use super::{Facts, World, epoll};
 use crate::backend::observe::endpoints::{self, Access};
@@ -74,8 +75,12 @@ impl Watched {
 
 /// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
 pub(super) fn resource(facts: &Facts<'_>, world: &World, watched: &[Watched]) -> String {
+    listed(watched, |fd| words(facts, world, fd))
+}
+
+fn listed(watched: &[Watched], words: impl FnMut(i32) -> String) -> String {
     let more = watched.len().saturating_sub(NAMED);
-    let names: Vec<String> = watched.iter().take(NAMED).map(|one| words(facts, world, one.fd)).collect();
+    let names: Vec<String> = watched.iter().take(NAMED).map(|one| one.fd).map(words).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(" or "))
 }
@@ -89,6 +94,7 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     if !world.is_precise() || watched.is_empty() {
         return;
     }
+    wait.resource = listed(watched, |fd| words_with_addresses(facts, world, fd)).into();
     let mut unseen: Vec<String> = Vec::new();
     let (mut unreadable, mut told) = (0, HashSet::new());
     for one in epoll::followed(facts, world, watched, wait) {

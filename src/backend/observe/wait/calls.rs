@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::descriptor::words;
+use super::resource::words;
 use super::{Facts, World, path};
 use crate::model::process::BlockedCall;
 use crate::model::text::visible;

@@ -4,7 +4,6 @@ use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use super::caught::{calls, may_use};
-use super::pty::Line;
 use super::world::Receiver;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
@@ -62,15 +61,6 @@ impl Target {
             Target::Anonymous(name) => format!("{name} (fd {fd})"),
             Target::Path(path) => format!("{} (fd {fd})", visible(path)),
         }
-    }
-}
-
-/// In words what descriptor `fd` of the thread is, or that it cannot be told.
-pub(super) fn words(facts: &Facts<'_>, world: &World, fd: i32) -> String {
-    match Target::of(facts, world, fd) {
-        Ok(Target::Path(path)) if let Some(line) = Line::of(facts, world, fd, &path) => line.words(fd),
-        Ok(target) => target.words(fd),
-        Err(_) => format!("fd {fd}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `flock(2)`: a lock on a whole file, held by an open file description.
 
-use super::descriptor::words;
 use super::file_lock::{inode_of, name_holders, request};
+use super::resource::words;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::file_locks::LockKind;
 use crate::model::wait::{Certainty, Wait, WaitKind};

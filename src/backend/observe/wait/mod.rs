@@ -52,6 +52,7 @@ mod pthread_sync;
 mod pty;
 mod record_lock;
 mod refused_mutex;
+mod resource;
 mod rust;
 mod rust_mutex;
 pub(super) mod rust_nameless;

@@ -6,8 +6,8 @@
 //! struct flock: type 2 (0 read, 1 write), whence 2, pad 4, start 8, length 8, pid 4
 //! ```
 
-use super::descriptor::words;
 use super::file_lock::{inode_of, name_holders};
+use super::resource::words;
 use super::{Decoder, Facts, World};
 use crate::backend::observe::file_locks::{FileLock, LockKind};
 use crate::model::wait::{Certainty, Wait, WaitKind};

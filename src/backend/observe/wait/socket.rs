@@ -7,8 +7,8 @@
 
 use super::descriptor::Target;
 use super::peer::{Peer, Socket, holders_of, peer_of, socket};
+use super::resource::of_socket;
 use super::{Decoder, Facts, World, address};
-use crate::backend::observe::inet::InetSocket;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::sys::diag::{LISTENING, UnixSocket};
 
@@ -75,7 +75,8 @@ impl Decoder for Unix {
         if !fits {
             return None;
         }
-        let mut wait = Wait::new(kind, format!("Unix socket {inode} (fd {fd})"));
+        let named = if world.is_precise() { of_socket(world, &found) } else { format!("Unix socket {inode}") };
+        let mut wait = Wait::new(kind, format!("{named} (fd {fd})"));
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
@@ -118,20 +119,13 @@ impl Decoder for Inet {
             Act::Connect if !socket.listens() => WaitKind::InetConnect,
             _ => return None,
         };
-        let InetSocket { local, remote, .. } = socket;
-        let protocol = if socket.tcp { "TCP" } else { "UDP" };
-        let resource = if remote.port == 0 {
-            format!("{protocol} {local} (fd {fd})")
-        } else {
-            format!("{protocol} {local} ↔ {remote} (fd {fd})")
-        };
-        let mut wait = Wait::new(kind, resource);
-        wait.evidence.push(format!("fd {fd} is {protocol} socket {inode}"));
+        let mut wait = Wait::new(kind, format!("{socket} (fd {fd})"));
+        wait.evidence.push(format!("fd {fd} is {} socket {inode}", if socket.tcp { "TCP" } else { "UDP" }));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
             Act::Accept => anybody(&mut wait),
             Act::Connect => {
-                nobody(&mut wait, &format!("{remote} has not answered yet"));
+                nobody(&mut wait, &format!("{} has not answered yet", socket.remote));
                 wait.timed = true;
                 wait.evidence.push("the kernel gives up after so many tries (tcp_syn_retries)".to_owned());
             }

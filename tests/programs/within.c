@@ -3,6 +3,7 @@
 // usage: within KIND [apart]; prints: the process, its thread that reads, the other.
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +56,13 @@ static void *sleeps(void *unused) {
     return unused;
 }
 
+// A process with the memory of this one, and no thread of it; its descriptors are its own.
+static int shares_memory(void *unused) {
+    syscall(SYS_close, near_end);
+    for (;;) syscall(SYS_pause);
+    return unused != NULL;
+}
+
 int main(int count, char **arguments) {
     kind = count > 1 ? arguments[1] : "cond";
     int to_first[2], between[2];
@@ -92,6 +101,8 @@ int main(int count, char **arguments) {
         struct sigaction action = {.sa_handler = post};
         sigaction(SIGTERM, &action, NULL);
     }
+    static char stack[1 << 16];
+    if (is("sem_vm")) clone(shares_memory, stack + sizeof stack, CLONE_VM, NULL);
     pthread_barrier_init(&both, NULL, 2);
     pthread_barrier_init(&never, NULL, 2);
     pthread_create(&reader, NULL, reads, NULL);
@@ -103,7 +114,7 @@ int main(int count, char **arguments) {
     pthread_mutex_lock(guard);
     if (is("cond") || is("cond_shared")) pthread_cond_wait(condition, guard);
     if (is("cond_timed")) pthread_cond_timedwait(condition, guard, &until);
-    if (is("sem") || is("sem_shared") || is("sem_handler")) sem_wait(semaphore);
+    if (is("sem") || is("sem_shared") || is("sem_handler") || is("sem_vm")) sem_wait(semaphore);
     if (is("sem_timed")) sem_timedwait(semaphore, &until);
     if (is("barrier")) pthread_barrier_wait(&never);
     if (is("join")) pthread_join(reader, NULL);

@@ -9,8 +9,8 @@ use crate::target::{build, sees_all};
 /// What the second thread of a program sleeps in: what only its own process ends, and what
 /// may end in another way.
 const WITHIN: [&str; 7] = ["cond", "sem", "barrier", "join", "mutex", "rwlock_read", "rwlock_write"];
-const WITHOUT: [&str; 7] =
-    ["cond_shared", "sem_shared", "cond_timed", "sem_timed", "sem_handler", "mutex_of_another", "pause"];
+const WITHOUT: [&str; 8] =
+    ["cond_shared", "sem_shared", "cond_timed", "sem_timed", "sem_handler", "sem_vm", "mutex_of_another", "pause"];
 
 fn within(arguments: &[&str], verdict: &str) {
     let mut command = Command::new(build("within.c", &["-pthread", "-O2"]));
@@ -86,4 +86,20 @@ fn a_connection_that_the_kernel_gives_up_ends_the_loop() {
             is_told(&script.replace("OPTION", option), place, (kind, verdict));
         }
     }
+}
+
+/// A thread that ends for a pidfd of its own is named itself, not a process of its number.
+#[test]
+fn a_pidfd_may_stand_for_a_thread() {
+    let script = "r, w = os.pipe(); PIDFD_THREAD = os.O_EXCL\n\
+        def act():\n    \
+        t = threading.Thread(target=lambda: (os.write(w, b'%d' % threading.get_native_id()), idle()))\n    \
+        t.start(); t.join()\n\
+        p = child(act)\nfd = ctypes.CDLL(None).syscall(434, int(os.read(r, 10)), PIDFD_THREAD)\n\
+        if fd < 0: fd = os.pidfd_open(p)\n\
+        q = select.poll(); q.register(fd, 1); ready(os.getpid(), os.getpid(), p); q.poll()";
+    let own = is_told(script, "poll", ("poll", "waiting"));
+    let holder = &own["wait"]["holders"][0];
+    // Before Linux 6.9 only processes have them.
+    assert!(holder["tid"].is_null() || holder["tid"] != holder["pid"], "{own:#}");
 }

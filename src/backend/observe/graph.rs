@@ -13,6 +13,9 @@
 //! The narrow set takes in only who is *seen* to be able; between the two, the
 //! answer is unknown.
 //!
+//! A thread that sleeps until another one of its process wakes it may be woken, for
+//! all that is known, but does nothing before: a process does not act by it.
+//!
 //! Knapp, "Deadlock detection in distributed databases", ACM Computing Surveys
 //! 19(4), 1987 (the AND-OR model); Tarjan, "Depth-first search and linear graph
 //! algorithms", SIAM J. Comput. 1(2), 1972.

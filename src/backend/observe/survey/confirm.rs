@@ -80,8 +80,7 @@ impl Surveyor {
     }
 
     /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
-    /// processes that can end a candidate's wait: one does that another thread, or a handler
-    /// of a signal, has woken.
+    /// processes that can end a candidate's wait: one does that has been woken.
     fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
         let pids = self.of_waits(candidates, |wait| {
             let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
@@ -89,7 +88,7 @@ impl Surveyor {
         });
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
-            let tasks = tasks.filter(|_| !self.source.world.has_handlers(pid));
+            let tasks = tasks.filter(|_| !self.source.world.is_woken_from_outside(pid));
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));

@@ -114,17 +114,29 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
                 for end in others.ends {
                     if told.insert((end.pid, one.fd)) {
                         let how = if end.ring { "registered with its io_uring," } else { "open as" };
-                        add(facts, end.pid, &format!("has {role} of fd {} {how} fd {}", one.fd, end.fd), wait);
+                        add(
+                            facts,
+                            of_process(end.pid),
+                            &format!("has {role} of fd {} {how} fd {}", one.fd, end.fd),
+                            wait,
+                        );
                     }
                 }
             }
-            Err(Act::Ends(pid)) => add(facts, pid, &format!("is the process of pidfd {}", one.fd), wait),
+            Err(Act::Ends(task)) => {
+                // It may be a thread's (PIDFD_THREAD).
+                let process = world.status(&task.to_string(), "Tgid:").and_then(|ids| ids.first().copied());
+                let tid = process.filter(|&process| process != task).map(|_| task);
+                let what = tid.map_or_else(|| "is the process".to_owned(), |tid| format!("has the thread {tid}"));
+                let holder = Holder { pid: process.unwrap_or(task), tid };
+                add(facts, holder, &format!("{what} of pidfd {}", one.fd), wait);
+            }
             Err(Act::Unseen(why)) => unseen.push(why),
         }
     }
     // As make waits, for a token or for one of its children.
     for child in children_that_interrupt(facts, world) {
-        add(facts, child, "is a child, whose end it catches (SIGCHLD)", wait);
+        add(facts, of_process(child), "is a child, whose end it catches (SIGCHLD)", wait);
     }
     unseen.extend(signals(facts, world, wait));
     wait.partial = !unseen.is_empty() || unreadable > 0;
@@ -150,7 +162,7 @@ fn besides(facts: &Facts<'_>, world: &mut World, fd: i32) -> Vec<Pid> {
 
 /// Why there is no list of open ends.
 enum Act {
-    /// This process must end.
+    /// This process or thread must end.
     Ends(Pid),
     /// Somebody who cannot be told.
     Unseen(String),
@@ -231,8 +243,12 @@ fn signals(facts: &Facts<'_>, world: &World, wait: &Wait) -> Option<String> {
     }
 }
 
-fn add(facts: &Facts<'_>, pid: Pid, what: &str, wait: &mut Wait) {
-    let holder = Holder { pid, tid: None };
+fn of_process(pid: Pid) -> Holder {
+    Holder { pid, tid: None }
+}
+
+fn add(facts: &Facts<'_>, holder: Holder, what: &str, wait: &mut Wait) {
+    let pid = holder.pid;
     if !wait.holders.contains(&holder) {
         wait.holders.push(holder);
     }

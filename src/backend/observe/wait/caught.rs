@@ -62,9 +62,17 @@ pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
 }
 
 impl World {
+    /// Whether a thread that sleeps until its own process wakes it may be woken by somebody
+    /// else: by a handler of a signal, or by another process that has the same memory
+    /// (`CLONE_VM`).
+    pub fn is_woken_from_outside(&self, pid: Pid) -> bool {
+        let shares = |other: Pid| other != pid && self.shares_memory(pid, other) == Some(true);
+        self.has_handlers(pid) || self.numbers_in(".").into_iter().any(shares)
+    }
+
     /// Whether the process catches signals that another would send it. Python always catches
     /// `SIGINT`, of which its handler only takes note.
-    pub fn has_handlers(&self, pid: Pid) -> bool {
+    fn has_handlers(&self, pid: Pid) -> bool {
         match caught(self, pid) {
             Caught::Nothing => false,
             Caught::OnlyInterrupt => !is_python(self, pid),

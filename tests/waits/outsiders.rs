@@ -28,15 +28,23 @@ fn within(arguments: &[&str], verdict: &str) {
 /// process might shut the connection down, and sleeps.
 #[test]
 fn a_thread_that_only_its_own_process_can_wake_ends_no_wait() {
-    WITHIN.into_iter().for_each(|kind| within(&[kind, "apart"], "stuck"));
-    WITHOUT.into_iter().for_each(|kind| within(&[kind, "apart"], "unknown"));
+    for kind in WITHIN {
+        within(&[kind, "apart"], "stuck");
+    }
+    for kind in WITHOUT {
+        within(&[kind, "apart"], "unknown");
+    }
 }
 
 /// A parent waits for the end of a child one of whose threads waits for the parent.
 #[test]
 fn a_process_does_not_end_by_a_thread_that_only_it_can_wake() {
-    WITHIN.into_iter().for_each(|kind| within(&[kind], "deadlocked"));
-    WITHOUT.into_iter().for_each(|kind| within(&[kind], "waiting"));
+    for kind in WITHIN {
+        within(&[kind], "deadlocked");
+    }
+    for kind in WITHOUT {
+        within(&[kind], "waiting");
+    }
 }
 
 /// Two processes wait for each other; the first does `DO` before. Another child of it sleeps

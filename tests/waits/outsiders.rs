@@ -65,6 +65,22 @@ fn the_end_of_another_child_interrupts_whoever_catches_it() {
     is_told(&catches.replace("ACT", waits_too), "unix_stream", ("unix_recv", "deadlocked"));
 }
 
+/// A shell takes note of the end of another child, and reads on.
+#[test]
+fn a_shell_reads_on_though_another_child_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for (act, verdict) in [("flock 8", "deadlocked"), ("sleep 1000", "waiting")] {
+        let script = format!(
+            "exec 5>&1; sleep 1000 & exec 7<>lock; flock 7\n\
+             x=$(exec 7>&- 8<>lock; exec sh -c \"echo $$ $$ \\$\\$ >&5; exec {act}\")"
+        );
+        let mut command = Command::new("bash");
+        let (_target, own, expected) = asked(command.args(["-c", &script]).current_dir(folder.path()), "pipe_read");
+        assert_eq!((&own["wait"]["kind"], holders(&own)), (&"pipe_read".into(), expected), "{own:#}");
+        assert!(own["verdict"] == verdict || !sees_all() && verdict == "deadlocked", "{own:#}");
+    }
+}
+
 #[test]
 fn a_timer_that_would_end_the_process_ends_the_loop() {
     let timer = "t, event = ctypes.c_void_p(), ctypes.create_string_buffer(64)\n\

@@ -220,6 +220,7 @@ pub struct Holder {
 
 /// One wait: the edge of the wait-for graph from a thread to its holders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not follow from each other")]
 pub struct Wait {
     /// What kind of thing is waited for.
     pub kind: WaitKind,

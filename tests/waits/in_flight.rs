@@ -10,9 +10,11 @@ use crate::target::{Target, sees_all, settled};
 
 /// A program that declares itself by a line, and waits then.
 fn python(script: &str) -> Target {
-    let begin = "import ctypes, os, select, signal, socket, sys\n\
+    // Who has ends to close has closed them before the test goes on.
+    let begin = "import ctypes, os, select, signal, socket, sys, time\n\
         def ready():\n    print(os.getpid(), flush=True)\n\
-        def child(*close):\n    if os.fork() == 0:\n        [os.close(fd) for fd in close]\n        signal.pause()\n\
+        def child(*close):\n    pid = os.fork()\n    if pid == 0:\n        [os.close(fd) for fd in close]\n        signal.pause()\n    \
+        while 'pause' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.001)\n\
         signal.signal(signal.SIGINT, signal.SIG_DFL)\n";
     Target::start(Command::new("python3").args(["-c", &format!("{begin}{script}")]))
 }

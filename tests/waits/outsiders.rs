@@ -28,15 +28,23 @@ fn within(arguments: &[&str], verdict: &str) {
 /// process might shut the connection down, and sleeps.
 #[test]
 fn a_thread_that_only_its_own_process_can_wake_ends_no_wait() {
-    WITHIN.into_iter().for_each(|kind| within(&[kind, "apart"], "stuck"));
-    WITHOUT.into_iter().for_each(|kind| within(&[kind, "apart"], "unknown"));
+    for kind in WITHIN {
+        within(&[kind, "apart"], "stuck");
+    }
+    for kind in WITHOUT {
+        within(&[kind, "apart"], "unknown");
+    }
 }
 
 /// A parent waits for the end of a child one of whose threads waits for the parent.
 #[test]
 fn a_process_does_not_end_by_a_thread_that_only_it_can_wake() {
-    WITHIN.into_iter().for_each(|kind| within(&[kind], "deadlocked"));
-    WITHOUT.into_iter().for_each(|kind| within(&[kind], "waiting"));
+    for kind in WITHIN {
+        within(&[kind], "deadlocked");
+    }
+    for kind in WITHOUT {
+        within(&[kind], "waiting");
+    }
 }
 
 /// Two processes wait for each other; the first does `DO` before. Another child of it sleeps
@@ -55,6 +63,22 @@ fn the_end_of_another_child_interrupts_whoever_catches_it() {
     // It ends no more than the others.
     let waits_too = "lambda: (signal.signal(signal.SIGCHLD, signal.SIG_DFL), os.read(c, 1))";
     is_told(&catches.replace("ACT", waits_too), "unix_stream", ("unix_recv", "deadlocked"));
+}
+
+/// A shell takes note of the end of another child, and reads on.
+#[test]
+fn a_shell_reads_on_though_another_child_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for (act, verdict) in [("flock 8", "deadlocked"), ("sleep 1000", "waiting")] {
+        let script = format!(
+            "exec 5>&1; sleep 1000 & exec 7<>lock; flock 7\n\
+             x=$(exec 7>&- 8<>lock; exec sh -c \"echo $$ $$ \\$\\$ >&5; exec {act}\")"
+        );
+        let mut command = Command::new("bash");
+        let (_target, own, expected) = asked(command.args(["-c", &script]).current_dir(folder.path()), "pipe_read");
+        assert_eq!((&own["wait"]["kind"], holders(&own)), (&"pipe_read".into(), expected), "{own:#}");
+        assert!(own["verdict"] == verdict || !sees_all() && verdict == "deadlocked", "{own:#}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub(crate) fn settled(pid: i32, tid: i32, place: &str) -> Wait {
     while Instant::now() < deadline {
         let before = read_call();
         std::thread::sleep(Duration::from_millis(20));
-        if before.0 && before == read_call() {
+        if before.0 && before.1 != "running\n" && before == read_call() {
             return read(pid, tid).unwrap();
         }
     }

@@ -30,8 +30,11 @@ pub(super) fn descriptors_of(root: &ProcRoot, pid: Pid, mut each: impl FnMut(&Ow
     each_of(root, pid, &mut each)
 }
 
+/// What is called for the directory, thread, number and link of a descriptor.
+type Each<'e> = dyn FnMut(&OwnedFd, Pid, i32, &[u8]) + 'e;
+
 /// As [`descriptors_of`], compiled once.
-fn each_of(root: &ProcRoot, pid: Pid, each: &mut dyn FnMut(&OwnedFd, Pid, i32, &[u8])) -> bool {
+fn each_of(root: &ProcRoot, pid: Pid, each: &mut Each<'_>) -> bool {
     let mut tables = Tables::new(root, pid);
     let mut readable = true;
     match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {

@@ -18,6 +18,9 @@ const CHILD: u64 = bit(17);
 /// `SIGALRM`, `SIGVTALRM`, `SIGPROF`.
 const ALARMS: u64 = bit(14) | bit(26) | bit(27);
 
+/// Shells, which catch `SIGCHLD` to take note of it.
+const SHELLS: &[&str] = &["bash", "dash", "zsh", "ksh", "mksh", "busybox"];
+
 /// `SIGUSR1`. The JVM keeps `SIGUSR2` for itself.
 const AGREED: u64 = bit(10);
 /// `SIGIO`: a descriptor is ready.
@@ -48,11 +51,13 @@ pub(super) fn caught(world: &World, pid: Pid) -> Caught {
 }
 
 /// Says so where a process that holds nothing of a wait may end it: a child whose end
-/// interrupts the call, though a lock is waited for all the same; and what [`and_handlers`]
-/// says.
+/// interrupts the call, though a lock is waited for all the same, and a shell reads on what
+/// it puts in place of a command; and what [`and_handlers`] says.
 pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
     and_handlers(facts, world, wait);
-    if facts.call_in(&[libc::SYS_futex]).is_none() || wait.kind == WaitKind::Semaphore {
+    let reads_on = || wait.kind == WaitKind::PipeRead && runs(world, facts.pid, SHELLS);
+    let waits_on = facts.call_in(&[libc::SYS_futex]).is_some() && wait.kind != WaitKind::Semaphore;
+    if !waits_on && !reads_on() {
         let children = children_that_interrupt(facts, world);
         if let Some(child) = children.first() {
             wait.evidence.push(format!("the end of a child, as of {child}, interrupts it (SIGCHLD)"));
@@ -117,10 +122,16 @@ pub(super) fn may_use(world: &World, end: &End) -> bool {
 }
 
 fn is_python(world: &World, pid: Pid) -> bool {
+    runs(world, pid, &["python"])
+}
+
+/// Whether the process runs a program whose name begins so.
+fn runs(world: &World, pid: Pid, names: &[&str]) -> bool {
     let mut link = [0; 4096];
     let path = format!("{pid}/exe");
     let length = readlinkat_raw(world.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
-    link[..length].rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))
+    let file = link[..length].rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    names.iter().any(|name| file.starts_with(name.as_bytes()))
 }
 
 /// Whether whoever uses this end waits if he must, as its open file says (`flags:`, in

@@ -39,13 +39,16 @@ impl Surveyor {
             .filter(|(_, verdict)| verdict.is_for_ever())
             .map(|(id, _)| *id)
             .collect();
-        if all && self.catch_up(&candidates) {
-            return self.analyse_again(&candidates);
+        let mut changed = all && self.catch_up(&candidates);
+        if changed || !candidates.is_empty() {
+            self.read_again(&candidates);
+            changed = true;
         }
-        if candidates.is_empty() { first } else { self.analyse_again(&candidates) }
+        changed |= self.doubt(if all { self.threads.keys().copied().collect() } else { candidates });
+        if changed { analyse(&self.nodes()) } else { first }
     }
 
-    fn analyse_again(&mut self, candidates: &[ThreadId]) -> Analysis {
+    fn read_again(&mut self, candidates: &[ThreadId]) {
         self.source.world.thorough(true);
         self.source.world.begin_scan();
         for own in candidates.chunk_by(|one, other| one.pid == other.pid) {
@@ -56,7 +59,6 @@ impl Surveyor {
             self.confirm(own);
             self.abandoned = self.progress.leave().err();
         }
-        analyse(&self.nodes())
     }
 
     /// Reads the waits of threads of one process once more. A lock whose memory

@@ -37,6 +37,7 @@ use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
 pub use self::calls::{Kind, kind_of};
+pub use self::dead_end::fails;
 use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
@@ -217,7 +218,7 @@ pub fn supposed(
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }
-    rehearse(machine, registers, Some(until), false, place, steps)
+    rehearse(machine, registers, Some(until), true, place, steps)
 }
 
 /// The only call of the C library's locks that a function makes, if it is called with

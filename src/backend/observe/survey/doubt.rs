@@ -26,8 +26,8 @@ impl Surveyor {
             }
             let world = &self.source.world;
             let mut other_of = |pid: Pid| *sharing.entry(pid).or_insert_with(|| world.shares_space_with(pid));
-            let pids = std::iter::once(id.pid).chain(wait.holders.iter().map(|holder| holder.pid));
-            let Some(other) = pids.filter_map(&mut other_of).next() else { continue };
+            let mut pids = std::iter::once(id.pid).chain(wait.holders.iter().map(|holder| holder.pid));
+            let Some(other) = pids.find_map(&mut other_of) else { continue };
             if let Some(wait) = self.threads.get_mut(&id).and_then(|seen| seen.wait.as_mut()) {
                 let wait = Arc::make_mut(wait);
                 wait.holders.clear();

@@ -45,7 +45,7 @@ impl World {
         let stage = self.stage(facts.pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         let memory = Memory::new(&read);
-        let mut walk = stage.frames(&memory, *sp, *pc);
+        let mut walk = stage.frames_or_place(&memory, *sp, *pc);
         let own = walk.frames.iter().find(|frame| !stage.function(frame.function).library)?;
         if rust && !stage.is_rust(own.registers.pc) {
             return None;

@@ -118,7 +118,7 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         // if the lock were free, and what it takes is left out.
         let before = Written::supposing(code.memory, &free);
         let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, &for_ever(locks));
+        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], false));
         for way in &mut outcome.ways {
             let taken = way.iter().position(|event| event.address == word)?;
             way.remove(taken);
@@ -148,7 +148,7 @@ fn going_on_from(
     let before = Written::supposing(code.memory, &end.numbers);
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, &for_ever(locks));
+    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), true));
     let Some(lock) = end.takes else { return Some(outcome) };
     let taken: Option<Vec<usize>> =
         outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();

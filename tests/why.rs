@@ -103,6 +103,60 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     assert!(told.contains("DEADLOCK"), "{told}");
 }
 
+/// Asks of a program in which processes share an address space until these threads wait for
+/// a mutex; the answer.
+fn of_shared_space(kind: &str, enough: impl Fn(&Value) -> bool) -> (Vec<i64>, Value) {
+    let mut target = Target::program("shared_space.c", &["-O2", "-pthread"], &[kind]);
+    let [child, waiters @ ..] = target.numbers::<3>();
+    let asked: Vec<String> =
+        [target.pid().to_string(), child.to_string()].into_iter().filter(|pid| pid != "0").collect();
+    let arguments: Vec<&str> = ["why", "--json"].into_iter().chain(asked.iter().map(String::as_str)).collect();
+    let waiters: Vec<i64> = waiters.into_iter().filter(|&tid| tid != 0).map(u64::cast_signed).collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer: Value = serde_json::from_slice(&syncscope(&arguments).stdout).unwrap();
+        let waits = |tid: &i64| wait_of(&answer, *tid)["kind"] == "pthread_mutex";
+        if waiters.iter().all(waits) && enough(&answer) {
+            return (waiters, answer);
+        }
+        assert!(Instant::now() < deadline, "{kind}: {answer:#}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn wait_of(answer: &Value, tid: i64) -> &Value {
+    let threads = answer["threads"].as_array().unwrap();
+    threads.iter().find(|thread| thread["tid"] == tid).map_or(&Value::Null, |thread| &thread["wait"])
+}
+
+#[test]
+fn nobody_is_named_by_a_word_that_a_process_in_the_same_address_space_may_have_written() {
+    for kind in ["child_holds", "child_waits", "in_a_loop", "behind"] {
+        let (waiters, answer) = of_shared_space(kind, |_| true);
+        assert_eq!(answer["deadlocks"], Value::Array(Vec::new()), "{kind}: {answer:#}");
+        for tid in waiters {
+            let wait = wait_of(&answer, tid);
+            assert_eq!(
+                (verdict(&answer, tid), &wait["certainty"]),
+                ("unknown", &"unknown".into()),
+                "{kind}: {answer:#}"
+            );
+            assert_eq!((&wait["holders"], &wait["orphaned"]), (&Value::Array(Vec::new()), &false.into()), "{wait:#}");
+            assert!(wait["evidence"].to_string().contains("shares this address space"), "{wait:#}");
+        }
+    }
+}
+
+#[test]
+fn children_that_only_borrow_an_address_space_leave_a_deadlock_what_it_is() {
+    for kind in ["spawned", "borrowed"] {
+        let dead = |answer: &Value| !answer["deadlocks"].as_array().unwrap().is_empty();
+        let (waiters, answer) = of_shared_space(kind, dead);
+        assert_eq!(answer["deadlocks"][0]["certainty"], "certain", "{kind}: {answer:#}");
+        assert_eq!(tids(&answer["deadlocks"][0]["cycle"]), waiters.into_iter().collect(), "{kind}: {answer:#}");
+    }
+}
+
 /// A deadlock over descriptors. Who may not read those of all processes cannot
 /// rule out that one of them acts: there it is unknown, and none is claimed.
 fn is_deadlock_of_descriptors(kind: &str, more: &[&str]) {

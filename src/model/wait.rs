@@ -195,6 +195,8 @@ pub enum Make {
     Nameless,
     /// Of musl.
     Musl,
+    /// The same, but recognised by what its waiter's code would do next.
+    MuslNameless,
     /// A mutex of `parking_lot`: one byte.
     ParkingLotMutex,
     /// A reader-writer lock of `parking_lot`: a word.
@@ -206,6 +208,13 @@ pub enum Make {
     ParkingLotRelock,
     /// A one-time initialisation of `parking_lot`: one byte.
     ParkingLotOnce,
+}
+
+impl Make {
+    /// Whether it is musl's.
+    pub fn is_musls(self) -> bool {
+        matches!(self, Make::Musl | Make::MuslNameless)
+    }
 }
 
 /// Who must act for a wait to end.

@@ -22,8 +22,17 @@ static pthread_barrier_t barrier, ready;
 static const char *kind;
 static int waiter;
 static pthread_t main_thread;
+static FILE *stream;
 // What a recursive mutex held by the main thread would hold.
 static int words[10] __attribute__((aligned(64)));
+// Something like the descriptor of the main thread, alone in a ring.
+static struct descriptor {
+    struct descriptor *itself;
+    void *own;
+    struct descriptor *before, *next;
+    void *more[2];
+    int id, error, state;
+} descriptor;
 
 static int is(const char *what) { return !strcmp(kind, what); }
 
@@ -46,6 +55,26 @@ static void wait_inline(int value) {
     __asm__ volatile("syscall" : "=a"(result)
                      : "a"(SYS_futex), "D"(words + 1), "S"(FUTEX_WAIT_PRIVATE), "d"(value), "r"(r10)
                      : "rcx", "r11", "memory");
+}
+
+// A lock of its own with the fields of a mutex, taken in another way.
+static void own_lock(void) {
+    while (__sync_val_compare_and_swap(words + 1, 0, 1)) {
+        __sync_fetch_and_add(words + 2, 1);
+        wait_inline(words[1]);
+        __sync_fetch_and_sub(words + 2, 1);
+    }
+}
+
+// A join of its own: until the other says that it has ended.
+static void own_join(void) {
+    register long r10 __asm__("r10") = 0;
+    long result;
+    while (*(volatile int *)&descriptor.state == 2) {
+        __asm__ volatile("syscall" : "=a"(result)
+                         : "a"(SYS_futex), "D"(&descriptor.state), "S"(FUTEX_WAIT_PRIVATE), "d"(2), "r"(r10)
+                         : "rcx", "r11", "memory");
+    }
 }
 
 static void *wait_for_it(void *unused) {
@@ -77,6 +106,11 @@ static void *wait_for_it(void *unused) {
     }
     else if (is("by_syscall")) syscall(SYS_futex, words + 1, FUTEX_WAIT_PRIVATE, words[1], NULL, NULL, 0);
     else if (is("by_hand")) wait_inline(words[1]);
+    else if (is("own_lock")) own_lock();
+    else if (is("own_join")) own_join();
+    else if (is("stderr")) fputs("x", stderr);
+    else if (is("stdin")) getchar();
+    else if (is("stream")) putc('x', stream);
     else if (strstr(kind, "timed")) pthread_mutex_timedlock(mutex, &until);
     else pthread_mutex_lock(mutex);
     return unused;
@@ -111,6 +145,8 @@ int main(int argc, char **argv) {
     words[0] = 1;
     words[1] = getpid() | 0x80000000;
     words[2] = 1;
+    descriptor = (struct descriptor){&descriptor, NULL, &descriptor, &descriptor, {NULL, NULL}, getpid(), 0, 2};
+    stream = fopen("/dev/null", "r+");
     pthread_t thread, other;
     if (strstr(kind, "written")) pthread_rwlock_wrlock(&rwlock);
     if (strstr(kind, "reading")) pthread_rwlock_rdlock(&rwlock);
@@ -120,6 +156,9 @@ int main(int argc, char **argv) {
     } else if (!strstr(kind, "refused")) {
         pthread_mutex_lock(mutex);
     }
+    if (is("stderr")) flockfile(stderr);
+    if (is("stdin")) flockfile(stdin);
+    if (is("stream")) flockfile(stream);
     // Held twice by the thread that holds it.
     if (is("recursive")) pthread_mutex_lock(mutex);
     pthread_create(&thread, NULL, wait_for_it, NULL);
@@ -129,6 +168,9 @@ int main(int argc, char **argv) {
     if (is("cond_shared")) address = &cond;
     if (is("cond") || is("cond_timed") || strstr(kind, "barrier") || strstr(kind, "join")) address = NULL;
     if (strstr(kind, "sem")) address = &semaphore;
+    if (is("stderr")) address = (char *)stderr + 140;
+    if (is("stdin")) address = (char *)stdin + 140;
+    if (is("stream")) address = (char *)stream + 140;
     if (strstr(kind, "wrlock") || strstr(kind, "rdlock")) address = &rwlock;
     say(address);
     // One of the two is the first, one the second.

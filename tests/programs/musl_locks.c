@@ -1,7 +1,7 @@
 // Threads that hold default locks of musl, which do not store their holder, and
 // one that waits.
 // usage: musl_locks KIND; prints: waiter tid, then the tids of those who hold.
-// "abba": both wait.
+// "abba" and "stream": both wait.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
@@ -65,6 +65,12 @@ static void *hold(void *unused) {
         pthread_mutex_lock(&lock);
         pthread_mutex_unlock(&lock);
         pthread_mutex_unlock(&other);
+    } else if (is("stream")) {
+        // Each wants what the other has: a lock and a stream.
+        pthread_mutex_lock(&lock);
+        holds();
+        fputs("x", stderr);
+        pthread_mutex_unlock(&lock);
     } else if (is("forgotten")) {
         // Nobody will ever let go of it: its holder has no code for that.
         pthread_mutex_lock(&lock);
@@ -129,6 +135,7 @@ int main(int argc, char **argv) {
         pthread_barrier_init(&ready, NULL, number + 1);
         if (is("waiting")) pthread_mutex_lock(&other);
         if (is("abba")) pthread_mutex_lock(&lock);
+        if (is("stream")) flockfile(stderr);
         for (int index = 0; index < number; index++) pthread_create(&thread, NULL, hold, NULL);
         pthread_barrier_wait(&ready);
     }

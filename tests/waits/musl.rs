@@ -7,6 +7,8 @@ use syncscope::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::target::{Target, settled};
 
 const BUILDS: [&[&str]; 4] = [&["-O0"], &["-O2", "-s"], &["-O0", "-static"], &["-O2", "-static"]];
+/// There nothing has a name.
+const NAMELESS: [&[&str]; 2] = [&["-O0", "-static", "-s"], &["-O2", "-static", "-s"]];
 
 /// Whether musl's compiler is here; says so where it is not.
 fn is_here() -> bool {
@@ -19,7 +21,15 @@ fn is_here() -> bool {
 
 /// Runs `kind` in every build: `test` gets the program and what it declares.
 fn in_every_build(kinds: &[&str], test: impl Fn(&str, &Target, [u64; 3])) {
-    for options in BUILDS.into_iter().filter(|_| is_here()) {
+    built(&BUILDS, kinds, test);
+}
+
+fn without_names(kinds: &[&str], test: impl Fn(&str, &Target, [u64; 3])) {
+    built(&NAMELESS, kinds, test);
+}
+
+fn built(builds: &[&[&str]], kinds: &[&str], test: impl Fn(&str, &Target, [u64; 3])) {
+    for options in builds.iter().filter(|_| is_here()) {
         for kind in kinds {
             let mut target = Target::program("musl.c", options, &[kind]);
             let numbers = target.numbers();
@@ -141,12 +151,65 @@ fn what_only_has_the_bytes_of_a_mutex_is_refused() {
     });
 }
 
+/// Who holds it is the main thread, certainly.
+fn is_held_by(wait: &Wait, target: &Target, main: u64) {
+    assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{wait:#?}");
+    assert_eq!((wait.orphaned, wait.partial, wait.certainty), (false, false, Certainty::Certain), "{wait:#?}");
+}
+
 #[test]
-fn a_stripped_program_that_is_linked_statically_is_not_guessed() {
-    for kind in ["normal", "recursive", "written_wrlock", "join", "sem"].into_iter().filter(|_| is_here()) {
-        let mut target = Target::program("musl.c", &["-O2", "-static", "-s"], &[kind]);
-        let [_, waiter, _] = target.numbers();
-        let wait = settled(target.pid(), waiter as i32, "futex");
-        assert!(wait.kind == WaitKind::Futex && wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+fn the_lock_of_a_stream_names_its_holder() {
+    let test = |_: &str, target: &Target, [main, waiter, address]: [u64; 3]| {
+        let wait = target.wait_of(waiter as i32, WaitKind::StdioLock);
+        is_held_by(&wait, target, main);
+        assert_eq!(wait.address, Some(address));
+    };
+    in_every_build(&["stderr", "stdin", "stream"], test);
+    without_names(&["stderr", "stdin", "stream"], test);
+}
+
+#[test]
+fn what_a_stripped_program_that_is_linked_statically_waits_for_is_told_by_its_code() {
+    let kinds = [
+        ("normal", WaitKind::PthreadMutex),
+        ("timed", WaitKind::PthreadMutex),
+        ("shared", WaitKind::PthreadMutex),
+        ("written_rdlock", WaitKind::PthreadRwlockRead),
+        ("written_wrlock", WaitKind::PthreadRwlockWrite),
+        ("reading_wrlock", WaitKind::PthreadRwlockWrite),
+        ("sem", WaitKind::Semaphore),
+        ("sem_timed", WaitKind::Semaphore),
+    ];
+    for (kind, expected) in kinds {
+        without_names(&[kind], |_, target, [_, waiter, address]| {
+            let wait = target.wait_of(waiter as i32, expected);
+            has_no_holder(&wait);
+            assert_eq!((wait.address, wait.timed), (Some(address), kind.ends_with("timed")), "{kind} {wait:#?}");
+        });
     }
+    for (kind, expected) in [
+        ("recursive", WaitKind::PthreadMutex),
+        ("errorcheck", WaitKind::PthreadMutex),
+        ("recursive_shared", WaitKind::PthreadMutex),
+        ("errorcheck_robust_shared", WaitKind::PthreadMutexRobust),
+        ("join", WaitKind::ThreadJoin),
+    ] {
+        without_names(&[kind], |_, target, [main, waiter, _]| {
+            is_held_by(&target.wait_of(waiter as i32, expected), target, main);
+        });
+    }
+    without_names(&["ended_recursive"], |_, target, [_, waiter, _]| {
+        assert!(target.wait_of(waiter as i32, WaitKind::PthreadMutex).orphaned);
+    });
+}
+
+#[test]
+fn what_the_code_of_such_a_program_does_not_tell_is_not_guessed() {
+    without_names(
+        &["cond", "barrier", "once", "by_syscall", "by_hand", "own_lock", "own_join"],
+        |kind, target, [_, waiter, _]| {
+            let wait = settled(target.pid(), waiter as i32, "futex");
+            assert!(wait.kind == WaitKind::Futex && wait.holders.is_empty() && !wait.orphaned, "{kind}: {wait:#?}");
+        },
+    );
 }

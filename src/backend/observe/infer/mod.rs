@@ -29,13 +29,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::beginning::{Beginning, beginning, once_got};
 pub(super) use self::held::is_open;
-use self::held::{Held, held};
+use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
 use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};
 use super::target::unwind::Walk;
-use super::wait::{CodeOf, World, parking_lot, rust_nameless};
+use super::wait::{CodeOf, World, parking_lot};
 use crate::model::Pid;
 use crate::model::process::BlockedCall;
 use crate::model::sorting;
@@ -109,17 +109,18 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
         let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
         if end.always || !named {
-            return going_on_from(code, sleeper, walk, &end);
+            return going_on_from(code, sleeper, walk, &end, locks);
         }
     }
-    if let Some(free) = sleeper.wait.and_then(rust_nameless::free) {
+    let free = sleeper.wait.map(held::free).unwrap_or_default();
+    if let Some(&(word, ..)) = free.first() {
         // Where the function that takes the lock ends has no name: it is gone through as
         // if the lock were free, and what it takes is left out.
-        let before = Written::supposing(code.memory, &[free]);
+        let before = Written::supposing(code.memory, &free);
         let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, &[u64::MAX]);
+        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], false));
         for way in &mut outcome.ways {
-            let taken = way.iter().position(|event| event.address == free.0)?;
+            let taken = way.iter().position(|event| event.address == word)?;
             way.remove(taken);
         }
         return Some(outcome);
@@ -130,18 +131,24 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
     Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, locks))
 }
 
-/// Whether `parking_lot` has put it to sleep, as far as can be told.
-fn parking_lot_sleeps(sleeper: &Sleeper<'_>) -> bool {
-    sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::ParkingLot)
+/// These addresses, and one that nobody ever comes to.
+fn for_ever(locks: &[u64]) -> Vec<u64> {
+    locks.iter().copied().chain([u64::MAX]).collect()
 }
 
 /// What a thread does that `parking_lot` has put to sleep, if it is woken and gets what
 /// it waits for.
-fn going_on_from(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, end: &parking_lot::End) -> Option<Outcome> {
+fn going_on_from(
+    code: &CodeOf<'_>,
+    sleeper: &Sleeper<'_>,
+    walk: &Walk,
+    end: &parking_lot::End,
+    locks: &[u64],
+) -> Option<Outcome> {
     let before = Written::supposing(code.memory, &end.numbers);
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, &[u64::MAX]);
+    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), true));
     let Some(lock) = end.takes else { return Some(outcome) };
     let taken: Option<Vec<usize>> =
         outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();
@@ -173,7 +180,7 @@ impl Inference {
     pub(super) fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
         let mut inference = Inference { silent: running, ..Inference::default() };
         let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
-        let locks = sorting::set(open.filter_map(|wait| wait.address));
+        let locks = sorting::set(open.filter_map(shown_at));
         let locks: Vec<u64> = locks.into_iter().collect();
         let stage = world.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
@@ -200,7 +207,7 @@ impl Inference {
         if self.steps > ALL_STEPS {
             return None;
         }
-        let mut walk = code.stage.frames(code.memory, sleeper.sp, sleeper.pc);
+        let mut walk = code.stage.frames_or_place(code.memory, sleeper.sp, sleeper.pc);
         code.tell(&mut walk, sleeper.call.number.cast_unsigned(), &sleeper.call.args);
         code.complete(&mut walk);
         let mut onward = going_on(code, sleeper, &walk, locks)?;
@@ -227,7 +234,7 @@ impl Inference {
             let Some(passed_on) = passed_on else { break };
             left = passed_on;
         }
-        let wants = sleeper.wait.and_then(|wait| wait.address);
+        let wants = sleeper.wait.and_then(shown_at);
         let believed = itself::believed(code, &walk, sleeper.wait.map(|wait| wait.kind));
         let (alive, let_go) = (Vec::new(), None);
         let mut asked = Asked { wants, manner, alive, let_go, believed, unwound: cleanups, onward };
@@ -243,10 +250,14 @@ impl Inference {
     /// What a thread does behind its system call if others may have changed all that is not
     /// on its own stack, until they woke it: of that nothing is known.
     fn ask_again(&mut self, code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
-        if self.again >= AGAIN || parking_lot_sleeps(sleeper) || sleeper.wait.and_then(rust_nameless::free).is_some() {
+        if self.again >= AGAIN || sleeper.wait.is_some_and(|wait| !held::free(wait).is_empty()) {
             return None;
         }
         self.again += 1;
+        // By the names of functions it went on behind the lock: now it is followed there.
+        if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
+            return going_on_from(code, sleeper, walk, &end, locks);
+        }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
             let own = address >= sleeper.sp & !0xfff && stage.is_same_mapping(sleeper.sp, address);
@@ -289,6 +300,7 @@ impl Inference {
             return;
         }
         let Some(held) = held(world, pid, wait, lock) else { return };
+        let Some(lock) = shown_at(wait) else { return };
         let release = |tid: &Pid| Some((*tid, Release::of(self.asked.get(tid)?, wait.kind, held, lock)?));
         let found: Vec<(Pid, Release<'_>)> =
             self.touched.get(&lock).into_iter().flatten().filter_map(release).collect();

@@ -102,6 +102,8 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
     };
     match (kind, held) {
         (WaitKind::RustMutex, _) => event.size == 4 && event.act == Act::Exchange(Some(0)),
+        // As musl does, where its function has no name.
+        (WaitKind::PthreadMutex, _) if event.size == 4 => event.act == Act::Exchange(Some(0)),
         // The guard of the initialisation says how it ended.
         (WaitKind::RustOnce, _) => event.size == 4 && matches!(event.act, Act::Exchange(_)),
         (WaitKind::RustRwlockRead | WaitKind::RustRwlockWrite, Held::Alone) => add(-i64::from(RUST_COUNT), 4),

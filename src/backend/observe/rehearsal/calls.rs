@@ -202,6 +202,10 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         _ if WAKING.iter().any(|(module, function)| has(module) && has(function)) => Kind::Passed,
         // A panic of a cleanup ends the program.
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
+        // Nor does the program go on for want of memory.
+        _ if has("18handle_alloc_error") || has("7raw_vec12handle_error") || has("alloc_error_handler") => {
+            Kind::Failure
+        }
         _ if has("__rust_foreign_exception") || has("__rust_drop_panic") => Kind::Failure,
         _ if has("__rust_panic_cleanup") => Kind::Caught,
         _ if has("__rust_dealloc") || has("__rdl_dealloc") || has("__rg_dealloc") || has("sdallocx") => Kind::Passed,

@@ -7,7 +7,9 @@
 //!       begin_panic: call …                so deep that it is no main loop within functions
 //! ```
 
-use iced_x86::{FlowControl, Instruction};
+use std::sync::Arc;
+
+use iced_x86::{FlowControl, Instruction, Mnemonic};
 
 use super::calls::{Kind, kind_of};
 use super::{Memory, Stage};
@@ -19,23 +21,16 @@ const LONGEST: u64 = 1 << 10;
 const DEPTH: usize = 4;
 
 /// Whether a function that has no name does nothing but fail, as far as its code tells.
-pub(super) fn fails(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> bool {
+pub fn fails(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> bool {
     let mut at = function;
     for _ in 0..DEPTH {
-        let Some(last) = last_call(memory, stage, at) else { return false };
-        let target = match last.flow_control() {
-            FlowControl::Call => {
-                let mut stub = [0; 11];
-                let length = memory.fill(last.near_branch_target(), &mut stub);
-                stub_slot(&stub[..length], last.near_branch_target()).ok_or(last.near_branch_target())
-            }
-            FlowControl::IndirectCall if last.is_ip_rel_memory_operand() => Ok(last.ip_rel_memory_address()),
-            _ => return false,
-        };
-        let (name, there) = match target {
-            Ok(slot) => (stage.import(slot), word(memory, slot)),
-            Err(there) => (stage.function(there).name, Some(there)),
-        };
+        let Some((last, trapped)) = last_call(memory, stage, at) else { return false };
+        let mut target = target_of(memory, stage, &last);
+        // What stands last cleans up: it is come to only where one before it unwinds.
+        if target.as_ref().is_some_and(|(name, _)| name.as_deref() == Some("_Unwind_Resume")) {
+            target = trapped.and_then(|call| target_of(memory, stage, &call));
+        }
+        let Some((name, there)) = target else { return false };
         if let Some(name) = name {
             return kind_of(&name, false) == Kind::Failure;
         }
@@ -45,13 +40,34 @@ pub(super) fn fails(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> bo
     true
 }
 
-/// The call that a function ends with, if it has no way back and no loop.
-fn last_call(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> Option<Instruction> {
+/// The function that an instruction calls, by its name and its address.
+fn target_of(memory: &Memory<'_>, stage: &dyn Stage, call: &Instruction) -> Option<(Option<Arc<str>>, Option<u64>)> {
+    let slot = match call.flow_control() {
+        FlowControl::Call => {
+            let there = call.near_branch_target();
+            let mut stub = [0; 11];
+            let length = memory.fill(there, &mut stub);
+            let Some(slot) = stub_slot(&stub[..length], there) else {
+                return Some((stage.function(there).name, Some(there)));
+            };
+            slot
+        }
+        FlowControl::IndirectCall if call.is_ip_rel_memory_operand() => call.ip_rel_memory_address(),
+        _ => return None,
+    };
+    Some((stage.import(slot), word(memory, slot)))
+}
+
+/// The call that a function ends with, if it has no way back and no loop; and the last that
+/// stands before a trap, for nothing comes back from it.
+fn last_call(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> Option<(Instruction, Option<Instruction>)> {
     let (start, length) = stage.extent(function).filter(|&(start, length)| start == function && length <= LONGEST)?;
-    let (end, mut at, mut last) = (start + length, start, None);
+    let (end, mut at, mut last, mut trapped) = (start + length, start, None, None);
     while at < end {
         let instruction = memory.instruction(at)?;
+        let traps = instruction.flow_control() == FlowControl::Exception || instruction.mnemonic() == Mnemonic::Int3;
         match instruction.flow_control() {
+            _ if traps => trapped = last.or(trapped),
             FlowControl::Next => {}
             FlowControl::Call | FlowControl::IndirectCall => last = Some(instruction),
             FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch => {
@@ -60,22 +76,16 @@ fn last_call(memory: &Memory<'_>, stage: &dyn Stage, function: u64) -> Option<In
                     return None;
                 }
             }
-            FlowControl::Exception => {}
             _ => return None,
         }
         at = instruction.next_ip();
         // What stands behind it is never come to, but for what traps or fills up.
-        let fills =
-            instruction.flow_control() == FlowControl::Exception || instruction.is_invalid() || is_nop(&instruction);
+        let fills = instruction.is_invalid() || instruction.mnemonic() == Mnemonic::Nop;
         if instruction.flow_control() == FlowControl::Next && !fills {
             last = None;
         }
     }
-    last
-}
-
-fn is_nop(instruction: &Instruction) -> bool {
-    instruction.mnemonic() == iced_x86::Mnemonic::Nop
+    last.map(|last| (last, trapped))
 }
 
 fn word(memory: &Memory<'_>, address: u64) -> Option<u64> {

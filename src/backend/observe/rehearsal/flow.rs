@@ -79,12 +79,25 @@ pub trait Calls {
 
 /// What the registers hold at the call that returns to `behind`, in the function that
 /// begins at `function`.
-pub fn at_call(
+pub fn at_call(memory: &Memory<'_>, function: (u64, u64), behind: u64, calls: &mut dyn Calls) -> Option<Origins> {
+    let (found, unknown) = go_through(memory, function, behind, calls, &BTreeSet::new())?;
+    if unknown.is_empty() {
+        return found;
+    }
+    // What several ways leave in a register has no origin in common, but how far another is
+    // behind it is known: it gets one there from the beginning.
+    go_through(memory, function, behind, calls, &unknown)?.0
+}
+
+/// The same, and where a register of unknown origin is added to. Where it is `renamed`, it
+/// gets an origin of its own.
+fn go_through(
     memory: &Memory<'_>,
     (function, length): (u64, u64),
     behind: u64,
     calls: &mut dyn Calls,
-) -> Option<Origins> {
+    renamed: &BTreeSet<u64>,
+) -> Option<(Option<Origins>, BTreeSet<u64>)> {
     let mut info = InstructionInfoFactory::new();
     let beginning: Origins = std::array::from_fn(|register| Some(Origin::Entry(register, 0)));
     let mut known: HashMap<u64, Origins> = HashMap::from([(function, beginning)]);
@@ -98,6 +111,9 @@ pub fn at_call(
         let before = *known.get(&here)?;
         let next = instruction.next_ip();
         let mut after = before;
+        if let Some(source) = added_to(&instruction).filter(|_| renamed.contains(&here)) {
+            after[source] = None;
+        }
         follow(&mut info, &instruction, &mut after);
         let mut ways: Vec<u64> = Vec::with_capacity(2);
         match instruction.flow_control() {
@@ -142,7 +158,18 @@ pub fn at_call(
             }
         }
     }
-    found
+    let unknown = |(at, origins): (&u64, &Origins)| {
+        let source = added_to(&memory.instruction(*at)?)?;
+        origins[source].is_none().then_some(*at)
+    };
+    Some((found, sorting::set(known.iter().filter_map(unknown))))
+}
+
+/// The register that an instruction adds to, for another.
+fn added_to(instruction: &Instruction) -> Option<usize> {
+    let lea = instruction.mnemonic() == Mnemonic::Lea && instruction.memory_index() == Register::None;
+    let (base, to) = (instruction.memory_base(), instruction.op0_register());
+    (lea && base.is_gpr64() && to.is_gpr64()).then(|| base.number())
 }
 
 /// Whether a jump to an address from memory is the last call of a function: through
@@ -245,6 +272,10 @@ fn follow(info: &mut InstructionInfoFactory, instruction: &Instruction, register
             add(registers, to, instruction.immediate(1).cast_signed().wrapping_neg());
         }
         (Mnemonic::Lea, Some(to)) => {
+            // Whatever is in the other, from here on it is known how far they are apart.
+            if let Some(base) = added_to(instruction) {
+                registers[base].get_or_insert(Origin::Made(own, 0));
+            }
             registers[to] = pointed_to(instruction, registers).or(Some(Origin::Made(own, 0)));
         }
         _ => {

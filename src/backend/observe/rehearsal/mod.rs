@@ -37,6 +37,7 @@ use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
 pub use self::calls::{Kind, kind_of};
+pub use self::dead_end::fails;
 use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
@@ -200,14 +201,14 @@ pub fn onward(
 
 /// As [`onward`], if the system call with these arguments that a frame is in returned 0
 /// while the memory held what is supposed, until it has come twice to all these
-/// addresses.
+/// addresses; through `loops`, or up to the first.
 pub fn supposed(
     registers: &Registers,
     arguments: &[u64; 6],
     before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
-    until: &[u64],
+    (until, loops): (&[u64], bool),
 ) -> Outcome {
     use Register::{R8, R9, R10, RAX, RDI, RDX, RSI};
     let mut machine = Machine::at(registers.pc);
@@ -217,7 +218,7 @@ pub fn supposed(
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }
-    rehearse(machine, registers, Some(until), false, place, steps)
+    rehearse(machine, registers, Some(until), loops, place, steps)
 }
 
 /// The only call of the C library's locks that a function makes, if it is called with

@@ -35,22 +35,23 @@ impl Surveyor {
     /// shown, it is also made sure that the others were not read on the move.
     pub(super) fn analyse(&mut self, all: bool) -> Analysis {
         let first = analyse(&self.nodes());
-        let candidates = self.stuck(&first);
+        let mut candidates = self.stuck(&first);
         let caught_up = all && self.catch_up(&candidates);
-        if candidates.is_empty() && !caught_up {
-            return first;
-        }
-        self.source.world.thorough(true);
-        self.confirm_all(&candidates);
-        // Looked at more closely, they may name processes that nobody has read yet.
-        let new = self.of_waits(&candidates, |wait| wait.besides.clone());
-        let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
-        if !new.is_empty() {
-            self.follow(new);
-            let candidates = self.stuck(&analyse(&self.nodes()));
+        let mut changed = caught_up || !candidates.is_empty();
+        if changed {
+            self.source.world.thorough(true);
             self.confirm_all(&candidates);
+            // Looked at more closely, they may name processes that nobody has read yet.
+            let new = self.of_waits(&candidates, |wait| wait.besides.clone());
+            let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
+            if !new.is_empty() {
+                self.follow(new);
+                candidates = self.stuck(&analyse(&self.nodes()));
+                self.confirm_all(&candidates);
+            }
         }
-        analyse(&self.nodes())
+        changed |= self.doubt(if all { self.threads.keys().copied().collect() } else { candidates });
+        if changed { analyse(&self.nodes()) } else { first }
     }
 
     /// Those that can never go on, by id.

@@ -16,6 +16,7 @@
 
 mod answer;
 mod confirm;
+mod doubt;
 mod infer;
 mod read;
 

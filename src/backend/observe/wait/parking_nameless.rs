@@ -107,7 +107,7 @@ fn takes_at_first(thread: &Supposed<'_>, parked: &Parked) -> bool {
     let changes = |number: u8, to: u8| {
         let held = (lock, u64::from(number), 1);
         let numbers: Vec<_> = parked.woken().into_iter().chain([held]).collect();
-        let outcome = thread.with(&numbers, lock);
+        let outcome = thread.through_loops(&numbers, lock);
         let act = Act::CompareExchange { expected: Some(number.into()), new: Some(to.into()) };
         outcome.first(lock).is_some_and(|(event, _)| event.size == 1 && event.act == act)
     };

@@ -7,8 +7,9 @@
 //! The child borrows the parent's memory; the parent goes on when the child
 //! calls execve(2) or ends.
 
-use super::{Decoder, Facts, World};
+use super::{Call, Decoder, Facts, World};
 use crate::model::Pid;
+use crate::model::process::BlockedCall;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 const CLONE_VM: u64 = 0x100;
@@ -35,12 +36,7 @@ impl Decoder for Vfork {
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
         let call = facts.blocked()?;
-        let flags = match call.number {
-            libc::SYS_vfork => CLONE_VM | CLONE_VFORK,
-            libc::SYS_clone => call.args[0],
-            libc::SYS_clone3 => world.longs::<1>(facts.pid, call.args[0]).ok()?[0],
-            _ => return None,
-        };
+        let flags = flags(call, facts.pid, world)?;
         if flags & CLONE_VFORK == 0 || !facts.has_wchan() || !facts.may_sleep_in(&["clone", "vfork", "do_fork"]) {
             return None;
         }
@@ -59,6 +55,26 @@ impl Decoder for Vfork {
         }
         Some(wait)
     }
+}
+
+/// With which flags a call of a process makes a child.
+fn flags(call: &BlockedCall, pid: Pid, world: &World) -> Option<u64> {
+    match call.number {
+        libc::SYS_vfork => Some(CLONE_VM | CLONE_VFORK),
+        libc::SYS_clone => Some(call.args[0]),
+        libc::SYS_clone3 => world.longs::<1>(pid, call.args[0]).ok().map(|[flags]| flags),
+        _ => None,
+    }
+}
+
+/// Whether a thread of process `pid` stands still until process `other`, which it has made,
+/// has its own memory.
+pub(super) fn stands_still_for(world: &World, pid: Pid, other: Pid) -> bool {
+    world.numbers_in(&format!("{pid}/task")).into_iter().any(|tid| {
+        let made = world.children_of_thread(pid, tid).is_some_and(|children| children.contains(&other));
+        let is_vfork = |call| matches!(call, Call::Blocked { call, .. } if flags(&call, pid, world).is_some_and(|flags| flags & CLONE_VFORK != 0));
+        made && world.call_of(pid, tid).is_some_and(is_vfork)
+    })
 }
 
 fn child(facts: &Facts<'_>, world: &World, flags: u64) -> Result<Pid, &'static str> {

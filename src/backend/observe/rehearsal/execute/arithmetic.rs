@@ -4,8 +4,11 @@ use iced_x86::{Mnemonic, OpKind, Register};
 
 use super::Step;
 use crate::backend::observe::rehearsal::Act;
-use crate::backend::observe::rehearsal::machine::Flags;
+use crate::backend::observe::rehearsal::machine::{Flags, THREAD};
 use crate::backend::observe::rehearsal::value::Value;
+
+/// Where a thread keeps what its functions protect their stack with.
+const CANARY: u64 = 0x28;
 
 impl Step<'_, '_> {
     pub(super) fn add(&mut self, one: Value, other: Value, size: usize, carry: Option<bool>) -> Value {
@@ -62,20 +65,29 @@ impl Step<'_, '_> {
         self.machine.flags.parity = result.get(1).map(|byte| byte.count_ones().is_multiple_of(2));
     }
 
+    /// Whether both operands are the same, whatever they are: one register; or what a
+    /// function has put on its stack and what it took that from, where it makes sure that
+    /// nobody has written over it. If somebody had, the program would fail there.
+    fn is_same(&self) -> bool {
+        let kinds = (self.instruction.op_kind(0), self.instruction.op_kind(1));
+        match kinds {
+            (OpKind::Register, OpKind::Register) => self.instruction.op0_register() == self.instruction.op1_register(),
+            (OpKind::Register, OpKind::Memory) => self.address(1) == Some(THREAD + CANARY),
+            _ => false,
+        }
+    }
+
     pub(super) fn arithmetic(&mut self) -> Option<()> {
         use Mnemonic as M;
         let size = self.size(0);
         let (one, carry) = (self.read(0), self.machine.flags.carry);
         let unary = self.instruction.op_count() < 2;
         let other = if unary { Value::of(1) } else { self.read(1) };
-        let is_self = !unary
-            && self.instruction.op_kind(1) == OpKind::Register
-            && self.instruction.op_kind(0) == OpKind::Register
-            && self.instruction.op_register(0) == self.instruction.op_register(1);
+        let is_same = !unary && self.is_same();
         let locked = self.instruction.has_lock_prefix();
         let mnemonic = self.instruction.mnemonic();
         let result = match mnemonic {
-            M::Sub | M::Cmp if is_self => self.compare(Value::ZERO, Value::ZERO, size),
+            M::Sub | M::Cmp if is_same => self.compare(Value::ZERO, Value::ZERO, size),
             M::Add => self.add(one, other, size, Some(false)),
             M::Adc => self.add(one, other, size, carry),
             M::Sub | M::Cmp => self.compare(one, other, size),
@@ -104,13 +116,10 @@ impl Step<'_, '_> {
         use Mnemonic as M;
         let size = self.size(0);
         let (one, other) = (self.read(0), self.read(1));
-        let is_self = self.instruction.op_kind(0) == OpKind::Register
-            && self.instruction.op_kind(1) == OpKind::Register
-            && self.instruction.op_register(0) == self.instruction.op_register(1);
         let result = match self.instruction.mnemonic() {
             M::And | M::Test => one & other,
             M::Or => one | other,
-            _ if is_self => Value::ZERO,
+            _ if self.is_same() => Value::ZERO,
             _ => one ^ other,
         };
         self.sign_and_zero(result, size);

@@ -35,6 +35,8 @@ pub(super) enum Next {
 pub(super) fn execute(instruction: &Instruction, machine: &mut Machine, memory: &Memory<'_>) -> (Next, Option<Event>) {
     let mut step = Step { instruction, machine, memory, event: None };
     let next = match instruction.flow_control() {
+        // A program may not do that: musl fails with it.
+        _ if instruction.mnemonic() == Mnemonic::Hlt => Next::Trap,
         FlowControl::Next => step.compute().map_or(Next::Lost, |()| Next::Behind),
         _ => step.flow(),
     };

@@ -119,3 +119,16 @@ fn what_is_not_known_stays_so() {
     assert_eq!(machine.vector(Register::XMM0)[0].get(8), Some(9));
     assert_eq!(machine.vector(Register::XMM1)[0].get(1), None);
 }
+
+#[test]
+fn a_stack_that_is_protected_has_not_been_written_over() {
+    let zero = |code: &[u8]| step(code, Value::UNKNOWN, Value::UNKNOWN, 0).0.flags.zero;
+    // sub rax, fs:0x28; xor rax, fs:0x28; sub rax, fs:0x30
+    assert_eq!(zero(&[0x64, 0x48, 0x2b, 0x04, 0x25, 0x28, 0, 0, 0]), Some(true));
+    assert_eq!(zero(&[0x64, 0x48, 0x33, 0x04, 0x25, 0x28, 0, 0, 0]), Some(true));
+    assert_eq!(zero(&[0x64, 0x48, 0x2b, 0x04, 0x25, 0x30, 0, 0, 0]), None);
+    // sub rax, [0x28]: no thread's.
+    assert_eq!(zero(&[0x48, 0x2b, 0x04, 0x25, 0x28, 0, 0, 0]), None);
+    // hlt
+    assert_eq!(step(&[0xf4], Value::ZERO, Value::ZERO, 0).1, Next::Trap);
+}

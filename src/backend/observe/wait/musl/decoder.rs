@@ -1,5 +1,6 @@
 //! A wait for a primitive of musl.
 
+use super::nameless;
 use super::place::{Primitive, primitive};
 use super::shape::{DIED, Mutex, Owner, Rwlock, WAITED_FOR, counts, is_semaphore, rwlock_count};
 use crate::backend::observe::target::stack::{CallSite, DEPTH};
@@ -10,9 +11,9 @@ use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
 
 /// From the futex of a join to the thread's descriptor, and to its id.
-const JOIN_STATE: u64 = 0x38;
-const THREAD_ID: u64 = 0x30;
-const JOINABLE: u32 = 2;
+pub(super) const JOIN_STATE: u64 = 0x38;
+pub(in crate::backend::observe) const THREAD_ID: u64 = 0x30;
+pub(super) const JOINABLE: u32 = 2;
 
 /// A thread that waits in musl.
 #[derive(Debug)]
@@ -46,7 +47,8 @@ impl Decoder for Musl {
          function of musl it is in and by the fields of the primitive, which differ from glibc's. A recursive, \
          error-checking or robust mutex and a join tell who must act; a normal mutex and a reader-writer lock of musl \
          do not store their holder, and nobody holds the rest. In a stripped program that is linked statically the \
-         functions have no names: there it stays a futex."
+         functions have no names: there what the thread's own code would do next tells a mutex, a reader-writer lock or \
+         a semaphore, and the ring of thread descriptors a join; the rest stays a futex."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -55,8 +57,10 @@ impl Decoder for Musl {
             return None;
         }
         let site = world.call_site(facts)?;
-        let (primitive, function) = primitive(facts, world, &site)?;
-        let waiter = Waiter { facts, call, site: &site, function: &function };
+        let named = primitive(facts, world, &site);
+        let make = if named.is_some() { Make::Musl } else { Make::MuslNameless };
+        let (primitive, function) = named.or_else(|| nameless::primitive(facts, world, &call, &site))?;
+        let waiter = Waiter { facts, call, site: &site, function: &function, make };
         match primitive {
             Primitive::Mutex => waiter.mutex(world).or_else(|| waiter.refused(world)),
             Primitive::Read => waiter.rwlock(world, WaitKind::PthreadRwlockRead),
@@ -76,6 +80,7 @@ pub(super) struct Waiter<'w> {
     pub(super) call: FutexCall,
     pub(super) site: &'w CallSite,
     pub(super) function: &'w str,
+    make: Make,
 }
 
 impl Waiter<'_> {
@@ -229,7 +234,7 @@ impl Waiter<'_> {
     fn wait(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
         let place = world.place(self.facts.pid, start);
         let mut wait = self.call.wait(kind, format!("musl {what} in {place}"));
-        wait.make = Make::Musl;
+        wait.make = self.make;
         wait.address = Some(start);
         let Self { call, function, .. } = self;
         wait.evidence.push(format!("in {function}, futex at {:#x}, value {:#x}", call.address, call.value));

@@ -19,15 +19,18 @@
 //!
 //! All wait with `FUTEX_WAIT`, whether limited in time or not. Which one it is
 //! says the function on the stack: musl has the names of those it exports, and
-//! a program linked statically those of all, unless they are stripped.
+//! a program linked statically those of all, unless they are stripped: then its
+//! code says it.
 
 mod decoder;
+mod nameless;
 mod place;
 mod refused;
 mod shape;
 mod stream;
 
 pub(super) use decoder::Musl;
+pub(in crate::backend::observe) use decoder::THREAD_ID;
 pub(super) use place::waits_in_mutex;
 pub(in crate::backend::observe) use shape::rwlock_count;
 pub(super) use stream::MuslStream;

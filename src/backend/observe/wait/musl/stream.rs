@@ -2,7 +2,7 @@
 //! which every call of stdio takes and `flockfile(3)` keeps:
 //!
 //! ```text
-//! +24 close   +64 read   +72 write   +80 seek     functions of musl
+//! +24 close   +64 read   +72 write   +80 seek     functions of musl; 0 where it is not to be read or written
 //! +140 lock   the futex: the holder's thread id | 0x40000000 waited for
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! a mutex of musl, whose waiters set another bit, and any other word: around it are no
 //! functions.
 
+use super::nameless::takes_stream;
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
 use crate::backend::observe::wait::owner::{Dead, name};
@@ -18,7 +19,9 @@ use crate::model::Pid;
 use crate::model::wait::{Make, Wait, WaitKind};
 
 const LOCK: u64 = 140;
-const FUNCTIONS: [u64; 4] = [24, 64, 72, 80];
+/// Those that every stream has, and those of which it may lack one.
+const ALWAYS: [u64; 2] = [24, 80];
+const EITHER: [u64; 2] = [64, 72];
 const WAITED_FOR: u32 = 1 << 30;
 
 /// A thread that waits for a stream of musl.
@@ -54,21 +57,29 @@ impl Decoder for MuslStream {
         }
         world.thread_by_inner_number(facts.pid, owner as Pid)?;
         let site = world.call_site(facts)?;
-        if site.at.runtime != Runtime::Musl || site.at.name() == "syscall" {
-            return None;
-        }
         let maps = world.maps(facts.pid)?;
         let own = maps.find(site.at.address)?.file?;
-        for offset in FUNCTIONS {
-            let [function] = world.longs(facts.pid, stream + offset).ok()?;
-            let is_musls = maps.is_code(function) && maps.find(function)?.file == Some(own);
-            is_musls.then_some(())?;
+        let is_musls = |function: u64| {
+            maps.is_code(function) && maps.find(function).is_some_and(|mapping| mapping.file == Some(own))
+        };
+        let functions = |offsets: [u64; 2]| {
+            let read = |offset: u64| world.longs::<1>(facts.pid, stream + offset).ok().map(|[function]| function);
+            Some([read(offsets[0])?, read(offsets[1])?])
+        };
+        let [read, write] = functions(EITHER)?;
+        let either = (is_musls(read) && (write == 0 || is_musls(write))) || (read == 0 && is_musls(write));
+        if !either || !functions(ALWAYS)?.into_iter().all(is_musls) {
+            return None;
+        }
+        let is_musl = site.at.runtime == Runtime::Musl && site.at.name() != "syscall";
+        if !is_musl && !takes_stream(facts, world, &call, &site) {
+            return None;
         }
         let mut wait = call.wait(WaitKind::StdioLock, format!("musl stream in {}", world.place(facts.pid, stream)));
-        wait.make = Make::Musl;
+        wait.make = if is_musl { Make::Musl } else { Make::MuslNameless };
         wait.evidence
             .push(format!("lock word = {:#x} (thread {owner}, waited for) at {:#x}", call.value, call.address));
-        wait.evidence.push("the stream points to four functions of musl".to_owned());
+        wait.evidence.push("the stream points to functions of musl that close, seek, read or write".to_owned());
         wait.evidence.push(route(&site));
         name(facts, world, &call, owner, (true, Dead::Orphaned), &mut wait);
         (world.still_there(facts) && word(world) == Some(call.value)).then_some(wait)
@@ -86,7 +97,7 @@ mod tests {
         machine.runtime(Runtime::Musl);
         machine.set_words(DATA, &[0; 64]);
         machine.set_words(DATA + LOCK, &[word]);
-        for (offset, function) in FUNCTIONS.into_iter().zip(functions) {
+        for (offset, function) in ALWAYS.into_iter().chain(EITHER).zip(functions) {
             machine.set_words(DATA + offset, &[function as u32, (function >> 32) as u32]);
         }
         machine.stack("", &["", "flockfile", "!main"]);
@@ -100,10 +111,14 @@ mod tests {
 
     #[test]
     fn who_has_locked_a_stream_is_named() {
-        let wait = machine(OWNED, OWNED, REAL).decode().unwrap();
-        assert_eq!((wait.kind, wait.certainty), (WaitKind::StdioLock, Certainty::Certain), "{wait:#?}");
-        assert_eq!(wait.holders, [Holder { pid: PID, tid: Some(PID) }]);
-        assert_eq!(&*wait.resource, "musl stream in [heap] +0x0");
+        let [close, seek, read, write] = REAL;
+        // One for both; one like stdout, and one like stdin.
+        for functions in [REAL, [close, seek, 0, write], [close, seek, read, 0]] {
+            let wait = machine(OWNED, OWNED, functions).decode().unwrap();
+            assert_eq!((wait.kind, wait.certainty), (WaitKind::StdioLock, Certainty::Certain), "{wait:#?}");
+            assert_eq!(wait.holders, [Holder { pid: PID, tid: Some(PID) }]);
+            assert_eq!(&*wait.resource, "musl stream in [heap] +0x0");
+        }
     }
 
     #[test]
@@ -124,6 +139,7 @@ mod tests {
             elsewhere(1, 0),
             elsewhere(2, PROGRAM + 0x10),
             elsewhere(3, 7),
+            machine(OWNED, OWNED, [REAL[0], REAL[1], 0, 0]),
             glibcs,
         ];
         for machine in others {

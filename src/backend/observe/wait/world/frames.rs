@@ -13,12 +13,13 @@ use iced_x86::{FlowControl, InstructionInfoFactory, Mnemonic, OpAccess};
 
 use super::stage::OnStage;
 use crate::backend::observe::rehearsal::flow::{Calls, KEPT, Origin, Origins, REGISTERS, RSP, at_call};
-use crate::backend::observe::rehearsal::{Function, Kind, Memory, Stage, kind_of};
+use crate::backend::observe::rehearsal::{Function, Kind, Memory, Stage, fails, first_argument, kind_of};
 use crate::backend::observe::target::lsda::landing_pad;
 use crate::backend::observe::target::stack::{Callee, LONGEST_CALL, callee, stub_slot};
 use crate::backend::observe::target::unwind::{Frame, Walk};
 
-/// The accumulator, as [`Origins`] counts the registers.
+/// The first argument of a function, and the accumulator, as [`Origins`] counts the registers.
+const RDI: usize = 7;
 const RAX: usize = 0;
 /// The arguments of a system call: rdi, rsi, rdx, r10, r8, r9.
 const ARGUMENTS: [usize; 6] = [7, 6, 2, 10, 8, 9];
@@ -105,6 +106,8 @@ impl CodeOf<'_> {
                 own.set(number, known);
                 entry[register] = known;
             }
+            // What stands directly before the call may tell where the whole does not.
+            entry[RDI] = entry[RDI].or_else(|| first_argument(&walk.frames[at], self.memory));
         }
     }
 
@@ -270,7 +273,10 @@ struct CallsOf<'f, 'c> {
 
 impl Calls for CallsOf<'_, '_> {
     fn never_returns(&mut self, behind: u64) -> bool {
-        self.code.called(behind).is_some_and(|name| never_returns(&name))
+        match self.code.called(behind) {
+            Some(name) => never_returns(&name),
+            None => self.code.target(behind).is_some_and(|target| fails(self.code.memory, self.code.stage, target)),
+        }
     }
 
     fn pad(&mut self, behind: u64) -> Option<u64> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{AROUND, Ahead, Around, DEPTH, MAPS, Maps, World};
+use crate::backend::observe::wait::vfork;
 use crate::model::Pid;
 
 impl World {
@@ -119,6 +120,16 @@ impl World {
     /// execve(2); `None` where the kernel does not tell.
     pub(in crate::backend::observe::wait) fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         self.source.shares_memory(one, other)
+    }
+
+    /// Another process that shares the memory of this one for good, if the kernel tells: made
+    /// by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2). To find
+    /// it every process is asked.
+    pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Pid> {
+        let shares = |other: Pid| self.shares_memory(self.through(pid), other) == Some(true);
+        let is_it = |other: &Pid| *other != pid && shares(*other) && !vfork::stands_still_for(self, pid, *other);
+        // One that was about to start another program has done so meanwhile.
+        self.numbers_in(".").into_iter().find(|other| is_it(other) && shares(*other))
     }
 
     /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,

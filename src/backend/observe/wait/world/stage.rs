@@ -9,7 +9,7 @@ use crate::backend::observe::rehearsal::{Function, Memory, Stage};
 use crate::backend::observe::target::epilogue::leave;
 use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::module::Runtime;
-use crate::backend::observe::target::unwind::{FrameTable, Registers, Walk, walk};
+use crate::backend::observe::target::unwind::{Frame, FrameTable, Registers, Walk, walk};
 use crate::model::Pid;
 
 /// A call frame table, and how far its file was moved.
@@ -85,6 +85,17 @@ impl OnStage<'_> {
     /// The live frames of a blocked thread, innermost first.
     pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
         self.frames_from(memory, Registers::new(sp, pc))
+    }
+
+    /// As [`OnStage::frames`]; where nothing tells of the function that the thread is in,
+    /// where it stands in that.
+    pub(in crate::backend::observe) fn frames_or_place(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
+        let mut walk = self.frames(memory, sp, pc);
+        if walk.frames.is_empty() {
+            let registers = Registers::new(sp, pc);
+            walk.frames.push(Frame { registers, cfa: 0, function: pc, length: 0, exceptions: None, bare: false });
+        }
+        walk
     }
 
     /// The table of frames of the file that an address is in, and how far it was moved.

@@ -13,8 +13,8 @@ const STEPS: usize = 2_000;
 const FRAMES: usize = 8;
 
 /// What happens next if memory holds these numbers (address, number, bytes), until
-/// the word at this address has been come to twice.
-type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64) -> Outcome + 's;
+/// the word at this address has been come to twice; through loops or not.
+type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64, bool) -> Outcome + 's;
 
 /// How the evidence of what was told in this way begins.
 pub(in crate::backend::observe::wait) const BY_CODE: &str = "by its code, for want of symbols";
@@ -28,7 +28,12 @@ impl Supposed<'_> {
     /// What it would do if memory held these numbers (address, number, bytes), until
     /// it has come twice to `word`.
     pub(in crate::backend::observe::wait) fn with(&self, numbers: &[(u64, u64, usize)], word: u64) -> Outcome {
-        (self.ask)(numbers, word)
+        (self.ask)(numbers, word, false)
+    }
+
+    /// The same, followed through loops.
+    pub(in crate::backend::observe::wait) fn through_loops(&self, numbers: &[(u64, u64, usize)], word: u64) -> Outcome {
+        (self.ask)(numbers, word, true)
     }
 }
 
@@ -45,7 +50,7 @@ impl World {
         let stage = self.stage(facts.pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         let memory = Memory::new(&read);
-        let mut walk = stage.frames(&memory, *sp, *pc);
+        let mut walk = stage.frames_or_place(&memory, *sp, *pc);
         let own = walk.frames.iter().find(|frame| !stage.function(frame.function).library)?;
         if rust && !stage.is_rust(own.registers.pc) {
             return None;
@@ -56,9 +61,9 @@ impl World {
         code.tell(&mut walk, call.number.cast_unsigned(), &call.args);
         code.complete(&mut walk);
         let first = walk.frames.first()?;
-        let ask = |numbers: &[(u64, u64, usize)], word: u64| {
+        let ask = |numbers: &[(u64, u64, usize)], word: u64, loops: bool| {
             let before = Written::supposing(&memory, numbers);
-            supposed(&first.registers, &call.args, before, (&memory, &stage), STEPS, &[word])
+            supposed(&first.registers, &call.args, before, (&memory, &stage), STEPS, (&[word], loops))
         };
         look(&Supposed { ask: &ask })
     }

@@ -19,9 +19,14 @@ impl World {
         if self.vouched {
             return true;
         }
+        self.call_of(facts.pid, facts.tid).as_ref() == Some(facts.call)
+    }
+
+    /// What a thread is in by now; `None` where that cannot be read.
+    pub(in crate::backend::observe::wait) fn call_of(&self, pid: Pid, tid: Pid) -> Option<Call> {
         let mut content = Vec::new();
-        let path = format!("{}/task/{}/syscall", facts.pid, facts.tid);
-        self.root.read_into(&path, &mut content).is_ok() && Call::parse(&content).as_ref() == Some(facts.call)
+        self.root.read_into(&format!("{pid}/task/{tid}/syscall"), &mut content).ok()?;
+        Call::parse(&content)
     }
 
     /// How often the thread has been put on a CPU; `None` on a kernel that does
@@ -127,13 +132,18 @@ impl World {
         tasks.into_iter().find(|tid| is_it(tid) && self.has_thread(pid, *tid))
     }
 
+    /// The number that process or thread `other` has in the pid namespace of process `pid`.
+    pub fn inner_number(&mut self, pid: Pid, other: Pid) -> Option<Pid> {
+        match self.level(pid) {
+            0 => Some(other),
+            level => self.status(&other.to_string(), "NSpid:")?.get(level).copied(),
+        }
+    }
+
     /// Whether process or thread `other` has the number `inside` in the pid
     /// namespace of process `pid`.
     pub fn has_inner_number(&mut self, pid: Pid, other: Pid, inside: Pid) -> bool {
-        match self.level(pid) {
-            0 => other == inside,
-            level => self.status(&other.to_string(), "NSpid:").is_some_and(|ids| ids.get(level) == Some(&inside)),
-        }
+        self.inner_number(pid, other) == Some(inside)
     }
 
     /// The number of the pseudo-terminal that controls a process (`tty_nr` in

@@ -35,6 +35,9 @@ static pid_t child(int reads, int unused[2]) {
         close(unused[0]), close(unused[1]);
         _exit(read(reads, &byte, 1));
     }
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", pid, unused[0]);
+    while (access(name, F_OK) == 0) usleep(1000);
     return pid;
 }
 

@@ -16,7 +16,11 @@ def child(act, *close):
         [os.close(fd) for fd in close]
         act()
         os._exit(0)
+    while any(has(pid, fd) for fd in close): time.sleep(0.001)
     return pid
+def has(pid, fd):
+    try: return os.readlink(f'/proc/{pid}/fd/{fd}') == os.readlink(f'/proc/self/fd/{fd}')
+    except OSError: return False
 def fill(fd):
     while True: os.write(fd, b'x' * 1000)
 def ready(*of):

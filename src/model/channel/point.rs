@@ -9,7 +9,8 @@ use crate::model::Nanos;
 use crate::model::histogram::Quantiles;
 
 /// The result of one point of a sweep: an object of `ipc --json`. What is not
-/// known, or does not belong to the mode, is `null`.
+/// known, or does not belong to the mode, is `null`. Of an earlier run is read back only
+/// what a later one may be compared by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IpcPoint {
     /// The transport's key.
@@ -34,32 +35,40 @@ pub struct IpcPoint {
     /// The medians of the repetitions.
     pub round_trip_p50_ns: Option<Spread>,
     /// Round trips against intended send times, where a rate was asked for.
+    #[serde(skip_deserializing)]
     pub open_loop_ns: Option<Quantiles>,
     /// That rate, in messages a second, and how much of it was reached.
-    #[serde(default)]
+    #[serde(skip_deserializing)]
     pub open_loop_rate: Option<Rate>,
     /// One-way throughput by the receiver's clock.
     pub throughput: Option<Throughput>,
     /// CPU time a message costs each side.
+    #[serde(skip_deserializing)]
     pub cpu_ns_per_message: Option<Sides>,
     /// Context switches a message costs each side.
+    #[serde(skip_deserializing)]
     pub switches_per_message: Option<Sides>,
     /// What making the channel and attaching both sides took.
+    #[serde(skip_deserializing)]
     pub setup_ns: Option<Nanos>,
     /// Messages that did not arrive.
+    #[serde(skip_deserializing)]
     pub lost: u64,
     /// Messages that arrived with another content.
+    #[serde(skip_deserializing)]
     pub corrupt: u64,
     /// What a cache line took from one CPU to the other, one way, before and
     /// after each repetition; of shared memory between two CPUs only.
     #[serde(default)]
     pub core_to_core_ns: Option<Spread>,
     /// What to keep in mind when reading the figures.
+    #[serde(skip_deserializing)]
     pub flags: Vec<String>,
     /// Why there are no figures.
+    #[serde(skip_deserializing)]
     pub skipped: Option<String>,
     /// How it stands to an earlier run.
-    #[serde(default)]
+    #[serde(skip_deserializing)]
     pub baseline: Option<Change>,
 }
 

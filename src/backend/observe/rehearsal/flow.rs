@@ -80,7 +80,7 @@ pub trait Calls {
 /// What the registers hold at the call that returns to `behind`, in the function that
 /// begins at `function`.
 pub fn at_call(memory: &Memory<'_>, function: (u64, u64), behind: u64, calls: &mut dyn Calls) -> Option<Origins> {
-    let (found, unknown) = go_through(memory, function, behind, calls, &BTreeSet::new())?;
+    let (found, unknown) = go_through(memory, function, behind, calls, &[])?;
     if unknown.is_empty() {
         return found;
     }
@@ -96,8 +96,8 @@ fn go_through(
     (function, length): (u64, u64),
     behind: u64,
     calls: &mut dyn Calls,
-    renamed: &BTreeSet<u64>,
-) -> Option<(Option<Origins>, BTreeSet<u64>)> {
+    renamed: &[u64],
+) -> Option<(Option<Origins>, Vec<u64>)> {
     let mut info = InstructionInfoFactory::new();
     let beginning: Origins = std::array::from_fn(|register| Some(Origin::Entry(register, 0)));
     let mut known: HashMap<u64, Origins> = HashMap::from([(function, beginning)]);
@@ -162,7 +162,7 @@ fn go_through(
         let source = added_to(&memory.instruction(*at)?)?;
         origins[source].is_none().then_some(*at)
     };
-    Some((found, sorting::set(known.iter().filter_map(unknown))))
+    Some((found, known.iter().filter_map(unknown).collect()))
 }
 
 /// The register that an instruction adds to, for another.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use iced_x86::{FlowControl, Instruction, Mnemonic};
 
-use super::calls::{Kind, kind_of};
+use super::kind::{Kind, kind_of};
 use super::{Memory, Stage};
 use crate::backend::observe::target::stack::stub_slot;
 

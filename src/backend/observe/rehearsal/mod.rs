@@ -26,6 +26,7 @@ mod calls;
 mod dead_end;
 mod execute;
 pub mod flow;
+mod kind;
 mod linkage;
 mod machine;
 mod value;
@@ -36,8 +37,8 @@ use std::sync::Arc;
 use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
-pub use self::calls::{Kind, kind_of};
 pub use self::dead_end::fails;
+pub use self::kind::{Kind, kind_of};
 use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;

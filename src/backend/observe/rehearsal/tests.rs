@@ -1,4 +1,4 @@
-use super::calls::{Kind, kind_of};
+use super::kind::{Kind, kind_of};
 use super::*;
 
 /// Where the code of a test lies, its stack, and a lock that it may use.

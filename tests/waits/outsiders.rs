@@ -127,3 +127,64 @@ fn a_pidfd_may_stand_for_a_thread() {
     // Before Linux 6.9 only processes have them.
     assert!(holder["tid"].is_null() || holder["tid"] != holder["pid"], "{own:#}");
 }
+
+/// What a person ends a program with, or has it read its settings anew by, is none.
+#[test]
+fn a_signal_that_programs_agree_on_ends_a_loop() {
+    let told = |signal: &str, verdict: &str| {
+        let catches = format!("signal.signal(signal.{signal}, lambda *_: None)");
+        let script = LOOP.replace("DO", &catches).replace("ACT", "idle");
+        is_told(&script, "unix_stream", ("unix_recv", verdict));
+    };
+    for signal in ["SIGUSR1", "SIGUSR2", "SIGURG", "SIGRTMIN", "SIGRTMAX"] {
+        told(signal, "unknown");
+    }
+    for signal in ["SIGTERM", "SIGHUP", "SIGWINCH"] {
+        told(signal, "deadlocked");
+    }
+}
+
+/// Who keeps both ends open of what has a name waits for others to open it: a FIFO, and a
+/// pseudo-terminal.
+#[test]
+fn whoever_keeps_a_named_channel_open_waits_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    let begin = format!(
+        "path = '{}'\nhas = os.path.exists(path) or os.mkfifo(path)\n\
+         both = lambda: os.open(path, os.O_RDWR)\n\
+         def apart():\n    r = os.open(path, os.O_RDONLY | os.O_NONBLOCK); w = os.open(path, os.O_WRONLY)\n    \
+         os.set_blocking(r, True); return r, w\n\
+         here = os.getpid(); ready(here, here, here)\n",
+        path.display()
+    );
+    let polls = "q = select.poll(); q.register(both(), 1); q.poll()";
+    for (act, place, kind) in [
+        ("r, w = apart(); os.read(r, 1)", "pipe_read", "pipe_read"),
+        ("os.read(both(), 1)", "pipe_read", "pipe_read"),
+        ("r, w = apart(); fill(w)", "pipe_write", "pipe_write"),
+        (polls, "poll", "poll"),
+    ] {
+        is_told(&format!("{begin}{act}"), place, (kind, "unknown"));
+    }
+    // Nobody finds it any more.
+    let unlinked = "r, w = apart(); os.unlink(path); os.read(r, 1)";
+    is_told(&format!("{begin}{unlinked}"), "pipe_read", ("pipe_read", "deadlocked"));
+    let terminal = "m, s = pty.openpty(); here = os.getpid(); ready(here, here, here); ";
+    is_told(&format!("{terminal}os.read(m, 1)"), "wait_woken", ("tty_read", "unknown"));
+    is_told(&format!("{terminal}q = select.poll(); q.register(m, 1); q.poll()"), "poll", ("poll", "unknown"));
+}
+
+/// So does one that ends a child, or the wait for a file lock.
+#[test]
+fn a_signal_that_programs_agree_on_ends_other_waits_too() {
+    for (signal, verdict) in [("SIGUSR2", "unknown"), ("SIGTERM", "deadlocked")] {
+        let catches = format!("signal.signal(signal.{signal}, lambda *_: None)\n");
+        let parent = "r, w = os.pipe()\np = child(lambda: os.read(r, 1), w)\n\
+            ready(os.getpid(), os.getpid(), p); os.waitpid(p, 0)";
+        is_told(&format!("{catches}{parent}"), "do_wait", ("waitpid", verdict));
+        let lock = "import fcntl, tempfile\nf = tempfile.NamedTemporaryFile(); g = open(f.name)\n\
+            fcntl.flock(f, fcntl.LOCK_EX); here = os.getpid(); ready(here, here, here); fcntl.flock(g, fcntl.LOCK_EX)";
+        is_told(&format!("{catches}{lock}"), "lock", ("flock", verdict));
+    }
+}

@@ -310,8 +310,11 @@ impl Inference {
             Held::Shared(count) => (count, Mode::All),
         };
         if times == 0 || times > most {
-            let how = if times == 0 { "no thread" } else { "more than one thread" };
-            wait.evidence.push(format!("{how} would let go of it, by its own code{}", self.unasked()));
+            let how = match times {
+                0 => "of no thread its own code tells that it would let go of it",
+                _ => "more than one thread would let go of it, by its own code",
+            };
+            wait.evidence.push(format!("{how}{}", self.unasked()));
             return;
         }
         wait.mode = mode;

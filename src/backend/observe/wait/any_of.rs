@@ -19,7 +19,7 @@
 use std::collections::HashSet;
 
 use super::caught::{Caught, caught, children_that_interrupt};
-use super::descriptor::{Others, Target, of_fifo, of_pipe};
+use super::descriptor::{Others, Target, WELCOMES, of_fifo, of_pipe};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
 use super::resource::{words, words_with_addresses};
@@ -105,6 +105,7 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
             Ok((others, role)) => {
                 unreadable = unreadable.max(others.unreadable);
                 unseen.extend(others.at_work(world));
+                unseen.extend(others.welcomes.then(|| format!("fd {}: {WELCOMES}", one.fd)));
                 unseen.extend(
                     others.receivers.iter().map(|receiver| receiver.words(&format!("{role} of fd {}", one.fd))),
                 );
@@ -189,7 +190,7 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
         Target::Path(path) => {
             let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
             if let Some(line) = Line::of(facts, world, fd, path) {
-                let OtherEnd { others, unsure: hidden, role } = line.other_end(world).map_err(failed)?;
+                let OtherEnd { others, unsure: hidden, role } = line.other_end(facts, world).map_err(failed)?;
                 return if hidden.is_empty() { Ok((others, role)) } else { Err(unseen(&hidden.join("; "))) };
             }
             if !endpoints::is_fifo(&world.root, &own) {

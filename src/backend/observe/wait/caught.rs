@@ -9,8 +9,8 @@ use crate::model::Pid;
 use crate::model::wait::{Wait, WaitKind};
 
 /// Faults of its own (ILL, TRAP, BUS, FPE, SEGV), and what the C libraries keep
-/// for themselves (32 to 34): nobody sends these to have work done.
-const INTERNAL: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(32) | bit(33) | bit(34);
+/// for themselves (32 and 33): nobody sends these to have work done.
+const INTERNAL: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(32) | bit(33);
 /// `SIGINT`: a person's wish that it ends. Python catches it always.
 const INTERRUPT: u64 = bit(2);
 /// `SIGCHLD`.
@@ -21,8 +21,13 @@ const ALARMS: u64 = bit(14) | bit(26) | bit(27);
 /// Shells, which catch `SIGCHLD` to take note of it.
 const SHELLS: &[&str] = &["bash", "dash", "zsh", "ksh", "mksh", "busybox"];
 
-/// `SIGUSR1`. The JVM keeps `SIGUSR2` for itself.
-const AGREED: u64 = bit(10);
+/// `SIGUSR1` and `SIGUSR2`, the second of which the JVM keeps for itself.
+const AGREED: u64 = bit(10) | USR2;
+const USR2: u64 = bit(12);
+/// Those that are for programs alone: `SIGRTMIN` and above.
+const REAL_TIME: u64 = u64::MAX << 33;
+/// `SIGURG`: data out of band.
+const URGENT: u64 = bit(23);
 /// `SIGIO`: a descriptor is ready.
 const READY: u64 = bit(29);
 /// What does not end a process that has said nothing of it: `SIGCHLD`, `SIGCONT`, the four
@@ -125,13 +130,19 @@ fn is_python(world: &World, pid: Pid) -> bool {
     runs(world, pid, &["python"])
 }
 
-/// Whether the process runs a program whose name begins so.
+/// Whether the process runs a program of this name, with a version at most behind it:
+/// `python3.11`.
 fn runs(world: &World, pid: Pid, names: &[&str]) -> bool {
     let mut link = [0; 4096];
     let path = format!("{pid}/exe");
     let length = readlinkat_raw(world.root.directory(), path.as_str(), &mut link[..]).unwrap_or(0);
     let file = link[..length].rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    names.iter().any(|name| file.starts_with(name.as_bytes()))
+    names.iter().any(|name| is_called(file, name))
+}
+
+fn is_called(file: &[u8], name: &str) -> bool {
+    let is_version = |rest: &[u8]| rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    file.strip_prefix(name.as_bytes()).is_some_and(is_version)
 }
 
 /// Whether whoever uses this end waits if he must, as its open file says (`flags:`, in
@@ -147,13 +158,17 @@ fn blocks(world: &World, end: &End) -> bool {
 }
 
 /// Which signal the process catches that is sent to have something done: that of a timer,
-/// by which it may have set itself a limit, or the one that programs agree on. Its handler
-/// may end what it waits for.
+/// by which it may have set itself a limit, or one that programs agree on. Its handler
+/// may end what it waits for. Those by which a person ends a program, or has it read its
+/// settings anew, are none.
 pub(super) fn calls(world: &World, pid: Pid) -> Option<&'static str> {
     let mut content = Vec::new();
     world.root.read_into(&format!("{pid}/status"), &mut content).ok()?;
-    let mask = mask(&content)?;
-    called_by(mask).or_else(|| has_timer(world, pid, mask).then_some(OF_A_TIMER))
+    let mut mask = mask(&content)?;
+    if mask & USR2 != 0 && runs(world, pid, &["java"]) {
+        mask &= !USR2;
+    }
+    has_timer(world, pid, mask).then_some(OF_A_TIMER).or_else(|| called_by(mask))
 }
 
 /// Whether the process has made itself a timer that sends it one of these signals
@@ -178,16 +193,13 @@ fn sends_one_of(timers: &[u8], caught: u64) -> bool {
     })
 }
 
-/// Whether the process catches the signal of a timer.
-pub(super) fn catches_alarms(world: &World, pid: Pid) -> bool {
-    calls(world, pid) == Some(OF_A_TIMER)
-}
-
 fn called_by(mask: u64) -> Option<&'static str> {
     match mask {
         _ if mask & ALARMS != 0 => Some(OF_A_TIMER),
-        _ if mask & AGREED != 0 => Some("SIGUSR1"),
+        _ if mask & AGREED != 0 => Some("SIGUSR1 or SIGUSR2"),
         _ if mask & READY != 0 => Some("SIGIO"),
+        _ if mask & URGENT != 0 => Some("SIGURG"),
+        _ if mask & REAL_TIME != 0 => Some("a real-time signal"),
         _ => None,
     }
 }
@@ -263,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_what_its_name_says_and_no_longer_one() {
+        assert!(is_called(b"python3.11", "python") && is_called(b"bash", "bash"));
+        assert!(!is_called(b"dashboard", "dash") && !is_called(b"python-agent", "python"));
+    }
+
+    #[test]
     fn faults_and_the_librarys_own_do_not_count() {
         assert_eq!(of_status(b"Name:\tx\nSigCgt:\t0000000180000440\nx"), Caught::Nothing, "Rust with threads");
         assert_eq!(of_status(b"SigCgt:\t0000000000000002\n"), Caught::OnlyInterrupt, "Python");
@@ -271,8 +289,10 @@ mod tests {
         assert_eq!(of_status(b"SigCgt:\tx\n"), Caught::Others);
         let called = |status: &[u8]| mask(status).and_then(called_by);
         assert_eq!(called(b"SigCgt:\t0000000000002000\n"), Some("the signal of a timer"));
-        assert_eq!(called(b"SigCgt:\t0000000000000200\n"), Some("SIGUSR1"));
-        assert_eq!(called(b"SigCgt:\t0000000000014802\n"), None, "INT, USR2, TERM, CHLD");
+        assert_eq!(called(b"SigCgt:\t0000000000000800\n"), Some("SIGUSR1 or SIGUSR2"));
+        assert_eq!(called(b"SigCgt:\t0000000200000000\n"), Some("a real-time signal"), "SIGRTMIN of glibc");
+        assert_eq!(of_status(b"SigCgt:\t0000000200000000\n"), Caught::Others);
+        assert_eq!(called(b"SigCgt:\t0000000180014003\n"), None, "HUP, INT, TERM, CHLD, and the library's own");
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
         let ends = |status: &[u8]| is_interrupted_by(status, CHILD);
         assert!(ends(b"SigBlk:\t0000000000000002\nSigCgt:\t0000000000010000\n"));

@@ -73,7 +73,13 @@ pub(super) struct Others {
     pub(super) unreadable: usize,
     /// Who may receive one that is in flight.
     pub(super) receivers: Vec<Receiver>,
+    /// Others may come by its name, and it is kept open for them.
+    pub(super) welcomes: bool,
 }
+
+/// That it does.
+pub(super) const WELCOMES: &str =
+    "it is kept open at both ends, as one does who waits for others: anybody may open it by its name";
 
 impl Others {
     /// Whether there is neither.
@@ -101,7 +107,8 @@ impl Others {
                 wait.evidence.push(format!("process {}{own} has {role} {how} fd {}", end.pid, end.fd));
             }
         }
-        wait.partial |= !self.receivers.is_empty();
+        wait.partial |= self.welcomes || !self.receivers.is_empty();
+        wait.evidence.extend(self.welcomes.then(|| WELCOMES.to_owned()));
         wait.evidence.extend(self.receivers.iter().map(|receiver| receiver.words(role)));
         if self.ends.is_empty() && self.receivers.is_empty() {
             wait.partial = true;
@@ -162,7 +169,7 @@ fn still_open(
     let mut ends: Vec<End> = index.of_pipe(inode).iter().filter(|end| wanted(end.access)).copied().collect();
     let near: Vec<Pid> = index.of_pipe(inode).iter().map(|end| end.pid).collect();
     ends.retain(|end| is_end(world, end, link));
-    Ok(Others { ends, unreadable, receivers: world.receivers_of(inode, &near) })
+    Ok(Others { ends, unreadable, receivers: world.receivers_of(inode, &near), welcomes: false })
 }
 
 /// Whether a descriptor still is what the index says.
@@ -197,7 +204,11 @@ pub(super) fn of_fifo(
     let (mut ends, unreadable) = endpoints::of_fifo(&world.root, path, status.st_dev, status.st_ino)?;
     let near: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
     ends.retain(|end| wanted(end.access));
-    Ok(Others { ends, unreadable: unreadable.len(), receivers: world.receivers_of(status.st_ino, &near) })
+    // A name lets others come; who has both ends open does so to wait for them.
+    let keeps = |end: &End| end.pid == facts.pid || (end.access.read && end.access.write);
+    let welcomes = !path.ends_with(b" (deleted)") && ends.iter().any(keeps);
+    let receivers = world.receivers_of(status.st_ino, &near);
+    Ok(Others { ends, unreadable: unreadable.len(), receivers, welcomes })
 }
 
 #[cfg(test)]

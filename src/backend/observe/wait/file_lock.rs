@@ -3,7 +3,7 @@
 
 use rustix::io::Errno;
 
-use super::caught::catches_alarms;
+use super::caught::calls;
 use super::descriptor::Target;
 use super::{Facts, World};
 use crate::backend::observe::endpoints;
@@ -53,12 +53,12 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
         wait.evidence.push("no lock that stands in its way is visible".to_owned());
     }
     // As flock(1) does with a time limit.
-    if catches_alarms(world, facts.pid) {
+    if let Some(signal) = calls(world, facts.pid) {
         wait.partial = true;
         if wait.mode == Mode::All {
             wait.certainty = Certainty::Unknown;
         }
-        wait.evidence.push("the process catches the signal of a timer: its handler may end the wait".to_owned());
+        wait.evidence.push(format!("the process catches {signal}: its handler may end the wait"));
     }
 }
 

@@ -106,5 +106,5 @@ fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
     let near: Vec<Pid> = ends.iter().chain(own).map(|end| end.pid).collect();
     let link = format!("socket:[{inode}]");
     ends.retain(|end| is_end(world, end, &link));
-    Some(Others { ends, unreadable, receivers: world.receivers_of(inode, &near) })
+    Some(Others { ends, unreadable, receivers: world.receivers_of(inode, &near), welcomes: false })
 }

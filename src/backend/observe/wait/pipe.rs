@@ -122,15 +122,7 @@ fn decode_pipe(
     } else {
         format!("blocked on fd {fd}; where in the kernel is not told")
     });
-    // A name lets others come; who has both ends open does so to wait for them.
-    let named = matches!(&target, Target::Path(path) if !path.ends_with(b" (deleted)"));
-    let both = |others: &Others| others.ends.iter().any(|end| end.access.read && end.access.write);
-    let waits_for_others = named && others.as_ref().is_ok_and(both);
     name(facts, world, others, role, &mut wait);
-    if waits_for_others {
-        wait.partial = true;
-        wait.evidence.push("it is open for both reading and writing: anybody may open it by its name".to_owned());
-    }
     Some(wait)
 }
 

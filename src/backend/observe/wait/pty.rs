@@ -68,7 +68,7 @@ impl Line {
     ///
     /// # Errors
     /// Where the proc file system cannot be listed.
-    pub(super) fn other_end(self, world: &mut World) -> Result<OtherEnd, Errno> {
+    pub(super) fn other_end(self, facts: &Facts<'_>, world: &mut World) -> Result<OtherEnd, Errno> {
         let mut found = self.open(world, false)?;
         // The kept index may be older than this terminal.
         if found.others.ends.is_empty() && found.unsure.is_empty() {
@@ -78,6 +78,8 @@ impl Line {
             let own = "it was opened as /dev/tty: whether the process's terminal was this one then cannot be told";
             found.unsure.push(own.to_owned());
         }
+        // Who has the master, and keeps the slave open too, waits for others to come.
+        found.others.welcomes = !self.is_slave() && found.others.ends.iter().any(|end| end.pid == facts.pid);
         Ok(found)
     }
 
@@ -96,7 +98,7 @@ impl Line {
         ends.retain(|end| is_end(world, end, other));
         let receivers = world.receivers_of(file_of(world, &ends), &near);
         let role = if self.is_slave() { "the master end" } else { "the slave end" };
-        Ok(OtherEnd { others: Others { ends, unreadable, receivers }, unsure, role })
+        Ok(OtherEnd { others: Others { ends, unreadable, receivers, welcomes: false }, unsure, role })
     }
 
     /// Who has no part of the other end, and might yet end a wait at this one.
@@ -112,7 +114,7 @@ impl Line {
 
 /// Names whoever has the other end as the holders of an any-of wait.
 pub(super) fn name(facts: &Facts<'_>, world: &mut World, line: Line, wait: &mut Wait) {
-    match line.other_end(world) {
+    match line.other_end(facts, world) {
         Ok(OtherEnd { others, unsure, role }) => {
             others.name(facts, world, role, wait);
             wait.partial |= !unsure.is_empty();

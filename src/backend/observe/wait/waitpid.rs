@@ -7,7 +7,7 @@
 //!
 //! The numbers are those of the target's own pid namespace.
 
-use super::caught::catches_alarms;
+use super::caught::calls;
 use super::{Decoder, Facts, World};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
@@ -66,9 +66,9 @@ impl Decoder for Waitpid {
         if wait.holders.is_empty() || world.is_thorough() {
             name_tracees(facts, world, which, &mut wait);
         }
-        if catches_alarms(world, facts.pid) {
+        if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;
-            wait.evidence.push("the process catches the signal of a timer: its handler may end the child".to_owned());
+            wait.evidence.push(format!("the process catches {signal}: its handler may end the child"));
         }
         Some(wait)
     }

@@ -24,7 +24,8 @@ use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
 use super::resource::{words, words_with_addresses};
 use super::waitpid::process_of_pidfd;
-use super::{Facts, World, epoll};
+use super::watched::{READABLE, WRITABLE, Watched};
+use super::{Facts, World, interest};
 use crate::backend::observe::endpoints::{self, Access};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait};
@@ -32,46 +33,6 @@ use crate::model::wait::{Certainty, Holder, Wait};
 /// More descriptors than this are counted, not named; evidence likewise.
 const NAMED: usize = 4;
 const SENTENCES: usize = 12;
-
-/// Events that say "readable": POLLIN, POLLPRI, POLLRDNORM, POLLRDBAND,
-/// POLLRDHUP (`poll(2)`); epoll's have the same bits.
-pub(super) const READABLE: u32 = 0x1 | 0x2 | 0x40 | 0x80 | 0x2000;
-/// Events that say "writable": POLLOUT, POLLWRNORM, POLLWRBAND.
-pub(super) const WRITABLE: u32 = 0x4 | 0x100 | 0x200;
-
-/// A descriptor and what is awaited of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Watched {
-    /// Its number.
-    pub(super) fd: i32,
-    /// As `poll(2)` has them.
-    pub(super) events: u32,
-    /// Where it was registered, if it was: the number may stand for something else by now.
-    pub(super) registered: Option<Registered>,
-}
-
-/// Where a descriptor is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Registered {
-    /// The descriptor of the epoll instance.
-    pub(super) epoll: i32,
-    /// How many were registered by the same number before it.
-    pub(super) nth: u32,
-    /// The inode of what was registered.
-    pub(super) inode: Option<u64>,
-}
-
-impl Watched {
-    /// Whether the number still stands for what was registered by it; `None` where the
-    /// kernel does not tell.
-    pub(super) fn is_still(&self, facts: &Facts<'_>, world: &World, now: &Target) -> Option<bool> {
-        let Some(Registered { epoll, nth, inode }) = self.registered else { return Some(true) };
-        world.is_registered((facts.tid, self.fd), epoll, nth).or_else(|| match now {
-            Target::Pipe(now) | Target::Socket(now) => Some(inode? == *now),
-            _ => None,
-        })
-    }
-}
 
 /// `pipe 7 (fd 3) or socket 8 (fd 4)`: the first few by name.
 pub(super) fn resource(facts: &Facts<'_>, world: &World, watched: &[Watched]) -> String {
@@ -97,7 +58,7 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wa
     wait.resource = listed(watched, |fd| words_with_addresses(facts, world, fd)).into();
     let mut unseen: Vec<String> = Vec::new();
     let (mut unreadable, mut told) = (0, HashSet::new());
-    for one in epoll::followed(facts, world, watched, wait) {
+    for one in interest::followed(facts, world, watched, wait) {
         wait.add_besides(besides(facts, world, one.fd));
         let limit = world.socket_limit(facts.pid, one.fd, None);
         unseen.extend(limit.map(|limit| format!("the connection of fd {} has a TCP_USER_TIMEOUT of {limit}", one.fd)));

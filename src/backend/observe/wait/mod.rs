@@ -30,6 +30,7 @@ mod futex;
 mod futex_waitv;
 mod glibc;
 mod glibc_nameless;
+mod interest;
 mod kernel_mutex;
 mod kernel_object;
 mod lease;
@@ -71,6 +72,7 @@ mod told;
 mod unreadable;
 mod vfork;
 mod waitpid;
+mod watched;
 mod world;
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! struct pollfd: fd 4, events 2, revents 2
 //! ```
 
-use super::any_of::{self, Watched};
 use super::sleep::timespec;
-use super::{Decoder, Facts, World};
+use super::watched::Watched;
+use super::{Decoder, Facts, World, any_of};
 use crate::model::Nanos;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 

@@ -6,8 +6,8 @@
 //! a set: one bit a descriptor, up to `count`
 //! ```
 
-use super::any_of::{self, READABLE, WRITABLE, Watched};
-use super::{Decoder, Facts, World};
+use super::watched::{READABLE, WRITABLE, Watched};
+use super::{Decoder, Facts, World, any_of};
 use crate::model::wait::{Wait, WaitKind};
 
 /// More than the largest set of the C library are not read.

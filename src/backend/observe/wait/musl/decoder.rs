@@ -2,18 +2,15 @@
 
 use super::nameless;
 use super::place::{Primitive, primitive};
-use super::shape::{DIED, Mutex, Owner, Rwlock, WAITED_FOR, counts, is_semaphore, rwlock_count};
+use super::shape::{
+    DIED, JOIN_STATE, JOINABLE, Mutex, Owner, Rwlock, THREAD_ID, WAITED_FOR, counts, is_semaphore, rwlock_count,
+};
 use crate::backend::observe::target::stack::{CallSite, DEPTH};
 use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
 use crate::backend::observe::wait::owner::{Dead, name};
 use crate::backend::observe::wait::{Call, Decoder, Facts, World};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
-
-/// From the futex of a join to the thread's descriptor, and to its id.
-pub(super) const JOIN_STATE: u64 = 0x38;
-pub(in crate::backend::observe) const THREAD_ID: u64 = 0x30;
-pub(super) const JOINABLE: u32 = 2;
 
 /// A thread that waits in musl.
 #[derive(Debug)]

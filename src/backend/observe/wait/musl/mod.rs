@@ -30,8 +30,8 @@ mod shape;
 mod stream;
 
 pub(super) use decoder::Musl;
-pub(in crate::backend::observe) use decoder::THREAD_ID;
 pub(super) use place::waits_in_mutex;
+pub(in crate::backend::observe) use shape::THREAD_ID;
 pub(in crate::backend::observe) use shape::rwlock_count;
 pub(super) use stream::MuslStream;
 

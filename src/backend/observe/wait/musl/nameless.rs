@@ -18,9 +18,8 @@
 
 use std::collections::BTreeSet;
 
-use super::decoder::{JOIN_STATE, JOINABLE, THREAD_ID};
 use super::place::Primitive;
-use super::shape::{WAITED_FOR, counts};
+use super::shape::{JOIN_STATE, JOINABLE, THREAD_ID, WAITED_FOR, counts};
 use crate::backend::observe::rehearsal::{Act, Event, Outcome, THREAD};
 use crate::backend::observe::target::module::Runtime;
 use crate::backend::observe::target::stack::CallSite;

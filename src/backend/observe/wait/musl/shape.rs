@@ -5,6 +5,11 @@ use crate::backend::observe::wait::World;
 use crate::backend::observe::wait::futex::FutexCall;
 use crate::model::Pid;
 
+/// From the futex of a join to the thread's descriptor, and to its id.
+pub(super) const JOIN_STATE: u64 = 0x38;
+pub(in crate::backend::observe) const THREAD_ID: u64 = 0x30;
+pub(super) const JOINABLE: u32 = 2;
+
 /// Set in a mutex or rwlock that is waited for.
 pub(super) const WAITED_FOR: u32 = 0x8000_0000;
 /// Set in a mutex whose holder has died.

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use syncscope::backend::Update;
 use syncscope::backend::lab::locks::LockLab;
 use syncscope::backend::lab::run_headless;
+use syncscope::backend::{Command, Update};
 use syncscope::model::lab::{Burst, LabCommand, LabState};
 use syncscope::model::lock::{
     LockProgress, LockSetting, LockSpec, Measure, Order, Pinning, Priority, Several, Sweep, Trace, diagnose,
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 struct Lab {
-    commands: Sender<LabCommand<LockSpec>>,
+    commands: Sender<Command>,
     updates: Receiver<Update>,
     thread: JoinHandle<Result<(), Fault>>,
 }
@@ -59,7 +59,7 @@ impl Lab {
     }
 
     fn send(&self, spec: &LockSpec) {
-        self.commands.send(LabCommand::Run(spec.clone())).unwrap();
+        self.commands.send(Command::Locks(LabCommand::Run(spec.clone()))).unwrap();
     }
 
     fn wait(&self, what: &str, mut wanted: impl FnMut(&LockProgress) -> bool) -> LockProgress {
@@ -74,7 +74,7 @@ impl Lab {
     }
 
     fn stop(self) {
-        self.commands.send(LabCommand::Stop).unwrap();
+        self.commands.send(Command::Locks(LabCommand::Stop)).unwrap();
         self.thread.join().unwrap().unwrap();
         assert_eq!(workers(), Vec::<String>::new(), "left");
     }

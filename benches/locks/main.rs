@@ -22,17 +22,17 @@ mod soak;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{self, ExitCode};
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use syncscope::backend::Update;
 use syncscope::backend::lab::locks::{
     A_LITTLE, Contend, LockLab, Pace, Plan, Recorder, Seat, Work, find, recording_cost,
 };
 use syncscope::backend::lab::run_headless;
+use syncscope::backend::{Command, Update};
 use syncscope::model::Nanos;
 use syncscope::model::lab::{Burst, LabCommand};
 use syncscope::model::lock::{LockProgress, LockSetting, LockSpec, Spread};
@@ -112,7 +112,7 @@ fn bare_program() -> PathBuf {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/locks/bare.rs");
     let binary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bare");
     let options = ["--edition=2024", "-Copt-level=3", "-o"];
-    let built = Command::new("rustc").args(options).arg(&binary).arg(source).status().unwrap();
+    let built = process::Command::new("rustc").args(options).arg(&binary).arg(source).status().unwrap();
     assert!(built.success());
     binary
 }
@@ -120,7 +120,7 @@ fn bare_program() -> PathBuf {
 /// The fastest of its rounds.
 fn bare_rounds(program: &Path, key: &str) -> f64 {
     let words = [key.to_owned(), (ROUNDS / TURNS).to_string(), LAPS.to_string()];
-    let output = Command::new(program).args(words).output().unwrap();
+    let output = process::Command::new(program).args(words).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
 }
 
@@ -209,7 +209,7 @@ fn stamped_std(wanted: impl Fn() -> u64, got: impl Fn() -> u64, released: impl F
 
 /// A lab that runs on a thread of its own.
 struct Running {
-    commands: Sender<LabCommand<LockSpec>>,
+    commands: Sender<Command>,
     updates: Receiver<Update>,
     thread: thread::JoinHandle<()>,
 }
@@ -247,7 +247,7 @@ impl Running {
     fn stop(self) -> Duration {
         let begin = Instant::now();
         // It may have ended already.
-        let _ = self.commands.send(LabCommand::Stop);
+        let _ = self.commands.send(Command::Locks(LabCommand::Stop));
         let _ = self.thread.join();
         begin.elapsed()
     }

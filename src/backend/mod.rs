@@ -24,6 +24,10 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use self::lab::ipc::IpcLab;
+use self::lab::ipc::failures::FailureLab;
+use self::lab::litmus::LitmusLab;
+use self::lab::locks::LockLab;
 use self::outlet::{Inlet, Outlet, outlet};
 pub use self::update::{ChildCommand, Command, Experimented, Topics, Update};
 use crate::model::child::ChildId;
@@ -53,10 +57,10 @@ pub struct Backend {
     supervisor: Option<children::Supervisor>,
     /// The child whose log the face reads.
     read: Option<ChildId>,
-    ipc: Option<lab::Handle<lab::ipc::IpcLab>>,
-    failures: Option<lab::Handle<lab::ipc::failures::FailureLab>>,
-    locks: Option<lab::Handle<lab::locks::LockLab>>,
-    litmus: Option<lab::Handle<lab::litmus::LitmusLab>>,
+    ipc: Option<lab::Handle>,
+    failures: Option<lab::Handle>,
+    locks: Option<lab::Handle>,
+    litmus: Option<lab::Handle>,
     contention: Option<observe::contention::Watch>,
     test: Option<lab::litmus::watch::FileWatch>,
 }
@@ -90,10 +94,10 @@ impl Backend {
                 self.supervisor.get_or_insert_with(|| children::Supervisor::start(outlet)).send(command);
             }
             Command::Experiment(key) => play::play(key, outlet),
-            Command::Ipc(command) => self.ipc.get_or_insert_with(|| lab::start(outlet)).send(command),
-            Command::Failures(command) => self.failures.get_or_insert_with(|| lab::start(outlet)).send(command),
-            Command::Locks(command) => self.locks.get_or_insert_with(|| lab::start(outlet)).send(command),
-            Command::Litmus(command) => self.litmus.get_or_insert_with(|| lab::start(outlet)).send(command),
+            Command::Ipc(_) => self.ipc.get_or_insert_with(|| lab::start::<IpcLab>(outlet)).send(command),
+            Command::Failures(_) => self.failures.get_or_insert_with(|| lab::start::<FailureLab>(outlet)).send(command),
+            Command::Locks(_) => self.locks.get_or_insert_with(|| lab::start::<LockLab>(outlet)).send(command),
+            Command::Litmus(_) => self.litmus.get_or_insert_with(|| lab::start::<LitmusLab>(outlet)).send(command),
             Command::WatchTest(path) => self.watch_test(path),
             Command::Watch(topics) => {
                 let observed = self.contention.as_ref().map(observe::contention::Watch::pid);

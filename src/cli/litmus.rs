@@ -11,13 +11,13 @@ use color_eyre::eyre::{WrapErr, bail};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::{Outcome, output};
-use crate::backend::Update;
 use crate::backend::lab::litmus::ast::Test;
 use crate::backend::lab::litmus::check::judge;
 use crate::backend::lab::litmus::harness::cost::measure;
 use crate::backend::lab::litmus::models::{MODELS, Model};
 use crate::backend::lab::litmus::{LitmusLab, library, run as lab};
 use crate::backend::lab::run_headless;
+use crate::backend::{Command, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::litmus::{Judgement, LitmusProgress, LitmusSpec, Strategy};
 use crate::model::{Fault, Nanos};
@@ -285,7 +285,7 @@ fn run_one(spec: LitmusSpec, args: &RunArgs, interrupted: &AtomicBool) -> color_
             }
             if interrupted.load(Ordering::Relaxed) {
                 // The lab may have ended by itself.
-                let _ = commands.send(LabCommand::Stop);
+                let _ = commands.send(Command::Litmus(LabCommand::Stop));
             }
         }
         Ok::<_, color_eyre::Report>(lab.join())

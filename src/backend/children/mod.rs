@@ -42,8 +42,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, unbounded};
 
 use self::supervisor::Loop;
-use super::ChildCommand;
 use super::outlet::Outlet;
+use super::{ChildCommand, Command};
 use crate::model::Fault;
 use crate::sys::priority;
 
@@ -56,7 +56,7 @@ pub struct Supervisor {
 
 #[derive(Debug)]
 struct Running {
-    commands: Sender<ChildCommand>,
+    commands: Sender<Command>,
     wake: Arc<OwnedFd>,
     thread: JoinHandle<()>,
 }
@@ -76,7 +76,7 @@ impl Supervisor {
     pub fn send(&self, command: ChildCommand) {
         if let Some(running) = &self.running {
             // It is there until we are dropped.
-            let _ = running.commands.send(command);
+            let _ = running.commands.send(Command::Child(command));
             running.wake();
         }
     }

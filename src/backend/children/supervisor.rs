@@ -25,7 +25,7 @@ use super::exit;
 use super::family::Kinship;
 use super::output::{CHUNK, PER_CHILD};
 use crate::backend::outlet::Outlet;
-use crate::backend::{ChildCommand, Update};
+use crate::backend::{Command, Update};
 use crate::model::child::{ChildId, ChildState, Stream};
 use crate::model::{Fault, Nanos};
 use crate::sys::clock;
@@ -51,7 +51,7 @@ const EXECUTES: u64 = 4;
 const BITS: u32 = 3;
 
 pub(super) struct Loop {
-    inbox: Receiver<ChildCommand>,
+    inbox: Receiver<Command>,
     wake: Arc<OwnedFd>,
     outlet: Outlet,
     epoll: OwnedFd,
@@ -75,7 +75,7 @@ pub(super) fn waker() -> io::Result<OwnedFd> {
 }
 
 impl Loop {
-    pub(super) fn new(inbox: Receiver<ChildCommand>, wake: Arc<OwnedFd>, outlet: Outlet) -> io::Result<Self> {
+    pub(super) fn new(inbox: Receiver<Command>, wake: Arc<OwnedFd>, outlet: Outlet) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         let stops = Stops::hear()?;

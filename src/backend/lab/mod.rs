@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
 
-use super::Update;
 use super::outlet::Outlet;
+use super::{Command, Update};
 use crate::model::lab::LabCommand;
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
@@ -35,6 +35,9 @@ pub trait Lab: Sized + Send + 'static {
 
     /// The lab's name, for faults and thread names.
     const NAME: &'static str;
+
+    /// What a command asks of this lab; `None` where it is for another thread.
+    fn asked(command: Command) -> Option<LabCommand<Self::Spec>>;
 
     /// Wraps a progress for the face.
     fn update(progress: Arc<Stamped<Self::Progress>>) -> Update;
@@ -57,7 +60,7 @@ pub trait Lab: Sized + Send + 'static {
 /// What a running experiment may use.
 #[derive(Debug)]
 pub struct Session<L: Lab> {
-    commands: Receiver<LabCommand<L::Spec>>,
+    commands: Receiver<Command>,
     publisher: Publisher,
     stop: bool,
     pending: Option<L::Spec>,
@@ -94,8 +97,16 @@ impl<L: Lab> Session<L> {
 
     /// What the face wants, the latest wish only. Never blocks.
     pub fn wish(&mut self) -> Wish<L::Spec> {
-        while let Ok(command) = self.commands.try_recv() {
-            self.take(command);
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => self.take(command),
+                Err(TryRecvError::Empty) => break,
+                // The face is gone, and with it whoever could ask for more.
+                Err(TryRecvError::Disconnected) => {
+                    self.stop = true;
+                    break;
+                }
+            }
         }
         if self.stop {
             return Wish::Stop;
@@ -109,18 +120,17 @@ impl<L: Lab> Session<L> {
         if !self.stop && self.pending.is_none() {
             match self.commands.recv_timeout(timeout) {
                 Ok(command) => self.take(command),
-                Err(RecvTimeoutError::Timeout) => {}
-                // The face is gone, and with it whoever could ask for more.
-                Err(RecvTimeoutError::Disconnected) => self.stop = true,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
         self.wish()
     }
 
-    fn take(&mut self, command: LabCommand<L::Spec>) {
-        match command {
-            LabCommand::Run(spec) => (self.stop, self.pending) = (false, Some(spec)),
-            LabCommand::Stop => (self.stop, self.pending) = (true, None),
+    fn take(&mut self, command: Command) {
+        match L::asked(command) {
+            Some(LabCommand::Run(spec)) => (self.stop, self.pending) = (false, Some(spec)),
+            Some(LabCommand::Stop) => (self.stop, self.pending) = (true, None),
+            None => {}
         }
     }
 }
@@ -140,23 +150,22 @@ impl Publisher {
 /// A lab's thread, as the backend holds it. Dropping it stops the experiment
 /// and waits until its workers are gone.
 #[derive(Debug)]
-pub struct Handle<L: Lab> {
-    commands: Option<Sender<LabCommand<L::Spec>>>,
+pub struct Handle {
+    commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<L: Lab> Handle<L> {
+impl Handle {
     /// Hands the lab a command.
-    pub fn send(&self, command: LabCommand<L::Spec>) {
+    pub fn send(&self, command: Command) {
         if let Some(commands) = &self.commands {
             let _ = commands.send(command);
         }
     }
 }
 
-impl<L: Lab> Drop for Handle<L> {
+impl Drop for Handle {
     fn drop(&mut self) {
-        self.send(LabCommand::Stop);
         self.commands = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -165,7 +174,7 @@ impl<L: Lab> Drop for Handle<L> {
 }
 
 /// Starts a lab's thread.
-pub fn start<L: Lab>(outlet: &Outlet) -> Handle<L> {
+pub fn start<L: Lab>(outlet: &Outlet) -> Handle {
     let (commands, inbox) = unbounded();
     let publisher = Publisher { sink: Sink::Face(outlet.clone()), seq: 0 };
     let thread = std::thread::Builder::new().name(L::NAME.to_owned()).spawn(move || serve::<L>(inbox, publisher));
@@ -180,26 +189,19 @@ pub fn start<L: Lab>(outlet: &Outlet) -> Handle<L> {
 ///
 /// # Errors
 /// The fault that ended it.
-pub fn run_headless<L: Lab>(
-    spec: L::Spec,
-    commands: Receiver<LabCommand<L::Spec>>,
-    updates: Sender<Update>,
-) -> Result<(), Fault> {
+pub fn run_headless<L: Lab>(spec: L::Spec, commands: Receiver<Command>, updates: Sender<Update>) -> Result<(), Fault> {
     let publisher = Publisher { sink: Sink::Headless(updates), seq: 0 };
     let mut session = Session { commands, publisher, stop: false, pending: None };
     L::run(spec, &mut session)
 }
 
-fn serve<L: Lab>(commands: Receiver<LabCommand<L::Spec>>, publisher: Publisher) {
+fn serve<L: Lab>(commands: Receiver<Command>, publisher: Publisher) {
     let mut session: Session<L> = Session { commands, publisher, stop: false, pending: None };
     loop {
-        let spec = match session.pending.take() {
-            Some(spec) => spec,
-            None => match session.commands.recv() {
-                Ok(LabCommand::Run(spec)) => spec,
-                Ok(LabCommand::Stop) => continue,
-                Err(_) => return,
-            },
+        let Some(spec) = session.pending.take() else {
+            let Ok(command) = session.commands.recv() else { return };
+            session.take(command);
+            continue;
         };
         session.stop = false;
         if let Err(fault) = L::run(spec, &mut session) {

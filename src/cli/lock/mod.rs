@@ -13,11 +13,11 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 pub use self::args::Args;
 use self::args::points;
 use super::{Outcome, contention, output};
-use crate::backend::Update;
 use crate::backend::lab::locks::LockLab;
 use crate::backend::lab::locks::experiments::EXPERIMENTS;
 use crate::backend::lab::run_headless;
 use crate::backend::observe::contention::Way;
+use crate::backend::{Command, Update};
 use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
 use crate::report::lock as report;
@@ -118,7 +118,7 @@ fn measure(spec: &LockSpec, interrupted: &AtomicBool) -> color_eyre::Result<Ende
             }
             if interrupted.load(Relaxed) {
                 // The lab may have ended by itself.
-                let _ = commands.send(LabCommand::Stop);
+                let _ = commands.send(Command::Locks(LabCommand::Stop));
             }
         }
         lab.join()

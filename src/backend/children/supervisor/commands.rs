@@ -5,7 +5,7 @@ use crossbeam_channel::TryRecvError;
 use super::Loop;
 use crate::backend::children::child::Child;
 use crate::backend::children::output::PER_CHILD;
-use crate::backend::{ChildCommand, Update};
+use crate::backend::{ChildCommand, Command, Update};
 use crate::model::child::{ChildId, ChildSpec, ChildState};
 use crate::model::life::Target;
 use crate::model::{Fault, Nanos, signal};
@@ -15,12 +15,14 @@ impl Loop {
     pub(super) fn commands(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(command) => {
+                Ok(Command::Child(command)) => {
                     self.dirty = true;
                     if let Err(fault) = self.obey(command) {
                         self.outlet.fault(fault);
                     }
                 }
+                // Any other is for another thread.
+                Ok(_) => {}
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }

@@ -11,11 +11,11 @@ use super::placement::Seats;
 use super::probe::Probes;
 use super::slice::Task;
 use super::sweep::is_shared;
-use crate::backend::Update;
 use crate::backend::lab::pacing::Schedule;
 use crate::backend::lab::{Lab, Session, Wish};
+use crate::backend::{Command, Update};
 use crate::model::channel::{IpcProgress, IpcSpec, Mode};
-use crate::model::lab::{Burst, LabState, WorkerCost};
+use crate::model::lab::{Burst, LabCommand, LabState, WorkerCost};
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
 
@@ -43,6 +43,10 @@ impl Lab for IpcLab {
     type Progress = IpcProgress;
 
     const NAME: &'static str = "ipc";
+
+    fn asked(command: Command) -> Option<LabCommand<IpcSpec>> {
+        if let Command::Ipc(asked) = command { Some(asked) } else { None }
+    }
 
     fn update(progress: Arc<Stamped<IpcProgress>>) -> Update {
         Update::Ipc(progress)

@@ -30,8 +30,8 @@ use std::sync::Arc;
 
 pub use self::worker::Job;
 use super::{Lab, Session};
-use crate::backend::Update;
-use crate::model::lab::LabState;
+use crate::backend::{Command, Update};
+use crate::model::lab::{LabCommand, LabState};
 use crate::model::litmus::{LitmusProgress, LitmusSpec};
 use crate::model::{Fault, Stamped};
 
@@ -44,6 +44,10 @@ impl Lab for LitmusLab {
     type Progress = LitmusProgress;
 
     const NAME: &'static str = "litmus";
+
+    fn asked(command: Command) -> Option<LabCommand<LitmusSpec>> {
+        if let Command::Litmus(asked) = command { Some(asked) } else { None }
+    }
 
     fn update(progress: Arc<Stamped<LitmusProgress>>) -> Update {
         Update::Litmus(progress)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::supervise::run_worker;
 use super::sweep;
-use crate::backend::Update;
 use crate::backend::lab::{Lab, Session};
-use crate::model::lab::LabState;
+use crate::backend::{Command, Update};
+use crate::model::lab::{LabCommand, LabState};
 use crate::model::lock::{LockProgress, LockSpec};
 use crate::model::{Fault, Stamped};
 
@@ -19,6 +19,10 @@ impl Lab for LockLab {
     type Progress = LockProgress;
 
     const NAME: &'static str = "locks";
+
+    fn asked(command: Command) -> Option<LabCommand<LockSpec>> {
+        if let Command::Locks(asked) = command { Some(asked) } else { None }
+    }
 
     fn update(progress: Arc<Stamped<LockProgress>>) -> Update {
         Update::Locks(progress)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure;
-use crate::backend::Update;
 use crate::backend::lab::{Lab, Session, Wish};
+use crate::backend::{Command, Update};
 use crate::model::channel::FailureProgress;
+use crate::model::lab::LabCommand;
 use crate::model::{Fault, Stamped};
 
 /// The lab; what is asked of it is an experiment's key.
@@ -19,6 +20,10 @@ impl Lab for FailureLab {
     type Progress = FailureProgress;
 
     const NAME: &'static str = "failures";
+
+    fn asked(command: Command) -> Option<LabCommand<Arc<str>>> {
+        if let Command::Failures(asked) = command { Some(asked) } else { None }
+    }
 
     fn update(progress: Arc<Stamped<FailureProgress>>) -> Update {
         Update::Failures(progress)

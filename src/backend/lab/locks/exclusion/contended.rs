@@ -9,7 +9,6 @@ use super::several::Locks;
 use crate::backend::lab::locks::contend::{Contend, Seat};
 use crate::backend::lab::locks::gate::Plan;
 use crate::backend::lab::locks::pen::Pen;
-use crate::backend::lab::locks::quiet::Row;
 use crate::backend::lab::locks::section::Section;
 use crate::backend::lab::locks::{Info, Primitive, Sentence};
 use crate::model::lock::{OwnCount, Several};
@@ -88,13 +87,7 @@ impl<L: Exclusion> Contended<L> {
         let mut streak = pen.seat.streak.take_up();
         let mut done = 0;
         while done < laps {
-            let row = Row::of(
-                pen,
-                &self.section,
-                &mut streak,
-                laps - done,
-                (|| self.lock.lock(), |held| self.lock.unlock(held)),
-            );
+            let row = self.lock.row(pen, &self.section, &mut streak, laps - done);
             done += row.done;
             if row.cut || done == laps {
                 break;

@@ -44,7 +44,10 @@ pub(super) use self::tokio_mutex::TokioMutex;
 pub(super) use self::ttas_spin::TtasSpin;
 
 use super::Info;
+use super::pen::Pen;
+use super::quiet::Row;
 use super::section::Section;
+use super::streak::Streak;
 use crate::model::lock::OwnCount;
 
 /// A lock with one holder at a time.
@@ -73,6 +76,12 @@ pub(super) trait Exclusion: Default + Send + Sync + 'static {
             section.count_one();
             self.unlock(held);
         }
+    }
+
+    /// So many recorded laps at most of a thread that has it to itself.
+    #[inline]
+    fn row(&self, pen: &Pen<'_>, section: &Section, streak: &mut Streak, laps: u64) -> Row {
+        Row::of(pen, section, streak, laps, (|| self.lock(), |held| self.unlock(held)))
     }
 
     /// How often futex(2) was called so far, where the lock counts.

@@ -7,7 +7,9 @@ use std::io::{self, Write};
 
 use super::wait::lasted;
 use super::why::{holders, what};
-use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
+use crate::model::graph::{
+    Deadlock, GraphThread, Scanned, ThreadId, WAY_OUT, Unreadable, Verdict, WaitGraph,
+};
 use crate::model::process::State;
 use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
@@ -76,6 +78,9 @@ pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()
             writeln!(out)?;
             Tree { graph, at, path: Vec::new() }.top(out, &[thread])?;
         }
+    }
+    for loop_ in &graph.unclaimed {
+        writeln!(out, "{loop_}")?;
     }
     let Scanned { processes, threads } = graph.scanned;
     if graph.has_stuck() {
@@ -197,6 +202,9 @@ impl Tree<'_> {
             wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
         {
             writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+        }
+        if let Some(reason) = wait.evidence.iter().find(|fact| fact.starts_with(WAY_OUT)) {
+            writeln!(out, "{indent}│   {reason}")?;
         }
         if wait.orphaned {
             // A lock that the kernel has refused may well be held.

@@ -25,18 +25,18 @@ pub fn with_name(root: &ProcRoot, path: &[u8], mut each: impl FnMut(Pid, Pid, i3
     })
 }
 
-/// Calls `each` with process, thread and number of every descriptor of an epoll
-/// instance.
+/// Calls `each` with process, thread and number of every descriptor with this link,
+/// `anon_inode:[eventpoll]`; returns the processes that may not be read.
 ///
 /// # Errors
 /// Where the proc file system itself cannot be listed.
-pub fn each_epoll(root: &ProcRoot, mut each: impl FnMut(Pid, Pid, i32)) -> Result<(), Errno> {
+pub fn with_link(root: &ProcRoot, wanted: &[u8], mut each: impl FnMut(Pid, Pid, i32)) -> Result<Vec<Pid>, Errno> {
     let all = |_: &OwnedFd, (pid, tid), fd, link: &[u8]| {
-        if link == b"anon_inode:[eventpoll]" {
+        if link == wanted {
             each(pid, tid, fd);
         }
     };
-    each_descriptor(root, all).map(drop)
+    each_descriptor(root, all)
 }
 
 /// As [`with_name`], among the descriptors of one process only; false where it

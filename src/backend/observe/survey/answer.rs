@@ -10,6 +10,7 @@ use super::read::{Seen, turns};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
+use crate::backend::observe::unclaimed;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
 use crate::model::sorting;
@@ -102,12 +103,16 @@ impl Surveyor {
         self.source.world.rest();
         sorting::by_key(&mut self.unreadable, |process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
-        WaitGraph {
+        let mut graph = WaitGraph {
             threads,
             deadlocks: analysis.deadlocks.iter().filter(shown).cloned().collect(),
+            unclaimed: Vec::new(),
             unreadable: std::mem::take(&mut self.unreadable),
             scanned,
-            took: clock::monotonic().since(began),
-        }
+            took: Nanos::ZERO,
+        };
+        unclaimed::tell(&mut graph, &analysis.doubts);
+        graph.took = clock::monotonic().since(began);
+        graph
     }
 }

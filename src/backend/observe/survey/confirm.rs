@@ -13,7 +13,7 @@ use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::graph::ThreadId;
-use crate::model::wait::{Certainty, Wait};
+use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::model::{Pid, sorting};
 
 /// A thread that runs again and again is not followed for ever.
@@ -89,11 +89,22 @@ impl Surveyor {
         });
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
-            let tasks = tasks.filter(|_| !self.source.world.is_woken_from_outside(pid));
+            let woken = self.source.world.is_woken_from_outside(pid);
+            // Of an eventfd it is dear to say who has it.
+            let is_eventfd = |wait: &Wait| wait.kind == WaitKind::Eventfd;
+            let counters = self.threads.range(all_of(pid)).filter(|(_, seen)| seen.wait.as_deref().is_some_and(is_eventfd));
+            let counters: Vec<ThreadId> = counters.map(|(id, _)| *id).collect();
+            self.decode(pid, &counters);
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
                 seen.settled &= now.is_some() && now == seen.turns;
+                let (Some(why), Some(wait)) = (&woken, seen.wait.as_mut().filter(|wait| wait.within)) else { continue };
+                // Who is held up by somebody is taken for one that may have moved on.
+                seen.settled &= wait.holders.is_empty();
+                let wait = Arc::make_mut(wait);
+                wait.within = false;
+                wait.evidence.push(why.clone());
             }
         }
     }

@@ -116,8 +116,12 @@ impl Surveyor {
         self.unreadable.retain(|process| process.why != ENDED && process.why != NEVER);
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
-        let wanted = sorting::set(stuck.map(|(id, _)| *id));
-        Ok(self.graph(&analysis, &wanted, began))
+        let doubted = analysis.doubts.iter().flat_map(|doubt| doubt.threads.iter().chain([&doubt.by]));
+        let wanted = sorting::set(stuck.map(|(id, _)| *id).chain(doubted.copied()));
+        let mut graph = self.graph(&analysis, &wanted, began);
+        // Of the others it is only said why they are none.
+        graph.threads.retain(|thread| thread.verdict.is_for_ever());
+        Ok(graph)
     }
 
     fn begin(&mut self) -> Nanos {

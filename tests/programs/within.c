@@ -79,7 +79,7 @@ static void beside(void) {
 static void sleeps_for_signals(int shared) {
     sigset_t signals;
     int number, counter = shared;
-    long long count;
+    char message[sizeof(struct signalfd_siginfo)];
     sigemptyset(&signals);
     if (is("sigsuspend")) sigsuspend(&signals);
     sigaddset(&signals, SIGTERM);
@@ -93,7 +93,7 @@ static void sleeps_for_signals(int shared) {
     if (is("poll") || is("poll_handler")) poll(NULL, 0, -1);
     if (is("select")) select(0, NULL, NULL, NULL, NULL);
     if (is("sleep")) sleep(100000);
-    if (strstr(kind, "eventfd") || is("signalfd")) (void)!read(counter, &count, sizeof count);
+    if (strstr(kind, "eventfd") || is("signalfd")) (void)!read(counter, message, sizeof message);
 }
 
 int main(int count, char **arguments) {

@@ -27,8 +27,9 @@ fn within(arguments: &[&str], verdict: &str) {
         assert_eq!((&own["verdict"], &own["dead"]), (&verdict.into(), &dead.into()), "{arguments:?}: {own:#}");
         // Whoever may act is named, in words, or the handler is.
         let evidence = own["wait"]["evidence"].to_string();
-        let way_out = format!("it may yet end: thread {}", own["pid"]);
-        let said = evidence.contains(&way_out) || evidence.contains("catches SIGTERM: a handler may");
+        let itself = format!("it may yet end: thread {}", own["tid"]);
+        assert!(!evidence.contains(&itself), "{arguments:?}: {own:#}");
+        let said = evidence.contains("it may yet end: thread ") || evidence.contains("catches SIGTERM: a handler may");
         assert_eq!(said, !dead, "{arguments:?}: {own:#}");
     } else {
         assert!(own["dead"] == false || dead, "{arguments:?}: {own:#}");

@@ -63,11 +63,12 @@ impl Graph {
 
     /// Those behind a loop that somebody may free who holds nothing of it.
     pub(super) fn outsiders(&self, nodes: &[Node<'_>], may: &[bool], verdicts: &[Verdict]) -> Vec<Doubt> {
-        let is_behind = |&at: &usize| verdicts[at] == Verdict::Unknown && self.to[at].iter().all(|&to| !may[to]);
+        let held = |at: usize| !self.to[at].is_empty() && !self.stranger[at] && self.to[at].iter().all(|&to| !may[to]);
+        let is_behind = |&at: &usize| verdicts[at] == Verdict::Unknown && held(at);
         let mut found = Vec::new();
         for helper in nodes.len()..self.to.len() {
             for at in self.helps[helper].iter().copied().filter(is_behind) {
-                let by = self.to[helper].iter().find(|&&at| acts(nodes, may, at));
+                let by = self.to[helper].iter().find(|&&by| by != at && acts(nodes, may, by));
                 found.extend(by.map(|&by| Doubt { threads: vec![nodes[at].id], is_loop: false, by: nodes[by].id }));
             }
         }

@@ -163,7 +163,8 @@ fn name_sharers(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) 
     wait.within = others.is_empty() && !wait.partial;
     wait.evidence.pop();
     if !others.is_empty() {
-        wait.holders.extend(others.into_iter().chain([facts.pid]).map(|pid| Holder { pid, tid: None }));
+        wait.holders.extend(others.into_iter().map(|pid| Holder { pid, tid: None }));
+        wait.add_besides([facts.pid]);
         wait.evidence.push("these processes have it open, and may add to it".to_owned());
     }
     wait.evidence.push(unseen.unwrap_or_else(|| "nobody else has it open".to_owned()));

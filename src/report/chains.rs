@@ -7,9 +7,7 @@ use std::io::{self, Write};
 
 use super::wait::lasted;
 use super::why::{holders, what};
-use crate::model::graph::{
-    Deadlock, GraphThread, Scanned, ThreadId, WAY_OUT, Unreadable, Verdict, WaitGraph,
-};
+use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WAY_OUT, WaitGraph};
 use crate::model::process::State;
 use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};

@@ -9,12 +9,31 @@ use crate::target::{build, sees_all};
 /// What the second thread of a program sleeps in: what only its own process ends, if anybody;
 /// what may end in another way; and what ends by itself.
 const WITHIN: [&str; 13] = [
-    "cond", "sem", "barrier", "join", "mutex", "rwlock_read", "rwlock_write", "pause", "sigsuspend", "poll", "select",
-    "eventfd", "eventfd_shared",
+    "cond",
+    "sem",
+    "barrier",
+    "join",
+    "mutex",
+    "rwlock_read",
+    "rwlock_write",
+    "pause",
+    "sigsuspend",
+    "poll",
+    "select",
+    "eventfd",
+    "eventfd_shared",
 ];
 const WITHOUT: [&str; 10] = [
-    "cond_shared", "sem_shared", "sem_handler", "sem_vm", "pause_handler", "poll_handler", "sigwait", "signalfd",
-    "eventfd_of_another", "poll_eventfd",
+    "cond_shared",
+    "sem_shared",
+    "sem_handler",
+    "sem_vm",
+    "pause_handler",
+    "poll_handler",
+    "sigwait",
+    "signalfd",
+    "eventfd_of_another",
+    "poll_eventfd",
 ];
 const TIMED: [&str; 4] = ["cond_timed", "sem_timed", "sleep", "mutex_of_another"];
 
@@ -204,4 +223,29 @@ fn a_signal_that_programs_agree_on_ends_other_waits_too() {
             fcntl.flock(f, fcntl.LOCK_EX); here = os.getpid(); ready(here, here, here); fcntl.flock(g, fcntl.LOCK_EX)";
         is_told(&format!("{catches}{lock}"), "lock", ("flock", verdict));
     }
+}
+
+/// A parent waits for a child that reads from it. One that stops the child ends that wait, if
+/// the parent asks for that too; so may another child, if it joins the group that is waited for.
+#[test]
+fn a_stop_or_a_new_member_of_the_group_ends_the_wait_for_a_child() {
+    let told = |before: &str, wait: &str, verdict: &str, reason: &str| {
+        let script = format!(
+            "{before}\nr, w = os.pipe()\np = child(lambda: os.read(r, 1), w); os.setpgid(p, p)\n\
+             ready(os.getpid(), os.getpid(), p); {wait}"
+        );
+        let own = is_told(&script, "do_wait", ("waitpid", verdict));
+        let said = own["wait"]["evidence"].to_string().contains(reason);
+        assert!(said == (verdict == "unknown") || !sees_all(), "{script}: {own:#}");
+    };
+    for wait in ["os.waitpid(p, os.WUNTRACED)", "os.waitid(os.P_PID, p, os.WEXITED | os.WSTOPPED)"] {
+        told("", wait, "unknown", "whoever stops the child ends it");
+    }
+    for wait in ["os.waitpid(p, 0)", "os.waitid(os.P_PID, p, os.WEXITED)"] {
+        told("", wait, "deadlocked", "whoever stops the child ends it");
+    }
+    let reason = "it may yet end: thread";
+    told("", "os.waitpid(-p, 0)", "deadlocked", reason);
+    told("child(idle)", "os.waitpid(-p, 0)", "unknown", reason);
+    told("child(idle)", "os.waitpid(p, 0)", "deadlocked", reason);
 }

@@ -20,7 +20,7 @@ pub fn tell(graph: &mut WaitGraph, doubts: &[Doubt]) {
                 Arc::make_mut(wait).evidence.push(format!("{WAY_OUT} {why}"));
             }
         }
-        if *is_loop {
+        if *is_loop && !names.is_empty() {
             let alone = if names.len() == 1 { "waits for its own process" } else { "wait for each other" };
             graph.unclaimed.push(format!("{} {alone}, but no deadlock is claimed: {why}", names.join(" and ")));
         }

@@ -92,7 +92,8 @@ impl Surveyor {
             let woken = self.source.world.is_woken_from_outside(pid);
             // Of an eventfd it is dear to say who has it.
             let is_eventfd = |wait: &Wait| wait.kind == WaitKind::Eventfd;
-            let counters = self.threads.range(all_of(pid)).filter(|(_, seen)| seen.wait.as_deref().is_some_and(is_eventfd));
+            let counters =
+                self.threads.range(all_of(pid)).filter(|(_, seen)| seen.wait.as_deref().is_some_and(is_eventfd));
             let counters: Vec<ThreadId> = counters.map(|(id, _)| *id).collect();
             self.decode(pid, &counters);
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());

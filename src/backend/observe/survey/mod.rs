@@ -99,7 +99,11 @@ impl Surveyor {
         self.infer();
         let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
-        self.graph(&analysis, &wanted, began)
+        let all = sorting::set(wanted.iter().copied().chain(analysis.doubts.iter().map(|doubt| doubt.by)));
+        let mut graph = self.graph(&analysis, &all, began);
+        // Whoever may act is named in words.
+        graph.threads.retain(|thread| wanted.contains(&thread.id));
+        graph
     }
 
     /// Every thread of the machine that can never go on.

@@ -110,8 +110,8 @@ pub struct WaitGraph {
     pub threads: Vec<GraphThread>,
     /// The deadlocks among them, by their first thread.
     pub deadlocks: Vec<Deadlock>,
-    /// Loops that are not called deadlocks, and why, in a sentence each.
-    #[serde(default)]
+    /// Loops that are not called deadlocks, and why, in a sentence each; no recording has them.
+    #[serde(skip)]
     pub unclaimed: Vec<String>,
     /// Processes that could not be read.
     pub unreadable: Vec<Unreadable>,

@@ -74,8 +74,7 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
         })
         .collect();
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
-    let mut doubts: Vec<Doubt> = loops.iter().filter_map(|open| graph.doubt(open, nodes, &may)).collect();
-    doubts.extend(graph.outsiders(nodes, &may, &verdicts));
+    let doubts = graph.doubts(loops, nodes, &may, &verdicts);
     Analysis { verdicts, deadlocks, doubts }
 }
 
@@ -172,10 +171,8 @@ impl Graph {
         let mut new: Vec<usize> = (0..able.len()).filter(|&at| able[at]).collect();
         while let Some(at) = new.pop() {
             // A thread that only its own process wakes does not make that able to act.
-            let alone = match reading {
-                Reading::Wide => nodes.get(at).is_some_and(is_asleep),
-                Reading::Narrow => self.quiet.get(at) == Some(&true),
-            };
+            let quiet = reading == Reading::Narrow && self.quiet.get(at) == Some(&true);
+            let alone = quiet || nodes.get(at).is_some_and(is_asleep);
             let waiters = self.from[at].iter().copied();
             for waiter in waiters.filter(|&waiter| !alone || waiter < nodes.len() || self.idle[waiter - nodes.len()]) {
                 missing[waiter] = missing[waiter].saturating_sub(1);

@@ -30,8 +30,6 @@ pub(super) struct Open {
     threads: Vec<usize>,
     /// Other threads of the processes in it.
     beside: Vec<usize>,
-    /// Processes that hold nothing of it, and may end a wait all the same.
-    helpers: Vec<usize>,
 }
 
 impl Graph {
@@ -39,58 +37,69 @@ impl Graph {
     /// and where nobody beside them runs.
     pub(super) fn open_loops(&mut self, nodes: &[Node<'_>]) -> Vec<Open> {
         let mut found = Vec::new();
-        for part in self.strong_parts(&vec![false; self.to.len()]) {
+        for mut part in self.strong_parts(&vec![false; self.to.len()]) {
             let inside = |at: &usize| part.binary_search(at).is_ok();
-            let (threads, processes): (Vec<usize>, Vec<usize>) = part.iter().partition(|&&at| at < nodes.len());
-            let closed = |&at: &usize| is_closed(&nodes[at]) && !self.stranger[at] && self.to[at].iter().all(inside);
-            if part.len() < 2 || !threads.iter().all(closed) {
+            // The threads come first.
+            let threads = part.partition_point(|&at| at < nodes.len());
+            let is_closed = |&at: &usize| is_closed(&nodes[at]) && !self.stranger[at] && self.to[at].iter().all(inside);
+            if part.len() < 2 || !part[..threads].iter().all(is_closed) {
                 continue;
             }
-            let of_processes = processes.iter().flat_map(|&process| self.to[process].iter().copied());
-            let beside: Vec<usize> = of_processes.filter(|at| !inside(at)).collect();
+            let mut beside = Vec::new();
+            for &process in &part[threads..] {
+                beside.extend(self.to[process].iter().copied().filter(|at| !inside(at)));
+            }
             if beside.iter().any(|&at| nodes[at].wait.is_none() || !nodes[at].settled) {
                 continue;
             }
             for &at in &beside {
                 self.quiet[at] = nodes[at].wait.is_some_and(|wait| !wait.timed && wait.holders.is_empty());
             }
-            let helps = |&helper: &usize| self.helps[helper].iter().any(inside);
-            let helpers = (nodes.len()..self.to.len()).filter(helps).filter(|at| !inside(at)).collect();
-            found.push(Open { threads, beside, helpers });
+            part.truncate(threads);
+            found.push(Open { threads: part, beside });
         }
         found
     }
 
-    /// Those behind a loop that somebody may free who holds nothing of it.
-    pub(super) fn outsiders(&self, nodes: &[Node<'_>], may: &[bool], verdicts: &[Verdict]) -> Vec<Doubt> {
-        let held = |at: usize| !self.to[at].is_empty() && !self.stranger[at] && self.to[at].iter().all(|&to| !may[to]);
-        let is_behind = |&at: &usize| verdicts[at] == Verdict::Unknown && held(at);
+    /// Who may yet act, of all whom nobody is seen to free.
+    pub(super) fn doubts(
+        &self,
+        loops: Vec<Open>,
+        nodes: &[Node<'_>],
+        may: &[bool],
+        verdicts: &[Verdict],
+    ) -> Vec<Doubt> {
         let mut found = Vec::new();
-        for helper in nodes.len()..self.to.len() {
-            for at in self.helps[helper].iter().copied().filter(is_behind) {
-                let by = self.to[helper].iter().find(|&&by| by != at && acts(nodes, may, by));
-                found.extend(by.map(|&by| Doubt { threads: vec![nodes[at].id], is_loop: false, by: nodes[by].id }));
+        let acts = |at: usize| may[at] && !is_asleep(&nodes[at]);
+        // Who holds nothing of what a thread waits for.
+        let helper = |of: usize| {
+            let helps = (nodes.len()..self.to.len()).filter(|&helper| self.helps[helper].contains(&of));
+            helps.flat_map(|helper| self.to[helper].iter().copied()).find(|&by| by != of && acts(by))
+        };
+        for Open { mut threads, beside } in loops {
+            threads.retain(|&at| may[at]);
+            let by = beside.iter().copied().find(|&at| acts(at));
+            let by = by.or_else(|| threads.iter().copied().find(|&at| nodes[at].wait.is_some_and(is_unseen)));
+            if let Some(by) = by.or_else(|| threads.iter().find_map(|&at| helper(at))) {
+                sorting::by_key(&mut threads, |&at| nodes[at].id);
+                found.push(doubt(nodes, &threads, true, by));
+            }
+        }
+        for at in 0..nodes.len() {
+            let held = || !self.to[at].is_empty() && !self.stranger[at] && self.to[at].iter().all(|&to| !may[to]);
+            if verdicts[at] == Verdict::Unknown
+                && held()
+                && let Some(by) = helper(at)
+            {
+                found.push(doubt(nodes, &[at], false, by));
             }
         }
         found
     }
-
-    /// Who may end a loop, if it is no deadlock.
-    pub(super) fn doubt(&self, open: &Open, nodes: &[Node<'_>], may: &[bool]) -> Option<Doubt> {
-        let able = || open.threads.iter().filter(|&&at| may[at]);
-        let of_helpers = || open.helpers.iter().flat_map(|&helper| &self.to[helper]);
-        let unseen = || able().find(|&&at| nodes[at].wait.is_some_and(is_unseen));
-        let acts = |at: &&usize| acts(nodes, may, **at);
-        let by = open.beside.iter().find(acts).or_else(unseen).or_else(|| of_helpers().find(acts))?;
-        let mut threads: Vec<ThreadId> = able().map(|&at| nodes[at].id).collect();
-        sorting::by(&mut threads, Ord::cmp);
-        (!threads.is_empty()).then(|| Doubt { threads, is_loop: true, by: nodes[*by].id })
-    }
 }
 
-/// Whether a thread may do something before its own process has.
-fn acts(nodes: &[Node<'_>], may: &[bool], at: usize) -> bool {
-    may[at] && !is_asleep(&nodes[at])
+fn doubt(nodes: &[Node<'_>], threads: &[usize], is_loop: bool, by: usize) -> Doubt {
+    Doubt { threads: threads.iter().map(|&at| nodes[at].id).collect(), is_loop, by: nodes[by].id }
 }
 
 /// Whether a thread waits for others for ever, as far as is seen; but for one that waits for

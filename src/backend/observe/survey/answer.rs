@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Surveyor;
 use super::read::{Seen, turns};
+use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
@@ -81,13 +81,28 @@ impl Surveyor {
         }
     }
 
-    pub(super) fn graph(&mut self, analysis: &Analysis, wanted: &BTreeSet<ThreadId>, began: Nanos) -> WaitGraph {
+    /// The answer: of the whole machine, or of the `wanted` threads alone; whoever else may act,
+    /// or does nothing, is named in words.
+    pub(super) fn graph(
+        &mut self,
+        analysis: &Analysis,
+        wanted: &BTreeSet<ThreadId>,
+        (whole, began): (bool, Nanos),
+    ) -> WaitGraph {
+        let mut all = wanted.clone();
+        for doubt in &analysis.doubts {
+            let shown = whole || doubt.threads.iter().any(|id| wanted.contains(id));
+            all.extend(doubt.threads.iter().chain([&doubt.by]).copied().filter(|_| shown));
+        }
+        for id in analysis.deadlocks.iter().flat_map(|dead| &dead.cycle) {
+            all.extend(self.threads.range(all_of(id.pid)).map(|(id, _)| *id).filter(|_| wanted.contains(id)));
+        }
         self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
-            if !wanted.contains(id) {
+            if !all.contains(id) {
                 continue;
             }
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
@@ -112,6 +127,7 @@ impl Surveyor {
             took: Nanos::ZERO,
         };
         unclaimed::tell(&mut graph, &analysis.doubts);
+        graph.threads.retain(|thread| wanted.contains(&thread.id));
         graph.took = clock::monotonic().since(began);
         graph
     }

@@ -99,11 +99,7 @@ impl Surveyor {
         self.infer();
         let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
-        let all = sorting::set(wanted.iter().copied().chain(analysis.doubts.iter().map(|doubt| doubt.by)));
-        let mut graph = self.graph(&analysis, &all, began);
-        // Whoever may act is named in words.
-        graph.threads.retain(|thread| wanted.contains(&thread.id));
-        graph
+        self.graph(&analysis, &wanted, (false, began))
     }
 
     /// Every thread of the machine that can never go on.
@@ -120,12 +116,8 @@ impl Surveyor {
         self.unreadable.retain(|process| process.why != ENDED && process.why != NEVER);
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
-        let doubted = analysis.doubts.iter().flat_map(|doubt| doubt.threads.iter().chain([&doubt.by]));
-        let wanted = sorting::set(stuck.map(|(id, _)| *id).chain(doubted.copied()));
-        let mut graph = self.graph(&analysis, &wanted, began);
-        // Of the others it is only said why they are none.
-        graph.threads.retain(|thread| thread.verdict.is_for_ever());
-        Ok(graph)
+        let wanted = sorting::set(stuck.map(|(id, _)| *id));
+        Ok(self.graph(&analysis, &wanted, (true, began)))
     }
 
     fn begin(&mut self) -> Nanos {

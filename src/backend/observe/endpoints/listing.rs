@@ -12,12 +12,12 @@ use crate::model::Pid;
 use crate::sys::kcmp;
 use crate::sys::procroot::ProcRoot;
 
+/// What is called for the directory, process and thread, number and link of a descriptor.
+type EachOfAll<'e> = dyn FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]) + 'e;
+
 /// Calls `each` with the directory, process and thread, number and link of every
 /// descriptor of every process; returns the processes that may not be read.
-pub(super) fn each_descriptor(
-    root: &ProcRoot,
-    each: &mut dyn FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]),
-) -> Result<Vec<Pid>, Errno> {
+pub(super) fn each_descriptor(root: &ProcRoot, each: &mut EachOfAll<'_>) -> Result<Vec<Pid>, Errno> {
     let mut pids = Vec::new();
     numbers(root.directory(), ".", &mut pids)?;
     pids.retain(|&pid| !descriptors_of(root, pid, |directory, tid, fd, link| each(directory, (pid, tid), fd, link)));

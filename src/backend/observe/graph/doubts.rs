@@ -10,13 +10,12 @@
 
 use super::{Graph, Node, is_asleep};
 use crate::model::graph::{ThreadId, Verdict};
-use crate::model::sorting;
 use crate::model::wait::{Certainty, Wait, WaitKind};
 
 /// Threads that cannot go on as far as is seen, and who may yet act all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// The threads, by id.
+    /// The threads.
     pub threads: Vec<ThreadId>,
     /// Whether they wait for each other.
     pub is_loop: bool,
@@ -70,32 +69,46 @@ impl Graph {
         verdicts: &[Verdict],
     ) -> Vec<Doubt> {
         let mut found = Vec::new();
-        let acts = |at: usize| may[at] && !is_asleep(&nodes[at]);
-        // Who holds nothing of what a thread waits for.
-        let helper = |of: usize| {
-            let helps = (nodes.len()..self.to.len()).filter(|&helper| self.helps[helper].contains(&of));
-            helps.flat_map(|helper| self.to[helper].iter().copied()).find(|&by| by != of && acts(by))
-        };
+        let acts = |at: &usize| acts(nodes, may, *at);
         for Open { mut threads, beside } in loops {
             threads.retain(|&at| may[at]);
-            let by = beside.iter().copied().find(|&at| acts(at));
-            let by = by.or_else(|| threads.iter().copied().find(|&at| nodes[at].wait.is_some_and(is_unseen)));
-            if let Some(by) = by.or_else(|| threads.iter().find_map(|&at| helper(at))) {
-                sorting::by_key(&mut threads, |&at| nodes[at].id);
+            let unseen = || threads.iter().copied().find(|&at| nodes[at].wait.is_some_and(is_unseen));
+            let helper = || threads.iter().find_map(|&at| self.helper_of(at, nodes, may));
+            if let Some(by) = beside.iter().copied().find(acts).or_else(unseen).or_else(helper) {
                 found.push(doubt(nodes, &threads, true, by));
             }
         }
-        for at in 0..nodes.len() {
-            let held = || !self.to[at].is_empty() && !self.stranger[at] && self.to[at].iter().all(|&to| !may[to]);
-            if verdicts[at] == Verdict::Unknown
-                && held()
-                && let Some(by) = helper(at)
+        for (at, _) in verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == Verdict::Unknown) {
+            let to = &self.to[at];
+            if !to.is_empty()
+                && !self.stranger[at]
+                && to.iter().all(|&to| !may[to])
+                && let Some(by) = self.helper_of(at, nodes, may)
             {
                 found.push(doubt(nodes, &[at], false, by));
             }
         }
         found
     }
+
+    /// One who holds nothing of what a thread waits for, and may end its wait all the same.
+    fn helper_of(&self, thread: usize, nodes: &[Node<'_>], may: &[bool]) -> Option<usize> {
+        for helper in nodes.len()..self.to.len() {
+            if self.helps[helper].contains(&thread) {
+                for &by in &self.to[helper] {
+                    if by != thread && acts(nodes, may, by) {
+                        return Some(by);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether a thread may do something before its own process has.
+fn acts(nodes: &[Node<'_>], may: &[bool], at: usize) -> bool {
+    may[at] && !is_asleep(&nodes[at])
 }
 
 fn doubt(nodes: &[Node<'_>], threads: &[usize], is_loop: bool, by: usize) -> Doubt {
@@ -109,7 +122,7 @@ fn is_closed(node: &Node<'_>) -> bool {
     node.settled
         && node.wait.is_some_and(|wait| {
             let several = matches!(wait.kind, Poll | Select | Epoll | IoUring);
-            !wait.timed && !wait.orphaned && !(several && is_unseen(wait))
+            !(wait.timed || wait.orphaned || several && is_unseen(wait))
         })
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::Surveyor;
 use super::read::{Seen, turns};
-use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
@@ -89,20 +89,25 @@ impl Surveyor {
         wanted: &BTreeSet<ThreadId>,
         (whole, began): (bool, Nanos),
     ) -> WaitGraph {
-        let mut all = wanted.clone();
+        let mut others = Vec::new();
         for doubt in &analysis.doubts {
-            let shown = whole || doubt.threads.iter().any(|id| wanted.contains(id));
-            all.extend(doubt.threads.iter().chain([&doubt.by]).copied().filter(|_| shown));
+            if whole || doubt.threads.iter().any(|id| wanted.contains(id)) {
+                others.extend_from_slice(&doubt.threads);
+                others.push(doubt.by);
+            }
         }
+        let mut pids: Vec<Pid> = Vec::new();
         for id in analysis.deadlocks.iter().flat_map(|dead| &dead.cycle) {
-            all.extend(self.threads.range(all_of(id.pid)).map(|(id, _)| *id).filter(|_| wanted.contains(id)));
+            if wanted.contains(id) && pids.last() != Some(&id.pid) {
+                pids.push(id.pid);
+            }
         }
         self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
-            if !all.contains(id) {
+            if !wanted.contains(id) && !others.contains(id) && !pids.contains(&id.pid) {
                 continue;
             }
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)

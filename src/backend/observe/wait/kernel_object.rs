@@ -148,16 +148,16 @@ impl Decoder for FifoOpen {
 /// what the process has asked it to do (`io_uring_register_eventfd(3)`, `io_set_eventfd(3)`).
 fn name_sharers(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) {
     let (others, hidden) = world.sharers(facts, fd, b"anon_inode:[eventfd]");
-    // All that has no name has the same inode.
-    let path = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
-    let inode = statat(world.root.directory(), path.as_str(), AtFlags::empty()).map_or(0, |status| status.st_ino);
     let asks = |maps: Arc<Maps>| maps.all().iter().any(|mapping| mapping.name.starts_with("/[aio]"));
     let unseen = if hidden > 0 {
         Some(unreadable(hidden))
     } else if endpoints::is_at_work(&world.root, facts.pid) || world.maps(facts.pid).is_none_or(asks) {
         Some("the kernel may add to it, for what it does for the process".to_owned())
     } else {
-        world.receivers_of(inode, &[facts.pid]).pop().map(|receiver| receiver.words("it"))
+        // All that has no name has the same inode.
+        let path = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+        let inode = statat(world.root.directory(), path.as_str(), AtFlags::empty()).map_or(0, |status| status.st_ino);
+        world.receivers_of(inode, &[facts.pid]).first().map(|receiver| receiver.words("it"))
     };
     wait.partial = unseen.is_some();
     wait.within = others.is_empty() && !wait.partial;

@@ -298,6 +298,13 @@ impl Wait {
         }
     }
 
+    /// A wait to be changed, for whoever else shares it as it was. Compiled once: copying a wait
+    /// takes a kilobyte of code.
+    #[inline(never)]
+    pub fn of_ones_own(shared: &mut Arc<Wait>) -> &mut Wait {
+        Arc::make_mut(shared)
+    }
+
     /// Adds processes that may end it without holding anything, but for its holders.
     pub fn add_besides(&mut self, pids: impl IntoIterator<Item = Pid>) {
         let held = |pid: Pid| self.holders.contains(&Holder { pid, tid: None });

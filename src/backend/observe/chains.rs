@@ -137,7 +137,7 @@ fn is_same((one, other): (&Suspect, &Suspect)) -> bool {
 fn dated(mut wait: Arc<Wait>, seen: Option<&Arc<Wait>>) -> Arc<Wait> {
     let since = seen.and_then(|seen| seen.since);
     if wait.since != since && since.is_some() {
-        Arc::make_mut(&mut wait).since = since;
+        Wait::of_ones_own(&mut wait).since = since;
     }
     wait
 }

@@ -1,7 +1,5 @@
 //! Why a loop is a deadlock though more threads are about, or why it is none, in words.
 
-use std::sync::Arc;
-
 use super::graph::Doubt;
 use crate::model::graph::{GraphThread, ThreadId, Verdict, WAY_OUT, WaitGraph};
 use crate::model::wait::Wait;
@@ -55,7 +53,7 @@ fn prove(graph: &mut WaitGraph) {
 /// Adds to the evidence of its wait what that does not say yet.
 fn say(thread: &mut GraphThread, fact: String) {
     if let Some(wait) = thread.wait.as_mut().filter(|wait| !wait.evidence.contains(&fact)) {
-        Arc::make_mut(wait).evidence.push(fact);
+        Wait::of_ones_own(wait).evidence.push(fact);
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
@@ -14,6 +13,7 @@ use crate::backend::observe::unclaimed;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
 use crate::model::sorting;
+use crate::model::wait::Wait;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
@@ -75,7 +75,7 @@ impl Surveyor {
                     && turns(directory, id.tid) == seen.turns
                     && let Some(wait) = &mut seen.wait
                 {
-                    Arc::make_mut(wait).at = Some(line.into());
+                    Wait::of_ones_own(wait).at = Some(line.into());
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Surveyor {
                 && let Some(directory) = tasks.of(&self.source, id.pid)
             {
                 let ran = seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source));
-                Arc::make_mut(wait).since = ran.and_then(|run| run.at);
+                Wait::of_ones_own(wait).since = ran.and_then(|run| run.at);
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());

@@ -103,7 +103,7 @@ impl Surveyor {
                 let (Some(why), Some(wait)) = (&woken, seen.wait.as_mut().filter(|wait| wait.within)) else { continue };
                 // Who is held up by somebody is taken for one that may have moved on.
                 seen.settled &= wait.holders.is_empty();
-                let wait = Arc::make_mut(wait);
+                let wait = Wait::of_ones_own(wait);
                 wait.within = false;
                 wait.evidence.push(why.clone());
             }
@@ -147,7 +147,7 @@ impl Surveyor {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
-                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Arc::make_mut) {
+                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Wait::of_ones_own) {
                     (wait.partial, wait.certainty) = (true, Certainty::Unknown);
                     wait.evidence
                         .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());

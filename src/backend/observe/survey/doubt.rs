@@ -2,12 +2,12 @@
 //! ([`shared_space`](crate::backend::observe::wait::shared_space)).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::Surveyor;
 use crate::backend::observe::wait::shared_space::{forget_holder, says_holder};
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
+use crate::model::wait::Wait;
 
 impl Surveyor {
     /// Names nobody any more for those locks that these threads wait for where the word
@@ -25,7 +25,7 @@ impl Surveyor {
             let mut pids = std::iter::once(id.pid).chain(wait.holders.iter().map(|holder| holder.pid));
             let Some(other) = pids.find_map(&mut other_of) else { continue };
             if let Some(wait) = self.threads.get_mut(&id).and_then(|seen| seen.wait.as_mut()) {
-                forget_holder(Arc::make_mut(wait), other);
+                forget_holder(Wait::of_ones_own(wait), other);
                 any = true;
             }
         }

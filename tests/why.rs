@@ -104,8 +104,8 @@ fn is_deadlock(kind: &str, more: &[&str]) {
 }
 
 /// Asks of a program in which processes share an address space until these threads wait for
-/// a mutex; the answer.
-fn of_shared_space(kind: &str, enough: impl Fn(&Value) -> bool) -> (Vec<i64>, Value) {
+/// a mutex; the answer, and what the process table says of them.
+fn of_shared_space(kind: &str, enough: impl Fn(&Value) -> bool) -> (Vec<i64>, Value, Vec<Value>) {
     let mut target = Target::program("shared_space.c", &["-O2", "-pthread"], &[kind]);
     let [child, waiters @ ..] = target.numbers::<3>();
     let asked: Vec<String> =
@@ -117,7 +117,10 @@ fn of_shared_space(kind: &str, enough: impl Fn(&Value) -> bool) -> (Vec<i64>, Va
         let answer: Value = serde_json::from_slice(&syncscope(&arguments).stdout).unwrap();
         let waits = |tid: &i64| wait_of(&answer, *tid)["kind"] == "pthread_mutex";
         if waiters.iter().all(waits) && enough(&answer) {
-            return (waiters, answer);
+            let table = String::from_utf8(syncscope(&["ps", "--threads", "--json"]).stdout).unwrap();
+            let table = table.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let own = table.filter(|thread| waiters.iter().any(|tid| thread["tid"] == *tid)).collect();
+            return (waiters, answer, own);
         }
         assert!(Instant::now() < deadline, "{kind}: {answer:#}");
         std::thread::sleep(Duration::from_millis(10));
@@ -132,7 +135,7 @@ fn wait_of(answer: &Value, tid: i64) -> &Value {
 #[test]
 fn nobody_is_named_by_a_word_that_a_process_in_the_same_address_space_may_have_written() {
     for kind in ["child_holds", "child_waits", "in_a_loop", "behind"] {
-        let (waiters, answer) = of_shared_space(kind, |_| true);
+        let (waiters, answer, table) = of_shared_space(kind, |_| true);
         assert_eq!(answer["deadlocks"], Value::Array(Vec::new()), "{kind}: {answer:#}");
         for tid in waiters {
             let wait = wait_of(&answer, tid);
@@ -144,6 +147,12 @@ fn nobody_is_named_by_a_word_that_a_process_in_the_same_address_space_may_have_w
             assert_eq!((&wait["holders"], &wait["orphaned"]), (&Value::Array(Vec::new()), &false.into()), "{wait:#}");
             assert!(wait["evidence"].to_string().contains("shares this address space"), "{wait:#}");
         }
+        // The table asks where the word names the waiter itself, or nobody who lives.
+        for thread in table.iter().filter(|_| kind.starts_with("child_")) {
+            let wait = &thread["wait"];
+            assert_eq!((&wait["holders"], &wait["orphaned"]), (&Value::Array(Vec::new()), &false.into()), "{thread:#}");
+        }
+        assert!(!table.is_empty(), "{kind}");
     }
 }
 
@@ -151,7 +160,7 @@ fn nobody_is_named_by_a_word_that_a_process_in_the_same_address_space_may_have_w
 fn children_that_only_borrow_an_address_space_leave_a_deadlock_what_it_is() {
     for kind in ["spawned", "borrowed"] {
         let dead = |answer: &Value| !answer["deadlocks"].as_array().unwrap().is_empty();
-        let (waiters, answer) = of_shared_space(kind, dead);
+        let (waiters, answer, _) = of_shared_space(kind, dead);
         assert_eq!(answer["deadlocks"][0]["certainty"], "certain", "{kind}: {answer:#}");
         assert_eq!(tids(&answer["deadlocks"][0]["cycle"]), waiters.into_iter().collect(), "{kind}: {answer:#}");
     }

@@ -91,6 +91,9 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// How the evidence of a wait begins that tells why it is not said to last for ever.
+pub const WAY_OUT: &str = "it may yet end:";
+
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scanned {
@@ -107,6 +110,9 @@ pub struct WaitGraph {
     pub threads: Vec<GraphThread>,
     /// The deadlocks among them, by their first thread.
     pub deadlocks: Vec<Deadlock>,
+    /// Loops that are not called deadlocks, and why, in a sentence each; no recording has them.
+    #[serde(skip)]
+    pub unclaimed: Vec<String>,
     /// Processes that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// How much was looked at.

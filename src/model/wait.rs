@@ -252,7 +252,8 @@ pub struct Wait {
     #[serde(default)]
     pub besides: Vec<Pid>,
     /// Only what another thread of its own process does can end it: its futex is private to
-    /// the process, or it waits for a thread of it to end.
+    /// the process, or it waits for a thread of it to end, or for a signal that it has no
+    /// handler for.
     #[serde(default)]
     pub within: bool,
     /// All of them or any one.
@@ -297,6 +298,13 @@ impl Wait {
         }
     }
 
+    /// A wait to be changed, for whoever else shares it as it was. Compiled once: copying a wait
+    /// takes a kilobyte of code.
+    #[inline(never)]
+    pub fn of_ones_own(shared: &mut Arc<Wait>) -> &mut Wait {
+        Arc::make_mut(shared)
+    }
+
     /// Adds processes that may end it without holding anything, but for its holders.
     pub fn add_besides(&mut self, pids: impl IntoIterator<Item = Pid>) {
         let held = |pid: Pid| self.holders.contains(&Holder { pid, tid: None });
@@ -311,7 +319,7 @@ impl Wait {
             WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
             WaitKind::Ptrace => "traced by",
             // A child or a pidfd's process is at no end of anything.
-            WaitKind::Poll | WaitKind::Select | WaitKind::Epoll | WaitKind::Signal => "it is up to",
+            WaitKind::Poll | WaitKind::Select | WaitKind::Epoll | WaitKind::Signal | WaitKind::Eventfd => "it is up to",
             // One whose holder is known passes priorities on.
             WaitKind::Futex => "held by",
             kind if kind.is_lock() => "held by",

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::wait::lasted;
 use super::why::{holders, what};
-use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
+use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WAY_OUT, WaitGraph};
 use crate::model::process::State;
 use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
@@ -26,7 +26,7 @@ use crate::model::{Nanos, Pid};
 ///
 /// # Errors
 /// Whatever the writer says.
-pub fn explain(out: &mut impl Write, graph: &WaitGraph, asked: &[Pid], at: Nanos) -> io::Result<()> {
+pub fn explain(out: &mut dyn Write, graph: &WaitGraph, asked: &[Pid], at: Nanos) -> io::Result<()> {
     deadlocks(out, graph, at)?;
     let mut apart = !graph.deadlocks.is_empty();
     for &pid in asked {
@@ -49,7 +49,7 @@ pub fn explain(out: &mut impl Write, graph: &WaitGraph, asked: &[Pid], at: Nanos
     out.flush()
 }
 
-fn deadlocks(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+fn deadlocks(out: &mut dyn Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
     for (number, deadlock) in graph.deadlocks.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
@@ -63,7 +63,7 @@ fn deadlocks(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<(
 ///
 /// # Errors
 /// Whatever the writer says.
-pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+pub fn scan(out: &mut dyn Write, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
     deadlocks(out, graph, at)?;
     let alone = |thread: &&GraphThread| thread.verdict == Verdict::Stuck && graph.deadlock_of(thread.id).is_none();
     let orphans: Vec<&GraphThread> = graph.threads.iter().filter(alone).collect();
@@ -76,6 +76,9 @@ pub fn scan(out: &mut impl Write, graph: &WaitGraph, at: Nanos) -> io::Result<()
             writeln!(out)?;
             Tree { graph, at, path: Vec::new() }.top(out, &[thread])?;
         }
+    }
+    for loop_ in &graph.unclaimed {
+        writeln!(out, "{loop_}")?;
     }
     let Scanned { processes, threads } = graph.scanned;
     if graph.has_stuck() {
@@ -107,7 +110,7 @@ fn reasons(graph: &WaitGraph) -> Vec<(&str, usize)> {
 /// own.
 const MANAGED: [&str; 2] = ["in a Java virtual machine", "in a Go program"];
 
-fn heading(out: &mut impl Write, threads: &[GraphThread]) -> io::Result<()> {
+fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
     let pid = threads[0].id.pid;
     let mut counts: Vec<((Verdict, bool), usize)> = Vec::new();
     for thread in threads {
@@ -171,7 +174,7 @@ const DEEPEST: usize = 40;
 const FOLLOWED: usize = 3;
 
 impl Tree<'_> {
-    fn top(&mut self, out: &mut impl Write, group: &[&GraphThread]) -> io::Result<()> {
+    fn top(&mut self, out: &mut dyn Write, group: &[&GraphThread]) -> io::Result<()> {
         let thread = group[0];
         let also = match group.len() {
             1 => String::new(),
@@ -185,7 +188,7 @@ impl Tree<'_> {
         self.below(out, thread, "  ")
     }
 
-    fn below(&mut self, out: &mut impl Write, thread: &GraphThread, indent: &str) -> io::Result<()> {
+    fn below(&mut self, out: &mut dyn Write, thread: &GraphThread, indent: &str) -> io::Result<()> {
         let Some(wait) = &thread.wait else { return Ok(()) };
         let last = wait.holders.is_empty() && !wait.orphaned;
         let rule = if last { "└" } else { "│" };
@@ -197,6 +200,9 @@ impl Tree<'_> {
             wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
         {
             writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+        }
+        if let Some(reason) = wait.evidence.iter().find(|fact| fact.starts_with(WAY_OUT)) {
+            writeln!(out, "{indent}│   {reason}")?;
         }
         if wait.orphaned {
             // A lock that the kernel has refused may well be held.
@@ -219,7 +225,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn hop(&mut self, out: &mut impl Write, wait: &Wait, holder: Holder, indent: &str, last: bool) -> io::Result<()> {
+    fn hop(&mut self, out: &mut dyn Write, wait: &Wait, holder: Holder, indent: &str, last: bool) -> io::Result<()> {
         let (arm, onward) = if last { ("└", format!("{indent}  ")) } else { ("├", format!("{indent}│ ")) };
         let tid = holder.tid.unwrap_or(holder.pid);
         let id = ThreadId { pid: holder.pid, tid };
@@ -292,7 +298,7 @@ fn unknown(wait: &Wait) -> bool {
     wait.certainty == Certainty::Unknown
 }
 
-fn draw_deadlock(out: &mut impl Write, deadlock: &Deadlock, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
+fn draw_deadlock(out: &mut dyn Write, deadlock: &Deadlock, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
     let certainty = match deadlock.certainty {
         Certainty::Certain => "certain",
         Certainty::Derived => "derived",

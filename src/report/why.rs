@@ -17,6 +17,7 @@ struct Object<'a> {
     took_ns: Nanos,
     threads: Vec<ThreadObject<'a>>,
     deadlocks: Vec<DeadlockObject<'a>>,
+    unclaimed: &'a [String],
     unreadable: &'a [Unreadable],
     #[serde(skip_serializing_if = "Option::is_none")]
     scanned: Option<Scanned>,
@@ -52,6 +53,7 @@ pub fn json(out: &mut impl Write, graph: &WaitGraph, at: Nanos, scanned: bool) -
         took_ns: graph.took,
         threads: graph.threads.iter().map(|thread| thread_object(thread, at)).collect(),
         deadlocks: graph.deadlocks.iter().map(|deadlock| deadlock_object(deadlock, graph)).collect(),
+        unclaimed: &graph.unclaimed,
         unreadable: &graph.unreadable,
         scanned: scanned.then_some(graph.scanned),
     };

@@ -2,6 +2,7 @@
 // its parent, which waits for its end, or with `apart` waits for a third, and that for it.
 // usage: within KIND [apart]; prints: the process, its thread that reads, the other.
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -9,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -66,12 +70,39 @@ static int shares_memory(void *unused) {
     return unused != NULL;
 }
 
+// Another process, which has what this one has but for the connection, and sleeps.
+static void beside(void) {
+    if (fork() == 0) prctl(PR_SET_PDEATHSIG, SIGKILL), close(near_end), sleep(1000), _exit(0);
+}
+
+// Sleeps until a signal comes, or nothing else.
+static void sleeps_for_signals(int shared) {
+    sigset_t signals;
+    int number, counter = shared;
+    char message[sizeof(struct signalfd_siginfo)];
+    sigemptyset(&signals);
+    if (is("sigsuspend")) sigsuspend(&signals);
+    sigaddset(&signals, SIGTERM);
+    if (is("sigwait") || is("signalfd")) sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (is("sigwait")) sigwait(&signals, &number);
+    if (is("signalfd")) counter = signalfd(-1, &signals, 0);
+    if (is("eventfd") || is("eventfd_of_another") || is("poll_eventfd")) counter = eventfd(0, 0);
+    if (is("eventfd_of_another")) beside();
+    struct pollfd polled = {counter, POLLIN, 0};
+    if (is("poll_eventfd")) poll(&polled, 1, -1);
+    if (is("poll") || is("poll_handler")) poll(NULL, 0, -1);
+    if (is("select")) select(0, NULL, NULL, NULL, NULL);
+    if (is("sleep")) sleep(100000);
+    if (strstr(kind, "eventfd") || is("signalfd")) (void)!read(counter, message, sizeof message);
+}
+
 int main(int count, char **arguments) {
     kind = count > 1 ? arguments[1] : "cond";
     int to_first[2], between[2];
     socketpair(AF_UNIX, SOCK_STREAM, 0, to_first);
     socketpair(AF_UNIX, SOCK_STREAM, 0, between);
     near_end = to_first[0];
+    int shared = is("eventfd_shared") ? eventfd(0, 0) : -1;
     if (count > 2) {
         first = child(between[0], (int[]){to_first[0], between[1]});
         close(to_first[1]), close(between[0]);
@@ -100,7 +131,7 @@ int main(int count, char **arguments) {
     pthread_cond_init(condition, &of_condition);
     pthread_mutex_init(guard, &of_guard);
     sem_init(semaphore, is("sem_shared"), 0);
-    if (is("sem_handler")) {
+    if (strstr(kind, "_handler")) {
         struct sigaction action = {.sa_handler = post};
         sigaction(SIGTERM, &action, NULL);
     }
@@ -129,5 +160,6 @@ int main(int count, char **arguments) {
         while (pthread_mutex_trylock(&other) == 0) pthread_mutex_unlock(&other), usleep(1000);
         pthread_mutex_lock(&other);
     }
+    sleeps_for_signals(shared);
     pause();
 }

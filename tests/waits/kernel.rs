@@ -4,7 +4,7 @@ use std::process::Command;
 
 use syncscope::model::wait::{Certainty, Holder, WaitKind};
 
-use crate::target::{Target, wait_until};
+use crate::target::{Target, sees_all, wait_until};
 
 fn shell(script: &str) -> Target {
     Target::start(Command::new("bash").args(["-c", script]))
@@ -88,19 +88,23 @@ fn a_stopped_process_waits_for_its_signal() {
 #[test]
 fn what_the_kernel_names_at_once_is_named() {
     let scripts = [
-        ("import signal; signal.pause()", WaitKind::Signal),
-        ("import signal; signal.sigwait([signal.SIGUSR1])", WaitKind::Signal),
-        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd),
-        ("import os, select; select.select([os.eventfd(0)], [], [])", WaitKind::Select),
-        ("import os, select; e = select.epoll(); e.register(os.eventfd(0), 1); e.poll()", WaitKind::Epoll),
-        ("import os; os.mkfifo('f'); open('f')", WaitKind::FifoOpen),
+        ("import signal; signal.pause()", WaitKind::Signal, false),
+        ("import signal; signal.signal(signal.SIGHUP, print); signal.pause()", WaitKind::Signal, true),
+        ("import signal; signal.sigwait([signal.SIGUSR1])", WaitKind::Signal, true),
+        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd, !sees_all()),
+        ("import os, select; select.select([os.eventfd(0)], [], [])", WaitKind::Select, true),
+        ("import select; select.select([], [], [])", WaitKind::Select, false),
+        ("import os, select; e = select.epoll(); e.register(os.eventfd(0), 1); e.poll()", WaitKind::Epoll, true),
+        ("import select; select.epoll().poll()", WaitKind::Epoll, true),
+        ("import os; os.mkfifo('f'); open('f')", WaitKind::FifoOpen, true),
     ];
-    for (script, kind) in scripts {
+    for (script, kind, partial) in scripts {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new("python3");
         let python = Target::start(command.args(["-c", script]).current_dir(directory.path()));
         let wait = python.wait_of(python.pid(), kind);
-        assert!(wait.holders.is_empty() && wait.partial && !wait.orphaned, "{wait:#?}");
+        assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
+        assert_eq!(wait.partial, partial, "{script}: {wait:#?}");
         if kind == WaitKind::FifoOpen {
             assert_eq!(&*wait.resource, "a writer of FIFO f");
         }

@@ -6,11 +6,36 @@ use std::process::Command;
 use crate::scripts::{asked, holders, is_told};
 use crate::target::{build, sees_all};
 
-/// What the second thread of a program sleeps in: what only its own process ends, and what
-/// may end in another way.
-const WITHIN: [&str; 7] = ["cond", "sem", "barrier", "join", "mutex", "rwlock_read", "rwlock_write"];
-const WITHOUT: [&str; 8] =
-    ["cond_shared", "sem_shared", "cond_timed", "sem_timed", "sem_handler", "sem_vm", "mutex_of_another", "pause"];
+/// What the second thread of a program sleeps in: what only its own process ends, if anybody;
+/// what may end in another way; and what ends by itself.
+const WITHIN: [&str; 13] = [
+    "cond",
+    "sem",
+    "barrier",
+    "join",
+    "mutex",
+    "rwlock_read",
+    "rwlock_write",
+    "pause",
+    "sigsuspend",
+    "poll",
+    "select",
+    "eventfd",
+    "eventfd_shared",
+];
+const WITHOUT: [&str; 10] = [
+    "cond_shared",
+    "sem_shared",
+    "sem_handler",
+    "sem_vm",
+    "pause_handler",
+    "poll_handler",
+    "sigwait",
+    "signalfd",
+    "eventfd_of_another",
+    "poll_eventfd",
+];
+const TIMED: [&str; 4] = ["cond_timed", "sem_timed", "sleep", "mutex_of_another"];
 
 fn within(arguments: &[&str], verdict: &str) {
     let mut command = Command::new(build("within.c", &["-pthread", "-O2"]));
@@ -19,6 +44,12 @@ fn within(arguments: &[&str], verdict: &str) {
     let dead = matches!(verdict, "stuck" | "deadlocked");
     if sees_all() {
         assert_eq!((&own["verdict"], &own["dead"]), (&verdict.into(), &dead.into()), "{arguments:?}: {own:#}");
+        // Whoever may act is named, in words, or the handler is.
+        let evidence = own["wait"]["evidence"].to_string();
+        let itself = format!("it may yet end: thread {}", own["tid"]);
+        assert!(!evidence.contains(&itself), "{arguments:?}: {own:#}");
+        let said = evidence.contains("it may yet end: ") || evidence.contains("catches SIGTERM: a handler may");
+        assert_eq!(said, !dead, "{arguments:?}: {own:#}");
     } else {
         assert!(own["dead"] == false || dead, "{arguments:?}: {own:#}");
     }
@@ -31,7 +62,7 @@ fn a_thread_that_only_its_own_process_can_wake_ends_no_wait() {
     for kind in WITHIN {
         within(&[kind, "apart"], "stuck");
     }
-    for kind in WITHOUT {
+    for kind in WITHOUT.iter().chain(&TIMED) {
         within(&[kind, "apart"], "unknown");
     }
 }
@@ -43,6 +74,9 @@ fn a_process_does_not_end_by_a_thread_that_only_it_can_wake() {
         within(&[kind], "deadlocked");
     }
     for kind in WITHOUT {
+        within(&[kind], "unknown");
+    }
+    for kind in TIMED {
         within(&[kind], "waiting");
     }
 }
@@ -138,7 +172,7 @@ fn a_signal_that_programs_agree_on_ends_a_loop() {
         let script = LOOP.replace("DO", &catches).replace("ACT", "idle");
         is_told(&script, "unix_stream", ("unix_recv", verdict));
     };
-    for signal in ["SIGUSR1", "SIGUSR2", "SIGURG", "SIGRTMIN", "SIGRTMAX"] {
+    for signal in ["SIGUSR1", "SIGUSR2", "SIGIO", "SIGURG", "SIGRTMIN", "SIGRTMAX"] {
         told(signal, "unknown");
     }
     for signal in ["SIGTERM", "SIGHUP", "SIGWINCH"] {
@@ -189,4 +223,29 @@ fn a_signal_that_programs_agree_on_ends_other_waits_too() {
             fcntl.flock(f, fcntl.LOCK_EX); here = os.getpid(); ready(here, here, here); fcntl.flock(g, fcntl.LOCK_EX)";
         is_told(&format!("{catches}{lock}"), "lock", ("flock", verdict));
     }
+}
+
+/// A parent waits for a child that reads from it. One that stops the child ends that wait, if
+/// the parent asks for that too; so may another child, if it joins the group that is waited for.
+#[test]
+fn a_stop_or_a_new_member_of_the_group_ends_the_wait_for_a_child() {
+    let told = |before: &str, wait: &str, verdict: &str, reason: &str| {
+        let script = format!(
+            "{before}\nr, w = os.pipe()\np = child(lambda: os.read(r, 1), w); os.setpgid(p, p)\n\
+             ready(os.getpid(), os.getpid(), p); {wait}"
+        );
+        let own = is_told(&script, "do_wait", ("waitpid", verdict));
+        let said = own["wait"]["evidence"].to_string().contains(reason);
+        assert!(said == (verdict == "unknown") || !sees_all(), "{script}: {own:#}");
+    };
+    for wait in ["os.waitpid(p, os.WUNTRACED)", "os.waitid(os.P_PID, p, os.WEXITED | os.WSTOPPED)"] {
+        told("", wait, "unknown", "whoever stops the child ends it");
+    }
+    for wait in ["os.waitpid(p, 0)", "os.waitid(os.P_PID, p, os.WEXITED)"] {
+        told("", wait, "deadlocked", "whoever stops the child ends it");
+    }
+    let reason = "it may yet end: ";
+    told("", "os.waitpid(-p, 0)", "deadlocked", reason);
+    told("child(idle)", "os.waitpid(-p, 0)", "unknown", reason);
+    told("child(idle)", "os.waitpid(p, 0)", "deadlocked", reason);
 }

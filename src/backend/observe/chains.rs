@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::graph::{Node, analyse};
+use super::graph::{Analysis, Node, analyse};
 use super::infer;
 use super::progress::{Abandoned, Progress};
 use super::survey::Surveyor;
+use super::unclaimed;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, Verdict, WaitGraph};
 use crate::model::process::{Process, ProcessTable, State, Thread};
 use crate::model::sorting;
@@ -56,7 +57,7 @@ impl Chains {
         let before = std::mem::replace(&mut self.before, table.at);
         let threads = waiting(&table.value);
         let nodes: Vec<Node<'_>> = threads.iter().map(|seen| seen.node(before)).collect();
-        let mut verdicts = analyse(&nodes).verdicts;
+        let Analysis { mut verdicts, doubts, .. } = analyse(&nodes);
         let suspects: Vec<Suspect> = threads
             .iter()
             .zip(&verdicts)
@@ -70,16 +71,20 @@ impl Chains {
                 *verdict = surveyed.map_or(Verdict::Waiting, |surveyed| surveyed.verdict);
             }
         }
-        Ok(WaitGraph {
+        let mut graph = WaitGraph {
             threads: threads.iter().zip(verdicts).map(|(seen, verdict)| self.thread(seen, verdict)).collect(),
             deadlocks: self.confirmed.deadlocks.clone(),
+            unclaimed: Vec::new(),
             unreadable: Vec::new(),
             scanned: Scanned {
                 processes: table.value.tally.processes as usize,
                 threads: table.value.tally.threads as usize,
             },
-            took: clock::monotonic().since(began),
-        })
+            took: Nanos::ZERO,
+        };
+        unclaimed::tell(&mut graph, &doubts);
+        graph.took = clock::monotonic().since(began);
+        Ok(graph)
     }
 
     /// Surveys the suspects, unless they are the same as before.
@@ -132,7 +137,7 @@ fn is_same((one, other): (&Suspect, &Suspect)) -> bool {
 fn dated(mut wait: Arc<Wait>, seen: Option<&Arc<Wait>>) -> Arc<Wait> {
     let since = seen.and_then(|seen| seen.since);
     if wait.since != since && since.is_some() {
-        Arc::make_mut(&mut wait).since = since;
+        Wait::of_ones_own(&mut wait).since = since;
     }
     wait
 }

@@ -16,12 +16,18 @@
 //! A thread that sleeps until another one of its process wakes it may be woken, for
 //! all that is known, but does nothing before: a process does not act by it.
 //!
+//! A loop that is none because somebody beside it may yet act, or because of what cannot
+//! be seen, is told with whoever that is ([`Doubt`]).
+//!
 //! Knapp, "Deadlock detection in distributed databases", ACM Computing Surveys
 //! 19(4), 1987 (the AND-OR model); Tarjan, "Depth-first search and linear graph
 //! algorithms", SIAM J. Comput. 1(2), 1972.
 
+mod doubts;
+
 use std::collections::HashMap;
 
+pub use self::doubts::Doubt;
 use crate::model::Pid;
 use crate::model::graph::{Deadlock, ThreadId, Verdict};
 use crate::model::sorting;
@@ -48,12 +54,15 @@ pub struct Analysis {
     pub verdicts: Vec<Verdict>,
     /// By their first thread.
     pub deadlocks: Vec<Deadlock>,
+    /// The loops that are none, since somebody may yet act.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Who can go on among `nodes`, which hold all threads of each process that is
 /// in them at all.
 pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
-    let graph = Graph::new(nodes);
+    let mut graph = Graph::new(nodes);
+    let loops = graph.open_loops(nodes);
     let may = graph.able(nodes, Reading::Wide);
     let seen = graph.able(nodes, Reading::Narrow);
     let mut verdicts: Vec<Verdict> = (0..nodes.len())
@@ -65,7 +74,8 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
         })
         .collect();
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
-    Analysis { verdicts, deadlocks }
+    let doubts = graph.doubts(loops, nodes, &may, &verdicts);
+    Analysis { verdicts, deadlocks, doubts }
 }
 
 /// How what cannot be seen is taken.
@@ -86,6 +96,8 @@ struct Graph {
     from: Vec<Vec<usize>>,
     /// Whose wait each may end though it holds nothing.
     helps: Vec<Vec<usize>>,
+    /// Threads beside a loop of which nobody is seen to end their sleep.
+    quiet: Vec<bool>,
     /// Whether each waits for somebody who is not among the nodes.
     stranger: Vec<bool>,
     /// Of each process, whether all its threads sleep until it wakes them itself: it has
@@ -141,7 +153,8 @@ impl Graph {
         for (helper, waiter) in helpers {
             helps[helper].push(waiter);
         }
-        Graph { to, from, helps, stranger, idle }
+        let quiet = vec![false; nodes.len()];
+        Graph { to, from, helps, quiet, stranger, idle }
     }
 
     /// Who is able to go on. Each edge is walked at most once.
@@ -158,7 +171,8 @@ impl Graph {
         let mut new: Vec<usize> = (0..able.len()).filter(|&at| able[at]).collect();
         while let Some(at) = new.pop() {
             // A thread that only its own process wakes does not make that able to act.
-            let alone = reading == Reading::Wide && nodes.get(at).is_some_and(is_asleep);
+            let quiet = reading == Reading::Narrow && self.quiet.get(at) == Some(&true);
+            let alone = quiet || nodes.get(at).is_some_and(is_asleep);
             let waiters = self.from[at].iter().copied();
             for waiter in waiters.filter(|&waiter| !alone || waiter < nodes.len() || self.idle[waiter - nodes.len()]) {
                 missing[waiter] = missing[waiter].saturating_sub(1);
@@ -181,9 +195,9 @@ impl Graph {
     }
 
     /// Whether one that is able may act of its own accord: a process does what one of its
-    /// threads does.
+    /// threads does, or, with nothing to do, whatever may come.
     fn is_awake(&self, at: usize, nodes: &[Node<'_>]) -> bool {
-        nodes.get(at).map_or(self.stranger[at], |node| !is_asleep(node))
+        nodes.get(at).map_or_else(|| self.stranger[at] || self.idle[at - nodes.len()], |node| !is_asleep(node))
     }
 
     /// The strongly connected parts of those that are not able, and who is

@@ -36,6 +36,7 @@ pub mod system;
 pub mod table;
 pub mod target;
 pub mod threads;
+pub mod unclaimed;
 pub mod users;
 pub mod wait;
 

@@ -12,12 +12,12 @@ use crate::model::Pid;
 use crate::sys::kcmp;
 use crate::sys::procroot::ProcRoot;
 
+/// What is called for the directory, process and thread, number and link of a descriptor.
+type EachOfAll<'e> = dyn FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]) + 'e;
+
 /// Calls `each` with the directory, process and thread, number and link of every
 /// descriptor of every process; returns the processes that may not be read.
-pub(super) fn each_descriptor(
-    root: &ProcRoot,
-    mut each: impl FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]),
-) -> Result<Vec<Pid>, Errno> {
+pub(super) fn each_descriptor(root: &ProcRoot, each: &mut EachOfAll<'_>) -> Result<Vec<Pid>, Errno> {
     let mut pids = Vec::new();
     numbers(root.directory(), ".", &mut pids)?;
     pids.retain(|&pid| !descriptors_of(root, pid, |directory, tid, fd, link| each(directory, (pid, tid), fd, link)));
@@ -37,7 +37,7 @@ type Each<'e> = dyn FnMut(&OwnedFd, Pid, i32, &[u8]) + 'e;
 fn each_of(root: &ProcRoot, pid: Pid, each: &mut Each<'_>) -> bool {
     let mut tables = Tables::new(root, pid);
     let mut readable = true;
-    match descriptors_in(root, &format!("{pid}/fd"), |directory, fd, link| each(directory, pid, fd, link)) {
+    match descriptors_in(root, &format!("{pid}/fd"), pid, each) {
         // Its main thread may have ended before others: it has none left.
         Ok(0) => {}
         Ok(_) => tables.seen.push(pid),
@@ -50,23 +50,21 @@ fn each_of(root: &ProcRoot, pid: Pid, each: &mut Each<'_>) -> bool {
         Err(_) => {}
     }
     for tid in tables.others() {
-        let read = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), |directory, fd, link| {
-            each(directory, tid, fd, link);
-        });
+        let read = descriptors_in(root, &format!("{pid}/task/{tid}/fd"), tid, each);
         readable |= read.is_ok();
     }
     readable
 }
 
-/// Calls `each` for the descriptors in one directory; how many there are.
-fn descriptors_in(root: &ProcRoot, path: &str, mut each: impl FnMut(&OwnedFd, i32, &[u8])) -> Result<usize, Errno> {
+/// Calls `each` for the descriptors of a thread in one directory; how many there are.
+fn descriptors_in(root: &ProcRoot, path: &str, tid: Pid, each: &mut Each<'_>) -> Result<usize, Errno> {
     let mut open = Vec::new();
     let mut link = [0; 512];
     let directory = openat(root.directory(), path, DIRECTORY, Mode::empty())?;
     numbers(&directory, ".", &mut open)?;
     for &fd in &open {
         if let Ok(length) = readlinkat_raw(&directory, decimal(fd).as_str(), &mut link[..]) {
-            each(&directory, fd, &link[..length]);
+            each(&directory, tid, fd, &link[..length]);
         }
     }
     Ok(open.len())

@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
-pub use self::files::{each_epoll, of_fifo, of_file, with_name, with_name_in};
+pub use self::files::{of_fifo, of_file, with_link, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
 pub(super) use self::ring::{RING, is_at_work, registered};

@@ -143,6 +143,32 @@ fn a_process_whose_others_sleep_until_it_wakes_them_acts_by_none_of_them() {
 }
 
 #[test]
+fn who_may_yet_end_a_loop_is_named() {
+    // 1 waits for process 2, one thread of which waits for 1; another does something else.
+    let of_second = |mut first: Wait, second: Option<Wait>, besides: &[Pid]| {
+        first.besides = besides.to_vec();
+        let back = waits(WaitKind::PipeRead, Mode::Any, &[process(1)]);
+        let waits = [Some(first), Some(back), second, Some(waits(WaitKind::Sleep, Mode::Any, &[]))];
+        let ids = [id(1), id(2), ThreadId { tid: 3, ..id(2) }, id(4)];
+        let node = |(id, wait)| Node { id, wait, ended: false, settled: true };
+        let found = analyse(&ids.into_iter().zip(waits.iter().map(Option::as_ref)).map(node).collect::<Vec<_>>());
+        (found.verdicts[0], found.doubts.iter().map(|doubt| (doubt.threads.len(), doubt.by.tid)).collect::<Vec<_>>())
+    };
+    let pipe = || waits(WaitKind::PipeRead, Mode::Any, &[process(2)]);
+    let signal = |within| Some(Wait { within, ..waits(WaitKind::Signal, Mode::Any, &[]) });
+    let sleep = || Some(Wait { timed: true, ..waits(WaitKind::Sleep, Mode::Any, &[]) });
+    assert_eq!(of_second(pipe(), signal(true), &[]), (Deadlocked, vec![]));
+    assert_eq!(of_second(pipe(), signal(false), &[]), (Unknown, vec![(2, 3)]), "it is not seen to come");
+    assert_eq!(of_second(pipe(), sleep(), &[]), (Waiting, vec![(2, 3)]), "it wakes by itself");
+    assert_eq!(of_second(pipe(), None, &[]), (Waiting, vec![]), "it runs: nothing is amiss");
+    let partial = Wait { partial: true, ..pipe() };
+    assert_eq!(of_second(partial, signal(true), &[]), (Unknown, vec![(2, 1)]), "itself, by somebody unseen");
+    assert_eq!(of_second(pipe(), signal(true), &[4]), (Unknown, vec![(2, 4)]), "one that holds nothing");
+    let polls = Wait { kind: WaitKind::Poll, partial: true, ..pipe() };
+    assert_eq!(of_second(polls, signal(true), &[]), (Unknown, vec![]), "of any of several there may always be more");
+}
+
+#[test]
 fn an_inferred_loop_is_claimed_as_inferred() {
     let inferred = Wait { certainty: Certainty::Inferred, ..waits(WaitKind::RustMutex, Mode::Any, &[thread(1)]) };
     let found = of(&[Some(lock(thread(2))), Some(inferred)]);

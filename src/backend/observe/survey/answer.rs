@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
+use crate::backend::observe::unclaimed;
 use crate::backend::observe::wait::Call;
 use crate::model::graph::{GraphThread, Scanned, ThreadId, WaitGraph};
 use crate::model::sorting;
+use crate::model::wait::Wait;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
@@ -74,26 +75,46 @@ impl Surveyor {
                     && turns(directory, id.tid) == seen.turns
                     && let Some(wait) = &mut seen.wait
                 {
-                    Arc::make_mut(wait).at = Some(line.into());
+                    Wait::of_ones_own(wait).at = Some(line.into());
                 }
             }
         }
     }
 
-    pub(super) fn graph(&mut self, analysis: &Analysis, wanted: &BTreeSet<ThreadId>, began: Nanos) -> WaitGraph {
+    /// The answer: of the whole machine, or of the `wanted` threads alone; whoever else may act,
+    /// or does nothing, is named in words.
+    pub(super) fn graph(
+        &mut self,
+        analysis: &Analysis,
+        wanted: &BTreeSet<ThreadId>,
+        (whole, began): (bool, Nanos),
+    ) -> WaitGraph {
+        let mut others = Vec::new();
+        for doubt in &analysis.doubts {
+            if whole || doubt.threads.iter().any(|id| wanted.contains(id)) {
+                others.extend_from_slice(&doubt.threads);
+                others.push(doubt.by);
+            }
+        }
+        let mut pids: Vec<Pid> = Vec::new();
+        for id in analysis.deadlocks.iter().flat_map(|dead| &dead.cycle) {
+            if wanted.contains(id) && pids.last() != Some(&id.pid) {
+                pids.push(id.pid);
+            }
+        }
         self.locate(wanted);
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
         for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
-            if !wanted.contains(id) {
+            if !wanted.contains(id) && !others.contains(id) && !pids.contains(&id.pid) {
                 continue;
             }
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
                 && let Some(directory) = tasks.of(&self.source, id.pid)
             {
                 let ran = seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source));
-                Arc::make_mut(wait).since = ran.and_then(|run| run.at);
+                Wait::of_ones_own(wait).since = ran.and_then(|run| run.at);
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());
@@ -102,12 +123,17 @@ impl Surveyor {
         self.source.world.rest();
         sorting::by_key(&mut self.unreadable, |process| process.pid);
         let shown = |dead: &&crate::model::graph::Deadlock| dead.stuck.iter().any(|id| wanted.contains(id));
-        WaitGraph {
+        let mut graph = WaitGraph {
             threads,
             deadlocks: analysis.deadlocks.iter().filter(shown).cloned().collect(),
+            unclaimed: Vec::new(),
             unreadable: std::mem::take(&mut self.unreadable),
             scanned,
-            took: clock::monotonic().since(began),
-        }
+            took: Nanos::ZERO,
+        };
+        unclaimed::tell(&mut graph, &analysis.doubts);
+        graph.threads.retain(|thread| wanted.contains(&thread.id));
+        graph.took = clock::monotonic().since(began);
+        graph
     }
 }

@@ -13,7 +13,7 @@ use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::graph::ThreadId;
-use crate::model::wait::{Certainty, Wait};
+use crate::model::wait::{Certainty, Wait, WaitKind};
 use crate::model::{Pid, sorting};
 
 /// A thread that runs again and again is not followed for ever.
@@ -89,11 +89,23 @@ impl Surveyor {
         });
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
-            let tasks = tasks.filter(|_| !self.source.world.is_woken_from_outside(pid));
+            let woken = self.source.world.is_woken_from_outside(pid);
+            // Of an eventfd it is dear to say who has it.
+            let is_eventfd = |wait: &Wait| wait.kind == WaitKind::Eventfd;
+            let counters =
+                self.threads.range(all_of(pid)).filter(|(_, seen)| seen.wait.as_deref().is_some_and(is_eventfd));
+            let counters: Vec<ThreadId> = counters.map(|(id, _)| *id).collect();
+            self.decode(pid, &counters);
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
                 seen.settled &= now.is_some() && now == seen.turns;
+                let (Some(why), Some(wait)) = (&woken, seen.wait.as_mut().filter(|wait| wait.within)) else { continue };
+                // Who is held up by somebody is taken for one that may have moved on.
+                seen.settled &= wait.holders.is_empty();
+                let wait = Wait::of_ones_own(wait);
+                wait.within = false;
+                wait.evidence.push(why.clone());
             }
         }
     }
@@ -135,7 +147,7 @@ impl Surveyor {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
-                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Arc::make_mut) {
+                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Wait::of_ones_own) {
                     (wait.partial, wait.certainty) = (true, Certainty::Unknown);
                     wait.evidence
                         .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());

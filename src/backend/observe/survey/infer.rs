@@ -2,7 +2,6 @@
 //! process would do next ([`infer`](super::super::infer)).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::Seen;
@@ -11,7 +10,7 @@ use crate::backend::observe::wait::Call;
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
 use crate::model::sorting;
-use crate::model::wait::Certainty;
+use crate::model::wait::{Certainty, Wait};
 
 impl Surveyor {
     /// Names the holders of locks that do not store them, by what every thread of
@@ -52,7 +51,7 @@ impl Surveyor {
                 && seen.wait.as_deref().is_some_and(infer::is_open)
                 && let Some(wait) = &mut seen.wait
             {
-                let wait = Arc::make_mut(wait);
+                let wait = Wait::of_ones_own(wait);
                 inference.name(world, pid, wait);
                 named.extend(wait.holders.iter().filter_map(|holder| holder.tid));
             }
@@ -61,7 +60,7 @@ impl Surveyor {
         for (_, seen) in self.threads.range_mut(range) {
             let Some(wait) = seen.wait.as_mut().filter(|wait| wait.certainty == Certainty::Inferred) else { continue };
             if wait.holders.iter().any(|holder| holder.tid.is_some_and(|tid| moved.contains(&tid))) {
-                let wait = Arc::make_mut(wait);
+                let wait = Wait::of_ones_own(wait);
                 wait.holders.clear();
                 wait.partial = true;
                 wait.certainty = Certainty::Unknown;

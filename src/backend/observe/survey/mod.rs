@@ -99,7 +99,7 @@ impl Surveyor {
         self.infer();
         let analysis = self.analyse(true);
         let wanted = self.on_chains(|id| asked.contains(&id.pid));
-        self.graph(&analysis, &wanted, began)
+        self.graph(&analysis, &wanted, (false, began))
     }
 
     /// Every thread of the machine that can never go on.
@@ -117,7 +117,7 @@ impl Surveyor {
         let analysis = self.analyse(false);
         let stuck = self.threads.keys().zip(&analysis.verdicts).filter(|(_, verdict)| verdict.is_for_ever());
         let wanted = sorting::set(stuck.map(|(id, _)| *id));
-        Ok(self.graph(&analysis, &wanted, began))
+        Ok(self.graph(&analysis, &wanted, (true, began)))
     }
 
     fn begin(&mut self) -> Nanos {

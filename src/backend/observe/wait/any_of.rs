@@ -18,7 +18,7 @@
 
 use std::collections::HashSet;
 
-use super::caught::{Caught, caught, children_that_interrupt};
+use super::caught::{Caught, by_signal, catches, caught, children_that_interrupt};
 use super::descriptor::{Others, Target, WELCOMES, of_fifo, of_pipe};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
@@ -28,7 +28,7 @@ use super::watched::{READABLE, WRITABLE, Watched};
 use super::{Facts, World, interest};
 use crate::backend::observe::endpoints::{self, Access};
 use crate::model::Pid;
-use crate::model::wait::{Certainty, Holder, Wait};
+use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 /// More descriptors than this are counted, not named; evidence likewise.
 const NAMED: usize = 4;
@@ -49,12 +49,14 @@ fn listed(watched: &[Watched], words: impl FnMut(i32) -> String) -> String {
 /// Names whoever can make one of the descriptors ready. Only where every holder
 /// is asked for: it takes an index of all descriptors of the machine, and an
 /// idle server is no reason to make one.
-pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wait: &mut Wait) {
+pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: Option<&[Watched]>, wait: &mut Wait) {
     wait.certainty = Certainty::Derived;
     wait.partial = true;
-    if !world.is_precise() || watched.is_empty() {
-        return;
+    // What an epoll watches can be changed.
+    if watched.is_some_and(<[_]>::is_empty) && !wait.timed && wait.kind != WaitKind::Epoll {
+        by_signal(facts, world, wait);
     }
+    let Some(watched) = watched.filter(|all| !all.is_empty() && world.is_precise()) else { return };
     wait.resource = listed(watched, |fd| words_with_addresses(facts, world, fd)).into();
     let mut unseen: Vec<String> = Vec::new();
     let (mut unreadable, mut told) = (0, HashSet::new());
@@ -200,7 +202,7 @@ fn signals(facts: &Facts<'_>, world: &World, wait: &Wait) -> Option<String> {
         Caught::Nothing => None,
         Caught::OnlyInterrupt if !own => None,
         Caught::OnlyInterrupt | Caught::Others => {
-            Some("the process catches signals: a handler may end the wait".to_owned())
+            Some(format!("the process {}: a handler may end the wait", catches(world, facts.pid)))
         }
     }
 }

@@ -72,12 +72,18 @@ pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
 }
 
 impl World {
-    /// Whether a thread that sleeps until its own process wakes it may be woken by somebody
+    /// Why a thread that sleeps until its own process wakes it may be woken by somebody
     /// else: by a handler of a signal, or by another process that has the same memory
     /// (`CLONE_VM`).
-    pub fn is_woken_from_outside(&self, pid: Pid) -> bool {
-        let shares = |other: Pid| other != pid && self.shares_memory(pid, other) == Some(true);
-        self.has_handlers(pid) || self.numbers_in(".").into_iter().any(shares)
+    pub fn is_woken_from_outside(&self, pid: Pid) -> Option<String> {
+        let shares = |other: &Pid| *other != pid && self.shares_memory(pid, *other) == Some(true);
+        let by_memory = |other| format!("process {other} has the same memory, and may wake it");
+        self.handlers(pid).or_else(|| self.numbers_in(".").into_iter().find(shares).map(by_memory))
+    }
+
+    /// That a handler may wake a thread, if the process has any that counts.
+    fn handlers(&self, pid: Pid) -> Option<String> {
+        self.has_handlers(pid).then(|| format!("the process {}: a handler may wake it", catches(self, pid)))
     }
 
     /// Whether the process catches signals that another would send it. Python always catches
@@ -104,13 +110,30 @@ impl World {
     }
 }
 
+/// Says of a wait that nothing but a signal ends, as pause(2) does, whether there is a handler
+/// that may; without, the thread does nothing more before its own process has done something.
+pub(super) fn by_signal(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
+    let handlers = world.handlers(facts.pid);
+    (wait.within, wait.partial) = (handlers.is_none(), handlers.is_some());
+    let nobody = || "the process catches no signal that others send it: it sleeps until it ends".to_owned();
+    wait.evidence.push(handlers.unwrap_or_else(nobody));
+}
+
+/// `catches SIGTERM or SIGUSR1`: of the signals of a process those that count.
+pub(super) fn catches(world: &World, pid: Pid) -> String {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{pid}/status"), &mut content);
+    let mask = read.ok().and_then(|()| mask(&content)).unwrap_or(0);
+    format!("catches {}", names(mask & !INTERNAL))
+}
+
 /// Says so where a handler may have a wait ended by a process that holds nothing of it: it
 /// may wake a thread that then does so (`sem_post(3)`), or do so itself.
 fn and_handlers(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
     let alone = |pid: Pid| pid == facts.pid && world.numbers_in(&format!("{pid}/task")).len() < 2;
     let acts = |pid: &&Pid| !alone(**pid) && world.has_handlers(**pid);
     if let Some(pid) = wait.besides.iter().find(acts) {
-        wait.evidence.push(format!("process {pid} catches signals: a handler may have the wait ended"));
+        wait.evidence.push(format!("process {pid} {}: a handler may have the wait ended", catches(world, *pid)));
         wait.partial = true;
     }
 }
@@ -233,6 +256,20 @@ fn is_interrupted_by(status: &[u8], signal: u64) -> bool {
 /// The mask of caught signals, if there is a line of it; all, if it makes no sense.
 fn mask(status: &[u8]) -> Option<u64> {
     line_of(status, b"SigCgt:")
+}
+
+/// The signals of a set: `SIGINT or SIGTERM`.
+pub(super) fn names(set: u64) -> String {
+    let name = |number: i32| match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {number}"),
+    };
+    let names: Vec<String> = (0..64).filter(|bit| set >> bit & 1 != 0).map(|bit| name(bit + 1)).collect();
+    match names.len() {
+        0 => "a signal".to_owned(),
+        1..=4 => names.join(" or "),
+        more => format!("any of {more} signals"),
+    }
 }
 
 fn line_of(status: &[u8], key: &[u8]) -> Option<u64> {

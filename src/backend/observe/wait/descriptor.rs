@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::caught::{calls, may_use};
+use super::caught::{calls, catches, may_use};
 use super::world::Receiver;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
@@ -122,7 +122,7 @@ impl Others {
         // Its own end: the usual way to wait for a signal, whose handler writes.
         if self.ends.iter().any(|end| end.pid == facts.pid && may_use(world, end)) {
             wait.partial = true;
-            wait.evidence.push("the process catches signals: a handler may use its own end".to_owned());
+            wait.evidence.push(format!("the process {}: a handler may use its own end", catches(world, facts.pid)));
         }
         if let Some(at_work) = self.at_work(world) {
             wait.partial = true;

@@ -46,7 +46,7 @@ impl Decoder for Epoll {
         wait.timed = if by_pointer { args[3] != 0 } else { !(args[3] as i32).is_negative() };
         let count = watched.as_ref().map_or_else(|| "unknown".to_owned(), |all| all.len().to_string());
         wait.evidence.push(format!("epoll fd {fd} watches {count} descriptors"));
-        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
+        any_of::name(facts, world, watched.as_deref(), &mut wait);
         if world.is_precise() {
             may_change(facts, world, fd, &mut wait);
             wait.evidence.extend(world.managed_runtime(facts.pid).map(|runtime| format!("in {runtime}")));

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use super::descriptor::Target;
 use super::watched::{READABLE, Registered, WRITABLE, Watched};
 use super::{Facts, World};
-use crate::backend::observe::endpoints;
 use crate::model::Pid;
 use crate::model::wait::Wait;
 
@@ -65,16 +64,10 @@ pub(super) fn may_change(facts: &Facts<'_>, world: &World, fd: i32, wait: &mut W
 /// Other processes that have the same instance open, from a fork. Looked for only before
 /// somebody is called stuck.
 fn shared_with(facts: &Facts<'_>, world: &World, fd: i32) -> Vec<Pid> {
-    let mut found = Vec::new();
-    if world.is_thorough() {
-        let _ = endpoints::each_epoll(&world.root, |pid, tid, other| {
-            let is_new = pid != facts.pid && !found.contains(&pid);
-            if is_new && world.shares_open_file((facts.tid, fd), (tid, other)) == Some(true) {
-                found.push(pid);
-            }
-        });
+    if !world.is_thorough() {
+        return Vec::new();
     }
-    found
+    world.sharers(facts, fd, b"anon_inode:[eventpoll]").0
 }
 
 fn has_other_threads(facts: &Facts<'_>, world: &World) -> bool {

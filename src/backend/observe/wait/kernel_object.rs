@@ -7,9 +7,15 @@
 //! open    in wait_for_partner                            a FIFO's other end
 //! ```
 
-use super::caught::{children_that_interrupt, living_children};
-use super::descriptor::Target;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, statat};
+
+use super::caught::{by_signal, children_that_interrupt, living_children, names};
+use super::descriptor::{Target, unreadable};
 use super::{Decoder, Facts, World, path};
+use crate::backend::observe::endpoints;
+use crate::backend::observe::target::maps::Maps;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
@@ -58,6 +64,10 @@ impl Decoder for Signal {
             _ => return None,
         };
         let mut wait = nobody(facts, WaitKind::Signal, resource);
+        if matches!(call.number, libc::SYS_pause | libc::SYS_rt_sigsuspend) {
+            wait.evidence.pop();
+            by_signal(facts, world, &mut wait);
+        }
         if world.is_precise() {
             let children = match call.number {
                 libc::SYS_rt_sigtimedwait if !awaits_ends(facts, world, call.args[0]) => Vec::new(),
@@ -87,7 +97,7 @@ impl Decoder for Eventfd {
     fn explain(&self) -> &'static str {
         "The thread reads from an eventfd whose counter is zero and waits for somebody to add to it (eventfd(2)). It is \
          recognised by what the descriptor is and by the place in the kernel. Whoever shares the eventfd may write; \
-         the kernel does not tell who that is, so nobody is named."
+         it is looked for only before somebody is called stuck."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -97,7 +107,13 @@ impl Decoder for Eventfd {
         if !facts.may_sleep_in(&["eventfd", "do_wait_intr_irq"]) || target != Target::Anonymous("eventfd".to_owned()) {
             return None;
         }
-        Some(nobody(facts, WaitKind::Eventfd, target.words(fd)))
+        let mut wait = nobody(facts, WaitKind::Eventfd, target.words(fd));
+        // Before somebody is called stuck it is made sure of.
+        wait.within = !world.is_thorough();
+        if !wait.within {
+            name_sharers(facts, world, fd, &mut wait);
+        }
+        Some(wait)
     }
 }
 
@@ -128,6 +144,32 @@ impl Decoder for FifoOpen {
     }
 }
 
+/// Names who has an eventfd besides the process itself, if anybody does; or the kernel, for
+/// what the process has asked it to do (`io_uring_register_eventfd(3)`, `io_set_eventfd(3)`).
+fn name_sharers(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) {
+    let (others, hidden) = world.sharers(facts, fd, b"anon_inode:[eventfd]");
+    let asks = |maps: Arc<Maps>| maps.all().iter().any(|mapping| mapping.name.starts_with("/[aio]"));
+    let unseen = if hidden > 0 {
+        Some(unreadable(hidden))
+    } else if endpoints::is_at_work(&world.root, facts.pid) || world.maps(facts.pid).is_none_or(asks) {
+        Some("the kernel may add to it, for what it does for the process".to_owned())
+    } else {
+        // All that has no name has the same inode.
+        let path = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
+        let inode = statat(world.root.directory(), path.as_str(), AtFlags::empty()).map_or(0, |status| status.st_ino);
+        world.receivers_of(inode, &[facts.pid]).first().map(|receiver| receiver.words("it"))
+    };
+    wait.partial = unseen.is_some();
+    wait.within = others.is_empty() && !wait.partial;
+    wait.evidence.pop();
+    if !others.is_empty() {
+        wait.holders.extend(others.into_iter().map(|pid| Holder { pid, tid: None }));
+        wait.add_besides([facts.pid]);
+        wait.evidence.push("these processes have it open, and may add to it".to_owned());
+    }
+    wait.evidence.push(unseen.unwrap_or_else(|| "nobody else has it open".to_owned()));
+}
+
 /// A wait that some process must end, of which nobody can tell which.
 fn nobody(facts: &Facts<'_>, kind: WaitKind, resource: String) -> Wait {
     let mut wait = Wait::new(kind, resource);
@@ -148,17 +190,7 @@ fn awaits_ends(facts: &Facts<'_>, world: &World, address: u64) -> bool {
 
 /// The signals of a set in the thread's memory.
 fn signals(facts: &Facts<'_>, world: &World, address: u64) -> String {
-    let Ok([set]) = world.longs(facts.pid, address) else { return "a signal".to_owned() };
-    let name = |number: i32| match nix::sys::signal::Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("signal {number}"),
-    };
-    let names: Vec<String> = (0..64).filter(|bit| set >> bit & 1 != 0).map(|bit| name(bit + 1)).collect();
-    match names.len() {
-        0 => "a signal".to_owned(),
-        1..=4 => names.join(" or "),
-        more => format!("any of {more} signals"),
-    }
+    world.longs(facts.pid, address).map_or_else(|_| "a signal".to_owned(), |[set]| names(set))
 }
 
 #[cfg(test)]
@@ -201,12 +233,15 @@ mod tests {
             let machine = Machine::new(call, wchan);
             let masks = format!("SigBlk:\t{blocked}\nSigCgt:\t{caught}\n");
             machine.write("100/task/101/status", &format!("Tgid:\t100\nNSpid:\t101\n{masks}"));
+            machine.write("100/status", &format!("Tgid:\t100\nNSpid:\t100\n{masks}"));
             machine.write("100/task/100/children", "400 401 ");
             machine.process(400, &[400]);
             machine.set_words(DATA, &[1 << 16, 0]);
             machine.set_words(DATA + 0x100, &[1 << 14, 0]);
             let wait = machine.decode_precisely().unwrap();
-            assert_eq!((wait.kind, wait.partial), (WaitKind::Signal, true));
+            // A wait of pause(2) and its kin ends by a handler alone.
+            let handled = !call.starts_with("130") || caught != "0000000000000000";
+            assert_eq!((wait.kind, wait.partial, wait.within), (WaitKind::Signal, handled, !handled));
             wait.holders
         };
         let (none, child) = ("0000000000000000", "0000000000010000");

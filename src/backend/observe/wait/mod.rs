@@ -60,6 +60,7 @@ pub(super) mod rust_nameless;
 mod rust_sync;
 mod select;
 mod shared;
+pub(super) mod shared_space;
 mod sleep;
 mod socket;
 mod stdio_lock;
@@ -200,6 +201,7 @@ fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
             if world.is_thorough() {
                 caught::and_outsiders(facts, world, &mut wait);
             }
+            shared_space::and_shared(facts, world, &mut wait);
             frozen::and_frozen(facts, world, wait)
         }
     };

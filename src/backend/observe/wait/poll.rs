@@ -54,7 +54,7 @@ impl Decoder for Poll {
             Some(limit) => format!("polls {} descriptors for at most {limit}", args[1]),
             None => format!("polls {} descriptors without a time-out", args[1]),
         });
-        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
+        any_of::name(facts, world, watched.as_deref(), &mut wait);
         Some(wait)
     }
 }

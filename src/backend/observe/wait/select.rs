@@ -48,7 +48,7 @@ impl Decoder for Select {
         let count = watched.as_ref().map_or_else(|| "unreadable sets of".to_owned(), |all| all.len().to_string());
         let limit = if wait.timed { "with a time-out" } else { "without a time-out" };
         wait.evidence.push(format!("selects among {count} descriptors {limit}"));
-        any_of::name(facts, world, &watched.unwrap_or_default(), &mut wait);
+        any_of::name(facts, world, watched.as_deref(), &mut wait);
         Some(wait)
     }
 }

@@ -13,6 +13,8 @@ use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 const WNOTHREAD: u64 = 0x2000_0000;
+/// `WUNTRACED` or `WSTOPPED`, and `WCONTINUED`.
+const STOPS: u64 = 0x2 | 0x8;
 
 /// Which children are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +60,26 @@ impl Decoder for Waitpid {
             unknown(&mut wait, "the kernel does not list children (CONFIG_PROC_CHILDREN)");
             return Some(wait);
         };
-        let matching: Vec<Pid> = children.into_iter().filter(|&child| fits(facts, world, which, child)).collect();
+        let (matching, others): (Vec<Pid>, Vec<Pid>) =
+            children.into_iter().partition(|&child| fits(facts, world, which, child));
         wait.holders.extend(matching.into_iter().map(|pid| Holder { pid, tid: None }));
         if !wait.holders.is_empty() {
             wait.evidence.push(format!("the kernel lists as its children: {}", list(&wait.holders)));
         }
         if wait.holders.is_empty() || world.is_thorough() {
             name_tracees(facts, world, which, &mut wait);
+        }
+        // One may join the group (setpgid(2)), and end; another thread may make a child that does.
+        if matches!(which, Which::Group(_) | Which::OwnGroup) {
+            wait.add_besides(others);
+        }
+        if !matches!(which, Which::One(_) | Which::Pidfd(_)) && options & WNOTHREAD == 0 {
+            wait.add_besides([facts.pid]);
+        }
+        if options & STOPS != 0 {
+            wait.partial = true;
+            wait.evidence
+                .push("it asks for stops too (WUNTRACED, WCONTINUED): whoever stops the child ends it".to_owned());
         }
         if let Some(signal) = calls(world, facts.pid) {
             wait.partial = true;
@@ -202,6 +217,21 @@ mod tests {
         assert_eq!(holders("61 0xffffffffffffffff 0x0 0x20000000 0x0 0x0 0x0").0, [202], "its own alone");
         assert_eq!(holders("247 0x0 0x0 0x0 0x4 0x0 0x0").0, [200, 201, 202]);
         assert_eq!(holders("247 0x1 0xca 0x0 0x4 0x0 0x0").0, [202]);
+    }
+
+    #[test]
+    fn who_asks_for_stops_too_waits_for_more_than_an_end() {
+        let partial = |call: &str| {
+            let machine = Machine::new(call, "do_wait");
+            machine.write("100/task/100/children", "200 ");
+            machine.process(200, &[200]);
+            let wait = machine.decode().unwrap();
+            assert_eq!(wait.holders, [Holder { pid: 200, tid: None }]);
+            wait.partial
+        };
+        assert!(partial("61 0xc8 0x0 0x2 0x0 0x0 0x0") && partial("61 0xc8 0x0 0x8 0x0 0x0 0x0"));
+        assert!(partial("247 0x1 0xc8 0x0 0x6 0x0 0x0"));
+        assert!(!partial("61 0xc8 0x0 0x0 0x0 0x0 0x0") && !partial("247 0x1 0xc8 0x0 0x4 0x0 0x0"));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use rustix::fs::readlinkat_raw;
 use rustix::io::Errno;
 
 use super::{ENDS_FRESH, INET_FRESH, World};
-use crate::backend::observe::endpoints::{Ends, inode_in};
+use crate::backend::observe::endpoints::{self, Ends, inode_in};
 use crate::backend::observe::file_locks::FileLocks;
 use crate::backend::observe::inet::InetSockets;
+use crate::backend::observe::wait::Facts;
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 
@@ -107,6 +108,28 @@ impl World {
         other: (Pid, i32),
     ) -> Option<bool> {
         self.source.shares_open_file(one, other)
+    }
+
+    /// Other processes that have the same open file as the thread has as `fd`, whose link is
+    /// this; and how many more may have it, for all that the kernel tells. To find them every
+    /// descriptor of the machine is looked at.
+    pub(in crate::backend::observe::wait) fn sharers(
+        &self,
+        facts: &Facts<'_>,
+        fd: i32,
+        link: &[u8],
+    ) -> (Vec<Pid>, usize) {
+        let (mut found, mut untold) = (Vec::new(), 0);
+        let hidden = endpoints::with_link(&self.root, link, |pid, tid, other| {
+            if pid != facts.pid && !found.contains(&pid) {
+                match self.shares_open_file((facts.tid, fd), (tid, other)) {
+                    Some(true) => found.push(pid),
+                    Some(false) => {}
+                    None => untold += 1,
+                }
+            }
+        });
+        (found, untold + hidden.map_or(1, |pids| pids.len()))
     }
 
     /// Whether a descriptor, given by its thread and number, is what an epoll instance of

@@ -388,3 +388,18 @@ fn watching_goes_on_until_it_is_interrupted_or_nothing_is_left() {
     lines.for_each(|line| drop(line.unwrap()));
     assert_eq!(left_alone.wait().unwrap().code(), Some(0));
 }
+
+/// A semaphore has no holder to name; but where all threads of a process sleep until it wakes
+/// them itself, that is said.
+#[test]
+fn a_process_that_only_waits_for_itself_is_told() {
+    for (kind, alone) in [("sem", true), ("cond", true), ("sem_timed", false), ("cond_timed", false)] {
+        let mut target = Target::program("sync.c", &["-pthread"], &[kind]);
+        let [main, waiter, _] = target.numbers::<3>();
+        for tid in [main, waiter] {
+            target::settled(target.pid(), tid as i32, "");
+        }
+        let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
+        assert_eq!(told.contains("only a signal's handler can get it going"), alone, "{kind}: {told}");
+    }
+}

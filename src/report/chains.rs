@@ -128,10 +128,23 @@ fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
     writeln!(out, "{}  pid {pid}  {} thread{plural}: {}", threads[0].process, threads.len(), words.join(", "))?;
     let mut facts = threads.iter().filter_map(|thread| thread.wait.as_ref()).flat_map(|wait| &wait.evidence);
     // Of a runtime with threads of its own: whoever asks must know where to ask on.
-    match facts.find(|fact| MANAGED.iter().any(|runtime| fact.starts_with(runtime))) {
-        Some(fact) => writeln!(out, "  {fact}"),
-        None => Ok(()),
+    if let Some(fact) = facts.find(|fact| MANAGED.iter().any(|runtime| fact.starts_with(runtime))) {
+        writeln!(out, "  {fact}")?;
     }
+    if threads.iter().all(waits_for_its_own) && threads.iter().any(|thread| thread.verdict == Verdict::Waiting) {
+        let whom = if threads.len() == 1 {
+            "its only thread waits for itself"
+        } else {
+            "each of its threads waits for another"
+        };
+        writeln!(out, "  {whom} to act: only a signal's handler can get it going")?;
+    }
+    Ok(())
+}
+
+/// Whether only a thread of its own process can end its wait.
+fn waits_for_its_own(thread: &GraphThread) -> bool {
+    thread.wait.as_ref().is_some_and(|wait| wait.within && !wait.timed)
 }
 
 /// The threads, worst and longest first; those that wait for the same thing

@@ -17,6 +17,8 @@ struct Object<'a> {
     took_ns: Nanos,
     threads: Vec<ThreadObject<'a>>,
     deadlocks: Vec<DeadlockObject<'a>>,
+    /// Only where there are any.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     unclaimed: &'a [String],
     unreadable: &'a [Unreadable],
     #[serde(skip_serializing_if = "Option::is_none")]

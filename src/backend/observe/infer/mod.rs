@@ -33,7 +33,7 @@ use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
-use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};
+use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, supposed, unwound};
 use super::target::unwind::Walk;
 use super::wait::{CodeOf, World, parking_lot};
 use crate::model::Pid;
@@ -109,7 +109,7 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
         let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
         if end.always || !named {
-            return going_on_from(code, sleeper, walk, &end, locks);
+            return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
         }
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
@@ -118,7 +118,7 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         // if the lock were free, and what it takes is left out.
         let before = Written::supposing(code.memory, &free);
         let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], false));
+        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], Through::Once));
         for way in &mut outcome.ways {
             let taken = way.iter().position(|event| event.address == word)?;
             way.remove(taken);
@@ -128,7 +128,7 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, locks))
+    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
 }
 
 /// These addresses, and one that nobody ever comes to.
@@ -143,12 +143,12 @@ fn going_on_from(
     sleeper: &Sleeper<'_>,
     walk: &Walk,
     end: &parking_lot::End,
-    locks: &[u64],
+    (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let before = Written::supposing(code.memory, &end.numbers);
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), true));
+    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));
     let Some(lock) = end.takes else { return Some(outcome) };
     let taken: Option<Vec<usize>> =
         outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();
@@ -256,7 +256,7 @@ impl Inference {
         self.again += 1;
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, &end, locks);
+            return going_on_from(code, sleeper, walk, &end, (locks, Through::Meetings));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -267,7 +267,9 @@ impl Inference {
         let timed = sleeper.wait.is_some_and(|wait| wait.timed);
         let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
-        let outcome = onward(&frame.registers, result, got.unwrap_or_default(), (&memory, code.stage), STEPS, locks);
+        let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
+        let before = got.unwrap_or_default();
+        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, Through::Meetings));
         self.steps += outcome.steps;
         Some(outcome)
     }

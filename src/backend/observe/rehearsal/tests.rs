@@ -128,7 +128,7 @@ fn going_on(behind: &[&[u8]]) -> Outcome {
     let read = |address, buffer: &mut [u8]| script.read(address, buffer);
     let mut registers = Registers::new(STACK + 0x800, CODE);
     registers.set(14, Some(LOCK));
-    onward(&registers, None, Written::default(), (&Memory::new(&read), &script), 1000, &[LOCK])
+    onward(&registers, None, Written::default(), (&Memory::new(&read), &script), 1000, (&[LOCK], Through::Loops))
 }
 
 #[test]

@@ -11,6 +11,10 @@
 //! 2nd        count = 2          forgotten: count = ?      leave ──► …
 //! 3rd        count = ?          the same as the 2nd: left out
 //! ```
+//!
+//! Ways that part and come together again are many soon. Where it is asked for, they are
+//! followed as one from where they meet: what differs between them is forgotten, but for
+//! what they have done so far with the words that are looked for.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -31,13 +35,34 @@ const LOOP_WAYS: usize = 256;
 const LOOP_BRANCHES: usize = 24;
 /// So often a loop is gone through, until nothing new is in it.
 const ROUNDS: usize = 4;
+/// And the same where ways are one from where they meet.
+const MEETING_WAYS: usize = 4096;
+const MEETINGS: usize = 2048;
+const MEETING_ROUNDS: usize = 12;
+/// Addresses of code are shorter, so many bits.
+const ADDRESS: u32 = 48;
+
+/// How ways are gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// Each up to its first loop.
+    Once,
+    /// Each, and loops until nothing new is in them.
+    Loops,
+    /// The same, as one from where they meet.
+    Meetings,
+}
+
+/// How a way came to where it is, as far as it matters there: to where its calls return,
+/// and what has been done so far with the words that are looked for.
+type History = (Vec<Option<u64>>, Vec<Event>);
 
 /// Follows all ways from where the machine stands, in a frame with these registers.
 pub(super) fn rehearse(
     mut machine: Machine,
     registers: &Registers,
     until: Option<&[u64]>,
-    loops: bool,
+    through: Through,
     (memory, stage): (&Memory<'_>, &dyn Stage),
     steps: usize,
 ) -> Outcome {
@@ -47,7 +72,7 @@ pub(super) fn rehearse(
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, loops, until, outcome: Outcome::default() };
+    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, through, met: HashMap::new(), histories: Vec::new(), until, outcome: Outcome::default() };
     rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashMap::new() });
     rehearsal.outcome
 }
@@ -91,8 +116,10 @@ pub(super) struct Rehearsal<'r> {
     pub(super) stage: &'r dyn Stage,
     most: usize,
     ways: usize,
-    /// Whether loops are gone through, until nothing new is in them.
-    loops: bool,
+    through: Through,
+    /// Where ways have met, and by which histories.
+    met: HashMap<(u64, Option<u64>), Round>,
+    histories: Vec<History>,
     /// Where it goes on out of the frame that it began in: until it has come to
     /// all these addresses twice.
     until: Option<&'r [u64]>,
@@ -174,23 +201,30 @@ impl Rehearsal<'_> {
     }
 
     /// Comes to a branch that goes either way; `Some` where the way ends there.
-    fn come_round(&self, way: &mut Way) -> Option<End> {
-        let most = if self.loops { (LOOP_WAYS, LOOP_BRANCHES) } else { (WAYS, BRANCHES) };
+    fn come_round(&mut self, way: &mut Way) -> Option<End> {
+        let meets = self.through == Through::Meetings;
+        let (ways, branches, rounds) = match self.through {
+            Through::Once => (WAYS, BRANCHES, ROUNDS),
+            Through::Loops => (LOOP_WAYS, LOOP_BRANCHES, ROUNDS),
+            Through::Meetings => (MEETING_WAYS, MEETINGS, MEETING_ROUNDS),
+        };
         // The same branch of another call of its function is another.
-        let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.loops);
-        let (key, new, events) = ((way.machine.pc, stack), way.seen.len() < most.1, way.events.len());
-        if self.ways >= most.0 {
+        let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.through != Through::Once);
+        let history = if meets { self.history(way) << ADDRESS } else { 0 };
+        let matters = |event: &Event| self.until.is_none_or(|until| until.contains(&event.address));
+        let seen = if meets { &mut self.met } else { &mut way.seen };
+        let (key, new, events) = ((way.machine.pc | history, stack), seen.len() < branches, way.events.len());
+        if self.ways >= ways {
             return Some(End::Done);
         }
-        let Some(before) = way.seen.get_mut(&key) else {
-            let machine = self.loops.then(|| way.machine.clone());
-            way.seen.insert(key, Round { machine, events, times: 1 });
+        let Some(before) = seen.get_mut(&key) else {
+            let machine = (self.through != Through::Once).then(|| way.machine.clone());
+            seen.insert(key, Round { machine, events, times: 1 });
             return (!new).then_some(End::Done);
         };
         // A loop that nobody knows the end of is left at once; and one that does
         // something with what is looked for.
-        let matters = |event: &Event| self.until.is_none_or(|until| until.contains(&event.address));
-        let goes_on = before.times < ROUNDS && !way.events[before.events..].iter().any(matters);
+        let goes_on = before.times < rounds && (meets || !way.events[before.events..].iter().any(matters));
         let Some(machine) = before.machine.as_mut().filter(|_| goes_on) else { return Some(End::Done) };
         let both = way.machine.agreed(machine);
         if both.is_as(machine) {
@@ -200,6 +234,18 @@ impl Rehearsal<'_> {
         before.times += 1;
         way.machine = both;
         None
+    }
+
+    /// The number of how a way came to where it is.
+    fn history(&mut self, way: &Way) -> u64 {
+        let returns = way.calls.iter().map(|&at| way.machine.load(self.memory, at, 8).get(8)).collect();
+        let matters = |event: &&Event| self.until.is_none_or(|until| until.contains(&event.address));
+        let history = (returns, way.events.iter().filter(matters).cloned().collect());
+        let known = self.histories.iter().position(|known| *known == history);
+        known.unwrap_or_else(|| {
+            self.histories.push(history);
+            self.histories.len() - 1
+        }) as u64
     }
 
     /// Returns from a function; `None` where that leaves what is rehearsed.

@@ -14,7 +14,15 @@
 //! answer is unknown.
 //!
 //! A thread that sleeps until another one of its process wakes it may be woken, for
-//! all that is known, but does nothing before: a process does not act by it.
+//! all that is known, but does nothing before: a process does not act by it. Where all
+//! threads of a process sleep so, none ever wakes: of those that wait for a lock, and of
+//! those that hold one that is waited for, that is said. Others may have nothing to do.
+//!
+//! ```text
+//! who holds a lock that is waited for, and waits for what nobody in particular does
+//!     all threads of its process sleep ──► stuck: nobody is left to wake it
+//!     else                             ──► unknown: perhaps only who waits for it could
+//! ```
 //!
 //! Knapp, "Deadlock detection in distributed databases", ACM Computing Surveys
 //! 19(4), 1987 (the AND-OR model); Tarjan, "Depth-first search and linear graph
@@ -48,12 +56,15 @@ pub struct Analysis {
     pub verdicts: Vec<Verdict>,
     /// By their first thread.
     pub deadlocks: Vec<Deadlock>,
+    /// Of each node, whether nobody in particular ends its wait, and that matters to
+    /// others, or to itself.
+    pub matters: Vec<bool>,
 }
 
 /// Who can go on among `nodes`, which hold all threads of each process that is
 /// in them at all.
 pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
-    let graph = Graph::new(nodes);
+    let mut graph = Graph::new(nodes);
     let may = graph.able(nodes, Reading::Wide);
     let seen = graph.able(nodes, Reading::Narrow);
     let mut verdicts: Vec<Verdict> = (0..nodes.len())
@@ -64,8 +75,13 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
             Some(_) => Verdict::Unknown,
         })
         .collect();
+    // Who waits for what it holds is among those that could have woken it.
+    for at in (0..nodes.len()).filter(|&at| graph.presses[at] && !may[at]) {
+        graph.to[at] = graph.from[at].iter().copied().filter(|&waiter| waiter < nodes.len()).collect();
+    }
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
-    Analysis { verdicts, deadlocks }
+    let matters = (0..nodes.len()).map(|at| graph.presses[at] || graph.hopeless[at] && !may[at]).collect();
+    Analysis { verdicts, deadlocks, matters }
 }
 
 /// How what cannot be seen is taken.
@@ -91,6 +107,12 @@ struct Graph {
     /// Of each process, whether all its threads sleep until it wakes them itself: it has
     /// nothing to do, and that it never will nobody can tell.
     idle: Vec<bool>,
+    /// Whether each thread holds a lock that others wait for, and sleeps until any other of
+    /// its process wakes it.
+    presses: Vec<bool>,
+    /// Whether each waits for such a wake, or for a lock of nobody knows whom, while all of
+    /// its process sleep.
+    hopeless: Vec<bool>,
 }
 
 impl Graph {
@@ -141,7 +163,18 @@ impl Graph {
         for (helper, waiter) in helpers {
             helps[helper].push(waiter);
         }
-        Graph { to, from, helps, stranger, idle }
+        let is_ownerless = |at: usize| {
+            let wait = nodes[at].wait.filter(|_| is_asleep(&nodes[at]));
+            wait.filter(|wait| wait.holders.is_empty() && !wait.orphaned && wait.certainty != Certainty::Unknown)
+        };
+        let wants_lock = |&waiter: &usize| nodes.get(waiter).is_some_and(|node| node.wait.is_some_and(is_lock));
+        let presses = |at: usize| is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
+        let presses: Vec<bool> = (0..nodes.len()).map(presses).collect();
+        let awake = sorting::set(nodes.iter().filter(|node| !node.ended && !is_asleep(node)).map(|node| node.id.pid));
+        let all_sleep = |at: usize| !awake.contains(&nodes[at].id.pid);
+        let hopeless = |at: usize| (presses[at] || is_ownerless(at).is_some_and(is_lock)) && all_sleep(at);
+        let hopeless = (0..nodes.len()).map(hopeless).collect();
+        Graph { to, from, helps, stranger, idle, presses, hopeless }
     }
 
     /// Who is able to go on. Each edge is walked at most once.
@@ -151,6 +184,9 @@ impl Graph {
             .map(|at| {
                 let stranger = self.stranger[at];
                 let Some(node) = nodes.get(at) else { return usize::from(!stranger) };
+                if self.hopeless[at] || self.presses[at] && reading == Reading::Narrow {
+                    return usize::MAX;
+                }
                 need(node, self.to[at].len(), stranger, reading)
             })
             .collect();
@@ -337,6 +373,11 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
 /// that one has done something.
 fn is_asleep(node: &Node<'_>) -> bool {
     node.wait.is_some_and(|wait| !wait.timed && node.settled && wait.within)
+}
+
+/// Whether a wait is for something that one must let go of.
+fn is_lock(wait: &Wait) -> bool {
+    wait.kind.is_lock() && wait.make != Make::ParkingLotCondvar
 }
 
 /// Whether a wait ends by something that happens, which nobody in

@@ -27,7 +27,7 @@ mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::beginning::{Beginning, beginning, once_got};
+use self::beginning::{Beginning, asleep_in, beginning, once_got};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
@@ -118,7 +118,8 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         // if the lock were free, and what it takes is left out.
         let before = Written::supposing(code.memory, &free);
         let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], Through::Once));
+        let mut outcome =
+            supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], Through::Once));
         for way in &mut outcome.ways {
             let taken = way.iter().position(|event| event.address == word)?;
             way.remove(taken);
@@ -203,24 +204,38 @@ impl Inference {
     }
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
-        let manner = Manner::of(sleeper)?;
+        let mut manner = Manner::of(sleeper)?;
         if self.steps > ALL_STEPS {
             return None;
         }
         let mut walk = code.stage.frames_or_place(code.memory, sleeper.sp, sleeper.pc);
         code.tell(&mut walk, sleeper.call.number.cast_unsigned(), &sleeper.call.args);
         code.complete(&mut walk);
+        let asleep = asleep_in(&walk, code.stage);
+        // What a barrier's condition variable lets go of is the barrier's own.
+        if asleep > 0 && sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::RustCondvar) {
+            manner = Manner::Plain;
+        }
         let mut onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
         if locks.iter().all(|lock| onward.first(*lock).is_none()) {
             onward = self.ask_again(code, sleeper, &walk, locks).unwrap_or(onward);
         }
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
-        for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
+        for (depth, frame) in walk.frames.iter().enumerate().skip(asleep.max(1)) {
             let Some(pad) = code.pad(frame) else { continue };
             let before = left.clone();
-            let mut outcome = unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS);
+            let rehearse = |left, through| {
+                unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS, (locks, through))
+            };
+            let mut outcome = rehearse(left, Through::Once);
             self.steps += outcome.steps;
+            if locks.iter().any(|&lock| outcome.touches(lock) && outcome.first(lock).is_none()) {
+                let passed_on = outcome.left.take();
+                outcome = rehearse(before.clone(), Through::Meetings);
+                self.steps += outcome.steps;
+                outcome.left = passed_on.or(outcome.left);
+            }
             let passed_on = outcome.left.take();
             // Parking ends the program rather than unwind.
             let parks =

@@ -73,6 +73,8 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         _ if has(UPGRADABLE) => Kind::Lock,
         _ if WAKING.iter().any(|(module, function)| has(module) && has(function)) => Kind::Passed,
         // A panic of a cleanup ends the program.
+        // The first that ends the program goes on to do so.
+        _ if has("18unique_thread_exit") => Kind::Passed,
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
         // Nor does the program go on for want of memory.
         _ if has("18handle_alloc_error") || has("7raw_vec12handle_error") || has("alloc_error_handler") => {

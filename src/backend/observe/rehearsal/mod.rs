@@ -43,7 +43,7 @@ use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
 pub use self::ways::Through;
-use self::ways::rehearse;
+use self::ways::{Until, rehearse};
 use super::target::unwind::Registers;
 
 /// An atomic access to memory, or a call that is one; `None` for a number that
@@ -171,17 +171,19 @@ impl Outcome {
 /// Rehearses the landing pad at `pad` of a frame with these registers, so many
 /// instructions at most, all ways together.
 ///
-/// `before` is the memory as the frames inside of it leave it.
+/// `before` is the memory as the frames inside of it leave it; what is done with these
+/// locks is looked for.
 pub fn unwound(
     pad: u64,
     registers: &Registers,
     before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
+    (locks, through): (&[u64], Through),
 ) -> Outcome {
     let mut machine = Machine::at(pad);
     machine.remember(before);
-    rehearse(machine, registers, None, Through::Once, place, steps)
+    rehearse(machine, registers, (Until::Left(Some(locks).filter(|_| through != Through::Once)), through), place, steps)
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
@@ -198,7 +200,7 @@ pub fn onward(
     let mut machine = Machine::at(registers.pc);
     machine.remember(before);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
-    rehearse(machine, registers, Some(until), through, place, steps)
+    rehearse(machine, registers, (Until::Twice(until), through), place, steps)
 }
 
 /// As [`onward`], if the system call with these arguments that a frame is in returned 0
@@ -220,7 +222,7 @@ pub fn supposed(
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }
-    rehearse(machine, registers, Some(until), through, place, steps)
+    rehearse(machine, registers, (Until::Twice(until), through), place, steps)
 }
 
 /// The only call of the C library's locks that a function makes, if it is called with
@@ -237,7 +239,7 @@ pub fn last_call(
     machine.set_register(Register::RDI, argument.map_or(Value::UNKNOWN, Value::of));
     let mut called = registers.clone();
     called.sp = called.sp.wrapping_sub(8);
-    let outcome = rehearse(machine, &called, None, Through::Once, place, steps);
+    let outcome = rehearse(machine, &called, (Until::Left(None), Through::Once), place, steps);
     let is_jump = |event: &Event| {
         use FlowControl::{IndirectBranch, UnconditionalBranch};
         let instruction = place.0.instruction(event.pc);

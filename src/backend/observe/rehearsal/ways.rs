@@ -53,6 +53,23 @@ pub enum Through {
     Meetings,
 }
 
+/// How far it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until<'u> {
+    /// To the end of the frame that it began in; this is looked for, or anything.
+    Left(Option<&'u [u64]>),
+    /// Out of that: until it has come to all these addresses twice.
+    Twice(&'u [u64]),
+}
+
+impl Until<'_> {
+    /// Whether what is done there is looked for.
+    fn matters(self, event: &Event) -> bool {
+        let (Until::Left(Some(addresses)) | Until::Twice(addresses)) = self else { return true };
+        addresses.contains(&event.address)
+    }
+}
+
 /// How a way came to where it is, as far as it matters there: to where its calls return,
 /// and what has been done so far with the words that are looked for.
 type History = (Vec<Option<u64>>, Vec<Event>);
@@ -61,8 +78,7 @@ type History = (Vec<Option<u64>>, Vec<Event>);
 pub(super) fn rehearse(
     mut machine: Machine,
     registers: &Registers,
-    until: Option<&[u64]>,
-    through: Through,
+    (until, through): (Until<'_>, Through),
     (memory, stage): (&Memory<'_>, &dyn Stage),
     steps: usize,
 ) -> Outcome {
@@ -72,7 +88,18 @@ pub(super) fn rehearse(
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, through, met: HashMap::new(), histories: Vec::new(), until, outcome: Outcome::default() };
+    machine.passes_over = through == Through::Meetings;
+    let mut rehearsal = Rehearsal {
+        memory,
+        stage,
+        most: steps,
+        ways: 1,
+        through,
+        met: HashMap::new(),
+        histories: Vec::new(),
+        until,
+        outcome: Outcome::default(),
+    };
     rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashMap::new() });
     rehearsal.outcome
 }
@@ -120,9 +147,7 @@ pub(super) struct Rehearsal<'r> {
     /// Where ways have met, and by which histories.
     met: HashMap<(u64, Option<u64>), Round>,
     histories: Vec<History>,
-    /// Where it goes on out of the frame that it began in: until it has come to
-    /// all these addresses twice.
-    until: Option<&'r [u64]>,
+    until: Until<'r>,
     outcome: Outcome,
 }
 
@@ -161,7 +186,9 @@ impl Rehearsal<'_> {
             if event.is_some() {
                 way.events.extend(event);
                 let come_to = |address: &u64| way.events.iter().filter(|event| event.address == *address).count() > 1;
-                if self.until.is_some_and(|until| until.iter().all(come_to)) {
+                if let Until::Twice(addresses) = self.until
+                    && addresses.iter().all(come_to)
+                {
                     return End::Done;
                 }
             }
@@ -211,7 +238,7 @@ impl Rehearsal<'_> {
         // The same branch of another call of its function is another.
         let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.through != Through::Once);
         let history = if meets { self.history(way) << ADDRESS } else { 0 };
-        let matters = |event: &Event| self.until.is_none_or(|until| until.contains(&event.address));
+        let until = self.until;
         let seen = if meets { &mut self.met } else { &mut way.seen };
         let (key, new, events) = ((way.machine.pc | history, stack), seen.len() < branches, way.events.len());
         if self.ways >= ways {
@@ -224,7 +251,8 @@ impl Rehearsal<'_> {
         };
         // A loop that nobody knows the end of is left at once; and one that does
         // something with what is looked for.
-        let goes_on = before.times < rounds && (meets || !way.events[before.events..].iter().any(matters));
+        let goes_on =
+            before.times < rounds && (meets || !way.events[before.events..].iter().any(|event| until.matters(event)));
         let Some(machine) = before.machine.as_mut().filter(|_| goes_on) else { return Some(End::Done) };
         let both = way.machine.agreed(machine);
         if both.is_as(machine) {
@@ -239,8 +267,8 @@ impl Rehearsal<'_> {
     /// The number of how a way came to where it is.
     fn history(&mut self, way: &Way) -> u64 {
         let returns = way.calls.iter().map(|&at| way.machine.load(self.memory, at, 8).get(8)).collect();
-        let matters = |event: &&Event| self.until.is_none_or(|until| until.contains(&event.address));
-        let history = (returns, way.events.iter().filter(matters).cloned().collect());
+        let matter = way.events.iter().filter(|event| self.until.matters(event));
+        let history = (returns, matter.cloned().collect());
         let known = self.histories.iter().position(|known| *known == history);
         known.unwrap_or_else(|| {
             self.histories.push(history);
@@ -253,7 +281,7 @@ impl Rehearsal<'_> {
         let at = way.machine.register(Register::RSP).get(8)?;
         match way.calls.pop() {
             Some(expected) if at != expected => return None,
-            None if self.until.is_none() => return None,
+            None if matches!(self.until, Until::Left(_)) => return None,
             _ => {}
         }
         way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;

@@ -83,10 +83,12 @@ impl Surveyor {
     /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
     /// processes that can end a candidate's wait: one does that has been woken.
     fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
-        let pids = self.of_waits(candidates, |wait| {
+        let mut pids = self.of_waits(candidates, |wait| {
             let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
             processes.chain(wait.besides.iter().copied()).collect()
         });
+        let within = |id: &&ThreadId| self.threads.get(id).and_then(|seen| seen.wait.as_deref()).is_some_and(is_within);
+        pids.extend(candidates.iter().filter(within).map(|id| id.pid));
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
             let tasks = tasks.filter(|_| !self.source.world.is_woken_from_outside(pid));
@@ -131,14 +133,21 @@ impl Surveyor {
         let tasks =
             self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
         let timer = self.source.world.is_ended_by_timer(pid);
+        let within = |id: &ThreadId| self.threads.get(id).and_then(|seen| seen.wait.as_deref()).is_some_and(is_within);
+        let outside = ids.iter().any(within) && self.source.world.is_woken_from_outside(pid);
         for id in ids {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
-                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Arc::make_mut) {
+                let woken = |wait: &Arc<Wait>| timer || outside && is_within(wait);
+                if let Some(wait) = seen.wait.as_mut().filter(|wait| woken(wait)).map(Arc::make_mut) {
                     (wait.partial, wait.certainty) = (true, Certainty::Unknown);
-                    wait.evidence
-                        .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());
+                    let why = if timer {
+                        "the process has a timer whose signal would end it (timer_create(2))"
+                    } else {
+                        "who may wake it is not stored: a handler of a signal may, or a process with the same memory"
+                    };
+                    wait.evidence.push(why.to_owned());
                 }
             }
         }
@@ -208,6 +217,11 @@ impl Surveyor {
             .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
             .collect()
     }
+}
+
+/// Whether any thread of its process may end the wait, and nobody else.
+fn is_within(wait: &Wait) -> bool {
+    wait.within && wait.holders.is_empty() && !wait.orphaned
 }
 
 fn is_inferred(wait: Option<&Wait>) -> bool {

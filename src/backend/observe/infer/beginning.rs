@@ -2,7 +2,7 @@
 
 use super::PARKING;
 use super::held::RUST_COUNT;
-use crate::backend::observe::rehearsal::{Function, Memory, Stage, Written};
+use crate::backend::observe::rehearsal::{Function, Memory, Stage, Written, only_sleeps};
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::model::wait::{Wait, WaitKind};
 
@@ -80,30 +80,19 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
 /// else that matters here: of channels, for a thread to end or to wake it, of a barrier.
 /// They lock nothing that they return with.
 pub(super) fn asleep_in(walk: &Walk, stage: &dyn Stage) -> usize {
-    // In the newer mangling only those without parameters, whose names are no others' parts.
-    const PLAIN: [&str; 7] = [
-        "3std4sync4mpmc",
-        "7Barrier4wait",
-        "6Thread4join",
-        "6Thread4park",
-        "9functions4park",
-        "9functions5sleep",
-        "5Stdin9read_line",
-    ];
-    const CHANNELS: [&str; 2] = ["_ZN3std4sync4mp", "_ZN17crossbeam_channel"];
-    const METHODS: [&str; 2] = ["_$LT$std..sync..mp", "_$LT$crossbeam_channel.."];
-    let sleeps = |name: &str| {
-        let method = name.trim_start_matches("_ZN").trim_start_matches(|digit: char| digit.is_ascii_digit());
-        let is_channels = CHANNELS.iter().any(|beginning| name.starts_with(beginning))
-            || METHODS.iter().any(|beginning| method.starts_with(beginning));
-        let plain = name.starts_with("_RNv") && name.contains("3std") && PLAIN.iter().any(|part| name.contains(part));
-        // What ends a channel drops what is in it, which may do anything.
-        let passes = ["recv", "send", "4next", "select"].iter().any(|part| name.contains(part));
-        plain || passes && is_channels
-    };
     let inner = walk.frames.iter().take(PARKING);
-    let is_one = |frame: &Frame| stage.function(frame.registers.pc - 1).name.is_some_and(|name| sleeps(&name));
+    let is_one = |frame: &Frame| stage.function(frame.registers.pc - 1).name.is_some_and(|name| only_sleeps(&name));
     inner.rev().position(is_one).map_or(0, |behind| walk.frames.len().min(PARKING) - behind)
+}
+
+/// Where the stack pointer is when a thread has left what the program made it for: behind
+/// that Rust's library only tidies up.
+pub(super) fn edge(walk: &Walk, stage: &dyn Stage) -> u64 {
+    let calls = |frame: &&Frame| {
+        let name = stage.function(frame.registers.pc - 1).name;
+        name.is_some_and(|name| name.contains("rust_begin_short_backtrace"))
+    };
+    walk.frames.iter().find(calls).map_or(u64::MAX, |frame| frame.cfa)
 }
 
 /// Memory as it is once a thread has got the lock that it waits for and nobody else

@@ -27,7 +27,7 @@ mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::beginning::{Beginning, asleep_in, beginning, once_got};
+use self::beginning::{Beginning, asleep_in, beginning, edge, once_got};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
@@ -232,7 +232,7 @@ impl Inference {
             self.steps += outcome.steps;
             if locks.iter().any(|&lock| outcome.touches(lock) && outcome.first(lock).is_none()) {
                 let passed_on = outcome.left.take();
-                outcome = rehearse(before.clone(), Through::Meetings);
+                outcome = rehearse(before.clone(), Through::Meetings(u64::MAX));
                 self.steps += outcome.steps;
                 outcome.left = passed_on.or(outcome.left);
             }
@@ -269,9 +269,10 @@ impl Inference {
             return None;
         }
         self.again += 1;
+        let edge = edge(walk, code.stage);
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, &end, (locks, Through::Meetings));
+            return going_on_from(code, sleeper, walk, &end, (locks, Through::Meetings(edge)));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -284,7 +285,7 @@ impl Inference {
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
         let before = got.unwrap_or_default();
-        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, Through::Meetings));
+        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, Through::Meetings(edge)));
         self.steps += outcome.steps;
         Some(outcome)
     }

@@ -11,6 +11,8 @@ use super::ways::{End, Rehearsal, Way};
 use super::{Act, Event, Function};
 use crate::backend::observe::target::stack::stub_slot;
 
+/// What a function returns in memory is mostly shorter.
+const RESULT: u64 = 64;
 /// So many calls into each other.
 const DEPTH: usize = 40;
 
@@ -77,6 +79,12 @@ impl Rehearsal<'_> {
                 way.machine.set_register(Register::RAX, to.map_or(Value::UNKNOWN, Value::of));
             }
             Kind::Passed => way.machine.forget_after_call(),
+            Kind::Asleep => {
+                if let Some(to) = argument {
+                    way.machine.forget(self.memory, to, RESULT);
+                }
+                way.machine.forget_after_call();
+            }
             Kind::Allocation => {
                 way.machine.forget_after_call();
                 let new = way.machine.new_memory();

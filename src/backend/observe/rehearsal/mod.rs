@@ -38,7 +38,7 @@ use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
 pub use self::dead_end::fails;
-pub use self::kind::{Kind, kind_of};
+pub use self::kind::{Kind, kind_of, only_sleeps};
 use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;

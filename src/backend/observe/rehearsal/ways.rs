@@ -49,8 +49,9 @@ pub enum Through {
     Once,
     /// Each, and loops until nothing new is in them.
     Loops,
-    /// The same, as one from where they meet.
-    Meetings,
+    /// The same, as one from where they meet; no further out than where the stack pointer
+    /// is this.
+    Meetings(u64),
 }
 
 /// How far it goes.
@@ -88,7 +89,7 @@ pub(super) fn rehearse(
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    machine.passes_over = through == Through::Meetings;
+    machine.passes_over = matches!(through, Through::Meetings(_));
     let mut rehearsal = Rehearsal {
         memory,
         stage,
@@ -229,11 +230,11 @@ impl Rehearsal<'_> {
 
     /// Comes to a branch that goes either way; `Some` where the way ends there.
     fn come_round(&mut self, way: &mut Way) -> Option<End> {
-        let meets = self.through == Through::Meetings;
+        let meets = matches!(self.through, Through::Meetings(_));
         let (ways, branches, rounds) = match self.through {
             Through::Once => (WAYS, BRANCHES, ROUNDS),
             Through::Loops => (LOOP_WAYS, LOOP_BRANCHES, ROUNDS),
-            Through::Meetings => (MEETING_WAYS, MEETINGS, MEETING_ROUNDS),
+            Through::Meetings(_) => (MEETING_WAYS, MEETINGS, MEETING_ROUNDS),
         };
         // The same branch of another call of its function is another.
         let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.through != Through::Once);
@@ -282,6 +283,7 @@ impl Rehearsal<'_> {
         match way.calls.pop() {
             Some(expected) if at != expected => return None,
             None if matches!(self.until, Until::Left(_)) => return None,
+            None if matches!(self.through, Through::Meetings(edge) if at + 8 >= edge) => return None,
             _ => {}
         }
         way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;

@@ -2,7 +2,7 @@
 
 use iced_x86::{Mnemonic, OpKind, Register};
 
-use super::Step;
+use super::{Act, Step};
 use crate::backend::observe::rehearsal::machine::Flags;
 use crate::backend::observe::rehearsal::value::Value;
 
@@ -168,8 +168,14 @@ impl Step<'_, '_> {
                     return None;
                 }
             }
-            OpKind::Memory if self.instruction.has_lock_prefix() => return None,
             OpKind::Memory => {
+                if self.instruction.has_lock_prefix() {
+                    // A register could tell of a bit of another word.
+                    if self.instruction.op1_kind() == OpKind::Register {
+                        return None;
+                    }
+                    self.atomic(0, Act::Other)?;
+                }
                 let Some(address) = self.address(0) else { return self.machine.passes_over.then_some(()) };
                 let size = self.size(0);
                 self.machine.forget(self.memory, address, size as u64);

@@ -5,6 +5,8 @@
 
 #[path = "infer/parking.rs"]
 mod parking;
+#[path = "infer/pressed.rs"]
+mod pressed;
 #[path = "waits/target.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod target;

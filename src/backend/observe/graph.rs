@@ -111,7 +111,7 @@ struct Graph {
     /// its process wakes it.
     presses: Vec<bool>,
     /// Whether each waits for such a wake, or for a lock of nobody knows whom, while all of
-    /// its process sleep.
+    /// its process sleep; and who else of that process waits for nobody in particular.
     hopeless: Vec<bool>,
 }
 
@@ -173,7 +173,12 @@ impl Graph {
         let awake = sorting::set(nodes.iter().filter(|node| !node.ended && !is_asleep(node)).map(|node| node.id.pid));
         let all_sleep = |at: usize| !awake.contains(&nodes[at].id.pid);
         let hopeless = |at: usize| (presses[at] || is_ownerless(at).is_some_and(is_lock)) && all_sleep(at);
-        let hopeless = (0..nodes.len()).map(hopeless).collect();
+        // Where one of its locks is never let go of, nobody of a process is idle.
+        let mut hopeless: Vec<bool> = (0..nodes.len()).map(hopeless).collect();
+        let dead = sorting::set((0..nodes.len()).filter(|&at| hopeless[at]).map(|at| nodes[at].id.pid));
+        for at in 0..nodes.len() {
+            hopeless[at] |= dead.contains(&nodes[at].id.pid) && is_ownerless(at).is_some();
+        }
         Graph { to, from, helps, stranger, idle, presses, hopeless }
     }
 

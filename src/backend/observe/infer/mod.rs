@@ -47,8 +47,8 @@ const STEPS: usize = 10_000;
 const NAMELESS_STEPS: usize = 3_000;
 /// So many frames parking takes at most: without optimisation each of its steps is one.
 const PARKING: usize = 20;
-/// So many threads are asked twice.
-const AGAIN: usize = 256;
+/// So often a thread is asked again.
+const AGAIN: usize = 384;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -132,6 +132,19 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
     Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
 }
 
+/// With how many of these locks, which are sorted, it is clear what is done first.
+fn clear(outcome: &Outcome, locks: &[u64]) -> usize {
+    let first = outcome.ways.first().into_iter().flatten().map(|event| event.address);
+    sorting::set(first.filter(|&lock| locks.binary_search(&lock).is_ok() && outcome.first(lock).is_some())).len()
+}
+
+/// Whether something is done with one of these locks, which are sorted, and it is not clear
+/// what.
+fn is_unclear(outcome: &Outcome, locks: &[u64]) -> bool {
+    let mut touched = outcome.ways.iter().flatten().map(|event| event.address);
+    touched.any(|lock| locks.binary_search(&lock).is_ok() && outcome.first(lock).is_none())
+}
+
 /// These addresses, and one that nobody ever comes to.
 fn for_ever(locks: &[u64]) -> Vec<u64> {
     locks.iter().copied().chain([u64::MAX]).collect()
@@ -172,7 +185,7 @@ pub(super) struct Inference {
     silent: usize,
     initialisers: Initialisers,
     steps: usize,
-    /// How many have been asked twice.
+    /// How often any has been asked again.
     again: usize,
 }
 
@@ -218,8 +231,15 @@ impl Inference {
         }
         let mut onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
-        if locks.iter().all(|lock| onward.first(*lock).is_none()) {
-            onward = self.ask_again(code, sleeper, &walk, locks).unwrap_or(onward);
+        for through in [Through::Loops, Through::Meetings(edge(&walk, code.stage))] {
+            let found = clear(&onward, locks);
+            if found > 0 && !is_unclear(&onward, locks) {
+                break;
+            }
+            let Some(new) = self.ask_again(code, sleeper, &walk, (locks, through)) else { break };
+            if clear(&new, locks) > found || found == 0 && through == Through::Loops {
+                onward = new;
+            }
         }
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
         for (depth, frame) in walk.frames.iter().enumerate().skip(asleep.max(1)) {
@@ -230,7 +250,7 @@ impl Inference {
             };
             let mut outcome = rehearse(left, Through::Once);
             self.steps += outcome.steps;
-            if locks.iter().any(|&lock| outcome.touches(lock) && outcome.first(lock).is_none()) {
+            if is_unclear(&outcome, locks) {
                 let passed_on = outcome.left.take();
                 outcome = rehearse(before.clone(), Through::Meetings(u64::MAX));
                 self.steps += outcome.steps;
@@ -264,15 +284,22 @@ impl Inference {
 
     /// What a thread does behind its system call if others may have changed all that is not
     /// on its own stack, until they woke it: of that nothing is known.
-    fn ask_again(&mut self, code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
+    fn ask_again(
+        &mut self,
+        code: &CodeOf<'_>,
+        sleeper: &Sleeper<'_>,
+        walk: &Walk,
+        (locks, through): (&[u64], Through),
+    ) -> Option<Outcome> {
         if self.again >= AGAIN || sleeper.wait.is_some_and(|wait| !held::free(wait).is_empty()) {
             return None;
         }
         self.again += 1;
-        let edge = edge(walk, code.stage);
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, &end, (locks, Through::Meetings(edge)));
+            let outcome = going_on_from(code, sleeper, walk, &end, (locks, through))?;
+            self.steps += outcome.steps;
+            return Some(outcome);
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -285,7 +312,7 @@ impl Inference {
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
         let before = got.unwrap_or_default();
-        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, Through::Meetings(edge)));
+        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, through));
         self.steps += outcome.steps;
         Some(outcome)
     }
@@ -329,7 +356,7 @@ impl Inference {
         };
         if times == 0 || times > most {
             let how = match times {
-                0 => "of no thread its own code tells that it would let go of it",
+                0 => "of no thread its own code tells that it would let go of it: one may have ended with it",
                 _ => "more than one thread would let go of it, by its own code",
             };
             wait.evidence.push(format!("{how}{}", self.unasked()));

@@ -65,7 +65,8 @@ pub fn only_sleeps(name: &str) -> bool {
     let plain = name.starts_with("_RNv") && name.contains("3std") && PLAIN.iter().any(|part| name.contains(part));
     // What ends a channel drops what is in it, which may do anything.
     let passes = ["4recv", "2recv_", "4send", "2send_", "4next", "_select"].iter().any(|part| name.contains(part));
-    plain || passes && is_channels
+    let joins = name.starts_with("_ZN3std6thread") && name.contains("4join");
+    plain || joins || passes && is_channels
 }
 
 /// What is done about a function of this name.

@@ -39,6 +39,8 @@ const ROUNDS: usize = 4;
 const MEETING_WAYS: usize = 4096;
 const MEETINGS: usize = 2048;
 const MEETING_ROUNDS: usize = 12;
+/// A longer way is left: others would not be gone at all.
+const LONGEST: usize = 3_000;
 /// Addresses of code are shorter, so many bits.
 const ADDRESS: u32 = 48;
 
@@ -101,7 +103,14 @@ pub(super) fn rehearse(
         until,
         outcome: Outcome::default(),
     };
-    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashMap::new() });
+    rehearsal.follow(Way {
+        machine,
+        calls: Vec::new(),
+        events: Vec::new(),
+        left: None,
+        steps: 0,
+        seen: HashMap::new(),
+    });
     rehearsal.outcome
 }
 
@@ -114,6 +123,8 @@ pub(super) struct Way {
     pub(super) events: Vec<Event>,
     /// The memory when the exception was passed on or caught.
     pub(super) left: Option<Written>,
+    /// How many instructions it has come.
+    steps: usize,
     /// Branches that were taken both ways already, by address and stack pointer.
     seen: HashMap<(u64, Option<u64>), Round>,
 }
@@ -179,8 +190,9 @@ impl Rehearsal<'_> {
     fn play(&mut self, way: &mut Way, open: &mut VecDeque<Way>) -> End {
         loop {
             self.outcome.steps += 1;
-            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| self.outcome.steps <= self.most)
-            else {
+            way.steps += 1;
+            let goes_on = self.outcome.steps <= self.most && way.steps <= LONGEST;
+            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| goes_on) else {
                 return End::Done;
             };
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);

@@ -214,7 +214,7 @@ impl Step<'_, '_> {
                 // In none of these ways is a lock taken; by the last an Arc is asked whether
                 // it is the only one.
                 const ALONE: Act = Act::CompareExchange { expected: Some(1), new: Some(u64::MAX) };
-                let leaves = matches!(act, Act::Exchange(Some(0)) | Act::Add(_)) || act == ALONE;
+                let leaves = matches!(act, Act::Exchange(Some(0 | 1)) | Act::Add(_)) || act == ALONE;
                 return (self.machine.passes_over && leaves).then_some(());
             };
             let size = self.size(operand);

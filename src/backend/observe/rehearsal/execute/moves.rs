@@ -171,7 +171,7 @@ impl Step<'_, '_> {
             OpKind::Memory => {
                 if self.instruction.has_lock_prefix() {
                     // A register could tell of a bit of another word.
-                    if self.instruction.op1_kind() == OpKind::Register {
+                    if !self.machine.passes_over || self.instruction.op1_kind() == OpKind::Register {
                         return None;
                     }
                     self.atomic(0, Act::Other)?;

@@ -49,6 +49,8 @@ const NAMELESS_STEPS: usize = 3_000;
 const PARKING: usize = 20;
 /// So often a thread is asked again.
 const AGAIN: usize = 384;
+/// So many threads of a process are asked more thoroughly, if of any lock nobody is found.
+const THOROUGH: usize = 128;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -112,24 +114,36 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
             return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
         }
     }
-    let free = sleeper.wait.map(held::free).unwrap_or_default();
-    if let Some(&(word, ..)) = free.first() {
-        // Where the function that takes the lock ends has no name: it is gone through as
-        // if the lock were free, and what it takes is left out.
-        let before = Written::supposing(code.memory, &free);
-        let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome =
-            supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], Through::Once));
-        for way in &mut outcome.ways {
-            let taken = way.iter().position(|event| event.address == word)?;
-            way.remove(taken);
-        }
-        return Some(outcome);
+    if let Some(taking) = taking(code, sleeper, walk, (&[u64::MAX], Through::Once)) {
+        return taking;
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
     Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
+}
+
+/// What a thread does that waits for a lock where the function that takes it has no name, so
+/// that nobody knows where that ends: it is gone through as if the lock were free, and what
+/// it takes is left out. `None` for any other wait.
+fn taking(
+    code: &CodeOf<'_>,
+    sleeper: &Sleeper<'_>,
+    walk: &Walk,
+    (until, through): (&[u64], Through),
+) -> Option<Option<Outcome>> {
+    let free = held::free(sleeper.wait?);
+    let &(word, ..) = free.first()?;
+    let Some(first) = walk.frames.first() else { return Some(None) };
+    let before = Written::supposing(code.memory, &free);
+    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
+    let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
+    let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
+    for way in &mut outcome.ways {
+        let Some(taken) = way.iter().position(|event| event.address == word) else { return Some(None) };
+        way.remove(taken);
+    }
+    Some(Some(outcome))
 }
 
 /// With how many of these locks, which are sorted, it is clear what is done first.
@@ -185,6 +199,8 @@ pub(super) struct Inference {
     silent: usize,
     initialisers: Initialisers,
     steps: usize,
+    /// Whether they are followed to where ways meet.
+    thorough: bool,
     /// How often any has been asked again.
     again: usize,
 }
@@ -201,19 +217,44 @@ impl Inference {
         let memory = Memory::new(&read);
         let mut code = CodeOf::new(&stage, &memory);
         inference.initialisers = Initialisers::among(&code, sleepers);
+        inference.ask_all(&mut code, sleepers, &locks);
+        inference.find_what_was_let_go();
+        if sleepers.len() <= THOROUGH && inference.misses_any(sleepers) {
+            (inference.thorough, inference.silent) = (true, running);
+            inference.ask_all(&mut code, sleepers, &locks);
+            inference.find_what_was_let_go();
+        }
+        inference
+    }
+
+    fn ask_all(&mut self, code: &mut CodeOf<'_>, sleepers: &[Sleeper<'_>], locks: &[u64]) {
         for sleeper in sleepers {
-            match inference.ask(&mut code, sleeper, &locks) {
+            match self.ask(code, sleeper, locks) {
                 Some(asked) => {
                     for address in asked.touched() {
-                        inference.touched.entry(address).or_default().insert(sleeper.tid);
+                        self.touched.entry(address).or_default().insert(sleeper.tid);
                     }
-                    inference.asked.insert(sleeper.tid, asked);
+                    self.asked.insert(sleeper.tid, asked);
                 }
-                None => inference.silent += 1,
+                None => self.silent += 1,
             }
         }
-        inference.find_what_was_let_go();
-        inference
+    }
+
+    /// Whether of any lock that is waited for nobody is found who would let go of it.
+    fn misses_any(&self, sleepers: &[Sleeper<'_>]) -> bool {
+        let is_missed = |wait: &Wait| {
+            let lets_go = |lock, asked: &Asked| {
+                [Held::Alone, Held::Shared(1)]
+                    .into_iter()
+                    .any(|held| Release::of(asked, wait.kind, held, lock).is_some())
+            };
+            shown_at(wait).filter(|_| wait.kind != WaitKind::PthreadOnce).is_some_and(|lock| {
+                let mut touching = self.touched.get(&lock).into_iter().flatten().filter_map(|tid| self.asked.get(tid));
+                !touching.any(|asked| lets_go(lock, asked))
+            })
+        };
+        sleepers.iter().filter_map(|sleeper| sleeper.wait).any(|wait| is_open(wait) && is_missed(wait))
     }
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
@@ -231,12 +272,13 @@ impl Inference {
         }
         let mut onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
-        for through in [Through::Loops, Through::Meetings(edge(&walk, code.stage))] {
+        let ways = [Through::Loops, Through::Meetings(edge(&walk, code.stage))];
+        for through in ways.into_iter().take(if self.thorough { 2 } else { 1 }) {
             let found = clear(&onward, locks);
             if found > 0 && !is_unclear(&onward, locks) {
                 break;
             }
-            let Some(new) = self.ask_again(code, sleeper, &walk, (locks, through)) else { break };
+            let Some(new) = self.ask_again(code, sleeper, &walk, (locks, through)) else { continue };
             if clear(&new, locks) > found || found == 0 && through == Through::Loops {
                 onward = new;
             }
@@ -250,7 +292,7 @@ impl Inference {
             };
             let mut outcome = rehearse(left, Through::Once);
             self.steps += outcome.steps;
-            if is_unclear(&outcome, locks) {
+            if self.thorough && is_unclear(&outcome, locks) {
                 let passed_on = outcome.left.take();
                 outcome = rehearse(before.clone(), Through::Meetings(u64::MAX));
                 self.steps += outcome.steps;
@@ -291,10 +333,15 @@ impl Inference {
         walk: &Walk,
         (locks, through): (&[u64], Through),
     ) -> Option<Outcome> {
-        if self.again >= AGAIN || sleeper.wait.is_some_and(|wait| !held::free(wait).is_empty()) {
+        if self.again >= AGAIN {
             return None;
         }
         self.again += 1;
+        if let Some(taking) = taking(code, sleeper, walk, (&for_ever(locks), through)) {
+            let outcome = taking?;
+            self.steps += outcome.steps;
+            return Some(outcome);
+        }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
             let outcome = going_on_from(code, sleeper, walk, &end, (locks, through))?;

@@ -292,7 +292,7 @@ impl Inference {
             };
             let mut outcome = rehearse(left, Through::Once);
             self.steps += outcome.steps;
-            if self.thorough && is_unclear(&outcome, locks) {
+            if self.thorough && (outcome.left.is_none() || is_unclear(&outcome, locks)) {
                 let passed_on = outcome.left.take();
                 outcome = rehearse(before.clone(), Through::Meetings(u64::MAX));
                 self.steps += outcome.steps;

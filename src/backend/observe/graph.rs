@@ -170,14 +170,15 @@ impl Graph {
         let wants_lock = |&waiter: &usize| nodes.get(waiter).is_some_and(|node| node.wait.is_some_and(is_lock));
         let presses = |at: usize| is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
         let presses: Vec<bool> = (0..nodes.len()).map(presses).collect();
-        let awake = sorting::set(nodes.iter().filter(|node| !node.ended && !is_asleep(node)).map(|node| node.id.pid));
-        let all_sleep = |at: usize| !awake.contains(&nodes[at].id.pid);
-        let hopeless = |at: usize| (presses[at] || is_ownerless(at).is_some_and(is_lock)) && all_sleep(at);
-        // Where one of its locks is never let go of, nobody of a process is idle.
-        let mut hopeless: Vec<bool> = (0..nodes.len()).map(hopeless).collect();
-        let dead = sorting::set((0..nodes.len()).filter(|&at| hopeless[at]).map(|at| nodes[at].id.pid));
-        for at in 0..nodes.len() {
-            hopeless[at] |= dead.contains(&nodes[at].id.pid) && is_ownerless(at).is_some();
+        let mut hopeless = vec![false; nodes.len()];
+        for own in threads.values() {
+            let all_sleep = own.iter().all(|&at| nodes[at].ended || is_asleep(&nodes[at]));
+            // Where one of its locks is never let go of, nobody of a process is idle.
+            if all_sleep && own.iter().any(|&at| presses[at] || is_ownerless(at).is_some_and(is_lock)) {
+                for &at in own {
+                    hopeless[at] = is_ownerless(at).is_some();
+                }
+            }
         }
         Graph { to, from, helps, stranger, idle, presses, hopeless }
     }

@@ -114,8 +114,9 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
             return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
         }
     }
-    if let Some(taking) = taking(code, sleeper, walk, (&[u64::MAX], Through::Once)) {
-        return taking;
+    let free = sleeper.wait.map(held::free).unwrap_or_default();
+    if !free.is_empty() {
+        return taking(code, sleeper, walk, &free, (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
@@ -125,31 +126,29 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
 
 /// What a thread does that waits for a lock where the function that takes it has no name, so
 /// that nobody knows where that ends: it is gone through as if the lock were free, and what
-/// it takes is left out. `None` for any other wait.
+/// it takes is left out.
 fn taking(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
+    free: &[(u64, u64, usize)],
     (until, through): (&[u64], Through),
-) -> Option<Option<Outcome>> {
-    let free = held::free(sleeper.wait?);
-    let &(word, ..) = free.first()?;
-    let Some(first) = walk.frames.first() else { return Some(None) };
-    let before = Written::supposing(code.memory, &free);
+) -> Option<Outcome> {
+    let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
+    let before = Written::supposing(code.memory, free);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
     let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
     for way in &mut outcome.ways {
-        let Some(taken) = way.iter().position(|event| event.address == word) else { return Some(None) };
+        let taken = way.iter().position(|event| event.address == word)?;
         way.remove(taken);
     }
-    Some(Some(outcome))
+    Some(outcome)
 }
 
-/// With how many of these locks, which are sorted, it is clear what is done first.
+/// With how many of these locks it is clear what is done first.
 fn clear(outcome: &Outcome, locks: &[u64]) -> usize {
-    let first = outcome.ways.first().into_iter().flatten().map(|event| event.address);
-    sorting::set(first.filter(|&lock| locks.binary_search(&lock).is_ok() && outcome.first(lock).is_some())).len()
+    locks.iter().filter(|&&lock| outcome.first(lock).is_some()).count()
 }
 
 /// Whether something is done with one of these locks, which are sorted, and it is not clear
@@ -243,18 +242,15 @@ impl Inference {
 
     /// Whether of any lock that is waited for nobody is found who would let go of it.
     fn misses_any(&self, sleepers: &[Sleeper<'_>]) -> bool {
-        let is_missed = |wait: &Wait| {
-            let lets_go = |lock, asked: &Asked| {
-                [Held::Alone, Held::Shared(1)]
-                    .into_iter()
-                    .any(|held| Release::of(asked, wait.kind, held, lock).is_some())
+        sleepers.iter().filter_map(|sleeper| sleeper.wait).any(|wait| {
+            let Some(lock) = shown_at(wait).filter(|_| is_open(wait) && wait.kind != WaitKind::PthreadOnce) else {
+                return false;
             };
-            shown_at(wait).filter(|_| wait.kind != WaitKind::PthreadOnce).is_some_and(|lock| {
-                let mut touching = self.touched.get(&lock).into_iter().flatten().filter_map(|tid| self.asked.get(tid));
-                !touching.any(|asked| lets_go(lock, asked))
+            !self.asked.values().any(|asked| {
+                Release::of(asked, wait.kind, Held::Alone, lock).is_some()
+                    || Release::of(asked, wait.kind, Held::Shared(1), lock).is_some()
             })
-        };
-        sleepers.iter().filter_map(|sleeper| sleeper.wait).any(|wait| is_open(wait) && is_missed(wait))
+        })
     }
 
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
@@ -279,6 +275,7 @@ impl Inference {
                 break;
             }
             let Some(new) = self.ask_again(code, sleeper, &walk, (locks, through)) else { continue };
+            self.steps += new.steps;
             if clear(&new, locks) > found || found == 0 && through == Through::Loops {
                 onward = new;
             }
@@ -337,16 +334,13 @@ impl Inference {
             return None;
         }
         self.again += 1;
-        if let Some(taking) = taking(code, sleeper, walk, (&for_ever(locks), through)) {
-            let outcome = taking?;
-            self.steps += outcome.steps;
-            return Some(outcome);
+        let free = sleeper.wait.map(held::free).unwrap_or_default();
+        if !free.is_empty() {
+            return taking(code, sleeper, walk, &free, (&for_ever(locks), through));
         }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            let outcome = going_on_from(code, sleeper, walk, &end, (locks, through))?;
-            self.steps += outcome.steps;
-            return Some(outcome);
+            return going_on_from(code, sleeper, walk, &end, (locks, through));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -359,9 +353,7 @@ impl Inference {
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
         let before = got.unwrap_or_default();
-        let outcome = onward(&frame.registers, result, before, place, STEPS, (locks, through));
-        self.steps += outcome.steps;
-        Some(outcome)
+        Some(onward(&frame.registers, result, before, place, STEPS, (locks, through)))
     }
 
     /// Of guards that are alive in a condition variable, those whose mutex another

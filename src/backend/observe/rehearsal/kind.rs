@@ -57,16 +57,12 @@ pub fn only_sleeps(name: &str) -> bool {
         "9functions5sleep",
         "5Stdin9read_line",
     ];
-    const CHANNELS: [&str; 2] = ["_ZN3std4sync4mp", "_ZN17crossbeam_channel"];
-    const METHODS: [&str; 2] = ["_$LT$std..sync..mp", "_$LT$crossbeam_channel.."];
-    let method = name.trim_start_matches("_ZN").trim_start_matches(|digit: char| digit.is_ascii_digit());
-    let is_channels = CHANNELS.iter().any(|beginning| name.starts_with(beginning))
-        || METHODS.iter().any(|beginning| method.starts_with(beginning));
-    let plain = name.starts_with("_RNv") && name.contains("3std") && PLAIN.iter().any(|part| name.contains(part));
+    const OTHERS: [&str; 3] = ["_ZN3std4sync4mp", "_ZN17crossbeam_channel", "_ZN3std6thread"];
     // What ends a channel drops what is in it, which may do anything.
-    let passes = ["4recv", "2recv_", "4send", "2send_", "4next", "_select"].iter().any(|part| name.contains(part));
-    let joins = name.starts_with("_ZN3std6thread") && name.contains("4join");
-    plain || joins || passes && is_channels
+    const DOES: [&str; 6] = ["4recv", "2recv_", "4send", "2send_", "_select", "4join"];
+    let has = |part: &&str| name.contains(part);
+    let plain = name.starts_with("_RNv") && has(&"3std") && PLAIN.iter().any(has);
+    plain || OTHERS.iter().any(|part| name.starts_with(part)) && DOES.iter().any(has)
 }
 
 /// What is done about a function of this name.

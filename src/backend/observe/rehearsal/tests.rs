@@ -209,7 +209,7 @@ fn names_decide_what_is_passed_over() {
     assert_eq!(kind_of("_ZN4core3ptr13drop_in_placeE", false), Kind::Entered);
     for name in [
         "_ZN3std4sync4mpmc17Receiver$LT$T$GT$4recv17h0E",
-        "_ZN93_$LT$std..sync..mpsc..IntoIter$LT$T$GT$$u20$as$u20$core..iter..traits..iterator..Iterator$GT$4next17h0E",
+        "_ZN3std6thread9lifecycle18JoinInner$LT$T$GT$4join17h0E",
         "_RNvMs0_NtNtCs1_3std4sync7barrierNtB5_7Barrier4wait",
         "_ZN17crossbeam_channel7channel17Receiver$LT$T$GT$12recv_timeout17h0E",
     ] {

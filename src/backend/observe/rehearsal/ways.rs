@@ -24,7 +24,7 @@ use super::execute::{Next, execute};
 use super::linkage::slot;
 use super::machine::Machine;
 use super::value::Value;
-use super::{Event, Memory, Outcome, Stage, Written};
+use super::{Act, Event, Memory, Outcome, Stage, Written};
 use crate::backend::observe::target::unwind::Registers;
 
 /// So many ways, and so many unknown branches on one.
@@ -41,8 +41,6 @@ const MEETINGS: usize = 2048;
 const MEETING_ROUNDS: usize = 12;
 /// A longer way is left: others would not be gone at all.
 const LONGEST: usize = 3_000;
-/// Addresses of code are shorter, so many bits.
-const ADDRESS: u32 = 48;
 
 /// How ways are gone through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +71,6 @@ impl Until<'_> {
     }
 }
 
-/// How a way came to where it is, as far as it matters there: to where its calls return,
-/// and what has been done so far with the words that are looked for.
-type History = (Vec<Option<u64>>, Vec<Event>);
-
 /// Follows all ways from where the machine stands, in a frame with these registers.
 pub(super) fn rehearse(
     mut machine: Machine,
@@ -99,7 +93,6 @@ pub(super) fn rehearse(
         ways: 1,
         through,
         met: HashMap::new(),
-        histories: Vec::new(),
         until,
         outcome: Outcome::default(),
     };
@@ -156,9 +149,8 @@ pub(super) struct Rehearsal<'r> {
     most: usize,
     ways: usize,
     through: Through,
-    /// Where ways have met, and by which histories.
+    /// Where ways have met, each that came there in another manner apart.
     met: HashMap<(u64, Option<u64>), Round>,
-    histories: Vec<History>,
     until: Until<'r>,
     outcome: Outcome,
 }
@@ -250,10 +242,10 @@ impl Rehearsal<'_> {
         };
         // The same branch of another call of its function is another.
         let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.through != Through::Once);
-        let history = if meets { self.history(way) << ADDRESS } else { 0 };
+        let manner = if meets { self.manner(way) } else { 0 };
         let until = self.until;
         let seen = if meets { &mut self.met } else { &mut way.seen };
-        let (key, new, events) = ((way.machine.pc | history, stack), seen.len() < branches, way.events.len());
+        let (key, new, events) = ((way.machine.pc ^ manner, stack), seen.len() < branches, way.events.len());
         if self.ways >= ways {
             return Some(End::Done);
         }
@@ -277,16 +269,26 @@ impl Rehearsal<'_> {
         None
     }
 
-    /// The number of how a way came to where it is.
-    fn history(&mut self, way: &Way) -> u64 {
-        let returns = way.calls.iter().map(|&at| way.machine.load(self.memory, at, 8).get(8)).collect();
-        let matter = way.events.iter().filter(|event| self.until.matters(event));
-        let history = (returns, matter.cloned().collect());
-        let known = self.histories.iter().position(|known| *known == history);
-        known.unwrap_or_else(|| {
-            self.histories.push(history);
-            self.histories.len() - 1
-        }) as u64
+    /// How a way came to where it is, as far as it matters there, as one number: to where
+    /// its calls return, and what has been done with the words that are looked for.
+    fn manner(&self, way: &Way) -> u64 {
+        let mut all = 0_u64;
+        let mut add = |number: u64| all = (all.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for &at in &way.calls {
+            add(way.machine.load(self.memory, at, 8).get(8).unwrap_or(1));
+        }
+        for event in way.events.iter().filter(|event| self.until.matters(event)) {
+            let (expected, new) = match event.act {
+                Act::CompareExchange { expected, new } => (expected, new),
+                Act::Exchange(new) | Act::Add(new) => (Some(2), new),
+                Act::Call(_) | Act::Other => (Some(3), None),
+            };
+            // None of them is ever put anywhere.
+            for number in [Some(event.address), Some(event.pc), expected, new] {
+                add(number.unwrap_or(u64::MAX - 6));
+            }
+        }
+        all
     }
 
     /// Returns from a function; `None` where that leaves what is rehearsed.

@@ -77,10 +77,13 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
         .collect();
     // Who waits for what it holds is among those that could have woken it.
     for at in (0..nodes.len()).filter(|&at| graph.presses[at] && !may[at]) {
-        graph.to[at] = graph.from[at].iter().copied().filter(|&waiter| waiter < nodes.len()).collect();
+        graph.to[at] = graph.from[at].clone();
     }
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
-    let matters = (0..nodes.len()).map(|at| graph.presses[at] || graph.hopeless[at] && !may[at]).collect();
+    let mut matters = std::mem::take(&mut graph.presses);
+    for at in 0..nodes.len() {
+        matters[at] |= graph.hopeless[at];
+    }
     Analysis { verdicts, deadlocks, matters }
 }
 
@@ -168,9 +171,10 @@ impl Graph {
             wait.filter(|wait| wait.holders.is_empty() && !wait.orphaned && wait.certainty != Certainty::Unknown)
         };
         let wants_lock = |&waiter: &usize| nodes.get(waiter).is_some_and(|node| node.wait.is_some_and(is_lock));
-        let presses = |at: usize| is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
-        let presses: Vec<bool> = (0..nodes.len()).map(presses).collect();
-        let mut hopeless = vec![false; nodes.len()];
+        let (mut presses, mut hopeless) = (vec![false; nodes.len()], vec![false; nodes.len()]);
+        for at in 0..nodes.len() {
+            presses[at] = is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
+        }
         for own in threads.values() {
             let all_sleep = own.iter().all(|&at| nodes[at].ended || is_asleep(&nodes[at]));
             // Where one of its locks is never let go of, nobody of a process is idle.

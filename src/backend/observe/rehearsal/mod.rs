@@ -173,6 +173,7 @@ impl Outcome {
 ///
 /// `before` is the memory as the frames inside of it leave it; what is done with these
 /// locks is looked for.
+#[inline(never)]
 pub fn unwound(
     pad: u64,
     registers: &Registers,

@@ -42,7 +42,7 @@ impl Surveyor {
             self.source.world.thorough(true);
             self.confirm_all(&candidates);
             // Looked at more closely, they may name processes that nobody has read yet.
-            let new = self.of_waits(&candidates, |wait| wait.besides.clone());
+            let new = self.of_waits(&candidates, |_, wait| wait.besides.clone());
             let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
             if !new.is_empty() {
                 self.follow(new);
@@ -61,9 +61,9 @@ impl Surveyor {
     }
 
     /// The processes that the waits of these threads have to do with.
-    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(&Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
-        let waits = ids.iter().filter_map(|id| self.threads.get(id)?.wait.as_deref());
-        sorting::set(waits.flat_map(pids))
+    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(Pid, &Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
+        let waits = ids.iter().filter_map(|id| Some((id.pid, self.threads.get(id)?.wait.as_deref()?)));
+        sorting::set(waits.flat_map(|(pid, wait)| pids(pid, wait)))
     }
 
     /// Reads all of these once more, sorted by id, and who else may have run meanwhile.
@@ -83,12 +83,11 @@ impl Surveyor {
     /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
     /// processes that can end a candidate's wait: one does that has been woken.
     fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
-        let mut pids = self.of_waits(candidates, |wait| {
+        let pids = self.of_waits(candidates, |pid, wait| {
+            let own = is_within(wait).then_some(pid);
             let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
-            processes.chain(wait.besides.iter().copied()).collect()
+            processes.chain(wait.besides.iter().copied()).chain(own).collect()
         });
-        let within = |id: &&ThreadId| self.threads.get(id).and_then(|seen| seen.wait.as_deref()).is_some_and(is_within);
-        pids.extend(candidates.iter().filter(within).map(|id| id.pid));
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
             let tasks = tasks.filter(|_| !self.source.world.is_woken_from_outside(pid));
@@ -133,13 +132,15 @@ impl Surveyor {
         let tasks =
             self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
         let timer = self.source.world.is_ended_by_timer(pid);
-        let within = |id: &ThreadId| self.threads.get(id).and_then(|seen| seen.wait.as_deref()).is_some_and(is_within);
-        let outside = ids.iter().any(within) && self.source.world.is_woken_from_outside(pid);
+        let mut outside = None;
         for id in ids {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
-                let woken = |wait: &Arc<Wait>| timer || outside && is_within(wait);
+                let world = &self.source.world;
+                let mut woken = |wait: &Wait| {
+                    timer || is_within(wait) && *outside.get_or_insert_with(|| world.is_woken_from_outside(pid))
+                };
                 if let Some(wait) = seen.wait.as_mut().filter(|wait| woken(wait)).map(Arc::make_mut) {
                     (wait.partial, wait.certainty) = (true, Certainty::Unknown);
                     let why = if timer {

@@ -77,12 +77,13 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
         .collect();
     // Who waits for what it holds is among those that could have woken it.
     for at in (0..nodes.len()).filter(|&at| graph.presses[at] && !may[at]) {
-        graph.to[at] = graph.from[at].clone();
+        let waiters = graph.from[at].clone();
+        graph.to[at] = waiters;
     }
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
     let mut matters = std::mem::take(&mut graph.presses);
-    for at in 0..nodes.len() {
-        matters[at] |= graph.hopeless[at];
+    for (matters, hopeless) in matters.iter_mut().zip(&graph.hopeless) {
+        *matters |= hopeless;
     }
     Analysis { verdicts, deadlocks, matters }
 }

@@ -5,6 +5,8 @@
 
 #[path = "infer/parking.rs"]
 mod parking;
+#[path = "infer/pressed.rs"]
+mod pressed;
 #[path = "waits/target.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod target;
@@ -268,6 +270,25 @@ fn a_reader_that_wants_to_write_waits_for_itself_in_every_build() {
         named(&cases, Case::is_found);
         let answer = why(&[cases[0].target.pid()]);
         assert_eq!(thread(&answer, cases[0].waiter).unwrap()["verdict"], "deadlocked", "{answer:#}");
+    }
+}
+
+#[test]
+fn a_writer_that_wants_to_read_waits_for_itself_in_a_stripped_program() {
+    for level in ["-Copt-level=0", "-Copt-level=2", "-Copt-level=3"] {
+        let cases = program("guards.rs", &[level, "-Cstrip=symbols"], &["itself_writing"]);
+        named(&cases, Case::is_found);
+        let answer = why(&[cases[0].target.pid()]);
+        assert_eq!(thread(&answer, cases[0].waiter).unwrap()["verdict"], "deadlocked", "{answer:#}");
+    }
+}
+
+/// Past the functions of the library that only let a thread sleep.
+#[test]
+fn who_sleeps_in_the_library_with_a_lock_is_found_where_panics_abort() {
+    for level in ["-Copt-level=2", "-Copt-level=3"] {
+        let options = [level, "-Cpanic=abort", "--cfg=once"];
+        named(&program("guards.rs", &options, &["sending", "parked", "second_lock"]), Case::is_found);
     }
 }
 

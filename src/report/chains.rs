@@ -209,10 +209,15 @@ impl Tree<'_> {
         if let Some(at) = &wait.at {
             writeln!(out, "{indent}{}   at {at}", if last { " " } else { rule })?;
         }
-        if let Some(reason) =
-            wait.evidence.last().filter(|_| wait.partial && !last && thread.verdict == Verdict::Unknown)
-        {
-            writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+        let undecided = thread.verdict == Verdict::Unknown;
+        match wait.evidence.last() {
+            Some(reason) if wait.partial && !last && undecided => {
+                writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+            }
+            Some(reason) if last && !says_why(wait) && (undecided || thread.verdict.is_for_ever()) => {
+                writeln!(out, "{indent}    {reason}")?;
+            }
+            _ => {}
         }
         if let Some(reason) = wait.evidence.iter().find(|fact| fact.starts_with(WAY_OUT)) {
             writeln!(out, "{indent}│   {reason}")?;
@@ -300,15 +305,16 @@ fn manner(wait: &Wait, at: Nanos) -> String {
         Certainty::Inferred => ", inferred",
         Certainty::Unknown => ", not certain",
     });
-    let nobody = wait.holders.is_empty() && !wait.orphaned;
-    if let Some(reason) = wait.evidence.last().filter(|_| nobody && (wait.kind.is_lock() || unknown(wait))) {
+    if let Some(reason) = wait.evidence.last().filter(|_| says_why(wait)) {
         let _ = write!(text, "; {reason}");
     }
     text
 }
 
-fn unknown(wait: &Wait) -> bool {
-    wait.certainty == Certainty::Unknown
+/// Whether it is said at once why nobody is named.
+fn says_why(wait: &Wait) -> bool {
+    let nobody = wait.holders.is_empty() && !wait.orphaned;
+    nobody && (wait.kind.is_lock() || wait.certainty == Certainty::Unknown)
 }
 
 fn draw_deadlock(out: &mut dyn Write, deadlock: &Deadlock, graph: &WaitGraph, at: Nanos) -> io::Result<()> {
@@ -337,7 +343,9 @@ fn draw_deadlock(out: &mut dyn Write, deadlock: &Deadlock, graph: &WaitGraph, at
         for fact in &wait.evidence {
             writeln!(out, "  │      · {fact}")?;
         }
-        writeln!(out, "  │    {} {}", wait.relation(), holders(wait, graph))?;
+        if !wait.holders.is_empty() {
+            writeln!(out, "  │    {} {}", wait.relation(), holders(wait, graph))?;
+        }
     }
     writeln!(out, "  └─── and so on for ever")?;
     let behind = deadlock.stuck.len().saturating_sub(count);

@@ -556,6 +556,13 @@ fn shared(kind: &str) -> bool {
             report(1);
             *lock.write().unwrap() = *guard + 1;
         }
+        "itself_writing" => {
+            let mut table = TABLE.write().unwrap();
+            announce();
+            report(1);
+            let length = TABLE.read().unwrap().len();
+            table.push(length as u64);
+        }
         "itself_initialising" => {
             CELL.get_or_init(|| {
                 announce();

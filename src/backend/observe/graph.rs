@@ -14,7 +14,15 @@
 //! answer is unknown.
 //!
 //! A thread that sleeps until another one of its process wakes it may be woken, for
-//! all that is known, but does nothing before: a process does not act by it.
+//! all that is known, but does nothing before: a process does not act by it. Where all
+//! threads of a process sleep so, none ever wakes: of those that wait for a lock, and of
+//! those that hold one that is waited for, that is said. Others may have nothing to do.
+//!
+//! ```text
+//! who holds a lock that is waited for, and waits for what nobody in particular does
+//!     all threads of its process sleep ──► stuck: nobody is left to wake it
+//!     else                             ──► unknown: perhaps only who waits for it could
+//! ```
 //!
 //! A loop that is none because somebody beside it may yet act, or because of what cannot
 //! be seen, is told with whoever that is ([`Doubt`]).
@@ -56,6 +64,9 @@ pub struct Analysis {
     pub deadlocks: Vec<Deadlock>,
     /// The loops that are none, since somebody may yet act.
     pub doubts: Vec<Doubt>,
+    /// Of each node, whether nobody in particular ends its wait, and that matters to
+    /// others, or to itself.
+    pub matters: Vec<bool>,
 }
 
 /// Who can go on among `nodes`, which hold all threads of each process that is
@@ -73,9 +84,18 @@ pub fn analyse(nodes: &[Node<'_>]) -> Analysis {
             Some(_) => Verdict::Unknown,
         })
         .collect();
+    // Who waits for what it holds is among those that could have woken it.
+    for at in (0..nodes.len()).filter(|&at| graph.presses[at] && !may[at]) {
+        let waiters = graph.from[at].clone();
+        graph.to[at] = waiters;
+    }
     let deadlocks = graph.deadlocks(nodes, &may, &mut verdicts);
     let doubts = graph.doubts(loops, nodes, &may, &verdicts);
-    Analysis { verdicts, deadlocks, doubts }
+    let mut matters = std::mem::take(&mut graph.presses);
+    for (matters, hopeless) in matters.iter_mut().zip(&graph.hopeless) {
+        *matters |= hopeless;
+    }
+    Analysis { verdicts, deadlocks, doubts, matters }
 }
 
 /// How what cannot be seen is taken.
@@ -103,6 +123,12 @@ struct Graph {
     /// Of each process, whether all its threads sleep until it wakes them itself: it has
     /// nothing to do, and that it never will nobody can tell.
     idle: Vec<bool>,
+    /// Whether each thread holds a lock that others wait for, and sleeps until any other of
+    /// its process wakes it.
+    presses: Vec<bool>,
+    /// Whether each waits for such a wake, or for a lock of nobody knows whom, while all of
+    /// its process sleep; and who else of that process waits for nobody in particular.
+    hopeless: Vec<bool>,
 }
 
 impl Graph {
@@ -153,8 +179,25 @@ impl Graph {
         for (helper, waiter) in helpers {
             helps[helper].push(waiter);
         }
-        let quiet = vec![false; nodes.len()];
-        Graph { to, from, helps, quiet, stranger, idle }
+        let is_ownerless = |at: usize| {
+            let wait = nodes[at].wait.filter(|_| is_asleep(&nodes[at]));
+            wait.filter(|wait| wait.holders.is_empty() && !wait.orphaned && wait.certainty != Certainty::Unknown)
+        };
+        let wants_lock = |&waiter: &usize| nodes.get(waiter).is_some_and(|node| node.wait.is_some_and(is_lock));
+        let (mut presses, mut hopeless) = (vec![false; nodes.len()], vec![false; nodes.len()]);
+        for at in 0..nodes.len() {
+            presses[at] = is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
+        }
+        for own in threads.values() {
+            let all_sleep = own.iter().all(|&at| nodes[at].ended || is_asleep(&nodes[at]));
+            // Where one of its locks is never let go of, nobody of a process is idle.
+            if all_sleep && own.iter().any(|&at| presses[at] || is_ownerless(at).is_some_and(is_lock)) {
+                for &at in own {
+                    hopeless[at] = is_ownerless(at).is_some();
+                }
+            }
+        }
+        Graph { to, from, helps, quiet: vec![false; nodes.len()], stranger, idle, presses, hopeless }
     }
 
     /// Who is able to go on. Each edge is walked at most once.
@@ -164,6 +207,9 @@ impl Graph {
             .map(|at| {
                 let stranger = self.stranger[at];
                 let Some(node) = nodes.get(at) else { return usize::from(!stranger) };
+                if self.hopeless[at] || self.presses[at] && reading == Reading::Narrow {
+                    return usize::MAX;
+                }
                 need(node, self.to[at].len(), stranger, reading)
             })
             .collect();
@@ -351,6 +397,11 @@ fn need(node: &Node<'_>, known: usize, stranger: bool, reading: Reading) -> usiz
 /// that one has done something.
 fn is_asleep(node: &Node<'_>) -> bool {
     node.wait.is_some_and(|wait| !wait.timed && node.settled && wait.within)
+}
+
+/// Whether a wait is for something that one must let go of.
+fn is_lock(wait: &Wait) -> bool {
+    wait.kind.is_lock() && wait.make != Make::ParkingLotCondvar
 }
 
 /// Whether a wait ends by something that happens, which nobody in

@@ -142,6 +142,67 @@ fn a_process_whose_others_sleep_until_it_wakes_them_acts_by_none_of_them() {
     assert_eq!(of_second(asleep(false), asleep(false), true).verdicts, [Waiting; 3], "it has nothing to do");
 }
 
+/// Process 1: a thread waits for a lock that a second one holds, which waits so; a third
+/// does this. What is found of the three.
+fn of_pressed(second: Wait, third: Option<Wait>, settled: bool) -> Analysis {
+    let first = Wait { within: true, ..lock(Holder { pid: 1, tid: Some(2) }) };
+    let waits = [Some(first), Some(second), third];
+    let node = |(at, wait): (usize, &'_ Option<Wait>)| (at as Pid + 1, wait.clone());
+    let owned: Vec<(Pid, Option<Wait>)> = waits.iter().enumerate().map(node).collect();
+    let node =
+        |(tid, wait): &'_ (Pid, Option<Wait>)| (ThreadId { pid: 1, tid: *tid }, *tid != 3 || settled, wait.clone());
+    let owned: Vec<_> = owned.iter().map(node).collect();
+    let nodes: Vec<Node<'_>> = owned
+        .iter()
+        .map(|(id, settled, wait)| Node { id: *id, wait: wait.as_ref(), ended: false, settled: *settled })
+        .collect();
+    analyse(&nodes)
+}
+
+#[test]
+fn who_holds_a_lock_is_dead_where_all_of_its_process_sleep() {
+    let asleep = |kind| Wait { within: true, ..waits(kind, Mode::Any, &[]) };
+    for kind in [WaitKind::PthreadBarrier, WaitKind::RustCondvar, WaitKind::RustPark, WaitKind::Semaphore] {
+        let found = of_pressed(asleep(kind), Some(asleep(WaitKind::RustPark)), true);
+        assert_eq!(found.verdicts, [Deadlocked, Deadlocked, Stuck], "{kind:?}");
+        assert_eq!((found.deadlocks.len(), found.deadlocks[0].cycle.len()), (1, 2));
+        assert_eq!(found.matters, [false, true, true]);
+        let one = Holder { pid: 1, tid: Some(1) };
+        let joins = Wait { within: true, ..waits(WaitKind::ThreadJoin, Mode::Any, &[one]) };
+        assert_eq!(of_pressed(asleep(kind), Some(joins), true).verdicts, [Deadlocked, Deadlocked, Stuck]);
+    }
+}
+
+#[test]
+fn who_holds_a_lock_may_be_woken_by_whoever_does_not_sleep() {
+    let asleep = || Wait { within: true, ..waits(WaitKind::PthreadBarrier, Mode::Any, &[]) };
+    let timed = Some(Wait { timed: true, ..asleep() });
+    let reads = Some(waits(WaitKind::TtyRead, Mode::Any, &[]));
+    for (third, verdict) in [(None, Running), (timed, Waiting), (reads, Waiting)] {
+        let found = of_pressed(asleep(), third, true);
+        assert_eq!((found.verdicts, found.deadlocks.len()), (vec![Unknown, Unknown, verdict], 0));
+    }
+    assert_eq!(of_pressed(asleep(), Some(asleep()), false).verdicts, [Unknown, Unknown, Waiting], "it has run");
+    let shared = Wait { within: false, ..asleep() };
+    assert_eq!(of_pressed(shared, Some(asleep()), true).verdicts, [Waiting, Waiting, Waiting], "others may");
+    let unsure = Wait { certainty: Certainty::Unknown, ..asleep() };
+    assert_eq!(of_pressed(unsure, Some(asleep()), true).verdicts, [Unknown, Unknown, Waiting]);
+    let itself = Wait { timed: true, ..asleep() };
+    assert_eq!(of_pressed(itself, Some(asleep()), true).verdicts, [Waiting, Waiting, Waiting]);
+}
+
+#[test]
+fn a_lock_of_nobody_knows_whom_is_never_let_go_of_where_all_sleep() {
+    let of_kind = |kind, make, within| of(&[Some(Wait { make, within, ..waits(kind, Mode::Any, &[]) })]).verdicts;
+    assert_eq!(of_kind(WaitKind::RustMutex, Make::Usual, true), [Stuck]);
+    assert_eq!(of_kind(WaitKind::ParkingLot, Make::ParkingLotMutex, true), [Stuck]);
+    assert_eq!(of_kind(WaitKind::RustMutex, Make::Usual, false), [Unknown]);
+    // They may have nothing to do.
+    assert_eq!(of_kind(WaitKind::ParkingLot, Make::ParkingLotCondvar, true), [Waiting]);
+    assert_eq!(of_kind(WaitKind::RustCondvar, Make::Usual, true), [Waiting]);
+    assert_eq!(of_kind(WaitKind::Futex, Make::Usual, true), [Unknown]);
+}
+
 #[test]
 fn who_may_yet_end_a_loop_is_named() {
     // 1 waits for process 2, one thread of which waits for 1; another does something else.

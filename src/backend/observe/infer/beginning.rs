@@ -2,7 +2,7 @@
 
 use super::PARKING;
 use super::held::RUST_COUNT;
-use crate::backend::observe::rehearsal::{Function, Memory, Stage, Written};
+use crate::backend::observe::rehearsal::{Function, Memory, Stage, Written, only_sleeps};
 use crate::backend::observe::target::unwind::{Frame, Walk};
 use crate::model::wait::{Wait, WaitKind};
 
@@ -43,6 +43,10 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
         "pthread_rwlock_timedrdlock",
         "pthread_rwlock_timedwrlock",
     ];
+    let asleep = asleep_in(walk, stage);
+    if asleep > 0 {
+        return walk.frames.get(asleep).map(|frame| Beginning { frame, result: None, has_lock: false });
+    }
     let mut result = None;
     let mut frames = walk.frames.iter().map(|frame| (frame, stage.function(frame.registers.pc - 1))).peekable();
     // A function without a table is musl's, linked statically.
@@ -70,6 +74,25 @@ pub(super) fn beginning<'w>(walk: &'w Walk, timed: bool, stage: &dyn Stage) -> O
         None => frames.next().map(|(frame, _)| Beginning { frame, result, has_lock: false }),
         Some(depth) => frames.nth(depth + 1).map(|(frame, _)| Beginning { frame, result: Some(1), has_lock: true }),
     }
+}
+
+/// How many of the innermost frames are of functions that let a thread sleep and do nothing
+/// else that matters here: of channels, for a thread to end or to wake it, of a barrier.
+/// They lock nothing that they return with.
+pub(super) fn asleep_in(walk: &Walk, stage: &dyn Stage) -> usize {
+    let inner = walk.frames.iter().take(PARKING);
+    let is_one = |frame: &Frame| stage.function(frame.registers.pc - 1).name.is_some_and(|name| only_sleeps(&name));
+    inner.rev().position(is_one).map_or(0, |behind| walk.frames.len().min(PARKING) - behind)
+}
+
+/// Where the stack pointer is when a thread has left what the program made it for: behind
+/// that Rust's library only tidies up.
+pub(super) fn edge(walk: &Walk, stage: &dyn Stage) -> u64 {
+    let calls = |frame: &&Frame| {
+        let name = stage.function(frame.registers.pc - 1).name;
+        name.is_some_and(|name| name.contains("rust_begin_short_backtrace"))
+    };
+    walk.frames.iter().find(calls).map_or(u64::MAX, |frame| frame.cfa)
 }
 
 /// Memory as it is once a thread has got the lock that it waits for and nobody else

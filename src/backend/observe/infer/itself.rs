@@ -40,6 +40,10 @@ pub(super) fn believed(code: &CodeOf<'_>, walk: &Walk, kind: Option<WaitKind>) -
     if !matches!(kind, Some(RustMutex | RustOnce | RustRwlockRead | RustRwlockWrite)) {
         return 0;
     }
+    // No condition variable lets go of one.
+    if matches!(kind, Some(RustRwlockRead | RustRwlockWrite)) {
+        return walk.frames.len();
+    }
     let mut taken = None;
     for (depth, frame) in walk.frames.iter().enumerate() {
         let function = code.stage.function(frame.registers.pc.saturating_sub(1));

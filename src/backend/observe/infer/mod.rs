@@ -27,13 +27,13 @@ mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::beginning::{Beginning, beginning, once_got};
+use self::beginning::{Beginning, asleep_in, beginning, edge, once_got};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
-use super::rehearsal::{Memory, Outcome, Stage, Written, onward, supposed, unwound};
+use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, supposed, unwound};
 use super::target::unwind::Walk;
 use super::wait::{CodeOf, World, parking_lot};
 use crate::model::Pid;
@@ -47,8 +47,10 @@ const STEPS: usize = 10_000;
 const NAMELESS_STEPS: usize = 3_000;
 /// So many frames parking takes at most: without optimisation each of its steps is one.
 const PARKING: usize = 20;
-/// So many threads are asked twice.
-const AGAIN: usize = 256;
+/// So often a thread is asked again.
+const AGAIN: usize = 384;
+/// So many threads of a process are asked more thoroughly, if of any lock nobody is found.
+const THOROUGH: usize = 128;
 /// And for all threads of a process, which takes some seconds.
 const ALL_STEPS: usize = 10_000_000;
 
@@ -109,26 +111,51 @@ fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]
         let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
         let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
         if end.always || !named {
-            return going_on_from(code, sleeper, walk, &end, locks);
+            return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
         }
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
-    if let Some(&(word, ..)) = free.first() {
-        // Where the function that takes the lock ends has no name: it is gone through as
-        // if the lock were free, and what it takes is left out.
-        let before = Written::supposing(code.memory, &free);
-        let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-        let mut outcome = supposed(&first.registers, arguments, before, place, NAMELESS_STEPS, (&[u64::MAX], false));
-        for way in &mut outcome.ways {
-            let taken = way.iter().position(|event| event.address == word)?;
-            way.remove(taken);
-        }
-        return Some(outcome);
+    if !free.is_empty() {
+        return taking(code, sleeper, walk, &free, (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, locks))
+    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
+}
+
+/// What a thread does that waits for a lock where the function that takes it has no name, so
+/// that nobody knows where that ends: it is gone through as if the lock were free, and what
+/// it takes is left out.
+fn taking(
+    code: &CodeOf<'_>,
+    sleeper: &Sleeper<'_>,
+    walk: &Walk,
+    free: &[(u64, u64, usize)],
+    (until, through): (&[u64], Through),
+) -> Option<Outcome> {
+    let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
+    let before = Written::supposing(code.memory, free);
+    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
+    let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
+    let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
+    for way in &mut outcome.ways {
+        let taken = way.iter().position(|event| event.address == word)?;
+        way.remove(taken);
+    }
+    Some(outcome)
+}
+
+/// With how many of these locks it is clear what is done first.
+fn clear(outcome: &Outcome, locks: &[u64]) -> usize {
+    locks.iter().filter(|&&lock| outcome.first(lock).is_some()).count()
+}
+
+/// Whether something is done with one of these locks, which are sorted, and it is not clear
+/// what.
+fn is_unclear(outcome: &Outcome, locks: &[u64]) -> bool {
+    let mut touched = outcome.ways.iter().flatten().map(|event| event.address);
+    touched.any(|lock| locks.binary_search(&lock).is_ok() && outcome.first(lock).is_none())
 }
 
 /// These addresses, and one that nobody ever comes to.
@@ -143,12 +170,12 @@ fn going_on_from(
     sleeper: &Sleeper<'_>,
     walk: &Walk,
     end: &parking_lot::End,
-    locks: &[u64],
+    (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let before = Written::supposing(code.memory, &end.numbers);
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), true));
+    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));
     let Some(lock) = end.takes else { return Some(outcome) };
     let taken: Option<Vec<usize>> =
         outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();
@@ -171,7 +198,9 @@ pub(super) struct Inference {
     silent: usize,
     initialisers: Initialisers,
     steps: usize,
-    /// How many have been asked twice.
+    /// Whether they are followed to where ways meet.
+    thorough: bool,
+    /// How often any has been asked again.
     again: usize,
 }
 
@@ -187,40 +216,85 @@ impl Inference {
         let memory = Memory::new(&read);
         let mut code = CodeOf::new(&stage, &memory);
         inference.initialisers = Initialisers::among(&code, sleepers);
-        for sleeper in sleepers {
-            match inference.ask(&mut code, sleeper, &locks) {
-                Some(asked) => {
-                    for address in asked.touched() {
-                        inference.touched.entry(address).or_default().insert(sleeper.tid);
-                    }
-                    inference.asked.insert(sleeper.tid, asked);
-                }
-                None => inference.silent += 1,
-            }
-        }
+        inference.ask_all(&mut code, sleepers, &locks);
         inference.find_what_was_let_go();
+        if sleepers.len() <= THOROUGH && inference.misses_any(sleepers) {
+            (inference.thorough, inference.silent) = (true, running);
+            inference.ask_all(&mut code, sleepers, &locks);
+            inference.find_what_was_let_go();
+        }
         inference
     }
 
+    fn ask_all(&mut self, code: &mut CodeOf<'_>, sleepers: &[Sleeper<'_>], locks: &[u64]) {
+        for sleeper in sleepers {
+            match self.ask(code, sleeper, locks) {
+                Some(asked) => {
+                    for address in asked.touched() {
+                        self.touched.entry(address).or_default().insert(sleeper.tid);
+                    }
+                    self.asked.insert(sleeper.tid, asked);
+                }
+                None => self.silent += 1,
+            }
+        }
+    }
+
+    /// Whether of any lock that is waited for nobody is found who would let go of it.
+    fn misses_any(&self, sleepers: &[Sleeper<'_>]) -> bool {
+        sleepers.iter().filter_map(|sleeper| sleeper.wait).any(|wait| {
+            let Some(lock) = shown_at(wait).filter(|_| is_open(wait) && wait.kind != WaitKind::PthreadOnce) else {
+                return false;
+            };
+            !self.asked.values().any(|asked| {
+                Release::of(asked, wait.kind, Held::Alone, lock).is_some()
+                    || Release::of(asked, wait.kind, Held::Shared(1), lock).is_some()
+            })
+        })
+    }
+
     fn ask(&mut self, code: &mut CodeOf<'_>, sleeper: &Sleeper<'_>, locks: &[u64]) -> Option<Asked> {
-        let manner = Manner::of(sleeper)?;
+        let mut manner = Manner::of(sleeper)?;
         if self.steps > ALL_STEPS {
             return None;
         }
         let mut walk = code.stage.frames_or_place(code.memory, sleeper.sp, sleeper.pc);
         code.tell(&mut walk, sleeper.call.number.cast_unsigned(), &sleeper.call.args);
         code.complete(&mut walk);
+        let asleep = asleep_in(&walk, code.stage);
+        // What a barrier's condition variable lets go of is the barrier's own.
+        if asleep > 0 && sleeper.wait.is_some_and(|wait| wait.kind == WaitKind::RustCondvar) {
+            manner = Manner::Plain;
+        }
         let mut onward = going_on(code, sleeper, &walk, locks)?;
         self.steps += onward.steps;
-        if locks.iter().all(|lock| onward.first(*lock).is_none()) {
-            onward = self.ask_again(code, sleeper, &walk, locks).unwrap_or(onward);
+        let ways = [Through::Loops, Through::Meetings(edge(&walk, code.stage))];
+        for through in ways.into_iter().take(if self.thorough { 2 } else { 1 }) {
+            let found = clear(&onward, locks);
+            if found > 0 && !is_unclear(&onward, locks) {
+                break;
+            }
+            let Some(new) = self.ask_again(code, sleeper, &walk, (locks, through)) else { continue };
+            self.steps += new.steps;
+            if clear(&new, locks) > found || found == 0 && through == Through::Loops {
+                onward = new;
+            }
         }
         let (mut cleanups, mut left) = (Vec::new(), Written::default());
-        for (depth, frame) in walk.frames.iter().enumerate().skip(1) {
+        for (depth, frame) in walk.frames.iter().enumerate().skip(asleep.max(1)) {
             let Some(pad) = code.pad(frame) else { continue };
             let before = left.clone();
-            let mut outcome = unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS);
+            let rehearse = |left, through| {
+                unwound(pad, &frame.registers, left, (code.memory, code.stage), STEPS, (locks, through))
+            };
+            let mut outcome = rehearse(left, Through::Once);
             self.steps += outcome.steps;
+            if self.thorough && (outcome.left.is_none() || is_unclear(&outcome, locks)) {
+                let passed_on = outcome.left.take();
+                outcome = rehearse(before.clone(), Through::Meetings(u64::MAX));
+                self.steps += outcome.steps;
+                outcome.left = passed_on.or(outcome.left);
+            }
             let passed_on = outcome.left.take();
             // Parking ends the program rather than unwind.
             let parks =
@@ -249,14 +323,24 @@ impl Inference {
 
     /// What a thread does behind its system call if others may have changed all that is not
     /// on its own stack, until they woke it: of that nothing is known.
-    fn ask_again(&mut self, code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
-        if self.again >= AGAIN || sleeper.wait.is_some_and(|wait| !held::free(wait).is_empty()) {
+    fn ask_again(
+        &mut self,
+        code: &CodeOf<'_>,
+        sleeper: &Sleeper<'_>,
+        walk: &Walk,
+        (locks, through): (&[u64], Through),
+    ) -> Option<Outcome> {
+        if self.again >= AGAIN {
             return None;
         }
         self.again += 1;
+        let free = sleeper.wait.map(held::free).unwrap_or_default();
+        if !free.is_empty() {
+            return taking(code, sleeper, walk, &free, (&for_ever(locks), through));
+        }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, &end, locks);
+            return going_on_from(code, sleeper, walk, &end, (locks, through));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -267,9 +351,9 @@ impl Inference {
         let timed = sleeper.wait.is_some_and(|wait| wait.timed);
         let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
-        let outcome = onward(&frame.registers, result, got.unwrap_or_default(), (&memory, code.stage), STEPS, locks);
-        self.steps += outcome.steps;
-        Some(outcome)
+        let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
+        let before = got.unwrap_or_default();
+        Some(onward(&frame.registers, result, before, place, STEPS, (locks, through)))
     }
 
     /// Of guards that are alive in a condition variable, those whose mutex another
@@ -311,7 +395,7 @@ impl Inference {
         };
         if times == 0 || times > most {
             let how = match times {
-                0 => "of no thread its own code tells that it would let go of it",
+                0 => "of no thread its own code tells that it would let go of it: one may have ended with it",
                 _ => "more than one thread would let go of it, by its own code",
             };
             wait.evidence.push(format!("{how}{}", self.unasked()));

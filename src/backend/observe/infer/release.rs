@@ -132,11 +132,14 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
 /// its mark at once, or by a function if somebody waits.
 fn leaves_upgradable(event: &Event) -> bool {
     const READER: u64 = 0b1_0000 | 0b100;
+    const PARKED: u64 = 1;
     match &event.act {
         Act::Call(name) => &**name == "unlock_upgradable_slow",
         Act::Add(Some(amount)) => event.size == 8 && *amount == READER.wrapping_neg(),
         Act::CompareExchange { expected: Some(expected), new: Some(new) } => {
-            event.size == 8 && expected.checked_sub(READER) == Some(*new)
+            // By the function, whoever is parked last is woken along with it.
+            let left = expected.checked_sub(READER);
+            event.size == 8 && left.is_some_and(|left| *new == left || *new == left & !PARKED)
         }
         _ => false,
     }

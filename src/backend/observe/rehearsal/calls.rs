@@ -5,11 +5,14 @@ use iced_x86::Register;
 
 use super::dead_end::fails;
 use super::kind::{Kind, kind_of, plain};
+use super::machine::Machine;
 use super::value::Value;
 use super::ways::{End, Rehearsal, Way};
 use super::{Act, Event, Function};
 use crate::backend::observe::target::stack::stub_slot;
 
+/// What a function returns in memory is mostly shorter.
+const RESULT: u64 = 64;
 /// So many calls into each other.
 const DEPTH: usize = 40;
 
@@ -63,15 +66,25 @@ impl Rehearsal<'_> {
             Kind::Copy => {
                 let [to, from, length] =
                     [Register::RDI, Register::RSI, Register::RDX].map(|register| way.machine.register(register).get(8));
-                let (Some(to), Some(from), Some(length)) = (to, from, length.filter(|&length| length <= 1 << 16))
-                else {
-                    return Some(End::Done);
-                };
-                way.machine.copy(self.memory, from, to, length);
+                match (to, from, length.filter(|&length| length <= 1 << 16)) {
+                    (Some(to), Some(from), Some(length)) => way.machine.copy(self.memory, from, to, length),
+                    (Some(to), None, Some(length)) if way.machine.passes_over => {
+                        way.machine.forget(self.memory, to, length);
+                    }
+                    // Of new memory nothing is known as it is.
+                    _ if way.machine.passes_over && to.is_none_or(Machine::is_new) => {}
+                    _ => return Some(End::Done),
+                }
                 way.machine.forget_after_call();
-                way.machine.set_register(Register::RAX, Value::of(to));
+                way.machine.set_register(Register::RAX, to.map_or(Value::UNKNOWN, Value::of));
             }
             Kind::Passed => way.machine.forget_after_call(),
+            Kind::Asleep => {
+                if let Some(to) = argument {
+                    way.machine.forget(self.memory, to, RESULT);
+                }
+                way.machine.forget_after_call();
+            }
             Kind::Allocation => {
                 way.machine.forget_after_call();
                 let new = way.machine.new_memory();

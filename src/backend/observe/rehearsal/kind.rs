@@ -16,6 +16,8 @@ pub enum Kind {
     Entered,
     /// It has no effect on what is looked for.
     Passed,
+    /// Nor has it but for what it returns, perhaps in memory.
+    Asleep,
     /// It locks or unlocks.
     Lock,
     /// It copies memory.
@@ -39,6 +41,28 @@ pub(super) fn plain(name: &str) -> &str {
     }
     let plain = name.trim_start_matches('_');
     if ["pthread_", "mtx_", "cnd_"].iter().any(|family| plain.starts_with(family)) { plain } else { name }
+}
+
+/// Whether a function of Rust, by its mangled name, lets a thread sleep and does nothing else
+/// that matters here: of channels, for a thread to end or to wake it, of a barrier. It
+/// locks nothing that it returns with.
+pub fn only_sleeps(name: &str) -> bool {
+    // In the newer mangling only those without parameters, whose names are no others' parts.
+    const PLAIN: [&str; 7] = [
+        "3std4sync4mpmc",
+        "7Barrier4wait",
+        "6Thread4join",
+        "6Thread4park",
+        "9functions4park",
+        "9functions5sleep",
+        "5Stdin9read_line",
+    ];
+    const OTHERS: [&str; 3] = ["_ZN3std4sync4mp", "_ZN17crossbeam_channel", "_ZN3std6thread"];
+    // What ends a channel drops what is in it, which may do anything.
+    const DOES: [&str; 6] = ["4recv", "2recv_", "4send", "2send_", "_select", "4join"];
+    let has = |part: &&str| name.contains(part);
+    let plain = name.starts_with("_RNv") && has(&"3std") && PLAIN.iter().any(has);
+    plain || OTHERS.iter().any(|part| name.starts_with(part)) && DOES.iter().any(has)
 }
 
 /// What is done about a function of this name.
@@ -73,6 +97,9 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         _ if has(UPGRADABLE) => Kind::Lock,
         _ if WAKING.iter().any(|(module, function)| has(module) && has(function)) => Kind::Passed,
         // A panic of a cleanup ends the program.
+        _ if only_sleeps(name) => Kind::Asleep,
+        // The first that ends the program goes on to do so.
+        _ if has("18unique_thread_exit") => Kind::Passed,
         _ if has("4core9panicking") || has("7process5abort") || has("slice_index_fail") => Kind::Failure,
         // Nor does the program go on for want of memory.
         _ if has("18handle_alloc_error") || has("7raw_vec12handle_error") || has("alloc_error_handler") => {

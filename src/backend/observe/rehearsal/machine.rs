@@ -182,6 +182,9 @@ pub(super) struct Machine {
     written: Written,
     /// How often it has allocated memory.
     allocated: u64,
+    /// Whether what is written to unknown places is passed over: nobody asks what memory
+    /// holds there.
+    pub passes_over: bool,
     /// The next instruction.
     pub pc: u64,
 }
@@ -195,6 +198,7 @@ impl Machine {
             flags: Flags::default(),
             written: Written::default(),
             allocated: 0,
+            passes_over: false,
             pc,
         };
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
@@ -225,6 +229,11 @@ impl Machine {
     pub(super) fn new_memory(&mut self) -> u64 {
         self.allocated += 1;
         NEW + self.allocated * PIECE
+    }
+
+    /// Whether this is the address of memory that is new.
+    pub(super) fn is_new(address: u64) -> bool {
+        (NEW..THREAD).contains(&address)
     }
 
     /// What has been written.

@@ -38,11 +38,12 @@ use iced_x86::{FlowControl, Register};
 
 pub use self::argument::first_argument;
 pub use self::dead_end::fails;
-pub use self::kind::{Kind, kind_of};
+pub use self::kind::{Kind, kind_of, only_sleeps};
 use self::machine::Machine;
 pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
-use self::ways::rehearse;
+pub use self::ways::Through;
+use self::ways::{Until, rehearse};
 use super::target::unwind::Registers;
 
 /// An atomic access to memory, or a call that is one; `None` for a number that
@@ -170,17 +171,20 @@ impl Outcome {
 /// Rehearses the landing pad at `pad` of a frame with these registers, so many
 /// instructions at most, all ways together.
 ///
-/// `before` is the memory as the frames inside of it leave it.
+/// `before` is the memory as the frames inside of it leave it; what is done with these
+/// locks is looked for.
+#[inline(never)]
 pub fn unwound(
     pad: u64,
     registers: &Registers,
     before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
+    (locks, through): (&[u64], Through),
 ) -> Outcome {
     let mut machine = Machine::at(pad);
     machine.remember(before);
-    rehearse(machine, registers, None, false, place, steps)
+    rehearse(machine, registers, (Until::Left(Some(locks).filter(|_| through != Through::Once)), through), place, steps)
 }
 
 /// Rehearses how a thread goes on if the call that a frame with these registers
@@ -192,24 +196,24 @@ pub fn onward(
     before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
-    until: &[u64],
+    (until, through): (&[u64], Through),
 ) -> Outcome {
     let mut machine = Machine::at(registers.pc);
     machine.remember(before);
     machine.set_register(Register::RAX, result.map_or(Value::UNKNOWN, Value::of));
-    rehearse(machine, registers, Some(until), true, place, steps)
+    rehearse(machine, registers, (Until::Twice(until), through), place, steps)
 }
 
 /// As [`onward`], if the system call with these arguments that a frame is in returned 0
 /// while the memory held what is supposed, until it has come twice to all these
-/// addresses; through `loops`, or up to the first.
+/// addresses.
 pub fn supposed(
     registers: &Registers,
     arguments: &[u64; 6],
     before: Written,
     place: (&Memory<'_>, &dyn Stage),
     steps: usize,
-    (until, loops): (&[u64], bool),
+    (until, through): (&[u64], Through),
 ) -> Outcome {
     use Register::{R8, R9, R10, RAX, RDI, RDX, RSI};
     let mut machine = Machine::at(registers.pc);
@@ -219,7 +223,7 @@ pub fn supposed(
     for (register, argument) in [RDI, RSI, RDX, R10, R8, R9].into_iter().zip(arguments) {
         machine.set_register(register, Value::of(*argument));
     }
-    rehearse(machine, registers, Some(until), loops, place, steps)
+    rehearse(machine, registers, (Until::Twice(until), through), place, steps)
 }
 
 /// The only call of the C library's locks that a function makes, if it is called with
@@ -236,7 +240,7 @@ pub fn last_call(
     machine.set_register(Register::RDI, argument.map_or(Value::UNKNOWN, Value::of));
     let mut called = registers.clone();
     called.sp = called.sp.wrapping_sub(8);
-    let outcome = rehearse(machine, &called, None, false, place, steps);
+    let outcome = rehearse(machine, &called, (Until::Left(None), Through::Once), place, steps);
     let is_jump = |event: &Event| {
         use FlowControl::{IndirectBranch, UnconditionalBranch};
         let instruction = place.0.instruction(event.pc);

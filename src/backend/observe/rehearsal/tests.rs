@@ -31,7 +31,7 @@ impl Script {
         let read = |address, buffer: &mut [u8]| self.read(address, buffer);
         let mut registers = Registers::new(STACK + 0x800, CODE);
         registers.set(14, Some(LOCK));
-        unwound(CODE, &registers, Written::default(), (&Memory::new(&read), self), 1000)
+        unwound(CODE, &registers, Written::default(), (&Memory::new(&read), self), 1000, (&[], Through::Once))
     }
 }
 
@@ -123,12 +123,16 @@ fn a_call_is_followed_and_returned_from() {
 
 /// How a thread goes on that has these instructions before it, a call of `syscall` first.
 fn going_on(behind: &[&[u8]]) -> Outcome {
+    going_on_through(behind, Through::Loops)
+}
+
+fn going_on_through(behind: &[&[u8]], through: Through) -> Outcome {
     let code = [&call(WAKE, 0)[..], &behind.concat()].concat();
     let script = Script { code };
     let read = |address, buffer: &mut [u8]| script.read(address, buffer);
     let mut registers = Registers::new(STACK + 0x800, CODE);
     registers.set(14, Some(LOCK));
-    onward(&registers, None, Written::default(), (&Memory::new(&read), &script), 1000, &[LOCK])
+    onward(&registers, None, Written::default(), (&Memory::new(&read), &script), 1000, (&[LOCK], through))
 }
 
 #[test]
@@ -145,6 +149,43 @@ fn a_loop_is_left_sometime_or_never() {
     // It has no way out.
     let outcome = going_on(&[ASK, &[0x75, 0xf7], &[0xeb, 0xf5], CLEAR, RELEASE]);
     assert_eq!((outcome.first(LOCK), outcome.touches(LOCK)), (None, false), "{outcome:?}");
+}
+
+#[test]
+fn ways_that_meet_go_on_as_one() {
+    const ASK: &[u8] = &[0x85, 0xc0]; // test eax, eax
+    const END: &[u8] = &[0x06]; // no instruction
+    let meetings = Through::Meetings(u64::MAX);
+    // So often one of two, as no way has branches: 64 bits of a number.
+    let mut often: Vec<&[u8]> = Vec::new();
+    for _ in 0..30 {
+        often.extend([ASK, &[0x74, 3], &[0x48, 0xff, 0xc3]]); // je behind; inc rbx
+    }
+    often.extend([CLEAR, RELEASE, END]);
+    assert_eq!(going_on_through(&often, Through::Loops).first(LOCK), None);
+    let outcome = going_on_through(&often, meetings);
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Exchange(Some(0)), "{outcome:?}");
+    // One of the two takes it before: where they meet they are not one.
+    let takes: Vec<&[u8]> = vec![ASK, &[0x74, 12], CLEAR, ONE, TAKE, ASK, &[0x74, 0], CLEAR, RELEASE, END];
+    let outcome = going_on_through(&takes, meetings);
+    assert!(outcome.touches(LOCK) && outcome.first(LOCK).is_none(), "{outcome:?}");
+}
+
+#[test]
+fn what_is_done_elsewhere_is_passed_over_unless_it_takes_a_lock() {
+    const END: &[u8] = &[0x06];
+    let meetings = Through::Meetings(u64::MAX);
+    let elsewhere: [(&[u8], bool); 5] = [
+        (&[0x48, 0x89, 0x18], true),        // mov [rax], rbx
+        (&[0xf0, 0xff, 0x08], true),        // lock dec dword [rax]
+        (&[0x31, 0xc9, 0x87, 0x08], true),  // xor ecx, ecx; xchg [rax], ecx
+        (&[0xf0, 0x0f, 0xb1, 0x0b], false), // lock cmpxchg [rbx], ecx
+        (&[0x87, 0x18], false),             // xchg [rax], ebx
+    ];
+    for (code, passed) in elsewhere {
+        let found = |through| going_on_through(&[code, CLEAR, RELEASE, END], through).first(LOCK).is_some();
+        assert_eq!((found(meetings), found(Through::Loops)), (passed, false), "{code:x?}");
+    }
 }
 
 #[test]
@@ -166,6 +207,23 @@ fn names_decide_what_is_passed_over() {
     assert_eq!(kind_of("_ZN11parking_lot9raw_mutex8RawMutex11unlock_slow17h0E", false), Kind::Passed);
     assert_eq!(kind_of("_ZN11parking_lot10raw_rwlock9RawRwLock22unlock_upgradable_slow17h0E", false), Kind::Lock);
     assert_eq!(kind_of("_ZN4core3ptr13drop_in_placeE", false), Kind::Entered);
+    for name in [
+        "_ZN3std4sync4mpmc17Receiver$LT$T$GT$4recv17h0E",
+        "_ZN3std6thread9lifecycle18JoinInner$LT$T$GT$4join17h0E",
+        "_RNvMs0_NtNtCs1_3std4sync7barrierNtB5_7Barrier4wait",
+        "_ZN17crossbeam_channel7channel17Receiver$LT$T$GT$12recv_timeout17h0E",
+    ] {
+        assert_eq!(kind_of(name, false), Kind::Asleep, "{name}");
+    }
+    for name in [
+        "_ZN3std4sync4mpmc4list16Channel$LT$T$GT$20disconnect_receivers17h0E",
+        "_ZN3std4sync4mpmc4list16Channel$LT$T$GT$18disconnect_senders17h0E",
+        "_ZN6my_std4sync4mpmc4recv17h0E",
+        "_RINvNtCs1_3std4callNvNtCs1_3std4sync4mpmcE",
+        "_ZN3std6thread5local17LocalKey$LT$T$GT$4with17h0E",
+    ] {
+        assert_eq!(kind_of(name, false), Kind::Entered, "{name}");
+    }
     assert_eq!(kind_of("anything", true), Kind::Passed);
     assert_eq!(kind_of("", true), Kind::Unnamed);
     assert_eq!(kind_of("", false), Kind::Entered);

@@ -11,6 +11,10 @@
 //! 2nd        count = 2          forgotten: count = ?      leave ──► …
 //! 3rd        count = ?          the same as the 2nd: left out
 //! ```
+//!
+//! Ways that part and come together again are many soon. Where it is asked for, they are
+//! followed as one from where they meet: what differs between them is forgotten, but for
+//! what they have done so far with the words that are looked for.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -20,7 +24,7 @@ use super::execute::{Next, execute};
 use super::linkage::slot;
 use super::machine::Machine;
 use super::value::Value;
-use super::{Event, Memory, Outcome, Stage, Written};
+use super::{Act, Event, Memory, Outcome, Stage, Written};
 use crate::backend::observe::target::unwind::Registers;
 
 /// So many ways, and so many unknown branches on one.
@@ -31,13 +35,47 @@ const LOOP_WAYS: usize = 256;
 const LOOP_BRANCHES: usize = 24;
 /// So often a loop is gone through, until nothing new is in it.
 const ROUNDS: usize = 4;
+/// And the same where ways are one from where they meet.
+const MEETING_WAYS: usize = 4096;
+const MEETINGS: usize = 2048;
+const MEETING_ROUNDS: usize = 12;
+/// A longer way is left: others would not be gone at all.
+const LONGEST: usize = 3_000;
+
+/// How ways are gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// Each up to its first loop.
+    Once,
+    /// Each, and loops until nothing new is in them.
+    Loops,
+    /// The same, as one from where they meet; no further out than where the stack pointer
+    /// is this.
+    Meetings(u64),
+}
+
+/// How far it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until<'u> {
+    /// To the end of the frame that it began in; this is looked for, or anything.
+    Left(Option<&'u [u64]>),
+    /// Out of that: until it has come to all these addresses twice.
+    Twice(&'u [u64]),
+}
+
+impl Until<'_> {
+    /// Whether what is done there is looked for.
+    fn matters(self, event: &Event) -> bool {
+        let (Until::Left(Some(addresses)) | Until::Twice(addresses)) = self else { return true };
+        addresses.contains(&event.address)
+    }
+}
 
 /// Follows all ways from where the machine stands, in a frame with these registers.
 pub(super) fn rehearse(
     mut machine: Machine,
     registers: &Registers,
-    until: Option<&[u64]>,
-    loops: bool,
+    (until, through): (Until<'_>, Through),
     (memory, stage): (&Memory<'_>, &dyn Stage),
     steps: usize,
 ) -> Outcome {
@@ -47,8 +85,25 @@ pub(super) fn rehearse(
         machine.set_register(register, registers.get(number).map_or(Value::UNKNOWN, Value::of));
     }
     machine.set_register(Register::RSP, Value::of(registers.sp));
-    let mut rehearsal = Rehearsal { memory, stage, most: steps, ways: 1, loops, until, outcome: Outcome::default() };
-    rehearsal.follow(Way { machine, calls: Vec::new(), events: Vec::new(), left: None, seen: HashMap::new() });
+    machine.passes_over = matches!(through, Through::Meetings(_));
+    let mut rehearsal = Rehearsal {
+        memory,
+        stage,
+        most: steps,
+        ways: 1,
+        through,
+        met: HashMap::new(),
+        until,
+        outcome: Outcome::default(),
+    };
+    rehearsal.follow(Way {
+        machine,
+        calls: Vec::new(),
+        events: Vec::new(),
+        left: None,
+        steps: 0,
+        seen: HashMap::new(),
+    });
     rehearsal.outcome
 }
 
@@ -61,6 +116,8 @@ pub(super) struct Way {
     pub(super) events: Vec<Event>,
     /// The memory when the exception was passed on or caught.
     pub(super) left: Option<Written>,
+    /// How many instructions it has come.
+    steps: usize,
     /// Branches that were taken both ways already, by address and stack pointer.
     seen: HashMap<(u64, Option<u64>), Round>,
 }
@@ -91,11 +148,10 @@ pub(super) struct Rehearsal<'r> {
     pub(super) stage: &'r dyn Stage,
     most: usize,
     ways: usize,
-    /// Whether loops are gone through, until nothing new is in them.
-    loops: bool,
-    /// Where it goes on out of the frame that it began in: until it has come to
-    /// all these addresses twice.
-    until: Option<&'r [u64]>,
+    through: Through,
+    /// Where ways have met, each that came there in another manner apart.
+    met: HashMap<(u64, Option<u64>), Round>,
+    until: Until<'r>,
     outcome: Outcome,
 }
 
@@ -126,15 +182,18 @@ impl Rehearsal<'_> {
     fn play(&mut self, way: &mut Way, open: &mut VecDeque<Way>) -> End {
         loop {
             self.outcome.steps += 1;
-            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| self.outcome.steps <= self.most)
-            else {
+            way.steps += 1;
+            let goes_on = self.outcome.steps <= self.most && way.steps <= LONGEST;
+            let Some(instruction) = self.memory.instruction(way.machine.pc).filter(|_| goes_on) else {
                 return End::Done;
             };
             let (next, event) = execute(&instruction, &mut way.machine, self.memory);
             if event.is_some() {
                 way.events.extend(event);
                 let come_to = |address: &u64| way.events.iter().filter(|event| event.address == *address).count() > 1;
-                if self.until.is_some_and(|until| until.iter().all(come_to)) {
+                if let Until::Twice(addresses) = self.until
+                    && addresses.iter().all(come_to)
+                {
                     return End::Done;
                 }
             }
@@ -174,23 +233,31 @@ impl Rehearsal<'_> {
     }
 
     /// Comes to a branch that goes either way; `Some` where the way ends there.
-    fn come_round(&self, way: &mut Way) -> Option<End> {
-        let most = if self.loops { (LOOP_WAYS, LOOP_BRANCHES) } else { (WAYS, BRANCHES) };
+    fn come_round(&mut self, way: &mut Way) -> Option<End> {
+        let meets = matches!(self.through, Through::Meetings(_));
+        let (ways, branches, rounds) = match self.through {
+            Through::Once => (WAYS, BRANCHES, ROUNDS),
+            Through::Loops => (LOOP_WAYS, LOOP_BRANCHES, ROUNDS),
+            Through::Meetings(_) => (MEETING_WAYS, MEETINGS, MEETING_ROUNDS),
+        };
         // The same branch of another call of its function is another.
-        let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.loops);
-        let (key, new, events) = ((way.machine.pc, stack), way.seen.len() < most.1, way.events.len());
-        if self.ways >= most.0 {
+        let stack = way.machine.register(Register::RSP).get(8).filter(|_| self.through != Through::Once);
+        let manner = if meets { self.manner(way) } else { 0 };
+        let until = self.until;
+        let seen = if meets { &mut self.met } else { &mut way.seen };
+        let (key, new, events) = ((way.machine.pc ^ manner, stack), seen.len() < branches, way.events.len());
+        if self.ways >= ways {
             return Some(End::Done);
         }
-        let Some(before) = way.seen.get_mut(&key) else {
-            let machine = self.loops.then(|| way.machine.clone());
-            way.seen.insert(key, Round { machine, events, times: 1 });
+        let Some(before) = seen.get_mut(&key) else {
+            let machine = (self.through != Through::Once).then(|| way.machine.clone());
+            seen.insert(key, Round { machine, events, times: 1 });
             return (!new).then_some(End::Done);
         };
         // A loop that nobody knows the end of is left at once; and one that does
         // something with what is looked for.
-        let matters = |event: &Event| self.until.is_none_or(|until| until.contains(&event.address));
-        let goes_on = before.times < ROUNDS && !way.events[before.events..].iter().any(matters);
+        let goes_on =
+            before.times < rounds && (meets || !way.events[before.events..].iter().any(|event| until.matters(event)));
         let Some(machine) = before.machine.as_mut().filter(|_| goes_on) else { return Some(End::Done) };
         let both = way.machine.agreed(machine);
         if both.is_as(machine) {
@@ -202,12 +269,35 @@ impl Rehearsal<'_> {
         None
     }
 
+    /// How a way came to where it is, as far as it matters there, as one number: to where
+    /// its calls return, and what has been done with the words that are looked for.
+    fn manner(&self, way: &Way) -> u64 {
+        let mut all = 0_u64;
+        let mut add = |number: u64| all = (all.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for &at in &way.calls {
+            add(way.machine.load(self.memory, at, 8).get(8).unwrap_or(1));
+        }
+        for event in way.events.iter().filter(|event| self.until.matters(event)) {
+            let (expected, new) = match event.act {
+                Act::CompareExchange { expected, new } => (expected, new),
+                Act::Exchange(new) | Act::Add(new) => (Some(2), new),
+                Act::Call(_) | Act::Other => (Some(3), None),
+            };
+            // None of them is ever put anywhere.
+            for number in [Some(event.address), Some(event.pc), expected, new] {
+                add(number.unwrap_or(u64::MAX - 6));
+            }
+        }
+        all
+    }
+
     /// Returns from a function; `None` where that leaves what is rehearsed.
     pub(super) fn come_back(&self, way: &mut Way) -> Option<()> {
         let at = way.machine.register(Register::RSP).get(8)?;
         match way.calls.pop() {
             Some(expected) if at != expected => return None,
-            None if self.until.is_none() => return None,
+            None if matches!(self.until, Until::Left(_)) => return None,
+            None if matches!(self.through, Through::Meetings(edge) if at + 8 >= edge) => return None,
             _ => {}
         }
         way.machine.pc = way.machine.load(self.memory, at, 8).get(8)?;

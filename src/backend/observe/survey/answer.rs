@@ -21,6 +21,11 @@ use crate::sys::proc_read::Path;
 /// Of so many threads it is said in which line they wait.
 const LOCATED: usize = 64;
 
+/// What is said of a wait that any thread of its process may end.
+const ALL_SLEEP: &str = "who must act is not stored: any thread of this process could, but all of them wait";
+const PERHAPS: &str =
+    "others wait for what this thread holds; who may wake it is not stored: if only they could, it waits for ever";
+
 /// The directory of the threads of the process at hand: those of one process
 /// follow each other.
 #[derive(Default)]
@@ -106,9 +111,14 @@ impl Surveyor {
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
-        for ((id, seen), &verdict) in self.threads.iter_mut().zip(&analysis.verdicts) {
+        let told = analysis.verdicts.iter().zip(&analysis.matters);
+        for ((id, seen), (&verdict, &matters)) in self.threads.iter_mut().zip(told) {
             if !wanted.contains(id) && !others.contains(id) && !pids.contains(&id.pid) {
                 continue;
+            }
+            if let Some(wait) = seen.wait.as_mut().filter(|_| matters) {
+                let why = if verdict.is_for_ever() { ALL_SLEEP } else { PERHAPS };
+                Wait::of_ones_own(wait).evidence.push(why.to_owned());
             }
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
                 && let Some(directory) = tasks.of(&self.source, id.pid)

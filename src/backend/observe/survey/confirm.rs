@@ -42,7 +42,7 @@ impl Surveyor {
             self.source.world.thorough(true);
             self.confirm_all(&candidates);
             // Looked at more closely, they may name processes that nobody has read yet.
-            let new = self.of_waits(&candidates, |wait| wait.besides.clone());
+            let new = self.of_waits(&candidates, |_, wait| wait.besides.clone());
             let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
             if !new.is_empty() {
                 self.follow(new);
@@ -61,9 +61,9 @@ impl Surveyor {
     }
 
     /// The processes that the waits of these threads have to do with.
-    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(&Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
-        let waits = ids.iter().filter_map(|id| self.threads.get(id)?.wait.as_deref());
-        sorting::set(waits.flat_map(pids))
+    fn of_waits(&self, ids: &[ThreadId], pids: impl Fn(Pid, &Wait) -> Vec<Pid>) -> BTreeSet<Pid> {
+        let waits = ids.iter().filter_map(|id| Some((id.pid, self.threads.get(id)?.wait.as_deref()?)));
+        sorting::set(waits.flat_map(|(pid, wait)| pids(pid, wait)))
     }
 
     /// Reads all of these once more, sorted by id, and who else may have run meanwhile.
@@ -83,9 +83,10 @@ impl Surveyor {
     /// Finds out who has run meanwhile, or may yet, of those that are no candidates, in the
     /// processes that can end a candidate's wait: one does that has been woken.
     fn confirm_sleepers(&mut self, candidates: &[ThreadId]) {
-        let pids = self.of_waits(candidates, |wait| {
+        let pids = self.of_waits(candidates, |pid, wait| {
+            let own = is_within(wait).then_some(pid);
             let processes = wait.holders.iter().filter(|holder| holder.tid.is_none()).map(|holder| holder.pid);
-            processes.chain(wait.besides.iter().copied()).collect()
+            processes.chain(wait.besides.iter().copied()).chain(own).collect()
         });
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
@@ -143,14 +144,24 @@ impl Surveyor {
         let tasks =
             self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
         let timer = self.source.world.is_ended_by_timer(pid);
+        let mut outside = None;
         for id in ids {
             let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
-                if let Some(wait) = seen.wait.as_mut().filter(|_| timer).map(Wait::of_ones_own) {
+                let Some(wait) = seen.wait.as_mut() else { continue };
+                let world = &self.source.world;
+                let why = match timer {
+                    true => Some("the process has a timer whose signal would end it (timer_create(2))"),
+                    false if is_within(wait) => {
+                        outside.get_or_insert_with(|| world.is_woken_from_outside(pid)).as_deref()
+                    }
+                    false => None,
+                };
+                if let Some(why) = why {
+                    let wait = Wait::of_ones_own(wait);
                     (wait.partial, wait.certainty) = (true, Certainty::Unknown);
-                    wait.evidence
-                        .push("the process has a timer whose signal would end it (timer_create(2))".to_owned());
+                    wait.evidence.push(why.to_owned());
                 }
             }
         }
@@ -220,6 +231,11 @@ impl Surveyor {
             .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
             .collect()
     }
+}
+
+/// Whether any thread of its process may end the wait, and nobody else.
+fn is_within(wait: &Wait) -> bool {
+    wait.within && wait.holders.is_empty() && !wait.orphaned
 }
 
 fn is_inferred(wait: Option<&Wait>) -> bool {

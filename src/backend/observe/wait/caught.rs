@@ -75,6 +75,7 @@ impl World {
     /// Why a thread that sleeps until its own process wakes it may be woken by somebody
     /// else: by a handler of a signal, or by another process that has the same memory
     /// (`CLONE_VM`).
+    #[inline(never)]
     pub fn is_woken_from_outside(&self, pid: Pid) -> Option<String> {
         let shares = |other: &Pid| *other != pid && self.shares_memory(pid, *other) == Some(true);
         let by_memory = |other| format!("process {other} has the same memory, and may wake it");

@@ -106,7 +106,10 @@ impl Step<'_, '_> {
     fn write(&mut self, operand: u32, value: Value) -> Option<()> {
         match self.instruction.op_kind(operand) {
             OpKind::Register => self.machine.set_register(self.instruction.op_register(operand), value),
-            OpKind::Memory => self.machine.store(self.memory, self.address(operand)?, value, self.size(operand)),
+            OpKind::Memory => match self.address(operand) {
+                Some(address) => self.machine.store(self.memory, address, value, self.size(operand)),
+                None => return self.machine.passes_over.then_some(()),
+            },
             _ => return None,
         }
         Some(())
@@ -207,7 +210,14 @@ impl Step<'_, '_> {
     /// hear of; at an unknown place, everything is.
     fn atomic(&mut self, operand: u32, act: Act) -> Option<()> {
         if self.instruction.op_kind(operand) == OpKind::Memory {
-            let (address, size) = (self.address(operand)?, self.size(operand));
+            let Some(address) = self.address(operand) else {
+                // In none of these ways is a lock taken; by the last an Arc is asked whether
+                // it is the only one.
+                const ALONE: Act = Act::CompareExchange { expected: Some(1), new: Some(u64::MAX) };
+                let leaves = matches!(act, Act::Exchange(Some(0 | 1)) | Act::Add(_)) || act == ALONE;
+                return (self.machine.passes_over && leaves).then_some(());
+            };
+            let size = self.size(operand);
             self.event = Some(Event { address, size, act, pc: self.instruction.ip() });
         }
         Some(())

@@ -2,7 +2,7 @@
 
 use iced_x86::{Mnemonic, OpKind, Register};
 
-use super::Step;
+use super::{Act, Step};
 use crate::backend::observe::rehearsal::machine::Flags;
 use crate::backend::observe::rehearsal::value::Value;
 
@@ -125,7 +125,7 @@ impl Step<'_, '_> {
             let register = self.instruction.op_register(operand);
             self.machine.set_vector(register, value);
         } else {
-            let address = self.address(operand)?;
+            let Some(address) = self.address(operand) else { return self.machine.passes_over.then_some(()) };
             self.machine.store(self.memory, address, value[0], 8);
             self.machine.store(self.memory, address.wrapping_add(8), value[1], 8);
         }
@@ -168,9 +168,16 @@ impl Step<'_, '_> {
                     return None;
                 }
             }
-            OpKind::Memory if self.instruction.has_lock_prefix() => return None,
             OpKind::Memory => {
-                let (address, size) = (self.address(0)?, self.size(0));
+                if self.instruction.has_lock_prefix() {
+                    // A register could tell of a bit of another word.
+                    if !self.machine.passes_over || self.instruction.op1_kind() == OpKind::Register {
+                        return None;
+                    }
+                    self.atomic(0, Act::Other)?;
+                }
+                let Some(address) = self.address(0) else { return self.machine.passes_over.then_some(()) };
+                let size = self.size(0);
                 self.machine.forget(self.memory, address, size as u64);
             }
             _ => return None,

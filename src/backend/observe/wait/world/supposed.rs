@@ -3,7 +3,7 @@
 
 use super::World;
 use super::frames::CodeOf;
-use crate::backend::observe::rehearsal::{Memory, Outcome, Stage, Written, supposed};
+use crate::backend::observe::rehearsal::{Memory, Outcome, Stage, Through, Written, supposed};
 use crate::backend::observe::wait::{Call, Facts};
 
 /// So many instructions are followed for one question.
@@ -13,8 +13,8 @@ const STEPS: usize = 2_000;
 const FRAMES: usize = 8;
 
 /// What happens next if memory holds these numbers (address, number, bytes), until
-/// the word at this address has been come to twice; through loops or not.
-type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64, bool) -> Outcome + 's;
+/// the word at this address has been come to twice.
+type Ask<'s> = dyn Fn(&[(u64, u64, usize)], u64, Through) -> Outcome + 's;
 
 /// How the evidence of what was told in this way begins.
 pub(in crate::backend::observe::wait) const BY_CODE: &str = "by its code, for want of symbols";
@@ -28,12 +28,12 @@ impl Supposed<'_> {
     /// What it would do if memory held these numbers (address, number, bytes), until
     /// it has come twice to `word`.
     pub(in crate::backend::observe::wait) fn with(&self, numbers: &[(u64, u64, usize)], word: u64) -> Outcome {
-        (self.ask)(numbers, word, false)
+        (self.ask)(numbers, word, Through::Once)
     }
 
     /// The same, followed through loops.
     pub(in crate::backend::observe::wait) fn through_loops(&self, numbers: &[(u64, u64, usize)], word: u64) -> Outcome {
-        (self.ask)(numbers, word, true)
+        (self.ask)(numbers, word, Through::Loops)
     }
 }
 
@@ -61,9 +61,9 @@ impl World {
         code.tell(&mut walk, call.number.cast_unsigned(), &call.args);
         code.complete(&mut walk);
         let first = walk.frames.first()?;
-        let ask = |numbers: &[(u64, u64, usize)], word: u64, loops: bool| {
+        let ask = |numbers: &[(u64, u64, usize)], word: u64, through: Through| {
             let before = Written::supposing(&memory, numbers);
-            supposed(&first.registers, &call.args, before, (&memory, &stage), STEPS, (&[word], loops))
+            supposed(&first.registers, &call.args, before, (&memory, &stage), STEPS, (&[word], through))
         };
         look(&Supposed { ask: &ask })
     }

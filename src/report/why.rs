@@ -94,7 +94,9 @@ pub fn sentence(deadlock: &Deadlock, graph: &WaitGraph) -> String {
         let _ = write!(text, "{} ({} of {})", id.tid, thread.thread, thread.process);
         if let Some(wait) = &thread.wait {
             let _ = write!(text, " waits for {}", what(wait));
-            let _ = write!(text, ", {} {}", wait.relation(), holders(wait, graph));
+            if wait.orphaned || !wait.holders.is_empty() {
+                let _ = write!(text, ", {} {}", wait.relation(), holders(wait, graph));
+            }
         }
     }
     text

@@ -32,10 +32,11 @@ const BUILDS: [&[&str]; 3] = [&["-O0", "-pthread"], &["-O2", "-pthread"], &["-O2
 #[test]
 fn who_waits_with_a_lock_where_nobody_is_left_to_wake_it_is_dead() {
     for options in BUILDS {
-        for kind in ["barrier", "condition", "semaphore"] {
+        for kind in ["barrier", "condition", "semaphore", "asleep"] {
             let answer = told(options, kind, ["deadlocked", "deadlocked"]);
             assert_eq!(answer["deadlocks"].as_array().unwrap().len(), 1, "{kind}: {answer:#}");
             assert!(answer.to_string().contains("any thread of this process could, but all of them wait"));
+            assert!(!answer["deadlocks"][0]["text"].as_str().unwrap().contains("at the other end"), "{answer:#}");
         }
         // Whoever held it for reading is gone, which nothing says.
         let answer = told(options, "reader ended", ["stuck", "none"]);
@@ -46,9 +47,10 @@ fn who_waits_with_a_lock_where_nobody_is_left_to_wake_it_is_dead() {
 #[test]
 fn where_anybody_could_wake_who_waits_with_a_lock_nobody_is_dead() {
     for options in BUILDS {
-        for kind in ["awake", "handled"] {
+        let why = [("awake", "who may wake it is not stored"), ("handled", "SIGUSR1: a handler may wake it")];
+        for (kind, why) in why {
             let answer = told(options, kind, ["unknown", "unknown"]);
-            assert!(answer.to_string().contains("who may wake it is not stored"), "{answer:#}");
+            assert!(answer.to_string().contains(why), "{answer:#}");
         }
         told(options, "timed", ["waiting", "waiting"]);
         // Nobody wants what it holds: they may have nothing to do.

@@ -68,7 +68,8 @@ int main(int count, char **words) {
     sem_wait(&ready);
     if (is("reader ended")) pthread_join(two, NULL);
     pthread_create(&one, NULL, want, NULL);
-    if (is("awake")) pause();
+    if (is("awake")) sleep(10000);
+    if (is("asleep")) pause();
     pthread_join(one, NULL);
     return 0;
 }

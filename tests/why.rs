@@ -400,6 +400,6 @@ fn a_process_that_only_waits_for_itself_is_told() {
             target::settled(target.pid(), tid as i32, "");
         }
         let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
-        assert_eq!(told.contains("only a signal's handler can get it going"), alone, "{kind}: {told}");
+        assert_eq!(told.contains("each of its threads waits for another to act"), alone, "{kind}: {told}");
     }
 }

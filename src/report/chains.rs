@@ -131,13 +131,11 @@ fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
     if let Some(fact) = facts.find(|fact| MANAGED.iter().any(|runtime| fact.starts_with(runtime))) {
         writeln!(out, "  {fact}")?;
     }
-    if threads.iter().all(waits_for_its_own) && threads.iter().any(|thread| thread.verdict == Verdict::Waiting) {
-        let whom = if threads.len() == 1 {
-            "its only thread waits for itself"
-        } else {
-            "each of its threads waits for another"
-        };
-        writeln!(out, "  {whom} to act: only a signal's handler can get it going")?;
+    if threads.len() > 1
+        && threads.iter().all(waits_for_its_own)
+        && threads.iter().any(|thread| thread.verdict == Verdict::Waiting)
+    {
+        out.write_all(b"  each of its threads waits for another to act\n")?;
     }
     Ok(())
 }

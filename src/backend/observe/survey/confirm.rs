@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::fs::fstat;
 use rustix::io::Errno;
 
-use super::read::{Seen, turns};
+use super::read::{Seen, sleeps, turns};
 use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
@@ -34,9 +34,12 @@ impl Surveyor {
     /// Who can go on; whoever seems unable to is read once more. Where `all` are
     /// shown, it is also made sure that the others were not read on the move.
     pub(super) fn analyse(&mut self, all: bool) -> Analysis {
-        let first = analyse(&self.nodes());
+        let first = self.judge();
         let mut candidates = self.stuck(&first);
         let caught_up = all && self.catch_up(&candidates);
+        if caught_up {
+            candidates = self.stuck(&self.judge());
+        }
         let mut changed = caught_up || !candidates.is_empty();
         if changed {
             self.source.world.thorough(true);
@@ -46,12 +49,25 @@ impl Surveyor {
             let new: Vec<Pid> = new.into_iter().filter(|pid| !self.processes.contains(pid)).collect();
             if !new.is_empty() {
                 self.follow(new);
-                candidates = self.stuck(&analyse(&self.nodes()));
+                candidates = self.stuck(&self.judge());
                 self.confirm_all(&candidates);
             }
         }
-        changed |= self.doubt(if all { self.threads.keys().copied().collect() } else { candidates });
-        if changed { analyse(&self.nodes()) } else { first }
+        changed |= self.doubt(if all { self.threads.keys().copied().collect() } else { candidates.clone() });
+        if !changed {
+            return first;
+        }
+        let last = self.judge();
+        let unread: Vec<ThreadId> =
+            self.stuck(&last).into_iter().filter(|id| candidates.binary_search(id).is_err()).collect();
+        if unread.is_empty() {
+            return last;
+        }
+        // Nobody is called stuck of whom there is but one reading.
+        for id in unread {
+            self.threads.entry(id).and_modify(|seen| seen.settled = false);
+        }
+        self.judge()
     }
 
     /// Those that can never go on, by id.
@@ -101,6 +117,8 @@ impl Surveyor {
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
                 seen.settled &= now.is_some() && now == seen.turns;
+                let is_sleeper = seen.wait.as_ref().is_some_and(|wait| wait.within);
+                seen.settled &= !is_sleeper || tasks.as_ref().is_some_and(|tasks| sleeps(tasks, id.tid));
                 let (Some(why), Some(wait)) = (&woken, seen.wait.as_mut().filter(|wait| wait.within)) else { continue };
                 // Who is held up by somebody is taken for one that may have moved on.
                 seen.settled &= wait.holders.is_empty();
@@ -146,7 +164,11 @@ impl Surveyor {
         let timer = self.source.world.is_ended_by_timer(pid);
         let mut outside = None;
         for id in ids {
-            let still = tasks.as_ref().is_ok_and(|tasks| self.is_still(tasks, *id));
+            // Who holds a lock is in its word, and that has been read again.
+            let is_lock =
+                |seen: &Seen| seen.lock.is_some() && seen.wait.as_deref().is_some_and(|wait| !is_within(wait));
+            let read = self.threads.get(id).is_some_and(is_lock);
+            let still = tasks.as_ref().is_ok_and(|tasks| (read || sleeps(tasks, id.tid)) && self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
                 let Some(wait) = seen.wait.as_mut() else { continue };
@@ -225,11 +247,15 @@ impl Surveyor {
         }
     }
 
-    fn nodes(&self) -> Vec<Node<'_>> {
-        self.threads
+    /// Who can go on, as they have been read so far.
+    #[inline(never)]
+    fn judge(&self) -> Analysis {
+        let nodes: Vec<Node<'_>> = self
+            .threads
             .iter()
             .map(|(id, seen)| Node { id: *id, wait: seen.wait.as_deref(), ended: seen.ended(), settled: seen.settled })
-            .collect()
+            .collect();
+        analyse(&nodes)
     }
 }
 

@@ -148,6 +148,13 @@ const FILE: usize = 4 << 10;
 /// Three numbers are shorter.
 const NUMBERS: usize = 128;
 
+/// Whether a thread sleeps: one that has been woken, and waits for a CPU, does not.
+pub(super) fn sleeps(tasks: &OwnedFd, tid: Pid) -> bool {
+    let buffer = &mut [0; FILE];
+    let stat = read_once(tasks.as_fd(), &Path::process(tid).file("stat"), buffer).ok().and_then(Stat::parse);
+    stat.is_some_and(|stat| stat.state != State::Running)
+}
+
 /// How often the task got a CPU; where the kernel does not count that, how
 /// often it gave one up or lost it.
 pub(super) fn turns(tasks: &OwnedFd, tid: Pid) -> Option<u64> {

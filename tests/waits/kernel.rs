@@ -32,7 +32,7 @@ fn a_full_pipe_waits_for_its_reader() {
     let mut shell = shell("yes | sleep 1000 & echo $!; wait");
     let sleep: i32 = shell.line().parse().unwrap();
     let yes = || children(shell.pid()).into_iter().find(|pid| *pid != sleep).unwrap();
-    let wait = wait_until(yes(), yes(), |wait| wait.kind == WaitKind::PipeWrite);
+    let wait = wait_until(yes(), yes(), |wait| wait.kind == WaitKind::PipeWrite && !wait.holders.is_empty());
     assert_eq!(wait.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [sleep], "{wait:#?}");
 }
 

@@ -58,8 +58,9 @@ impl Surveyor {
             return first;
         }
         let last = self.judge();
-        let unread: Vec<ThreadId> =
-            self.stuck(&last).into_iter().filter(|id| candidates.binary_search(id).is_err()).collect();
+        // Who else has an eventfd is found out with the second reading of who sleeps.
+        let is_read = |id: &ThreadId| candidates.binary_search(id).is_ok() || self.reads_eventfd(*id);
+        let unread: Vec<ThreadId> = self.stuck(&last).into_iter().filter(|id| !is_read(id)).collect();
         if unread.is_empty() {
             return last;
         }
@@ -68,6 +69,10 @@ impl Surveyor {
             self.threads.entry(id).and_modify(|seen| seen.settled = false);
         }
         self.judge()
+    }
+
+    fn reads_eventfd(&self, id: ThreadId) -> bool {
+        self.threads.get(&id).and_then(|seen| seen.wait.as_deref()).is_some_and(|wait| wait.kind == WaitKind::Eventfd)
     }
 
     /// Those that can never go on, by id.

@@ -19,6 +19,7 @@
 
 mod beginning;
 mod condvar;
+mod going_on;
 mod held;
 mod itself;
 mod manner;
@@ -28,12 +29,13 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::beginning::{Beginning, asleep_in, beginning, edge, once_got};
+use self::going_on::{clear, for_ever, going_on, going_on_from, is_unclear, taking};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::release::{Release, in_words};
-use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, supposed, unwound};
+use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, unwound};
 use super::target::unwind::Walk;
 use super::wait::{CodeOf, World, parking_lot};
 use crate::model::Pid;
@@ -43,6 +45,8 @@ use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
 
 /// So many instructions are rehearsed at one time.
 const STEPS: usize = 10_000;
+/// And for all threads of a process, which takes some seconds.
+const ALL_STEPS: usize = 10_000_000;
 /// Where nobody knows where to end.
 const NAMELESS_STEPS: usize = 3_000;
 /// So many frames parking takes at most: without optimisation each of its steps is one.
@@ -51,8 +55,6 @@ const PARKING: usize = 20;
 const AGAIN: usize = 384;
 /// So many threads of a process are asked more thoroughly, if of any lock nobody is found.
 const THOROUGH: usize = 128;
-/// And for all threads of a process, which takes some seconds.
-const ALL_STEPS: usize = 10_000_000;
 
 /// A thread that sleeps, as it has just been read.
 #[derive(Clone, Copy, Debug)]
@@ -102,89 +104,6 @@ impl Asked {
         let outcomes = self.unwound.iter().map(|cleanup| &cleanup.outcome).chain([&self.onward]);
         outcomes.flat_map(|outcome| outcome.ways.iter().flatten()).map(|event| event.address)
     }
-}
-
-/// What a thread does behind its system call, if that returns.
-fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
-    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-        let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
-        let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
-        if end.always || !named {
-            return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
-        }
-    }
-    let free = sleeper.wait.map(held::free).unwrap_or_default();
-    if !free.is_empty() {
-        return taking(code, sleeper, walk, &free, (&[u64::MAX], Through::Once));
-    }
-    let timed = sleeper.wait.is_some_and(|wait| wait.timed);
-    let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
-    let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
-}
-
-/// What a thread does that waits for a lock where the function that takes it has no name, so
-/// that nobody knows where that ends: it is gone through as if the lock were free, and what
-/// it takes is left out.
-fn taking(
-    code: &CodeOf<'_>,
-    sleeper: &Sleeper<'_>,
-    walk: &Walk,
-    free: &[(u64, u64, usize)],
-    (until, through): (&[u64], Through),
-) -> Option<Outcome> {
-    let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
-    let before = Written::supposing(code.memory, free);
-    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
-    let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
-    for way in &mut outcome.ways {
-        let taken = way.iter().position(|event| event.address == word)?;
-        way.remove(taken);
-    }
-    Some(outcome)
-}
-
-/// With how many of these locks it is clear what is done first.
-fn clear(outcome: &Outcome, locks: &[u64]) -> usize {
-    locks.iter().filter(|&&lock| outcome.first(lock).is_some()).count()
-}
-
-/// Whether something is done with one of these locks, which are sorted, and it is not clear
-/// what.
-fn is_unclear(outcome: &Outcome, locks: &[u64]) -> bool {
-    let mut touched = outcome.ways.iter().flatten().map(|event| event.address);
-    touched.any(|lock| locks.binary_search(&lock).is_ok() && outcome.first(lock).is_none())
-}
-
-/// These addresses, and one that nobody ever comes to.
-fn for_ever(locks: &[u64]) -> Vec<u64> {
-    locks.iter().copied().chain([u64::MAX]).collect()
-}
-
-/// What a thread does that `parking_lot` has put to sleep, if it is woken and gets what
-/// it waits for.
-fn going_on_from(
-    code: &CodeOf<'_>,
-    sleeper: &Sleeper<'_>,
-    walk: &Walk,
-    end: &parking_lot::End,
-    (locks, through): (&[u64], Through),
-) -> Option<Outcome> {
-    let before = Written::supposing(code.memory, &end.numbers);
-    let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
-    let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
-    let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));
-    let Some(lock) = end.takes else { return Some(outcome) };
-    let taken: Option<Vec<usize>> =
-        outcome.ways.iter().map(|way| way.iter().position(|event| event.address == lock)).collect();
-    match taken {
-        Some(taken) => outcome.ways.iter_mut().zip(taken).for_each(|(way, taken)| drop(way.remove(taken))),
-        // Where it is taken cannot be seen: neither what is done with it then.
-        None => outcome.ways.iter_mut().for_each(|way| way.retain(|event| event.address != lock)),
-    }
-    Some(outcome)
 }
 
 /// What the threads of one process would do next.

@@ -138,7 +138,9 @@ impl Surveyor {
     fn has_grown(&self, pid: Pid, tasks: &OwnedFd) -> bool {
         // The directory has a link for each thread in it, and two of its own.
         let now = fstat(tasks).map_or(0, |status| status.st_nlink.saturating_sub(2));
-        now > self.threads.range(all_of(pid)).count() as u64
+        // One that has ended is no longer in it, but for the first, which stands for all.
+        let stays = |(id, seen): &(&ThreadId, &Seen)| id.tid == pid || !seen.ended();
+        now > self.threads.range(all_of(pid)).filter(stays).count() as u64
     }
 
     /// Reads the waits of threads of one process once more. A lock whose memory

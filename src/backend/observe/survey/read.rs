@@ -149,6 +149,7 @@ const FILE: usize = 4 << 10;
 const NUMBERS: usize = 128;
 
 /// Whether a thread sleeps: one that has been woken, and waits for a CPU, does not.
+#[inline(never)]
 pub(super) fn sleeps(tasks: &OwnedFd, tid: Pid) -> bool {
     let buffer = &mut [0; FILE];
     let stat = read_once(tasks.as_fd(), &Path::process(tid).file("stat"), buffer).ok().and_then(Stat::parse);

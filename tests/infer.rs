@@ -572,6 +572,9 @@ fn who_runs_a_one_time_initialisation_is_found() {
 
 #[test]
 fn who_initialises_a_static_variable_of_cpp_is_found() {
+    if !target::has_cxx() {
+        return;
+    }
     for options in [["-O0", "-pthread"], ["-O2", "-pthread"], ["-O3", "-pthread"]] {
         let must = options[0] != "-O0";
         let wait = named(&program("statics.cpp", &options, &["sleeps"]), |case, wait| !must || case.is_found(wait));

@@ -6,6 +6,8 @@
 mod any_of;
 #[path = "waits/connections.rs"]
 mod connections;
+#[path = "waits/hidden.rs"]
+mod hidden;
 #[path = "waits/in_flight.rs"]
 mod in_flight;
 #[path = "waits/kernel.rs"]

@@ -10,8 +10,12 @@ use super::target::{self, Target};
 use super::{thread, why};
 
 /// A program of `tests/programs` made so, and what is told of its two threads.
-fn told(options: &[&str], kind: &str, [waiter, holder]: [&str; 2]) -> Value {
-    let mut target = Target::start(Command::new(target::build("pressed.c", options)).arg(kind));
+fn told(options: &[&str], kind: &str, verdicts: [&str; 2]) -> Value {
+    told_of("pressed.c", options, &[kind], verdicts)
+}
+
+fn told_of(program: &str, options: &[&str], kind: &[&str], [waiter, holder]: [&str; 2]) -> Value {
+    let mut target = Target::start(Command::new(target::build(program, options)).args(kind));
     let [one, two] = target.numbers().map(|tid| tid as i64);
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -23,7 +27,7 @@ fn told(options: &[&str], kind: &str, [waiter, holder]: [&str; 2]) -> Value {
         }
         let dead = |verdict: &str| matches!(verdict, "deadlocked" | "stuck");
         let never = !dead(waiter) && now.into_iter().any(dead);
-        assert!(!never && Instant::now() < deadline, "{options:?} {kind}: {now:?}: {answer:#}");
+        assert!(!never && Instant::now() < deadline, "{options:?} {kind:?}: {now:?}: {answer:#}");
     }
 }
 
@@ -55,5 +59,22 @@ fn where_anybody_could_wake_who_waits_with_a_lock_nobody_is_dead() {
         told(options, "timed", ["waiting", "waiting"]);
         // Nobody wants what it holds: they may have nothing to do.
         told(options, "idle", ["waiting", "waiting"]);
+    }
+}
+
+/// The library of C++ does not say that its futexes are private; without symbols most of what
+/// it waits for has no name either.
+#[test]
+fn so_it_is_with_what_the_library_of_cxx_waits_for() {
+    if !target::has_cxx() {
+        return;
+    }
+    for build in [&["-O0"][..], &["-O2", "-g"], &["-O3", "-s"]] {
+        let options = [&["-std=c++20", "-pthread"], build].concat();
+        for kind in ["latch", "barrier", "semaphore", "future", "atomic"] {
+            let answer = told_of("pressed.cpp", &options, &[kind, "asleep"], ["deadlocked", "deadlocked"]);
+            assert_eq!(answer["deadlocks"].as_array().unwrap().len(), 1, "{kind}: {answer:#}");
+            told_of("pressed.cpp", &options, &[kind, "awake"], ["unknown", "unknown"]);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use syncscope::model::wait::WaitKind;
 
-use crate::target::{Target, settled};
+use crate::target::{Target, has_cxx, settled};
 
 fn is_plain_futex(mut target: Target) {
     let [_, waiter, _] = target.numbers();
@@ -32,6 +32,9 @@ fn the_lock_of_a_stream_is_no_mutex() {
 
 #[test]
 fn waiting_for_an_atomic_is_no_mutex() {
+    if !has_cxx() {
+        return;
+    }
     is_plain_futex(Target::program("atomic_wait.cpp", &["-std=c++20", "-pthread", "-O2"], &[]));
 }
 

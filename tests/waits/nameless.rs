@@ -2,7 +2,7 @@
 
 use syncscope::model::wait::{Holder, WaitKind};
 
-use crate::target::{Target, settled};
+use crate::target::{Target, has_cxx, settled};
 use crate::threads::{STD_WAITS, std_wait};
 
 const STATIC: &[&str] = &["-pthread", "-O2", "-static", "-s"];
@@ -111,6 +111,9 @@ fn perfect_bytes_without_the_code_are_refused_there_too() {
 
 #[test]
 fn what_cxx_waits_for_by_itself_is_told_by_its_functions() {
+    if !has_cxx() {
+        return;
+    }
     let kinds = ["latch", "barrier", "future", "future_timed", "atomic"];
     for options in [&["-O0"][..], &["-O2", "-g"]] {
         for kind in kinds {

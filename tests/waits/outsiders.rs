@@ -249,3 +249,37 @@ fn a_stop_or_a_new_member_of_the_group_ends_the_wait_for_a_child() {
     told("child(idle)", "os.waitpid(-p, 0)", "unknown", reason);
     told("child(idle)", "os.waitpid(p, 0)", "deadlocked", reason);
 }
+
+/// A parent waits for any child, of which there is one, that waits for the parent; `BELOW`,
+/// the child has made another.
+const ANY: &str = "r, w = os.pipe()
+def reads(): BELOW; os.read(r, 1)
+p = child(reads, w)
+ready(os.getpid(), os.getpid(), p); WAIT";
+
+/// A process that has asked for orphans gets them, and nobody is told whether it has.
+#[test]
+fn whoever_is_below_a_child_may_come_to_its_parents_parent() {
+    let told = |below: &str, wait: &str, verdict: &str| {
+        let own = is_told(&ANY.replace("BELOW", below).replace("WAIT", wait), "do_wait", ("waitpid", verdict));
+        let said = own["wait"]["evidence"].to_string().contains("PR_SET_CHILD_SUBREAPER");
+        assert!(said == (verdict == "unknown") || !sees_all(), "{own:#}");
+    };
+    told("0", "os.wait()", "deadlocked");
+    told("child(idle, r)", "os.wait()", "unknown");
+    told("child(idle, r)", "os.waitpid(p, 0)", "deadlocked");
+}
+
+/// A child whose end is told by no signal is waited for only where that is asked for.
+#[test]
+fn a_child_of_clone_does_not_count_as_others_do() {
+    let below = format!(
+        "0\nif (q := ctypes.CDLL(None).syscall({}, 0, 0, 0, 0, 0)) == 0: os.close(w); idle()\ndef waits(flags, *of): \
+         ready(os.getpid(), os.getpid(), *of); ctypes.CDLL(None).wait4(-1, None, flags, None)\n",
+        libc::SYS_clone
+    );
+    let begin = ANY.replace("BELOW; ", "").replace("ready(os.getpid(), os.getpid(), p); WAIT", &below);
+    is_told(&format!("{begin}waits(0, p)"), "do_wait", ("waitpid", "deadlocked"));
+    is_told(&format!("{begin}waits(0x40000000, p, q)"), "do_wait", ("waitpid", "waiting"));
+    is_told(&format!("{begin}waits(0x80000000 - (1 << 32), q)"), "do_wait", ("waitpid", "waiting"));
+}

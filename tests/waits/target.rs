@@ -149,7 +149,7 @@ fn compile(source: &Path, options: &[&str], binary: &Path) {
     let mut command = match source.extension().unwrap().to_str().unwrap() {
         "c" if is_musls => Command::new("musl-gcc"),
         "c" => Command::new(std::env::var_os("CC").unwrap_or("cc".into())),
-        "cpp" => Command::new(std::env::var_os("CXX").unwrap_or("c++".into())),
+        "cpp" => cxx(),
         _ => {
             let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
             rustc.args(["--edition=2024", "--crate-name=program"]);
@@ -158,6 +158,19 @@ fn compile(source: &Path, options: &[&str], binary: &Path) {
     };
     let output = command.args(options).arg("-o").arg(binary).arg(source).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn cxx() -> Command {
+    Command::new(std::env::var_os("CXX").unwrap_or("c++".into()))
+}
+
+/// Whether there is a compiler of C++.
+pub(crate) fn has_cxx() -> bool {
+    let here = cxx().arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: there is no compiler of C++ (package g++)");
+    }
+    here
 }
 
 /// Whether everybody's descriptors can be read. Otherwise whoever cannot be looked at may

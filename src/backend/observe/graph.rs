@@ -181,12 +181,15 @@ impl Graph {
         }
         let is_ownerless = |at: usize| {
             let wait = nodes[at].wait.filter(|_| is_asleep(&nodes[at]));
-            wait.filter(|wait| wait.holders.is_empty() && !wait.orphaned && wait.certainty != Certainty::Unknown)
+            // Whatever a futex is for, nobody but its own process wakes it.
+            let is_told = |wait: &Wait| wait.certainty != Certainty::Unknown || wait.kind == WaitKind::Futex;
+            wait.filter(|wait| wait.holders.is_empty() && !wait.orphaned && is_told(wait))
         };
         let wants_lock = |&waiter: &usize| nodes.get(waiter).is_some_and(|node| node.wait.is_some_and(is_lock));
         let (mut presses, mut hopeless) = (vec![false; nodes.len()], vec![false; nodes.len()]);
         for at in 0..nodes.len() {
-            presses[at] = is_ownerless(at).is_some_and(is_event) && from[at].iter().any(wants_lock);
+            let may_be_event = |wait: &Wait| is_event(wait) || wait.kind == WaitKind::Futex;
+            presses[at] = is_ownerless(at).is_some_and(may_be_event) && from[at].iter().any(wants_lock);
         }
         for own in threads.values() {
             let all_sleep = own.iter().all(|&at| nodes[at].ended || is_asleep(&nodes[at]));
@@ -298,14 +301,17 @@ fn is_lock(wait: &Wait) -> bool {
 /// particular must do. The others have a holder, seen or not.
 fn is_event(wait: &Wait) -> bool {
     use WaitKind::{
-        Disk, Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll, PosixMq,
-        PthreadBarrier, PthreadCond, RustCondvar, RustPark, Select, Semaphore, Signal, Sleep, SysvMsg, SysvSem,
-        TtyRead, UnixAccept, UnixConnect,
+        CxxWait, Disk, Epoll, Eventfd, FifoOpen, InetAccept, InetConnect, InetRecv, InetSend, IoUring, Other, Poll,
+        PosixMq, PthreadBarrier, PthreadCond, RustCondvar, RustPark, Select, Semaphore, Signal, Sleep, SysvMsg,
+        SysvSem, TtyRead, UnixAccept, UnixConnect,
     };
     let kind = wait.kind;
     let condvar = wait.make == Make::ParkingLotCondvar;
-    let threads =
-        condvar || matches!(kind, PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | Signal | Eventfd);
+    let threads = condvar
+        || matches!(
+            kind,
+            PthreadCond | PthreadBarrier | Semaphore | RustCondvar | RustPark | CxxWait | Signal | Eventfd
+        );
     let streams =
         matches!(kind, InetAccept | InetConnect | InetRecv | InetSend | UnixAccept | UnixConnect | TtyRead | FifoOpen);
     let several = matches!(kind, Poll | Select | Epoll | IoUring | PosixMq | SysvMsg | SysvSem);

@@ -45,6 +45,9 @@ pub struct Stat<'a> {
     pub virt: u64,
     /// Field 24, pages.
     pub rss_pages: u64,
+    /// Field 38, the signal its parent gets when it ends; `SIGCHLD` but for what clone(2) made
+    /// with another, or with none.
+    pub exit_signal: i32,
     /// Field 39, the CPU it ran on last.
     pub last_cpu: u32,
     /// Fields 26, 28 and 48, where code, stack and arguments begin: another
@@ -74,7 +77,8 @@ impl<'a> Stat<'a> {
         let (virt, rss_pages) = (fields.number()?, fields.number()?); // 23, 24
         let code = fields.skip(1)?.number()?; // 26
         let stack = fields.skip(1)?.number()?; // 28
-        let last_cpu = u32::try_from(fields.skip(10)?.number()?).ok()?; // 39
+        let exit_signal = i32::try_from(fields.skip(9)?.signed()?).ok()?; // 38
+        let last_cpu = u32::try_from(fields.number()?).ok()?; // 39
         let arguments = fields.skip(8)?.number()?; // 48
         let image = [code, stack, arguments];
         Some(Stat {
@@ -92,6 +96,7 @@ impl<'a> Stat<'a> {
             start_ticks,
             virt,
             rss_pages,
+            exit_signal,
             last_cpu,
             image,
         })

@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use procfs::FromRead;
-use procfs::process::Stat;
 use rustix::io::Errno;
 
+use super::parse::{Stat, Units, unescape};
+use crate::model::process::State;
 use crate::model::text::visible;
 use crate::model::{Fault, Nanos, Pid};
 use crate::sys::pidfd::Pidfd;
@@ -33,24 +33,20 @@ pub fn send(root: &ProcRoot, pid: Pid, started: Nanos, signal: i32) -> Result<Ar
         return Err(fault(&what).hint("processes can be signalled only where /proc is observed"));
     }
     let pidfd = Pidfd::open(pid).map_err(|errno| refused(fault, errno))?;
-    let stat = read_stat(root, pid).map_err(|errno| refused(fault, errno))?;
-    let stat = stat.ok_or_else(|| fault("/proc gives no start time, so it cannot be told apart from another"))?;
-    if ticks(stat.starttime) != started {
+    let mut content = Vec::new();
+    root.read_into(&format!("{pid}/stat"), &mut content).map_err(|errno| refused(fault, errno))?;
+    let unknown = || fault("/proc gives no start time, so it cannot be told apart from another");
+    let stat = Stat::parse(&content).ok_or_else(unknown)?;
+    if Units::of_kernel().ticks(stat.start_ticks) != started {
         return Err(fault("the process has ended and another has its number; nothing was sent"));
     }
-    let name = visible(stat.comm.as_bytes());
-    if stat.state == 'Z' {
+    let name = visible(&unescape(stat.comm));
+    if stat.state == State::Zombie {
         let hint = format!("only its parent, {}, can remove it: signal that one instead", stat.ppid);
         return Err(fault(&format!("{name} has ended already and is a zombie")).hint(hint));
     }
     pidfd.send(signal).map_err(|errno| refused(fault, errno))?;
     Ok(Arc::from(format!("{} sent to {pid} {name}", signal_name(signal))))
-}
-
-/// Clock ticks since boot, as `/proc/PID/stat` counts (field 22), in
-/// nanoseconds.
-fn ticks(ticks: u64) -> Nanos {
-    Nanos(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
 }
 
 /// `SIGTERM`, `SIGRTMIN+3`, or `signal 99`.
@@ -63,12 +59,6 @@ fn signal_name(signal: i32) -> String {
         }
         Err(_) => format!("signal {signal}"),
     }
-}
-
-fn read_stat(root: &ProcRoot, pid: Pid) -> Result<Option<Stat>, Errno> {
-    let mut line = Vec::new();
-    root.read_into(&format!("{pid}/stat"), &mut line)?;
-    Ok(Stat::from_read(&*line).ok())
 }
 
 fn refused(fault: impl Fn(&str) -> Fault, errno: Errno) -> Fault {
@@ -96,8 +86,10 @@ mod tests {
     fn sleeper() -> (Child, Nanos) {
         let child = Command::new("sleep").arg("60").spawn().unwrap();
         let root = ProcRoot::open(Path::new("/proc")).unwrap();
-        let stat = read_stat(&root, child.id() as Pid).unwrap().unwrap();
-        (child, ticks(stat.starttime))
+        let mut content = Vec::new();
+        root.read_into(&format!("{}/stat", child.id()), &mut content).unwrap();
+        let stat = Stat::parse(&content).unwrap();
+        (child, Units::of_kernel().ticks(stat.start_ticks))
     }
 
     #[test]

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use procfs::process::Stat;
 use rustix::fs::{Dir, readlinkat};
 
 use super::source::Source;
+use crate::backend::observe::parse::{Stat, Units};
 use crate::backend::observe::users::Users;
 use crate::model::detail::{Namespace, Section};
-use crate::model::process::{Process, ProcessTable, State, Thread};
+use crate::model::process::{Process, ProcessTable, Thread};
 use crate::model::sorting;
 use crate::model::text::{visible, visible_arc};
-use crate::model::{Bytes, Nanos, Pid};
+use crate::model::{Bytes, Pid};
 use crate::sys::procroot::ProcRoot;
 
 /// The process as the table shows it; read here where the table has not seen
@@ -24,19 +24,21 @@ pub(super) fn process(
     users: &mut Users,
     main: Option<&Arc<Thread>>,
 ) -> Option<Arc<Process>> {
-    let stat = source.stat().ok()?;
-    let started = ticks(stat.starttime);
+    let content = source.bytes("stat").ok()?;
+    let stat = Stat::parse(&content)?;
+    let started = Units::of_kernel().ticks(stat.start_ticks);
     match table.process(pid) {
         Some(row) if row.started == started => Some(row.clone()),
         _ => Some(Arc::new(row(source, pid, &stat, users, main))),
     }
 }
 
-fn row(source: &Source, pid: Pid, stat: &Stat, users: &mut Users, main: Option<&Arc<Thread>>) -> Process {
+fn row(source: &Source, pid: Pid, stat: &Stat<'_>, users: &mut Users, main: Option<&Arc<Thread>>) -> Process {
     // The directory belongs to the effective user, whatever the kernel hides.
     let uid = source.process.uid().unwrap_or(u32::MAX);
     let comm = source.bytes("comm").unwrap_or_default();
     let cmdline = source.bytes("cmdline").unwrap_or_default();
+    let units = Units::of_kernel();
     Process {
         pid,
         ppid: stat.ppid,
@@ -44,17 +46,17 @@ fn row(source: &Source, pid: Pid, stat: &Stat, users: &mut Users, main: Option<&
         session: stat.session,
         uid,
         user: if uid == u32::MAX { "?".into() } else { users.name(uid) },
-        state: State::from(stat.state),
+        state: stat.state,
         name: visible_arc(comm.strip_suffix(b"\n").unwrap_or(&comm)),
         cmdline: strings(&cmdline).collect(),
-        kernel: stat.flags & super::source::KERNEL_THREAD != 0,
+        kernel: stat.is_kernel(),
         cpu: None,
-        cpu_time: ticks(stat.utime + stat.stime),
-        nice: stat.nice.clamp(-20, 19) as i8,
-        rss: Bytes(stat.rss * rustix::param::page_size() as u64),
-        virt: Bytes(stat.vsize),
-        threads: u32::try_from(stat.num_threads).unwrap_or_default(),
-        started: ticks(stat.starttime),
+        cpu_time: units.ticks(stat.cpu_ticks),
+        nice: stat.nice,
+        rss: units.pages(stat.rss_pages),
+        virt: Bytes(stat.virt),
+        threads: stat.threads,
+        started: units.ticks(stat.start_ticks),
         switches: main.and_then(|thread| thread.switches),
         io: None,
         wchan: main.and_then(|thread| thread.wchan.clone()),
@@ -62,11 +64,6 @@ fn row(source: &Source, pid: Pid, stat: &Stat, users: &mut Users, main: Option<&
         wait: main.and_then(|thread| thread.wait.clone()),
         stale: None,
     }
-}
-
-/// Clock ticks, as `/proc/PID/stat` counts, in nanoseconds.
-pub(super) fn ticks(ticks: u64) -> Nanos {
-    Nanos(ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second()))
 }
 
 /// The strings of a file in which each ends with a NUL.

@@ -10,13 +10,15 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use procfs::process::{Process, Stat};
-use procfs::{FromRead, ProcError, ProcResult};
+use procfs::process::Process;
+use procfs::{ProcError, ProcResult};
 use rustix::fs::{Dir, DirEntry};
 use rustix::io::Errno;
 
+use crate::backend::observe::parse::Stat;
 use crate::backend::observe::privilege::{advice, may_trace};
 use crate::model::detail::Section;
+use crate::model::process::State;
 use crate::model::text::visible_arc;
 use crate::model::{Fault, Pid};
 use crate::sys::procroot::ProcRoot;
@@ -119,20 +121,13 @@ impl Source {
         self.fault(name, ProcError::NotFound(None))
     }
 
-    /// `stat`, by the reader of bytes that threads have too.
-    pub(super) fn stat(&self) -> ProcResult<Stat> {
-        Stat::from_read(&*self.read("stat")?)
-    }
-
     fn why_not_there(&self) -> &'static str {
-        match self.stat() {
-            Err(_) => "the process has ended",
-            Ok(stat) if stat.state == 'Z' => "none: a zombie has given everything back",
-            Ok(stat) if stat.flags & KERNEL_THREAD != 0 => "none: this is a kernel thread",
-            Ok(_) => "this kernel has no such file",
+        let content = self.read("stat").unwrap_or_default();
+        match Stat::parse(&content) {
+            None => "the process has ended",
+            Some(stat) if stat.state == State::Zombie => "none: a zombie has given everything back",
+            Some(stat) if stat.is_kernel() => "none: this is a kernel thread",
+            Some(_) => "this kernel has no such file",
         }
     }
 }
-
-/// `PF_KTHREAD`, `include/linux/sched.h`.
-pub(super) const KERNEL_THREAD: u32 = 0x0020_0000;

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use procfs::FromRead;
-use procfs::process::Stat;
 use rustix::io::Errno;
 
-use super::identity::ticks;
 use super::source::Source;
-use crate::backend::observe::parse;
+use crate::backend::observe::parse::{self, Stat, Units};
 use crate::backend::observe::wait::{Call, Facts, World, decode};
 use crate::model::Pid;
 use crate::model::detail::Section;
@@ -28,8 +25,9 @@ pub(super) fn read(source: &Source, pid: Pid, table: &ProcessTable, world: &mut 
 
 fn thread(source: &Source, pid: Pid, tid: Pid, world: &mut World) -> Option<Thread> {
     let file = |name: &str| source.bytes(&format!("task/{tid}/{name}"));
-    let stat = Stat::from_read(&*file("stat").ok()?).ok()?;
-    let state = State::from(stat.state);
+    let content = file("stat").ok()?;
+    let (stat, units) = (Stat::parse(&content)?, Units::of_kernel());
+    let state = stat.state;
     let (call, wchan) = if state == State::Running {
         (Call::Running, String::new())
     } else {
@@ -44,9 +42,9 @@ fn thread(source: &Source, pid: Pid, tid: Pid, world: &mut World) -> Option<Thre
         name: visible_arc(comm.strip_suffix(b"\n").unwrap_or(&comm)),
         state,
         cpu: None,
-        cpu_time: ticks(stat.utime + stat.stime),
-        started: ticks(stat.starttime),
-        last_cpu: stat.processor.and_then(|cpu| u32::try_from(cpu).ok()).unwrap_or_default(),
+        cpu_time: units.ticks(stat.cpu_ticks),
+        started: units.ticks(stat.start_ticks),
+        last_cpu: stat.last_cpu,
         switches: file("status").ok().and_then(|status| parse::switches(&status)),
         wchan: (!wchan.is_empty()).then(|| visible_arc(wchan.as_bytes())),
         call: match call {

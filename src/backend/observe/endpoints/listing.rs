@@ -20,8 +20,16 @@ type EachOfAll<'e> = dyn FnMut(&OwnedFd, (Pid, Pid), i32, &[u8]) + 'e;
 pub(super) fn each_descriptor(root: &ProcRoot, each: &mut EachOfAll<'_>) -> Result<Vec<Pid>, Errno> {
     let mut pids = Vec::new();
     numbers(root.directory(), ".", &mut pids)?;
+    let hidden = hidden(root, &pids);
     pids.retain(|&pid| !descriptors_of(root, pid, |directory, tid, fd, link| each(directory, (pid, tid), fd, link)));
+    pids.extend(hidden);
     Ok(pids)
+}
+
+/// A process that is not among those listed, and stands for all that are hidden: the first
+/// of all, which there always is (`hidepid` in `proc(5)`).
+pub(super) fn hidden(root: &ProcRoot, listed: &[Pid]) -> Option<Pid> {
+    (root.is_real() && !listed.contains(&1)).then_some(1)
 }
 
 /// Calls `each` with the directory, thread, number and link of every descriptor
@@ -171,8 +179,10 @@ enum Holding {
 
 fn who_may_hold(root: &ProcRoot, pid: Pid) -> Holding {
     let mut content = Vec::new();
-    if root.read_into(&format!("{pid}/stat"), &mut content).is_err() {
-        return Holding::Nobody;
+    match root.read_into(&format!("{pid}/stat"), &mut content) {
+        Ok(()) => {}
+        Err(Errno::ACCESS | Errno::PERM) => return Holding::Main,
+        Err(_) => return Holding::Nobody,
     }
     let Some(end) = content.iter().rposition(|&byte| byte == b')') else { return Holding::Main };
     let fields = OsStr::from_bytes(&content[end + 1..]).to_string_lossy();

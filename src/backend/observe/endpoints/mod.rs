@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 
 pub use self::files::{of_fifo, of_file, with_link, with_name, with_name_in};
-use self::listing::{access_of, descriptors_of, numbers};
+use self::listing::{access_of, descriptors_of, hidden, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
 pub(super) use self::ring::{RING, is_at_work, registered};
 use self::terminal::registered_terminal;
@@ -166,6 +166,7 @@ impl Ends {
             self.sockets = By::new(self.holders.iter().flat_map(|holder| holder.sockets.iter().copied()).collect());
             self.terminals = By::new(self.holders.iter().flat_map(|holder| holder.terminals.iter().copied()).collect());
             self.unreadable = self.holders.iter().filter(|holder| !holder.readable).map(|holder| holder.pid).collect();
+            self.unreadable.extend(hidden(root, &pids));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use rustix::fs::readlinkat_raw;
 
 use super::{Facts, World};
-use crate::backend::observe::endpoints::End;
+use crate::backend::observe::endpoints::{self, End};
 use crate::model::Pid;
 use crate::model::wait::{Wait, WaitKind};
 
@@ -73,13 +73,15 @@ pub(super) fn and_outsiders(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
 
 impl World {
     /// Why a thread that sleeps until its own process wakes it may be woken by somebody
-    /// else: by a handler of a signal, or by another process that has the same memory
-    /// (`CLONE_VM`).
+    /// else: by a handler of a signal, by an `io_uring` (`IORING_OP_FUTEX_WAKE`), or by another
+    /// process that has the same memory (`CLONE_VM`).
     #[inline(never)]
     pub fn is_woken_from_outside(&self, pid: Pid) -> Option<String> {
         let shares = |other: &Pid| *other != pid && self.shares_memory(pid, *other) == Some(true);
         let by_memory = |other| format!("process {other} has the same memory, and may wake it");
-        self.handlers(pid).or_else(|| self.numbers_in(".").into_iter().find(shares).map(by_memory))
+        let by_ring = || "an io_uring of the process has work under way, which may wake it".to_owned();
+        let ring = || endpoints::is_at_work(&self.root, pid).then(by_ring);
+        self.handlers(pid).or_else(ring).or_else(|| self.numbers_in(".").into_iter().find(shares).map(by_memory))
     }
 
     /// That a handler may wake a thread, if the process has any that counts.
@@ -228,10 +230,10 @@ fn called_by(mask: u64) -> Option<&'static str> {
     }
 }
 
-/// The living children whose end interrupts the thread, if it is one that is
-/// interrupted so.
+/// The living children whose end interrupts the thread, or another one of its process whose
+/// handler may then end the wait, if there is any that is interrupted so.
 pub(super) fn children_that_interrupt(facts: &Facts<'_>, world: &World) -> Vec<Pid> {
-    if catches_ends(world, facts.pid, facts.tid) { living_children(world, facts.pid) } else { Vec::new() }
+    if catches_ends(world, facts.pid) { living_children(world, facts.pid) } else { Vec::new() }
 }
 
 /// The children of a process that have not ended.
@@ -241,17 +243,20 @@ pub(super) fn living_children(world: &World, pid: Pid) -> Vec<Pid> {
     children
 }
 
-/// Whether the end of a child interrupts the thread: its process catches `SIGCHLD`,
-/// and the thread does not hold it back.
-fn catches_ends(world: &World, pid: Pid, tid: Pid) -> bool {
+/// Whether the end of a child interrupts a thread of the process: it catches `SIGCHLD`, and
+/// there is a thread that does not hold it back.
+fn catches_ends(world: &World, pid: Pid) -> bool {
     let mut content = Vec::new();
-    let read = world.root.read_into(&format!("{pid}/task/{tid}/status"), &mut content);
-    read.is_ok() && is_interrupted_by(&content, CHILD)
-}
-
-fn is_interrupted_by(status: &[u8], signal: u64) -> bool {
-    let has = |key: &[u8]| line_of(status, key).is_some_and(|mask| mask & signal != 0);
-    has(b"SigCgt:") && !has(b"SigBlk:")
+    let mut has = |task: &str, key: &[u8], wanted: bool| {
+        let read = world.root.read_into(&format!("{task}/status"), &mut content);
+        read.is_ok() && line_of(&content, key).is_some_and(|mask| (mask & CHILD != 0) == wanted)
+    };
+    // What is caught is the same for all threads, what is held back is not.
+    has(&pid.to_string(), b"SigCgt:", true)
+        && world
+            .numbers_in(&format!("{pid}/task"))
+            .iter()
+            .any(|tid| has(&format!("{pid}/task/{tid}"), b"SigBlk:", false))
 }
 
 /// The mask of caught signals, if there is a line of it; all, if it makes no sense.
@@ -296,6 +301,7 @@ const fn bit(signal: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::observe::wait::fixture::Machine;
 
     #[test]
     fn a_timer_may_send_any_signal_that_is_caught() {
@@ -332,9 +338,20 @@ mod tests {
         assert_eq!(of_status(b"SigCgt:\t0000000200000000\n"), Caught::Others);
         assert_eq!(called(b"SigCgt:\t0000000180014003\n"), None, "HUP, INT, TERM, CHLD, and the library's own");
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
-        let ends = |status: &[u8]| is_interrupted_by(status, CHILD);
-        assert!(ends(b"SigBlk:\t0000000000000002\nSigCgt:\t0000000000010000\n"));
-        assert!(!ends(b"SigBlk:\t0000000000010000\nSigCgt:\t0000000000010000\n"));
-        assert!(!ends(b"SigBlk:\t0000000000000000\nSigCgt:\t0000000000000002\n"));
+    }
+
+    #[test]
+    fn the_end_of_a_child_interrupts_any_thread_that_does_not_hold_it_back() {
+        let ends = |caught: &str, first: &str, second: &str| {
+            let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
+            machine.write("100/status", &format!("SigBlk:\t{first}\nSigCgt:\t{caught}\n"));
+            machine.write("100/task/100/status", &format!("SigBlk:\t{first}\nSigCgt:\t{caught}\n"));
+            machine.write("100/task/101/status", &format!("SigBlk:\t{second}\nSigCgt:\t{caught}\n"));
+            catches_ends(&machine.world(), 100)
+        };
+        let (none, child, other) = ("0000000000000000", "0000000000010000", "0000000000000002");
+        assert!(ends(child, other, child) && ends(child, child, none));
+        assert!(!ends(child, child, child));
+        assert!(!ends(other, none, none));
     }
 }

@@ -140,10 +140,13 @@ impl Others {
     }
 }
 
-/// That there are processes which may have an end unseen.
+/// That there are so many processes, or more, which may have an end unseen.
 pub(super) fn unreadable(processes: usize) -> String {
     let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
-    format!("the descriptors of {processes} processes may not be read, any of them may have it open too: {way}")
+    let plural = if processes == 1 { "" } else { "es" };
+    format!(
+        "the descriptors of at least {processes} process{plural} may not be read, any of them may have it open too: {way}"
+    )
 }
 
 /// Who has the anonymous pipe open with the access that `wanted` asks for.

@@ -134,7 +134,7 @@ fn name_sharers(world: &World, lock: &FileLock, path: &[u8], asker: &Asker, wait
         wait.certainty = wait.certainty.max(Certainty::Derived);
         let way = advice(may_trace(), "run as root or with CAP_SYS_PTRACE");
         wait.evidence.push(format!(
-            "the descriptors of {hidden} processes may not be read, any of them may share the open file: {way}"
+            "the descriptors of at least {hidden} processes may not be read, any of them may share the open file: {way}"
         ));
     }
 }

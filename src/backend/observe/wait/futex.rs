@@ -82,6 +82,15 @@ impl FutexCall {
     }
 }
 
+/// Says of a futex that is not marked as private, as those of libstdc++ are not, whether it
+/// is known to one process only all the same: the kernel takes a word of memory that is
+/// copied on write for one of that memory alone.
+pub(super) fn and_private(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
+    let Some(call) = FutexCall::of(facts).filter(|call| !call.private && world.is_precise()) else { return };
+    let maps = world.maps(facts.pid);
+    wait.within |= maps.is_some_and(|maps| maps.find(call.address).is_some_and(|at| at.write && !at.shared));
+}
+
 /// Whether a file is a C library of its own.
 pub(super) fn is_library(file: &str) -> bool {
     file.rsplit('/').next().is_some_and(|name| name.starts_with("libc"))
@@ -182,6 +191,21 @@ mod tests {
         let wait = resumed("futex_do_wait");
         assert_eq!((wait.kind, wait.timed, wait.address), (WaitKind::Futex, true, None));
         assert_eq!(resumed("do_syscall_64").kind, WaitKind::Other);
+    }
+
+    #[test]
+    fn a_word_of_private_memory_is_known_to_one_process_whatever_the_call_says() {
+        let within = |operation, mode: &str, precise| {
+            let machine = Machine::futex(operation, 0, 0);
+            machine.set_words(DATA, &[0]);
+            machine.write("100/maps", &format!("{:x}-{:x} {mode} 00000000 00:18 7 /dev/shm/x\n", DATA, DATA + 4096));
+            let wait = if precise { machine.decode_precisely() } else { machine.decode() };
+            wait.unwrap().within
+        };
+        assert!(within(0, "rw-p", true) && within(0x80, "rw-s", true));
+        assert!(!within(0, "rw-s", true), "another process may have it too");
+        assert!(!within(0, "r--p", true), "the file's own page, which others may write to");
+        assert!(!within(0, "rw-p", false), "it is not looked up for the process table");
     }
 
     #[test]

@@ -201,6 +201,7 @@ fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
             if world.is_thorough() {
                 caught::and_outsiders(facts, world, &mut wait);
             }
+            futex::and_private(facts, world, &mut wait);
             shared_space::and_shared(facts, world, &mut wait);
             frozen::and_frozen(facts, world, wait)
         }

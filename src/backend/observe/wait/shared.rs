@@ -73,8 +73,20 @@ pub(super) fn thread_in(world: &mut World, pid: Pid, owner: Pid, identity: &Iden
         (None, _) if near.is_some() => {
             Found::Hidden(format!("thread {owner} lives, but its process does not map the lock"))
         }
+        (None, _) if is_hidden(world, pid, owner) => {
+            Found::Hidden(format!("thread {owner} lives, but is hidden (hidepid): run as root"))
+        }
         (None, _) => Found::Nobody,
     }
+}
+
+/// Whether there is a thread with that number, which was not found: the kernel knows the
+/// process group of those too that are not listed.
+fn is_hidden(world: &mut World, pid: Pid, owner: Pid) -> bool {
+    let own = world.root.has_our_numbers() && world.level(pid) == 0;
+    let is_listed = |world: &World| world.status(&owner.to_string(), "Tgid:").is_some();
+    own && !is_listed(world)
+        && rustix::process::Pid::from_raw(owner).is_some_and(|owner| rustix::process::getpgid(Some(owner)).is_ok())
 }
 
 /// The thread with that number in the namespace of `pid`: a thread of the same

@@ -5,14 +5,19 @@
 //! waitid(kind, id, info, options, …)     0 any, 1 that child, 2 group, 3 the process of a pidfd
 //! ```
 //!
-//! The numbers are those of the target's own pid namespace.
+//! The numbers are those of the target's own pid namespace. A child that was made by
+//! clone(2) with another signal for its end than `SIGCHLD`, or with none, counts only
+//! with `__WCLONE`, and every child does with `__WALL`.
 
-use super::caught::calls;
+use super::caught::{calls, living_children};
 use super::{Decoder, Facts, World};
+use crate::backend::observe::parse::Stat;
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 const WNOTHREAD: u64 = 0x2000_0000;
+const WALL: u64 = 0x4000_0000;
+const WCLONE: u64 = 0x8000_0000;
 /// `WUNTRACED` or `WSTOPPED`, and `WCONTINUED`.
 const STOPS: u64 = 0x2 | 0x8;
 
@@ -60,8 +65,10 @@ impl Decoder for Waitpid {
             unknown(&mut wait, "the kernel does not list children (CONFIG_PROC_CHILDREN)");
             return Some(wait);
         };
+        let counts =
+            |child: Pid, world: &World| options & WALL != 0 || is_clone(world, child) == (options & WCLONE != 0);
         let (matching, others): (Vec<Pid>, Vec<Pid>) =
-            children.into_iter().partition(|&child| fits(facts, world, which, child));
+            children.into_iter().partition(|&child| counts(child, world) && fits(facts, world, which, child));
         wait.holders.extend(matching.into_iter().map(|pid| Holder { pid, tid: None }));
         if !wait.holders.is_empty() {
             wait.evidence.push(format!("the kernel lists as its children: {}", list(&wait.holders)));
@@ -73,8 +80,17 @@ impl Decoder for Waitpid {
         if matches!(which, Which::Group(_) | Which::OwnGroup) {
             wait.add_besides(others);
         }
-        if !matches!(which, Which::One(_) | Which::Pidfd(_)) && options & WNOTHREAD == 0 {
-            wait.add_besides([facts.pid]);
+        if !matches!(which, Which::One(_) | Which::Pidfd(_)) {
+            if options & WNOTHREAD == 0 {
+                wait.add_besides([facts.pid]);
+            }
+            let orphans = future_orphans(world, &wait);
+            if let Some(pid) = orphans.first() {
+                wait.evidence.push(format!(
+                    "processes below its children, as {pid}, may leave it orphans (init, PR_SET_CHILD_SUBREAPER)"
+                ));
+            }
+            wait.add_besides(orphans);
         }
         if options & STOPS != 0 {
             wait.partial = true;
@@ -169,6 +185,30 @@ fn name_tracees(facts: &Facts<'_>, world: &mut World, which: Which, wait: &mut W
     if wait.holders.is_empty() {
         unknown(wait, "no child fits: it may wait for a process that it traces");
     }
+}
+
+/// Whether a child's end is told by another signal than `SIGCHLD`, or by none.
+fn is_clone(world: &World, child: Pid) -> bool {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{child}/stat"), &mut content);
+    read.is_ok() && Stat::parse(&content).is_some_and(|stat| stat.exit_signal != libc::SIGCHLD)
+}
+
+/// The processes below the children that are waited for: when one of them ends, its own
+/// children come to the first process of the namespace or to one that has asked for them,
+/// and nobody is told who has. Asked only before somebody is called stuck.
+fn future_orphans(world: &World, wait: &Wait) -> Vec<Pid> {
+    let mut below: Vec<Pid> = Vec::new();
+    if world.is_thorough() {
+        let mut parents: Vec<Pid> = wait.holders.iter().map(|holder| holder.pid).collect();
+        while let Some(parent) = parents.pop() {
+            let children = living_children(world, parent);
+            let new = children.into_iter().filter(|child| !below.contains(child)).collect::<Vec<_>>();
+            below.extend(&new);
+            parents.extend(new);
+        }
+    }
+    below
 }
 
 fn unknown(wait: &mut Wait, why: &str) {

@@ -37,8 +37,9 @@ fn prove(graph: &mut WaitGraph) {
     for id in cycles {
         let Some(at) = graph.place(id) else { continue };
         let mut facts = Vec::new();
-        for holder in graph.threads[at].wait.iter().flat_map(|wait| &wait.holders) {
-            let idle = |thread: &&GraphThread| holder.tid.is_none() && thread.verdict == Verdict::Waiting;
+        let holders = graph.threads[at].wait.iter().flat_map(|wait| &wait.holders);
+        for holder in holders.filter(|holder| holder.tid.is_none()) {
+            let idle = |thread: &&GraphThread| thread.verdict == Verdict::Waiting;
             for thread in graph.threads_of(holder.pid).iter().filter(idle).take(SAID) {
                 let what = thread.wait.as_deref().map(what).unwrap_or_default();
                 facts.push(format!("{} sleeps until its own process wakes it: {what}", name(thread)));

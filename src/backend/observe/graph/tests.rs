@@ -162,7 +162,8 @@ fn of_pressed(second: Wait, third: Option<Wait>, settled: bool) -> Analysis {
 #[test]
 fn who_holds_a_lock_is_dead_where_all_of_its_process_sleep() {
     let asleep = |kind| Wait { within: true, ..waits(kind, Mode::Any, &[]) };
-    for kind in [WaitKind::PthreadBarrier, WaitKind::RustCondvar, WaitKind::RustPark, WaitKind::Semaphore] {
+    let kinds = [WaitKind::PthreadBarrier, WaitKind::RustCondvar, WaitKind::RustPark, WaitKind::Semaphore];
+    for kind in kinds.into_iter().chain([WaitKind::CxxWait, WaitKind::Futex]) {
         let found = of_pressed(asleep(kind), Some(asleep(WaitKind::RustPark)), true);
         assert_eq!(found.verdicts, [Deadlocked, Deadlocked, Stuck], "{kind:?}");
         assert_eq!((found.deadlocks.len(), found.deadlocks[0].cycle.len()), (1, 2));
@@ -189,6 +190,21 @@ fn who_holds_a_lock_may_be_woken_by_whoever_does_not_sleep() {
     assert_eq!(of_pressed(unsure, Some(asleep()), true).verdicts, [Unknown, Unknown, Waiting]);
     let itself = Wait { timed: true, ..asleep() };
     assert_eq!(of_pressed(itself, Some(asleep()), true).verdicts, [Waiting, Waiting, Waiting]);
+}
+
+/// Whatever a futex is for, nobody but the process wakes it; but whether that is for a lock
+/// or for something that happens nobody knows.
+#[test]
+fn a_futex_of_unknown_make_counts_where_it_is_known_to_one_process_only() {
+    let futex = || Wait { within: true, certainty: Certainty::Unknown, ..waits(WaitKind::Futex, Mode::Any, &[]) };
+    let found = of_pressed(futex(), Some(futex()), true);
+    assert_eq!((found.verdicts, found.deadlocks.len()), (vec![Deadlocked, Deadlocked, Stuck], 1));
+    let shared = Wait { within: false, ..futex() };
+    assert_eq!(of_pressed(shared, Some(futex()), true).verdicts, [Unknown; 3]);
+    assert_eq!(of_pressed(futex(), None, true).verdicts, [Unknown, Unknown, Running]);
+    let timed = Wait { timed: true, ..futex() };
+    assert_eq!(of_pressed(timed, Some(futex()), true).verdicts[..2], [Waiting; 2]);
+    assert_eq!(of(&[Some(futex())]).verdicts, [Unknown], "it may have nothing to do");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 use super::Surveyor;
 use crate::backend::observe::blocked::call_in;
 use crate::backend::observe::dating::LastRun;
-use crate::backend::observe::parse::{self, Stat};
+use crate::backend::observe::parse::{self, Stat, Units};
 use crate::backend::observe::privilege::{advice, explain, may_trace};
+use crate::backend::observe::source::Symbols;
 use crate::backend::observe::wait::{self, Around, Call, Facts};
 use crate::model::graph::{ThreadId, Unreadable};
 use crate::model::process::State;
@@ -59,8 +60,8 @@ impl Surveyor {
         let tasks = self.tasks(pid)?;
         let mut process: Arc<str> = Arc::from("");
         let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
-        for tid in tids {
-            match self.look(&tasks, tid) {
+        for (tid, seen) in self.look_all(&tasks, &tids) {
+            match seen {
                 Ok(mut seen) => {
                     if tid == pid {
                         process = seen.thread.clone();
@@ -102,25 +103,30 @@ impl Surveyor {
 
     /// What a thread does; not yet what it waits for.
     pub(super) fn look(&mut self, tasks: &OwnedFd, tid: Pid) -> Result<Seen, Errno> {
-        // First: whoever runs from here on is found out.
-        let turns = turns(tasks, tid);
-        let (own, buffer) = (Path::process(tid), &mut [0; FILE]);
-        let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
-        let (state, kernel) = (stat.state, stat.is_kernel());
-        let started = self.source.units.ticks(stat.start_ticks);
-        let thread = text::visible_arc(&parse::unescape(stat.comm));
-        let (mut call, mut wchan) = (Call::Running, None);
-        if !matches!(state, State::Running | State::Zombie | State::Dead) {
-            call = if kernel { Call::Kernel } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
-            // Every futex wait sleeps at the same place.
-            let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
-            if !is_futex && call != Call::Running {
-                let content = read_once(tasks.as_fd(), &own.file("wchan"), buffer).ok();
-                wchan = content.and_then(|content| self.source.symbols.get(content));
+        look(tasks, tid, self.source.units, &mut self.source.symbols)
+    }
+
+    /// [`Surveyor::look`] at all of these: where they are many, half of them are left to
+    /// another CPU.
+    fn look_all(&mut self, tasks: &OwnedFd, tids: &[Pid]) -> Vec<(Pid, Result<Seen, Errno>)> {
+        let (own, others) = tids.split_at(if tids.len() < MANY { tids.len() } else { tids.len() / 2 });
+        let units = self.source.units;
+        let each = |tids: &[Pid], symbols: &mut Symbols| -> Vec<_> {
+            tids.iter().map(|&tid| (tid, look(tasks, tid, units, symbols))).collect()
+        };
+        std::thread::scope(|scope| {
+            let helper = (!others.is_empty()).then(|| {
+                let thread = std::thread::Builder::new().name("reader".to_owned());
+                thread.spawn_scoped(scope, || each(others, &mut Symbols::default())).ok()
+            });
+            let mut all = each(own, &mut self.source.symbols);
+            match helper.flatten().and_then(|helper| helper.join().ok()) {
+                Some(others) => all.extend(others),
+                // There was no thread to be had.
+                None => all.extend(each(others, &mut self.source.symbols)),
             }
-        }
-        let (process, settled, ran) = (Arc::from(""), true, None);
-        Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled, ran })
+            all
+        })
     }
 
     /// What these threads of one process wait for.
@@ -143,10 +149,35 @@ impl Surveyor {
     }
 }
 
+/// From so many threads on it pays to start another one that reads with us.
+const MANY: usize = 128;
 /// As much of a file of a thread's is read; none that is asked for is longer.
 const FILE: usize = 4 << 10;
 /// Three numbers are shorter.
 const NUMBERS: usize = 128;
+
+/// What a thread does; not yet what it waits for.
+fn look(tasks: &OwnedFd, tid: Pid, units: Units, symbols: &mut Symbols) -> Result<Seen, Errno> {
+    // First: whoever runs from here on is found out.
+    let turns = turns(tasks, tid);
+    let (own, buffer) = (Path::process(tid), &mut [0; FILE]);
+    let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
+    let (state, kernel) = (stat.state, stat.is_kernel());
+    let started = units.ticks(stat.start_ticks);
+    let thread = text::visible_arc(&parse::unescape(stat.comm));
+    let (mut call, mut wchan) = (Call::Running, None);
+    if !matches!(state, State::Running | State::Zombie | State::Dead) {
+        call = if kernel { Call::Kernel } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
+        // Every futex wait sleeps at the same place.
+        let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
+        if !is_futex && call != Call::Running {
+            let content = read_once(tasks.as_fd(), &own.file("wchan"), buffer).ok();
+            wchan = content.and_then(|content| symbols.get(content));
+        }
+    }
+    let (process, settled, ran) = (Arc::from(""), true, None);
+    Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled, ran })
+}
 
 /// Whether a thread sleeps: one that has been woken, and waits for a CPU, does not.
 #[inline(never)]

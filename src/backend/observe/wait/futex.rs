@@ -172,10 +172,12 @@ pub(super) fn route(site: &CallSite) -> String {
         None if file.is_empty() => format!("in code at {:#x}", site.at.address),
         None => format!("in {file}"),
     };
-    let names: Vec<String> = site.callers.iter().filter_map(|code| code.function.as_deref().map(readable)).collect();
+    // Above code of the program's own that has no name what has one may be of an earlier call.
+    let told = site.callers.iter().take_while(|code| code.function.is_some() || is_library(&code.file));
+    let names: Vec<String> = told.filter_map(|code| code.function.as_deref().map(readable)).take(3).collect();
     if !names.is_empty() {
         text.push_str(", on the stack: ");
-        text.push_str(&names[..names.len().min(3)].join(", "));
+        text.push_str(&names.join(", "));
     }
     text
 }
@@ -191,6 +193,21 @@ mod tests {
         let wait = resumed("futex_do_wait");
         assert_eq!((wait.kind, wait.timed, wait.address), (WaitKind::Futex, true, None));
         assert_eq!(resumed("do_syscall_64").kind, WaitKind::Other);
+    }
+
+    #[test]
+    fn a_name_above_code_without_one_is_not_told() {
+        let route = |callers: &[&str]| {
+            let machine = Machine::futex(0x80, 0, 0);
+            machine.set_words(DATA, &[0]);
+            machine.stack("syscall", callers);
+            let evidence = machine.decode().unwrap().evidence;
+            evidence.into_iter().find(|line| line.starts_with("in syscall")).unwrap()
+        };
+        let file = "in syscall (libc.so.6)";
+        assert_eq!(route(&["!park", "!run", "!start", "!main"]), format!("{file}, on the stack: park, run, start"));
+        assert_eq!(route(&["", "wait", "!main"]), format!("{file}, on the stack: wait, main"));
+        assert_eq!(route(&["!", "free", "!main"]), file);
     }
 
     #[test]

@@ -58,6 +58,21 @@ fn a_deadlock_appears_and_goes() {
     until(&mut backend, |graph| !dead(graph));
 }
 
+/// What the readings of the process table cannot tell raises a suspicion all the same.
+#[test]
+fn a_lock_whose_holder_nobody_is_left_to_wake_appears() {
+    let c = [("pressed.c", &["-pthread"][..], &["semaphore"][..]), ("pressed.c", &["-pthread", "-s"], &["asleep"])];
+    let cxx = &["-std=c++20", "-pthread", "-O2", "-g"][..];
+    let cxx = ["latch", "future"].map(|kind| ("pressed.cpp", cxx, [kind, "asleep"]));
+    let cxx = cxx.iter().map(|(program, options, kind)| (*program, *options, &kind[..]));
+    let mut backend = start();
+    for (program, options, kind) in c.into_iter().chain(cxx.filter(|_| target::has_cxx())) {
+        let target = Target::program(program, options, kind);
+        let dead = |graph: &WaitGraph| graph.deadlocks.iter().any(|dead| dead.cycle[0].pid == target.pid());
+        until(&mut backend, dead);
+    }
+}
+
 #[test]
 fn a_loop_that_ends_by_itself_is_never_told_as_a_deadlock() {
     let mut backend = start();

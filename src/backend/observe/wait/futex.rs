@@ -86,7 +86,7 @@ impl FutexCall {
 /// is known to one process only all the same: the kernel takes a word of memory that is
 /// copied on write for one of that memory alone.
 pub(super) fn and_private(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
-    let Some(call) = FutexCall::of(facts).filter(|call| !call.private && world.is_precise()) else { return };
+    let Some(call) = FutexCall::of(facts).filter(|call| !call.private) else { return };
     let maps = world.maps(facts.pid);
     wait.within |= maps.is_some_and(|maps| maps.find(call.address).is_some_and(|at| at.write && !at.shared));
 }
@@ -212,17 +212,15 @@ mod tests {
 
     #[test]
     fn a_word_of_private_memory_is_known_to_one_process_whatever_the_call_says() {
-        let within = |operation, mode: &str, precise| {
+        let within = |operation, mode: &str| {
             let machine = Machine::futex(operation, 0, 0);
             machine.set_words(DATA, &[0]);
             machine.write("100/maps", &format!("{:x}-{:x} {mode} 00000000 00:18 7 /dev/shm/x\n", DATA, DATA + 4096));
-            let wait = if precise { machine.decode_precisely() } else { machine.decode() };
-            wait.unwrap().within
+            machine.decode().unwrap().within
         };
-        assert!(within(0, "rw-p", true) && within(0x80, "rw-s", true));
-        assert!(!within(0, "rw-s", true), "another process may have it too");
-        assert!(!within(0, "r--p", true), "the file's own page, which others may write to");
-        assert!(!within(0, "rw-p", false), "it is not looked up for the process table");
+        assert!(within(0, "rw-p") && within(0x80, "rw-s"));
+        assert!(!within(0, "rw-s"), "another process may have it too");
+        assert!(!within(0, "r--p"), "the file's own page, which others may write to");
     }
 
     #[test]

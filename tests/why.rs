@@ -389,6 +389,25 @@ fn watching_goes_on_until_it_is_interrupted_or_nothing_is_left() {
     assert_eq!(left_alone.wait().unwrap().code(), Some(0));
 }
 
+/// A page that another process does not bring holds up who reads it.
+#[test]
+fn a_process_whose_memory_cannot_be_read_holds_up_nobody() {
+    let mut target = Target::program("missing.c", &["-pthread"], &[]);
+    let [pid] = target.numbers();
+    if pid == 0 {
+        return eprintln!("skipped: userfaultfd(2) is not permitted here");
+    }
+    let run = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_syncscope")).args(args).output().unwrap();
+    let alone = run(&["why", &pid.to_string()]);
+    assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("reading it hangs"), "{alone:?}");
+    let other = Target::program("chains.c", &["-pthread"], &["locks"]);
+    let both = run(&["why", "--json", &pid.to_string(), &other.pid().to_string()]);
+    let answer: Value = serde_json::from_slice(&both.stdout).unwrap();
+    assert!(answer["unreadable"].to_string().contains("reading it hangs"), "{answer:#}");
+    assert!(answer["threads"].as_array().unwrap().iter().all(|thread| thread["pid"] == other.pid()), "{answer:#}");
+}
+
 /// A semaphore has no holder to name; but where all threads of a process sleep until it wakes
 /// them itself, that is said.
 #[test]

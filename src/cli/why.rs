@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Outcome, output};
-use crate::backend::observe::survey::{self, Surveyor};
+use crate::backend::observe::survey::Patient;
 use crate::model::Pid;
 use crate::model::graph::WaitGraph;
 use crate::report::{chains, why};
@@ -92,8 +92,8 @@ fn interruptions() -> color_eyre::Result<Receiver<()>> {
     Ok(interrupted)
 }
 
-pub(super) fn open(root: &std::path::Path) -> color_eyre::Result<Surveyor> {
-    match survey::open(root) {
+pub(super) fn open(root: &std::path::Path) -> color_eyre::Result<Patient> {
+    match Patient::open(root) {
         Ok(surveyor) => Ok(surveyor),
         Err(error) => bail!("{}: cannot open the proc file system: {}", root.display(), io::Error::from(error)),
     }

@@ -5,6 +5,7 @@
 //! floors above turn into sentences.
 
 pub mod affinity;
+pub mod aside;
 pub mod brand;
 pub mod cache;
 pub mod clock;

@@ -1,11 +1,11 @@
 //! Reading `/proc` many times a second: paths without allocation, numeric
 //! directories by raw getdents64(2), descriptors that stay open.
 
-use std::cell::Cell;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{Mode, OFlags, RawDir, fstat, openat};
 use rustix::io::{Errno, pread, read};
@@ -125,17 +125,17 @@ pub fn read_whole<'b>(root: BorrowedFd<'_>, path: &Path, buffer: &'b mut [u8]) -
 
 /// How many more descriptors may be kept open. Clones count together.
 #[derive(Clone, Debug)]
-pub struct Budget(Rc<Cell<usize>>);
+pub struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
     /// A budget of so many descriptors.
     pub fn new(descriptors: usize) -> Self {
-        Budget(Rc::new(Cell::new(descriptors)))
+        Budget(Arc::new(AtomicUsize::new(descriptors)))
     }
 
     /// How many are left.
     pub fn left(&self) -> usize {
-        self.0.get()
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -164,7 +164,7 @@ impl Kept {
                 return read_once(root, path, buffer);
             }
             let file = openat(root, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            budget.0.set(budget.left() - 1);
+            budget.0.fetch_sub(1, Ordering::Relaxed);
             self.0 = Some((file, budget.clone()));
         }
         let Some((file, _)) = &self.0 else { return Err(Errno::BADF) };
@@ -179,7 +179,7 @@ impl Kept {
     /// Closes the descriptor, if there is one.
     pub fn close(&mut self) {
         if let Some((_, budget)) = self.0.take() {
-            budget.0.set(budget.left() + 1);
+            budget.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

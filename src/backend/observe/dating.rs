@@ -5,12 +5,13 @@
 //! in interrupts, so it is neither `CLOCK_MONOTONIC` nor quite the same on two
 //! CPUs: only the distance to another reading of it means something. It is
 //! taken to this thread's own `se.exec_start`, and believed only where it is
-//! far longer than what the clocks of two CPUs may differ by.
+//! far longer than what the clocks of two CPUs may differ by. Where it is worth a
+//! thread that goes to the CPU in question ([`last_ran_on`]), it is exact to a tick.
 
 use std::os::fd::OwnedFd;
 
-use super::parse;
 use super::source::Source;
+use super::{parse, scheduler_clock};
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
@@ -58,6 +59,19 @@ pub fn last_run_in(tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Sourc
     Some(LastRun { at: last_ran_by(started, source, |_| start), switches })
 }
 
+/// When a thread that sleeps ran last, by the clock of the CPU that it ran on then;
+/// `None` where the kernel does not tell, or that CPU has no time for us.
+pub fn last_ran_on(cpu: u32, tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Source) -> Option<Nanos> {
+    let start = exec_start(source.once_in(tasks, &Path::process(tid).file("sched")).ok()?)?;
+    let (now, age) = (clock::monotonic(), clock::boottime().since(started));
+    if !source.clocks {
+        return None;
+    }
+    let here = source.clocks_of_cpus.entry(cpu).or_default().now(now, || scheduler_clock::of_cpu(cpu))?;
+    let distance = here.since(start);
+    (start <= here && distance <= age).then(|| now - distance)
+}
+
 fn last_ran_by(started: Nanos, source: &mut Source, read: impl FnOnce(&mut Source) -> Option<Nanos>) -> Option<Nanos> {
     let now = clock::monotonic();
     let age = clock::boottime().since(started);
@@ -83,6 +97,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::process::State;
     use crate::sys::procroot::ProcRoot;
 
     #[test]
@@ -124,6 +139,40 @@ mod tests {
         }
         let young = clock::boottime() - Nanos::from_secs(1);
         assert_eq!(last_ran(&Path::process(6), young, &mut source), None, "before it was born");
+    }
+
+    /// A child that sleeps, and this process's own clock beside.
+    #[test]
+    fn a_wait_is_dated_exactly_by_the_clock_of_its_own_cpu() {
+        let root = Arc::new(ProcRoot::open(std::path::Path::new("/proc")).unwrap());
+        let mut source = Source::new(root);
+        if source.once(&Path::top("thread-self").file("sched")).is_err() || !source.clocks {
+            return eprintln!("skipped: this kernel does not tell when a task ran last");
+        }
+        let before = clock::monotonic();
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id() as Pid;
+        let tasks = source.directory(&Path::process(pid).file("task")).unwrap();
+        let mut look = || {
+            let content = source.once_in(&tasks, &Path::process(pid).file("stat")).unwrap();
+            let stat = parse::Stat::parse(content).unwrap();
+            let (state, cpu, ticks) = (stat.state, stat.last_cpu, stat.start_ticks);
+            let started = source.units.ticks(ticks);
+            (state == State::Sleeping).then(|| last_ran_on(cpu, &tasks, pid, started, &mut source)).flatten()
+        };
+        let deadline = before + Nanos::from_secs(20);
+        let since = loop {
+            match look() {
+                Some(since) => break since,
+                None => assert!(clock::monotonic() < deadline, "it is never told"),
+            }
+        };
+        let after = clock::monotonic();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // A tick or two is what the clocks lag behind by.
+        let tick = Nanos::from_millis(40);
+        assert!(since + tick >= before && since <= after, "{before:?} {since:?} {after:?}");
     }
 
     #[test]

@@ -155,7 +155,11 @@ impl Graph {
                     // on its way out, which is an act.
                     let alive: Vec<usize> = own.iter().copied().filter(|&thread| !nodes[thread].ended).collect();
                     stranger.push(alive.is_empty());
-                    idle.push(alive.iter().all(|&thread| is_asleep(&nodes[thread])));
+                    // One that waits for a lock of nobody has something to do, and never will.
+                    let is_idle = |&thread: &usize| {
+                        is_asleep(&nodes[thread]) && !nodes[thread].wait.is_some_and(|wait| wait.orphaned)
+                    };
+                    idle.push(alive.iter().all(is_idle));
                     to.push(alive);
                     number.insert(key, to.len() - 1);
                     Some(to.len() - 1)

@@ -1,7 +1,12 @@
 //! The scheduler's clock, which only this thread's own file tells, and which a wait
 //! is dated with.
 
+use std::time::{Duration, Instant};
+
+use super::parse;
 use crate::model::Nanos;
+use crate::sys::affinity;
+use crate::sys::aside::do_aside;
 
 /// This thread's own reading is good for so long.
 const FRESH: Nanos = Nanos::from_millis(50);
@@ -21,6 +26,20 @@ impl SchedulerClock {
         }
         Some(self.reading? + now.since(self.at))
     }
+}
+
+/// A CPU that is busy with something more urgent for so long is not asked.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The clock of this CPU, as a thread reads it that goes there; `None` where it may not, or
+/// does not come to run.
+pub fn of_cpu(cpu: u32) -> Option<Nanos> {
+    let read = move || {
+        affinity::bind(&[cpu as usize]).ok()?;
+        parse::exec_start(&std::fs::read("/proc/thread-self/sched").ok()?)
+    };
+    let deadline = Instant::now() + PATIENCE;
+    do_aside("clock", read, PATIENCE, || Instant::now() < deadline).ok()??
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What reading a task needs: the proc root, the buffer, the descriptor
 //! budget, the units, and the tables that turn numbers into shared names.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Source {
     pub counts_io: bool,
     /// The scheduler's clock, to date waits with.
     pub scheduler_clock: SchedulerClock,
+    /// The same of each CPU that was asked.
+    pub clocks_of_cpus: BTreeMap<u32, SchedulerClock>,
     /// What decoders look things up in.
     pub world: World,
     /// User names.
@@ -57,6 +60,7 @@ impl Source {
             clocks: root.has_our_numbers(),
             counts_io: !root.is_real() || root.file("self/io").is_ok(),
             scheduler_clock: SchedulerClock::default(),
+            clocks_of_cpus: BTreeMap::new(),
             world: World::new(root.clone()),
             users: Users::default(),
             symbols: Symbols::default(),

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, readlinkat_raw
 use rustix::io::Errno;
 
 use super::Access;
+use crate::backend::observe::privilege::may_trace;
 use crate::model::Pid;
 use crate::sys::kcmp;
 use crate::sys::procroot::ProcRoot;
@@ -26,10 +27,29 @@ pub(super) fn each_descriptor(root: &ProcRoot, each: &mut EachOfAll<'_>) -> Resu
     Ok(pids)
 }
 
-/// A process that is not among those listed, and stands for all that are hidden: the first
-/// of all, which there always is (`hidepid` in `proc(5)`).
+/// A number that stands for all processes that are not among those listed, if any may be
+/// hidden (`hidepid` in `proc(5)`): the first of all is, or whoever else is not this user's.
 pub(super) fn hidden(root: &ProcRoot, listed: &[Pid]) -> Option<Pid> {
-    (root.is_real() && !listed.contains(&1)).then_some(1)
+    let mut mounts = Vec::new();
+    let mut hides = || root.read_into("self/mountinfo", &mut mounts).is_ok() && hides(&mounts, is_in_group);
+    (root.is_real() && (!listed.contains(&1) || !may_trace() && hides())).then_some(0)
+}
+
+/// Whether `/proc`, as it is mounted last, hides processes from whoever is not in its group:
+/// `22 27 0:21 / /proc rw,relatime - proc proc rw,gid=27,hidepid=invisible`.
+fn hides(mounts: &[u8], is_in_group: impl Fn(u32) -> bool) -> bool {
+    let mounts = String::from_utf8_lossy(mounts);
+    let proc = mounts.lines().rfind(|line| line.split(' ').nth(4) == Some("/proc"));
+    let option = |key| proc?.rsplit([' ', ',']).find_map(|option| option.strip_prefix(key));
+    let group = option("gid=").and_then(|group| group.parse().ok()).unwrap_or(0);
+    // In the strictest way the group makes no difference.
+    let how = option("hidepid=").unwrap_or("off");
+    !matches!(how, "0" | "off") && (matches!(how, "4" | "ptraceable") || !is_in_group(group))
+}
+
+fn is_in_group(group: u32) -> bool {
+    let other = rustix::process::getgroups().unwrap_or_default();
+    rustix::process::getegid().as_raw() == group || other.iter().any(|other| other.as_raw() == group)
 }
 
 /// Calls `each` with the directory, thread, number and link of every descriptor
@@ -202,6 +222,18 @@ fn who_may_hold(root: &ProcRoot, pid: Pid) -> Holding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proc_that_hides_processes_is_told_by_its_mount() {
+        let proc = |options: &str| {
+            let mounts = format!("21 1 0:5 / / rw - ext4 /dev/vda rw\n22 21 0:21 / /proc rw - proc proc {options}\n");
+            hides(mounts.as_bytes(), |group| group == 27)
+        };
+        assert!(proc("rw,hidepid=2") && proc("rw,hidepid=invisible") && proc("rw,gid=5,hidepid=noaccess"));
+        assert!(!proc("rw") && !proc("rw,hidepid=0") && !proc("rw,hidepid=off") && !proc("rw,gid=27,hidepid=2"));
+        assert!(proc("rw,gid=27,hidepid=ptraceable"));
+        assert!(!hides(b"22 21 0:21 / /mnt rw - proc proc rw,hidepid=2\n", |_| false), "another place");
+    }
 
     /// As the kernel has told of a process that sleeps, a zombie, one whose main
     /// thread has ended before another, and a kernel thread.

@@ -42,15 +42,23 @@ pub(in crate::backend::observe) fn is_at_work(root: &ProcRoot, pid: Pid) -> bool
     found
 }
 
+/// A poll, of which the kernel tells behind `PollList:`.
+const POLL: &[u8] = b"  op=";
+
 /// Whether all that a ring was ever given is done: nothing waits to be taken by the kernel,
-/// and as much has been completed as was taken.
+/// as much has been completed as was taken, and no poll is left that is told more than once.
 fn is_idle(content: &[u8]) -> bool {
     let value = |key: &str| {
         let text = str::from_utf8(content).ok()?;
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().parse::<u32>().ok())
     };
     let taken = value("CachedSqHead");
-    taken.is_some() && taken == value("CachedCqTail") && value("SqHead").is_some() && value("SqHead") == value("SqTail")
+    let polls = content.windows(POLL.len()).any(|bytes| bytes == POLL);
+    taken.is_some()
+        && !polls
+        && taken == value("CachedCqTail")
+        && value("SqHead").is_some()
+        && value("SqHead") == value("SqTail")
 }
 
 /// The lines behind `UserFiles:` that begin with a number.
@@ -79,6 +87,9 @@ mod tests {
         assert!(!ring(2, 3, 2, 2), "one is about to be taken");
         assert!(!ring(2, 2, 2, 3), "one completes more than once");
         assert!(!is_idle(b"SqHead:\t0\nSqTail:\t0\n"), "the kernel does not tell");
+        let idle = "SqHead:\t1\nSqTail:\t1\nCachedSqHead:\t1\nCachedCqTail:\t1\nPollList:\n";
+        assert!(is_idle(idle.as_bytes()));
+        assert!(!is_idle(format!("{idle}  op=6, task_works=0\n").as_bytes()), "a poll that is told again and again");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
-use crate::backend::observe::dating::last_run_in;
+use crate::backend::observe::dating::{last_ran_on, last_run_in};
 use crate::backend::observe::graph::Analysis;
 use crate::backend::observe::source::Source;
 use crate::backend::observe::unclaimed;
@@ -18,8 +18,11 @@ use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
 
-/// Of so many threads it is said in which line they wait.
+/// Of so many threads it is said in which line they wait, and exactly since when.
 const LOCATED: usize = 64;
+
+/// Nor is more time than this spent on when they began to wait.
+const DATING: Nanos = Nanos::from_millis(10);
 
 /// What is said of a wait that any thread of its process may end.
 const ALL_SLEEP: &str = "who must act is not stored: any thread of this process could, but all of them wait";
@@ -72,7 +75,9 @@ impl Surveyor {
         let places: Vec<(ThreadId, (u64, u64))> = wanted.iter().take(LOCATED).filter_map(place).collect();
         for own in places.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
             let at: Vec<(u64, u64)> = own.iter().map(|(_, place)| *place).collect();
+            self.progress.enter(own[0].0.pid);
             let lines = self.source.world.lines_of(own[0].0.pid, &at);
+            self.abandoned = self.progress.leave().err();
             for ((id, _), line) in own.iter().zip(lines) {
                 let (Some(line), Some(directory)) = (line, tasks.of(&self.source, id.pid)) else { continue };
                 let Some(seen) = self.threads.get_mut(id) else { continue };
@@ -111,6 +116,9 @@ impl Surveyor {
         let scanned = Scanned { processes: self.processes.len(), threads: self.threads.len() };
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
+        let deadline = clock::monotonic() + DATING;
+        let exact = if self.watched { 0 } else { LOCATED };
+        let mut dating = (0..exact).take_while(|_| clock::monotonic() < deadline);
         let told = analysis.verdicts.iter().zip(&analysis.matters);
         for ((id, seen), (&verdict, &matters)) in self.threads.iter_mut().zip(told) {
             if !wanted.contains(id) && !others.contains(id) && !pids.contains(&id.pid) {
@@ -123,8 +131,12 @@ impl Surveyor {
             if let Some(wait) = seen.wait.as_mut().filter(|wait| wait.since.is_none() && !seen.kernel)
                 && let Some(directory) = tasks.of(&self.source, id.pid)
             {
-                let ran = seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source));
-                Wait::of_ones_own(wait).since = ran.and_then(|run| run.at);
+                let source = &mut self.source;
+                let mut exactly = || last_ran_on(seen.cpu, directory, id.tid, seen.started, source);
+                let since = dating.next().and_then(|_| exactly()).or_else(|| {
+                    seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source))?.at
+                });
+                Wait::of_ones_own(wait).since = since;
             }
             let Seen { process, thread, state, wait, .. } = seen;
             let (process, thread, wait) = (process.clone(), thread.clone(), wait.clone());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::fs::fstat;
 use rustix::io::Errno;
 
-use super::read::{Seen, sleeps, turns};
+use super::read::{Seen, is_before_futex, sleeps, turns};
 use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
@@ -94,9 +94,7 @@ impl Surveyor {
             if self.abandoned.is_some() {
                 break;
             }
-            self.progress.enter(own[0].pid);
             self.confirm(own);
-            self.abandoned = self.progress.leave().err();
         }
         self.confirm_sleepers(candidates);
     }
@@ -123,7 +121,8 @@ impl Surveyor {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));
                 seen.settled &= now.is_some() && now == seen.turns;
                 let is_sleeper = seen.wait.as_ref().is_some_and(|wait| wait.within);
-                seen.settled &= !is_sleeper || tasks.as_ref().is_some_and(|tasks| sleeps(tasks, id.tid));
+                let futex = seen.futex().is_some();
+                seen.settled &= !is_sleeper || tasks.as_ref().is_some_and(|tasks| rests(tasks, id.tid, futex));
                 let (Some(why), Some(wait)) = (&woken, seen.wait.as_mut().filter(|wait| wait.within)) else { continue };
                 // Who is held up by somebody is taken for one that may have moved on.
                 seen.settled &= wait.holders.is_empty();
@@ -150,7 +149,9 @@ impl Surveyor {
         let pid = ids[0].pid;
         let threads = &self.threads;
         let futexes = ids.iter().filter_map(|id| threads.get(id)?.futex());
+        self.progress.enter(pid);
         self.source.world.read_ahead(pid, futexes.map(|address| (None, Some(address))));
+        self.leave();
         let changed: Vec<ThreadId> = ids.iter().copied().filter(|id| !self.is_same_lock(*id)).collect();
         let before: Vec<Option<Arc<Wait>>> =
             changed.iter().map(|id| self.threads.get_mut(id).and_then(|seen| seen.wait.take())).collect();
@@ -175,7 +176,9 @@ impl Surveyor {
             let is_lock =
                 |seen: &Seen| seen.lock.is_some() && seen.wait.as_deref().is_some_and(|wait| !is_within(wait));
             let read = self.threads.get(id).is_some_and(is_lock);
-            let still = tasks.as_ref().is_ok_and(|tasks| (read || sleeps(tasks, id.tid)) && self.is_still(tasks, *id));
+            let futex = self.threads.get(id).and_then(Seen::futex).is_some();
+            let asleep = |tasks| read || rests(tasks, id.tid, futex);
+            let still = tasks.as_ref().is_ok_and(|tasks| asleep(tasks) && self.is_still(tasks, *id));
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
                 let Some(wait) = seen.wait.as_mut() else { continue };
@@ -264,6 +267,11 @@ impl Surveyor {
             .collect();
         analyse(&nodes)
     }
+}
+
+/// Whether a thread sleeps, and where its call says.
+fn rests(tasks: &OwnedFd, tid: Pid, futex: bool) -> bool {
+    sleeps(tasks, tid) && !(futex && is_before_futex(tasks, tid))
 }
 
 /// Whether any thread of its process may end the wait, and nobody else.

@@ -23,9 +23,7 @@ impl Surveyor {
             if self.abandoned.is_some() {
                 return;
             }
-            self.progress.enter(pid);
             self.infer_in(pid, |_| true);
-            self.abandoned = self.progress.leave().err();
         }
     }
 
@@ -43,6 +41,7 @@ impl Surveyor {
                 _ => running += 1,
             }
         }
+        self.progress.enter(pid);
         let world = &mut self.source.world;
         let inference = Inference::of(world, pid, &sleepers, running);
         let mut named = BTreeSet::new();
@@ -56,6 +55,7 @@ impl Surveyor {
                 named.extend(wait.holders.iter().filter_map(|holder| holder.tid));
             }
         }
+        self.leave();
         let moved = self.moved(pid, &named);
         for (_, seen) in self.threads.range_mut(range) {
             let Some(wait) = seen.wait.as_mut().filter(|wait| wait.certainty == Certainty::Inferred) else { continue };

@@ -18,6 +18,7 @@ mod answer;
 mod confirm;
 mod doubt;
 mod infer;
+mod patient;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+pub use self::patient::Patient;
 use self::read::Seen;
 use super::privilege::explain;
 use super::progress::{Abandoned, Progress};
@@ -55,7 +57,11 @@ pub struct Surveyor {
     /// Where it says what it reads, for whoever looks after a reading that
     /// hangs.
     progress: Arc<Progress>,
+    /// Whether there is such a one: the dashboard, whose table knows since when threads wait.
+    watched: bool,
     abandoned: Option<Abandoned>,
+    /// Processes that are not read, since that would hang.
+    hanging: Vec<Pid>,
     began: Nanos,
 }
 
@@ -68,6 +74,8 @@ impl Surveyor {
             processes: BTreeSet::new(),
             unreadable: Vec::new(),
             progress: Arc::default(),
+            watched: false,
+            hanging: Vec::new(),
             abandoned: None,
             began: Nanos::ZERO,
         }
@@ -80,6 +88,7 @@ impl Surveyor {
     /// over.
     pub fn why_watched(&mut self, pids: &[Pid], progress: &Arc<Progress>) -> Result<WaitGraph, Abandoned> {
         self.progress.clone_from(progress);
+        self.watched = true;
         let graph = self.why(pids);
         self.abandoned.map_or(Ok(graph), Err)
     }
@@ -132,15 +141,24 @@ impl Surveyor {
         self.began
     }
 
+    /// Says that a reading is over that might have hung.
+    fn leave(&mut self) {
+        self.abandoned = self.progress.leave().err();
+    }
+
     /// Reads these processes, and those of whoever their threads wait for.
     fn follow(&mut self, mut queue: Vec<Pid>) {
         while let Some(pid) = queue.pop().filter(|_| self.abandoned.is_none()) {
             if !self.processes.insert(pid) {
                 continue;
             }
+            if self.hanging.contains(&pid) {
+                self.unreadable.push(Unreadable { pid, why: HANGS.to_owned() });
+                continue;
+            }
             self.progress.enter(pid);
             let read = self.read_process(pid);
-            self.abandoned = self.progress.leave().err();
+            self.leave();
             if let Err(error) = read {
                 self.unreadable.push(Unreadable { pid, why: absent(error) });
                 continue;
@@ -167,6 +185,8 @@ fn process_of(source: &Source, pid: Pid) -> Result<Pid, Errno> {
     Ok(number.unwrap_or(pid))
 }
 
+const HANGS: &str =
+    "reading it hangs: whoever holds its memory, mostly a core dump or a dead file server, has to let go";
 const NEVER: &str = "there is no such process";
 const ENDED: &str = "it has ended while it was read";
 

@@ -26,6 +26,8 @@ pub(super) struct Seen {
     pub(super) state: State,
     pub(super) kernel: bool,
     pub(super) started: Nanos,
+    /// The CPU that it ran on last.
+    pub(super) cpu: u32,
     /// Changes whenever the thread gets a CPU; `None` where the kernel does not
     /// count.
     pub(super) turns: Option<u64>,
@@ -137,6 +139,7 @@ impl Surveyor {
             let Call::Blocked { sp, .. } = seen.call else { return None };
             Some((Some(sp), seen.futex()))
         });
+        self.progress.enter(pid);
         let world = &mut self.source.world;
         world.read_ahead(pid, sleepers);
         for id in ids {
@@ -146,6 +149,7 @@ impl Surveyor {
             seen.wait = wait::decode(&facts, world).map(Arc::new);
             seen.lock = seen.futex().and_then(|address| world.around(pid, address));
         }
+        self.leave();
     }
 }
 
@@ -163,7 +167,7 @@ fn look(tasks: &OwnedFd, tid: Pid, units: Units, symbols: &mut Symbols) -> Resul
     let (own, buffer) = (Path::process(tid), &mut [0; FILE]);
     let stat = Stat::parse(read_once(tasks.as_fd(), &own.file("stat"), buffer)?).ok_or(Errno::INVAL)?;
     let (state, kernel) = (stat.state, stat.is_kernel());
-    let started = units.ticks(stat.start_ticks);
+    let (started, cpu) = (units.ticks(stat.start_ticks), stat.last_cpu);
     let thread = text::visible_arc(&parse::unescape(stat.comm));
     let (mut call, mut wchan) = (Call::Running, None);
     if !matches!(state, State::Running | State::Zombie | State::Dead) {
@@ -176,7 +180,7 @@ fn look(tasks: &OwnedFd, tid: Pid, units: Units, symbols: &mut Symbols) -> Resul
         }
     }
     let (process, settled, ran) = (Arc::from(""), true, None);
-    Ok(Seen { process, thread, state, kernel, started, turns, call, wchan, lock: None, wait: None, settled, ran })
+    Ok(Seen { process, thread, state, kernel, started, cpu, turns, call, wchan, lock: None, wait: None, settled, ran })
 }
 
 /// Whether a thread sleeps: one that has been woken, and waits for a CPU, does not.
@@ -185,6 +189,14 @@ pub(super) fn sleeps(tasks: &OwnedFd, tid: Pid) -> bool {
     let buffer = &mut [0; FILE];
     let stat = read_once(tasks.as_fd(), &Path::process(tid).file("stat"), buffer).ok().and_then(Stat::parse);
     stat.is_some_and(|stat| stat.state != State::Running)
+}
+
+/// Whether a thread that is in a call for a futex sleeps somewhere else than there, if that
+/// is told: the supervisor of a filter (seccomp(2)) holds the call before it has begun.
+pub(super) fn is_before_futex(tasks: &OwnedFd, tid: Pid) -> bool {
+    let buffer = &mut [0; FILE];
+    let wchan = read_once(tasks.as_fd(), &Path::process(tid).file("wchan"), buffer).unwrap_or_default();
+    !matches!(wchan, b"" | b"0") && memchr::memmem::find(wchan, b"futex").is_none()
 }
 
 /// How often the task got a CPU; where the kernel does not count that, how

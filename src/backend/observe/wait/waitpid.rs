@@ -76,15 +76,14 @@ impl Decoder for Waitpid {
         if wait.holders.is_empty() || world.is_thorough() {
             name_tracees(facts, world, which, &mut wait);
         }
-        // One may join the group (setpgid(2)), and end; another thread may make a child that does.
-        if matches!(which, Which::Group(_) | Which::OwnGroup) {
-            wait.add_besides(others);
-        }
         if !matches!(which, Which::One(_) | Which::Pidfd(_)) {
+            // Another thread may make a child that fits, and ends.
             if options & WNOTHREAD == 0 {
                 wait.add_besides([facts.pid]);
             }
-            let orphans = future_orphans(world, &wait);
+            let orphans = future_orphans(world, wait.holders.iter().map(|holder| holder.pid).chain(others.clone()));
+            // One may come to fit, by joining the group (setpgid(2)) or by execve(2), and end.
+            wait.add_besides(others);
             if let Some(pid) = orphans.first() {
                 wait.evidence.push(format!(
                     "processes below its children, as {pid}, may leave it orphans (init, PR_SET_CHILD_SUBREAPER)"
@@ -194,13 +193,13 @@ fn is_clone(world: &World, child: Pid) -> bool {
     read.is_ok() && Stat::parse(&content).is_some_and(|stat| stat.exit_signal != libc::SIGCHLD)
 }
 
-/// The processes below the children that are waited for: when one of them ends, its own
+/// The processes below these children: when one of them ends, its own
 /// children come to the first process of the namespace or to one that has asked for them,
 /// and nobody is told who has. Asked only before somebody is called stuck.
-fn future_orphans(world: &World, wait: &Wait) -> Vec<Pid> {
+fn future_orphans(world: &World, children: impl Iterator<Item = Pid>) -> Vec<Pid> {
     let mut below: Vec<Pid> = Vec::new();
     if world.is_thorough() {
-        let mut parents: Vec<Pid> = wait.holders.iter().map(|holder| holder.pid).collect();
+        let mut parents: Vec<Pid> = children.collect();
         while let Some(parent) = parents.pop() {
             let children = living_children(world, parent);
             let new = children.into_iter().filter(|child| !below.contains(child)).collect::<Vec<_>>();

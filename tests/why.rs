@@ -420,5 +420,8 @@ fn a_process_that_only_waits_for_itself_is_told() {
         }
         let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
         assert_eq!(told.contains("each of its threads waits for another to act"), alone, "{kind}: {told}");
+        let (answer, _) = why(target.pid());
+        let said = answer["unclaimed"].to_string().contains("each of its threads waits for another to act");
+        assert_eq!(said, alone, "{kind}: {answer:#}");
     }
 }

@@ -131,14 +131,25 @@ fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
     if let Some(fact) = facts.find(|fact| MANAGED.iter().any(|runtime| fact.starts_with(runtime))) {
         writeln!(out, "  {fact}")?;
     }
-    if threads.len() > 1
-        && threads.iter().all(waits_for_its_own)
-        && threads.iter().any(|thread| thread.verdict == Verdict::Waiting)
-    {
-        out.write_all(b"  each of its threads waits for another to act\n")?;
+    if wait_for_each_other(threads) {
+        writeln!(out, "  {FOR_EACH_OTHER}")?;
     }
     Ok(())
 }
+
+/// What is said of such a process, and no more: it may be meant to do nothing.
+pub(super) const FOR_EACH_OTHER: &str = "each of its threads waits for another to act";
+
+/// Whether all threads of a process wait until another one of it acts, though not for each
+/// other's locks.
+pub(super) fn wait_for_each_other(threads: &[GraphThread]) -> bool {
+    threads.len() > 1
+        && threads.iter().all(waits_for_its_own)
+        && threads.iter().any(|thread| thread.verdict == Verdict::Waiting)
+}
+
+/// What is said of a descriptor for which nobody in particular is responsible.
+const READY: &str = "makes it ready";
 
 /// Whether only a thread of its own process can end its wait.
 fn waits_for_its_own(thread: &GraphThread) -> bool {
@@ -210,6 +221,11 @@ impl Tree<'_> {
         let undecided = thread.verdict == Verdict::Unknown;
         match wait.evidence.last() {
             Some(reason) if wait.partial && !last && undecided => {
+                writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
+            }
+            _ if wait.partial && !last && wait.evidence.iter().any(|fact| fact.contains(READY)) => {
+                let mut facts = wait.evidence.iter().filter(|fact| fact.contains(READY));
+                let reason = facts.next().map_or("", String::as_str);
                 writeln!(out, "{indent}│   somebody unseen may act too: {reason}")?;
             }
             Some(reason) if last && !says_why(wait) && (undecided || thread.verdict.is_for_ever()) => {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::chains::{FOR_EACH_OTHER, wait_for_each_other};
 use super::wait::WaitObject;
 use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
 use crate::model::process::State;
@@ -18,8 +19,8 @@ struct Object<'a> {
     threads: Vec<ThreadObject<'a>>,
     deadlocks: Vec<DeadlockObject<'a>>,
     /// Only where there are any.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    unclaimed: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unclaimed: Vec<String>,
     unreadable: &'a [Unreadable],
     #[serde(skip_serializing_if = "Option::is_none")]
     scanned: Option<Scanned>,
@@ -55,13 +56,24 @@ pub fn json(out: &mut impl Write, graph: &WaitGraph, at: Nanos, scanned: bool) -
         took_ns: graph.took,
         threads: graph.threads.iter().map(|thread| thread_object(thread, at)).collect(),
         deadlocks: graph.deadlocks.iter().map(|deadlock| deadlock_object(deadlock, graph)).collect(),
-        unclaimed: &graph.unclaimed,
+        unclaimed: unclaimed(graph, scanned),
         unreadable: &graph.unreadable,
         scanned: scanned.then_some(graph.scanned),
     };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+/// The loops that are no deadlocks, and, of the processes asked for, those whose threads all
+/// wait for another to act.
+fn unclaimed(graph: &WaitGraph, scanned: bool) -> Vec<String> {
+    let mut all = graph.unclaimed.clone();
+    let own = graph.threads.chunk_by(|one, other| one.id.pid == other.id.pid);
+    for own in own.filter(|own| !scanned && wait_for_each_other(own)) {
+        all.push(format!("process {} ({}): {FOR_EACH_OTHER}", own[0].id.pid, own[0].process));
+    }
+    all
 }
 
 fn thread_object(thread: &GraphThread, at: Nanos) -> ThreadObject<'_> {

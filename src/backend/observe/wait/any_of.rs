@@ -18,7 +18,7 @@
 
 use std::collections::HashSet;
 
-use super::caught::{Caught, by_signal, catches, caught, children_that_interrupt};
+use super::caught::{Caught, by_signal, catches, caught, children_that_interrupt, line_of, names};
 use super::descriptor::{Others, Target, WELCOMES, of_fifo, of_pipe};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
@@ -167,8 +167,20 @@ fn actors(facts: &Facts<'_>, world: &mut World, one: Watched) -> Result<(Others,
             Some(pid) if pid > 0 && world.has_thread(pid, pid) => Err(Act::Ends(pid)),
             _ => Err(unseen("the process of this pidfd is not visible from here")),
         },
+        Target::Anonymous(name) if name == "signalfd" => Err(Act::Unseen(format!(
+            "{}: whoever sends the process {} makes it ready",
+            target.words(fd),
+            names(signals_of(facts, world, fd))
+        ))),
         Target::Anonymous(_) => Err(Act::Unseen(format!("{}: who makes it ready cannot be told", target.words(fd)))),
     }
+}
+
+/// The signals of a signalfd, as its fdinfo tells (`sigmask:`).
+fn signals_of(facts: &Facts<'_>, world: &World, fd: i32) -> u64 {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{}/task/{}/fdinfo/{fd}", facts.pid, facts.tid), &mut content);
+    read.ok().and_then(|()| line_of(&content, b"sigmask:")).unwrap_or(0)
 }
 
 /// Who of those that have a pipe open, and what they have, in words.
@@ -277,6 +289,17 @@ mod tests {
         let machine = machine(FOREVER);
         std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
         assert!(machine.decode_precisely().unwrap().partial, "not open any more");
+    }
+
+    #[test]
+    fn a_signalfd_is_up_to_whoever_sends_its_signals() {
+        let machine = machine(FOREVER);
+        std::fs::remove_file(machine.directory.path().join("100/task/101/fd/5")).unwrap();
+        machine.link("100/task/101/fd/5", "anon_inode:[signalfd]");
+        machine.write("100/task/101/fdinfo/5", "pos:\t0\nflags:\t02004002\nsigmask:\t0000000000400200\n");
+        let wait = machine.decode_precisely().unwrap();
+        let said = "signalfd (fd 5): whoever sends the process SIGUSR1 or SIGURG makes it ready";
+        assert!(wait.partial && wait.evidence.iter().any(|line| line == said), "{wait:#?}");
     }
 
     #[test]

@@ -278,7 +278,8 @@ pub(super) fn names(set: u64) -> String {
     }
 }
 
-fn line_of(status: &[u8], key: &[u8]) -> Option<u64> {
+/// The mask of signals on the line that begins so; all, if it makes no sense.
+pub(super) fn line_of(status: &[u8], key: &[u8]) -> Option<u64> {
     let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     let parsed = str::from_utf8(line).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
     Some(parsed.unwrap_or(u64::MAX))

@@ -8,6 +8,7 @@ use super::outlet::Outlet;
 use super::{Experimented, Update, children, lab};
 use crate::model::Fault;
 use crate::model::finding::Finding;
+use crate::sys::thread::start_thread;
 
 /// Plays an experiment on a thread of its own, after those that were asked for
 /// before, and publishes what it has shown.
@@ -19,7 +20,7 @@ pub(super) fn play(key: &'static str, outlet: &Outlet) {
         let found = found(key);
         tell.publish(Update::Experiment(Arc::new(Experimented { key: key.to_owned(), found })));
     };
-    if let Err(error) = std::thread::Builder::new().name("experiment".to_owned()).spawn(run) {
+    if let Err(error) = start_thread("experiment", Box::new(run)) {
         outlet.fault(Fault::new("experiment", format!("cannot start a thread: {error}")));
     }
 }

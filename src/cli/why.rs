@@ -15,6 +15,7 @@ use crate::model::Pid;
 use crate::model::graph::WaitGraph;
 use crate::report::{chains, why};
 use crate::sys::clock;
+use crate::sys::thread::start_thread;
 
 /// The options of `why`.
 #[derive(Debug, clap::Args)]
@@ -80,15 +81,13 @@ pub fn run(args: &Args) -> color_eyre::Result<Outcome> {
 fn interruptions() -> color_eyre::Result<Receiver<()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).wrap_err("cannot listen for signals")?;
     let (told, interrupted) = bounded(1);
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for _ in signals.forever() {
-                // One that has not been taken yet is enough.
-                let _ = told.try_send(());
-            }
-        })
-        .wrap_err("cannot start a thread")?;
+    let listen = move || {
+        for _ in signals.forever() {
+            // One that has not been taken yet is enough.
+            let _ = told.try_send(());
+        }
+    };
+    start_thread("signals", Box::new(listen)).wrap_err("cannot start a thread")?;
     Ok(interrupted)
 }
 

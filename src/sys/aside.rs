@@ -2,10 +2,11 @@
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{current, park_timeout};
 use std::time::Duration;
+
+use super::thread::start_thread;
 
 /// What `work` gives, done by a thread of its own; `None` where `patience`, which is asked
 /// before it and after every `patrol`, has come to an end: the thread is left behind then.
@@ -18,28 +19,36 @@ pub fn do_aside<T: Send + 'static>(
     patrol: Duration,
     mut patience: impl FnMut() -> bool,
 ) -> io::Result<Option<T>> {
-    let (asker, done) = (thread::current(), Arc::new(AtomicBool::new(false)));
-    let is_done = Arc::clone(&done);
-    let worker = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let answer = work();
-        is_done.store(true, Ordering::Relaxed);
+    let (asker, answer) = (current(), Arc::new(Mutex::new(None)));
+    let told = Arc::clone(&answer);
+    let life = move || {
+        let done = work();
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         asker.unpark();
-        answer
-    })?;
-    // One that has panicked has not said so.
-    while !done.load(Ordering::Relaxed) && !worker.is_finished() {
+    };
+    let worker = start_thread(name, Box::new(life))?;
+    loop {
+        let ended = worker.is_finished();
+        if let Some(done) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(Some(done));
+        }
+        if ended {
+            // It has panicked.
+            worker.join().unwrap_or_else(|payload| resume_unwind(payload));
+            return Ok(None);
+        }
         if !patience() {
             return Ok(None);
         }
-        thread::park_timeout(patrol);
+        park_timeout(patrol);
     }
-    Ok(Some(worker.join().unwrap_or_else(|payload| resume_unwind(payload))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::mpsc::channel;
+
+    use super::*;
 
     const PATROL: Duration = Duration::from_millis(1);
 

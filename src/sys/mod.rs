@@ -44,6 +44,7 @@ pub mod spawn;
 pub mod stops;
 pub mod syscalls;
 pub mod sysv;
+pub mod thread;
 pub mod tick;
 pub mod tsc;
 pub mod uring;

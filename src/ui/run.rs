@@ -20,6 +20,7 @@ use super::tty::{self, Output, Session};
 use crate::backend::Backend;
 use crate::sys::priority;
 use crate::sys::spawn::gate;
+use crate::sys::thread::start_thread;
 
 /// The shortest time between two frames that only updates ask for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -166,13 +167,14 @@ fn draw(app: &mut App, screen: &mut Screen) -> io::Result<Instant> {
 /// program; nothing can interrupt its read.
 fn listen() -> io::Result<Receiver<Event>> {
     let (sender, events) = bounded(64);
-    std::thread::Builder::new().name("events".to_owned()).spawn(move || {
+    let read = move || {
         while let Ok(event) = crossterm::event::read() {
             if sender.send(event).is_err() {
                 return;
             }
         }
-    })?;
+    };
+    start_thread("events", Box::new(read))?;
     Ok(events)
 }
 

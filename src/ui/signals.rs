@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 
 use super::tty;
 use crate::model::Pid;
+use crate::sys::thread::start_thread;
 use crate::sys::tick;
 
 /// So long the loop has to take a signal and to give the terminal back.
@@ -51,7 +52,7 @@ impl Signals {
         let (alive, gone) = bounded(0);
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCONT])?;
         let writer = rustix::thread::gettid().as_raw_nonzero().get();
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let listen = move || {
             for signal in signals.forever() {
                 let ends = signal != SIGCONT;
                 let heard = if ends { Heard::End(signal) } else { Heard::Continue };
@@ -63,7 +64,8 @@ impl Signals {
                     return insist(writer, &gone, signal);
                 }
             }
-        })?;
+        };
+        start_thread("signals", Box::new(listen))?;
         Ok(Signals { received, _alive: alive })
     }
 
@@ -92,10 +94,11 @@ fn insist(writer: Pid, gone: &Receiver<()>, signal: i32) {
     // It waits for something else, and giving the terminal back may do so, too. What
     // we have started ends with us, by the janitor.
     let (done, restored) = bounded::<()>(0);
-    std::thread::spawn(move || {
+    let restore = move || {
         tty::restore();
         drop(done);
-    });
+    };
+    let _ = start_thread("restoring", Box::new(restore));
     let _ = restored.recv_timeout(PATIENCE);
     std::process::exit(128 + signal)
 }

@@ -46,6 +46,7 @@ use super::outlet::Outlet;
 use super::{ChildCommand, Command};
 use crate::model::Fault;
 use crate::sys::priority;
+use crate::sys::thread::start_thread;
 
 /// The supervisor's thread, as the backend holds it. Dropping it ends the
 /// children and waits until they are gone.
@@ -87,11 +88,12 @@ impl Running {
         let (commands, inbox) = unbounded();
         let wake = Arc::new(supervisor::waker()?);
         let supervisor = Loop::new(inbox, wake.clone(), outlet)?;
-        let thread = std::thread::Builder::new().name("children".to_owned()).spawn(|| {
+        let life = || {
             // Somebody waits for each of its steps, and none takes long.
             priority::be_prompt();
             supervisor.run();
-        })?;
+        };
+        let thread = start_thread("children", Box::new(life))?;
         Ok(Running { commands, wake, thread })
     }
 

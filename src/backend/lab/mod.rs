@@ -24,6 +24,7 @@ use super::{Command, Update};
 use crate::model::lab::LabCommand;
 use crate::model::{Fault, Nanos, Stamped};
 use crate::sys::clock;
+use crate::sys::thread::start_thread;
 
 /// An experiment that runs in workers and is watched from a panel or a
 /// subcommand.
@@ -177,7 +178,7 @@ impl Drop for Handle {
 pub fn start<L: Lab>(outlet: &Outlet) -> Handle {
     let (commands, inbox) = unbounded();
     let publisher = Publisher { sink: Sink::Face(outlet.clone()), seq: 0 };
-    let thread = std::thread::Builder::new().name(L::NAME.to_owned()).spawn(move || serve::<L>(inbox, publisher));
+    let thread = start_thread(L::NAME, Box::new(move || serve::<L>(inbox, publisher)));
     let thread =
         thread.map_err(|error| outlet.fault(Fault::new(L::NAME, format!("cannot start its thread: {error}")))).ok();
     Handle { commands: Some(commands), thread }

@@ -51,6 +51,7 @@ use self::table::Published;
 use super::outlet::Outlet;
 use super::{Command, Options, Topics};
 use crate::model::{Fault, Nanos};
+use crate::sys::thread::start_thread;
 
 /// A reading of one process that lasts longer hangs.
 const PATIENCE: Nanos = Nanos::from_secs(1);
@@ -126,8 +127,7 @@ impl Observer {
             progress: self.progress.clone(),
             skipped: self.skipped.clone(),
         };
-        let thread = std::thread::Builder::new().name("sampler".to_owned());
-        if let Err(error) = thread.spawn(move || seat.run()) {
+        if let Err(error) = start_thread("sampler", Box::new(move || seat.run())) {
             self.reported = true;
             self.outlet.fault(Fault::new("the sampler", format!("cannot start its thread: {error}")));
         }

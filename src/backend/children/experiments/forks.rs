@@ -13,6 +13,7 @@ use super::stage::Expect;
 use crate::model::wait::WaitKind;
 use crate::sys::fork::{self, Fork, PlainMutex, allocate, before_exec, share_one_arena};
 use crate::sys::reap;
+use crate::sys::thread::start_thread;
 
 static STD: Mutex<u32> = Mutex::new(0);
 static PTHREAD: PlainMutex = PlainMutex::new();
@@ -26,14 +27,15 @@ const HANGS: Duration = Duration::from_millis(500);
 /// A thread that holds both mutexes for ever.
 fn hold_both() -> io::Result<()> {
     let (tell, told): (_, Receiver<()>) = channel();
-    thread::Builder::new().name("holder".to_owned()).spawn(move || {
+    let life = move || {
         let _guard = STD.lock().unwrap_or_else(PoisonError::into_inner);
         PTHREAD.lock();
         let _ = tell.send(());
         loop {
             thread::park();
         }
-    })?;
+    };
+    start_thread("holder", Box::new(life))?;
     told.recv().map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
@@ -66,11 +68,12 @@ pub(super) fn fork_with_mutex(stage: &mut Stage) -> io::Result<()> {
 
 /// A thread that allocates until it is told to stop.
 fn allocating(stop: &'static AtomicBool) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name("allocating".to_owned()).spawn(move || {
+    let life = move || {
         while !stop.load(Relaxed) {
             allocate();
         }
-    })
+    };
+    start_thread("allocating", Box::new(life))
 }
 
 pub(super) fn fork_with_malloc(stage: &mut Stage) -> io::Result<()> {

@@ -19,6 +19,7 @@ use crate::backend::outlet::Outlet;
 use crate::model::Fault;
 use crate::model::litmus::SavedTest;
 use crate::model::text::visible;
+use crate::sys::thread::start_thread;
 
 /// A watch on one file. Dropping it ends its thread.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ impl FileWatch {
         let saved = inotify::WatchFlags::CLOSE_WRITE | inotify::WatchFlags::MOVED_TO;
         let number = inotify::add_watch(&inotify, folder, saved).map_err(|error| fault(error.into()))?;
         let (events, own) = (inotify.clone(), path.to_owned());
-        let thread = std::thread::Builder::new().name("litmus file".to_owned());
-        let thread = thread.spawn(move || listen(&events, &name, &own, &outlet)).map_err(fault)?;
+        let life = move || listen(&events, &name, &own, &outlet);
+        let thread = start_thread("litmus file", Box::new(life)).map_err(fault)?;
         Ok(FileWatch { path: path.to_owned(), inotify, number, thread: Some(thread) })
     }
 

@@ -1,7 +1,6 @@
 //! The contending threads of a worker process.
 
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use super::contend::{Contend, Seat};
@@ -10,6 +9,7 @@ use super::seating::Seating;
 use super::{Family, Primitive};
 use crate::model::lock::LockSpec;
 use crate::model::{Fault, Pid};
+use crate::sys::thread::start_thread;
 
 /// The names of the contending threads begin so.
 pub(super) const CONTENDER: &str = "contender ";
@@ -68,7 +68,7 @@ impl Crew {
                     subject.run(&seats[index], &gate);
                 }
             };
-            thread::Builder::new().name(format!("{CONTENDER}{index}")).spawn(life).map_err(|error| {
+            start_thread(&format!("{CONTENDER}{index}"), Box::new(life)).map_err(|error| {
                 Fault::new("locks", format!("cannot start thread {} of {threads}: {error}", index + 1))
                     .hint("ask for fewer threads, or raise the limit (ulimit -u)")
             })?;

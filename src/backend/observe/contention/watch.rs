@@ -9,6 +9,7 @@ use crate::backend::Update;
 use crate::backend::outlet::Outlet;
 use crate::model::{Fault, Pid, Stamped};
 use crate::sys::clock;
+use crate::sys::thread::start_thread;
 
 /// An observation under way. Dropping it ends it.
 #[derive(Debug)]
@@ -22,10 +23,9 @@ impl Watch {
     /// Begins to observe a process, and tells each second what was seen.
     pub fn start(pid: Pid, outlet: &Outlet) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::Builder::new().name("contention".to_owned());
         let (outlet, asked) = (outlet.clone(), stop.clone());
         let faults = outlet.clone();
-        let spawned = thread.spawn(move || {
+        let life = move || {
             let mut seq = 0;
             let mut tell = |observation| {
                 seq += 1;
@@ -41,8 +41,8 @@ impl Watch {
                 }
                 Err(fault) => outlet.fault(fault),
             }
-        });
-        let thread = match spawned {
+        };
+        let thread = match start_thread("contention", Box::new(life)) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 faults.fault(Fault::new("contention", format!("cannot start its thread: {error}")));

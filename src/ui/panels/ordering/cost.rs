@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 
 use crate::backend::lab::litmus::harness::cost::{Cost, measure};
 use crate::model::Fault;
+use crate::sys::thread::start_thread;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{frame, rows, text};
@@ -21,7 +22,7 @@ impl Costs {
     pub(super) fn measure() -> Self {
         let costs = Costs(Arc::default());
         let result = costs.0.clone();
-        let spawned = std::thread::Builder::new().name("costs".to_owned()).spawn(move || result.set(measure()));
+        let spawned = start_thread("costs", Box::new(move || drop(result.set(measure()))));
         if let Err(error) = spawned {
             // Nobody else sets it.
             let _ = costs.0.set(Err(Fault::new("litmus", format!("cannot start a thread: {error}"))));

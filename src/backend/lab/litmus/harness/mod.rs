@@ -34,6 +34,7 @@ use super::jit::{Architecture, Runnable};
 use crate::model::Fault;
 use crate::model::litmus::{Instruction, Strategy};
 use crate::sys::clock;
+use crate::sys::thread::start_thread;
 
 /// A test that runs. Dropping it ends its threads.
 #[derive(Debug)]
@@ -170,8 +171,7 @@ impl Runner {
         let mut runner = Runner { shared, threads: Vec::new(), cpus, notes, plan };
         for thread in 0..threads {
             let (shared, cpu) = (runner.shared.clone(), runner.cpus.get(thread).copied());
-            let spawned =
-                std::thread::Builder::new().name(format!("P{thread}")).spawn(move || shared.live(thread, cpu));
+            let spawned = start_thread(&format!("P{thread}"), Box::new(move || shared.live(thread, cpu)));
             match spawned {
                 Ok(handle) => runner.threads.push(handle),
                 Err(error) => {

@@ -2,11 +2,11 @@
 //! that came too early.
 
 use std::sync::{Arc, Barrier, Condvar, Mutex, RwLock};
-use std::thread;
 
 use super::{Knot, PREFIX};
 use crate::backend::lab::locks::exclusion::{Exclusion, Normal, PthreadMutex, StdMutex};
 use crate::model::graph::Verdict;
+use crate::sys::thread::start_thread;
 
 pub(super) const ABBA: Knot = Knot {
     tie: || ring::<PthreadMutex<Normal>>(2),
@@ -106,5 +106,5 @@ fn ring<L: Exclusion>(threads: usize) {
 /// A thread that is left to its fate: the process is killed.
 fn spawn(name: &str, life: impl FnOnce() + Send + 'static) {
     // Where there are no threads, none is seen, and the experiment says so.
-    let _ = thread::Builder::new().name(format!("{PREFIX}{name}")).spawn(life);
+    let _ = start_thread(&format!("{PREFIX}{name}"), Box::new(life));
 }

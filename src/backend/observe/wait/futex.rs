@@ -8,6 +8,7 @@
 
 use super::{Decoder, Facts, World};
 use crate::backend::observe::target::demangle::readable;
+use crate::backend::observe::target::maps::Mapping;
 use crate::backend::observe::target::stack::CallSite;
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Wait, WaitKind};
@@ -84,11 +85,14 @@ impl FutexCall {
 
 /// Says of a futex that is not marked as private, as those of libstdc++ are not, whether it
 /// is known to one process only all the same: the kernel takes a word of memory that is
-/// copied on write for one of that memory alone.
+/// copied on write for one of that memory alone. Of a file's page that has never been written
+/// to it does not; the data of programs and libraries is where it matters.
 pub(super) fn and_private(facts: &Facts<'_>, world: &mut World, wait: &mut Wait) {
     let Some(call) = FutexCall::of(facts).filter(|call| !call.private) else { return };
-    let maps = world.maps(facts.pid);
-    wait.within |= maps.is_some_and(|maps| maps.find(call.address).is_some_and(|at| at.write && !at.shared));
+    let Some(maps) = world.maps(facts.pid) else { return };
+    let is_program = |file| maps.all().iter().any(|mapping| mapping.execute && mapping.file == file);
+    let is_private = |at: &Mapping| at.write && !at.shared && (at.file.is_none() || is_program(at.file));
+    wait.within |= maps.find(call.address).is_some_and(is_private);
 }
 
 /// Whether a file is a C library of its own.
@@ -212,15 +216,18 @@ mod tests {
 
     #[test]
     fn a_word_of_private_memory_is_known_to_one_process_whatever_the_call_says() {
-        let within = |operation, mode: &str| {
+        let within = |operation, mapping: &str| {
             let machine = Machine::futex(operation, 0, 0);
             machine.set_words(DATA, &[0]);
-            machine.write("100/maps", &format!("{:x}-{:x} {mode} 00000000 00:18 7 /dev/shm/x\n", DATA, DATA + 4096));
+            let code = "700000000000-700000001000 r-xp 00001000 fd:00 12 /srv/x\n";
+            machine.write("100/maps", &format!("{DATA:x}-{:x} {mapping}\n{code}", DATA + 4096));
             machine.decode().unwrap().within
         };
-        assert!(within(0, "rw-p") && within(0x80, "rw-s"));
-        assert!(!within(0, "rw-s"), "another process may have it too");
-        assert!(!within(0, "r--p"), "the file's own page, which others may write to");
+        assert!(within(0, "rw-p 00000000 00:00 0 [heap]") && within(0, "rw-p 00003000 fd:00 12 /srv/x"));
+        assert!(within(0x80, "rw-s 00000000 00:18 7 /dev/shm/x"));
+        assert!(!within(0, "rw-s 00000000 00:18 7 /dev/shm/x"), "another process may have it too");
+        assert!(!within(0, "r--p 00000000 fd:00 12 /srv/x"), "the file's own page, which others may write to");
+        assert!(!within(0, "rw-p 00000000 00:18 7 /dev/shm/x"), "it may have been so when the wait began");
     }
 
     #[test]

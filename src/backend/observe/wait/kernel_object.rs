@@ -167,7 +167,7 @@ fn name_sharers(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) 
         wait.add_besides([facts.pid]);
         wait.evidence.push("these processes have it open, and may add to it".to_owned());
     }
-    wait.evidence.push(unseen.unwrap_or_else(|| "nobody else has it open".to_owned()));
+    wait.evidence.push(unseen.unwrap_or_else(|| "no descriptor of any other process stands for it".to_owned()));
 }
 
 /// A wait that some process must end, of which nobody can tell which.

@@ -84,6 +84,8 @@ fn reader_writer_locks_of_a_stripped_static_glibc_are_told_by_its_code() {
         ("written_wrlock", WaitKind::PthreadRwlockWrite),
         ("reading_wrlock", WaitKind::PthreadRwlockWrite),
         ("reading_wrlock_timed", WaitKind::PthreadRwlockWrite),
+        ("prefer_reading_queued_rdlock", WaitKind::PthreadRwlockRead),
+        ("prefer_reading_queued_rdlock_timed", WaitKind::PthreadRwlockRead),
     ];
     for (name, kind) in kinds {
         let mut target = Target::program("sync.c", STATIC, &[name]);
@@ -99,7 +101,8 @@ fn reader_writer_locks_of_a_stripped_static_glibc_are_told_by_its_code() {
 
 #[test]
 fn perfect_bytes_without_the_code_are_refused_there_too() {
-    let kinds = ["futex", "bitset", "shared", "inline", "own_word", "cond_bytes", "rw_next", "rw_read", "rw_write"];
+    let kinds =
+        ["futex", "bitset", "shared", "inline", "own_word", "cond_bytes", "rw_next", "rw_read", "rw_write", "rw_first"];
     for kind in kinds {
         let mut target = Target::program("lookalike.c", STATIC, &[kind]);
         let [_, waiter, _] = target.numbers();

@@ -570,6 +570,23 @@ fn who_runs_a_one_time_initialisation_is_found() {
 }
 
 #[test]
+fn who_runs_a_one_time_initialisation_of_musl_is_found() {
+    for options in musl_builds() {
+        // What ends in a call has left no frame: there only the names of a library that is a
+        // part of the program tell.
+        let must = options != ["-O2"];
+        named(&program("once.c", options, &["sleeps"]), Case::is_found);
+        named(&program("once.c", options, &["itself"]), |case, wait| !must || case.is_found(wait));
+        if must {
+            crosswise("once.c", options, "crosswise");
+        }
+        let mut cases = program("once.c", options, &["beside"]);
+        cases[0].truth.clear();
+        named(&cases, |_, _| true);
+    }
+}
+
+#[test]
 fn who_initialises_a_static_variable_of_cpp_is_found() {
     if !target::has_cxx() {
         return;

@@ -49,12 +49,12 @@ pub(super) fn takes_rwlock(
 ) -> Option<(WaitKind, &'static str)> {
     const WRITE_PHASE: u32 = 1;
     const WRITE_LOCKED: u32 = 2;
+    /// Readers wait, for one that is write-locked, though not in the write phase.
+    const READERS_WAIT: u32 = 6;
+    const FLAGS: u32 = 7;
     if !world.is_precise() || !is_nameless(site) {
         return None;
     }
-    /// Readers wait, for one that is write-locked, though not in the write phase.
-    const FLAGS: u32 = 7;
-    const READERS_WAIT: u32 = 6;
     let word = call.address;
     let offset = match (word.is_multiple_of(8), call.value) {
         (true, 2 | 3) => 8,

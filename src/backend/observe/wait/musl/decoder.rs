@@ -267,13 +267,14 @@ impl Waiter<'_> {
 fn in_queue(waiter: &Waiter<'_>, world: &World, condition: u64) -> bool {
     let pid = waiter.facts.pid;
     let node = waiter.call.address - 20;
-    let (Ok([before, behind]), Ok([shared, head, _, _, _, tail])) =
-        (world.longs(pid, node), world.longs(pid, condition))
-    else {
-        return false;
+    let long = |at: u64| world.longs(pid, at).map_or(0, |[long]: [u64; 1]| long);
+    // Head and tail of the one, and the neighbours of the other.
+    let ends = [(condition.wrapping_add(8), node), (condition.wrapping_add(40), node + 8)];
+    let agrees = |&(end, neighbour): &(u64, u64)| {
+        let (end, neighbour) = (long(end), long(neighbour));
+        end != 0 && (neighbour == 0) == (end == node)
     };
-    let is_end = |neighbour: u64, end: u64| end != 0 && (neighbour == 0) == (end == node);
-    shared == 0 && is_end(before, head) && is_end(behind, tail)
+    long(condition) == 0 && ends.iter().all(agrees)
 }
 
 /// Whether the round that a thread waits in is that of this barrier.

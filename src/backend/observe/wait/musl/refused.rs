@@ -33,19 +33,9 @@ impl Waiter<'_> {
         ));
         match (mutex, before) {
             (Some(address), Some((holder @ 1.., private))) => {
-                wait.evidence.push(format!("the kernel keeps its holder in the word of the mutex: thread {holder}"));
                 name(facts, world, &FutexCall { address, ..*call }, holder, (private, Dead::Orphaned), &mut wait);
             }
-            (found, _) => {
-                wait.orphaned = !call.timed;
-                wait.evidence.push(match found {
-                    Some(_) => "nobody holds it any more, but nobody will wake the thread".to_owned(),
-                    None => "which mutex it is cannot be told".to_owned(),
-                });
-            }
-        }
-        if mutex.is_none() {
-            wait.resource = "a mutex that the kernel has refused".into();
+            _ => wait.orphaned = !call.timed,
         }
         (world.still_there(facts) && nothing(world) && held(world) == before).then_some(wait)
     }

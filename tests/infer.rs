@@ -464,11 +464,10 @@ fn who_takes_a_lock_of_parking_lot_twice_waits_for_itself() {
 
 #[test]
 fn a_reader_of_a_pthread_rwlock_is_found() {
-    for options in [["-O0", "-pthread"], ["-O2", "-pthread"]] {
-        let mut target = Target::program("readers.c", &options, &[]);
-        let [reader, writer] = target.numbers();
-        let case = Case { kind: "readers", target, waiter: writer as i64, truth: BTreeSet::from([reader as i64]) };
-        named(&[case], Case::is_found);
+    // Linked statically, what a thread sleeps in is followed as the program's own code is.
+    let builds = [&["-O0", "-pthread"][..], &["-O2", "-pthread"], &["-O0", "-pthread", "-static"]];
+    for options in builds.into_iter().chain([&["-O2", "-pthread", "-static"][..]]) {
+        named(&program("readers.c", options, &["mutex", "read", "sleep", "poll"]), Case::is_found);
     }
 }
 
@@ -567,6 +566,23 @@ fn who_runs_a_one_time_initialisation_is_found() {
         cases[0].truth.clear();
         let wait = named(&cases, |_, _| true).remove(0);
         assert!(wait["evidence"].to_string().contains("could not be asked"), "{wait:#}");
+    }
+}
+
+#[test]
+fn who_runs_a_one_time_initialisation_of_musl_is_found() {
+    for options in musl_builds() {
+        // What ends in a call has left no frame: there only the names of a library that is a
+        // part of the program tell.
+        let must = options != ["-O2"];
+        named(&program("once.c", options, &["sleeps"]), Case::is_found);
+        named(&program("once.c", options, &["itself"]), |case, wait| !must || case.is_found(wait));
+        if must {
+            crosswise("once.c", options, "crosswise");
+        }
+        let mut cases = program("once.c", options, &["beside"]);
+        cases[0].truth.clear();
+        named(&cases, |_, _| true);
     }
 }
 

@@ -14,6 +14,7 @@ static std::latch latch(1);
 static std::barrier<> barrier(2);
 static std::promise<int> promise;
 static std::atomic<int> word{7};
+static std::atomic<char> letter{7};
 
 int main(int, char **arguments) {
     const char *kind = arguments[1];
@@ -26,6 +27,7 @@ int main(int, char **arguments) {
         if (!strcmp(kind, "future")) future.get();
         if (!strcmp(kind, "future_timed")) future.wait_for(std::chrono::seconds(1000));
         if (!strcmp(kind, "atomic")) word.wait(7);
+        if (!strcmp(kind, "atomic_char")) letter.wait(7);
     });
     while (waiter == 0) usleep(1000);
     printf("%d %d 0\n", getpid(), waiter.load());

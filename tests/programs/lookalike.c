@@ -37,8 +37,9 @@ static void *wait_for_it(void *unused) {
         syscall(SYS_futex, &zero, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, -1);
     }
     static const struct { const char *kind; int at; unsigned value; } others[] = {
-        {"cond_bytes", 10, 0}, {"rw_next", 2, 2}, {"rw_read", 2, 3}, {"rw_write", 3, 3}};
-    for (int i = 0; i < 4; i++) {
+        {"cond_bytes", 10, 0}, {"rw_next", 2, 2}, {"rw_read", 2, 3}, {"rw_write", 3, 3},
+        {"rw_first", 0, 14}};
+    for (int i = 0; i < 5; i++) {
         if (strcmp(kind, others[i].kind)) continue;
         more[0] = i == 2 ? 8 | 3 : 8 | 2;
         more[4] = 2;

@@ -165,8 +165,9 @@ int main(int argc, char **argv) {
     if (is("once")) pthread_once(&once, initialise);
     pthread_barrier_wait(&ready);
     void *address = mutex;
-    if (is("cond_shared")) address = &cond;
-    if (is("cond") || is("cond_timed") || strstr(kind, "barrier") || strstr(kind, "join")) address = NULL;
+    if (strstr(kind, "cond")) address = &cond;
+    if (strstr(kind, "barrier")) address = &barrier;
+    if (strstr(kind, "join")) address = NULL;
     if (strstr(kind, "sem")) address = &semaphore;
     if (is("stderr")) address = (char *)stderr + 140;
     if (is("stdin")) address = (char *)stdin + 140;

@@ -77,8 +77,9 @@ fn a_mutex_whose_holder_has_ended_is_orphaned() {
 #[test]
 fn a_mutex_that_passes_priorities_on_names_its_holder() {
     for kind in ["inherit", "inherit_timed", "inherit_recursive", "inherit_robust", "inherit_shared"] {
-        in_every_build(&[kind], |_, target, [main, waiter, _]| {
+        in_every_build(&[kind], |_, target, [main, waiter, address]| {
             let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutexPi);
+            assert_eq!(wait.address, Some(address), "{kind} {wait:#?}");
             assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(main as i32) }], "{kind} {wait:#?}");
             assert_eq!((wait.certainty, wait.timed), (Certainty::Certain, kind == "inherit_timed"), "{wait:#?}");
         });
@@ -86,11 +87,12 @@ fn a_mutex_that_passes_priorities_on_names_its_holder() {
 }
 
 #[test]
-fn a_mutex_that_the_kernel_has_refused_is_waited_for_in_vain() {
-    in_every_build(&["inherit_refused", "inherit_refused_timed"], |kind, target, [_, waiter, _]| {
+fn a_mutex_that_the_kernel_has_refused_is_found_by_the_call_and_names_its_holder() {
+    in_every_build(&["inherit_refused", "inherit_refused_timed"], |kind, target, [_, waiter, address]| {
         let wait = target.wait_of(waiter as i32, WaitKind::PthreadMutexPi);
-        let timed = kind.ends_with("timed");
-        assert_eq!((wait.timed, wait.orphaned, wait.holders.len()), (timed, !timed, 0), "{kind} {wait:#?}");
+        assert_eq!((wait.timed, wait.orphaned), (kind.ends_with("timed"), false), "{kind} {wait:#?}");
+        assert_eq!((wait.address, wait.certainty), (Some(address), Certainty::Derived), "{kind} {wait:#?}");
+        assert_eq!(wait.holders, [Holder { pid: target.pid(), tid: Some(waiter as i32) }], "{kind} {wait:#?}");
     });
 }
 
@@ -135,10 +137,15 @@ fn what_nobody_holds_is_named_without_a_holder() {
             let wait = target.wait_of(waiter as i32, kind);
             has_no_holder(&wait);
             assert_eq!(wait.timed, name.ends_with("timed"), "{name} {wait:#?}");
-            assert!(address == 0 || wait.address == Some(address), "{name} {wait:#?}");
+            assert_eq!(wait.address, Some(address), "{name} {wait:#?}");
             if name == "barrier" {
-                has_no_holder(&target.wait_of(main as i32, kind));
+                let other = target.wait_of(main as i32, kind);
+                has_no_holder(&other);
+                assert_eq!(other.address, Some(address), "{other:#?}");
             }
+            // Somebody runs an initialisation, and is in it.
+            let says_nobody = wait.evidence.iter().any(|line| line.contains("nobody holds it"));
+            assert_eq!(says_nobody, name != "once", "{wait:#?}");
         });
     }
 }

@@ -75,10 +75,10 @@ impl Initialisers {
 /// The controls whose initialisation a thread with these frames runs, and where
 /// that is called. If it `waits` for one, its innermost call runs none.
 fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) -> Vec<(u64, u64)> {
-    let is_library = |frame: &Frame| {
-        let function = code.stage.function(frame.registers.pc - 1);
-        frame.bare || function.library || function.name.is_some_and(|name| is_of_glibc(&name))
-    };
+    let name = |frame: &Frame| code.stage.function(frame.registers.pc - 1).name;
+    let runs_it = |frame: &Frame| name(frame).is_some_and(|name| is_once(&name));
+    let is_library =
+        |frame: &Frame| frame.bare || code.stage.function(frame.registers.pc - 1).library || runs_it(frame);
     let library: Vec<bool> = walk.frames.iter().map(is_library).collect();
     let mut found = Vec::new();
     for at in 0..walk.frames.len() {
@@ -88,16 +88,18 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) ->
         }
         let own = library[at..].iter().take_while(|&&library| library).count();
         let Some(outer) = walk.frames.get(at + own) else { continue };
-        let is_once = |name: &str| FUNCTIONS.contains(&name.trim_start_matches('_')) || is_of_glibc(name);
-        if !code.stage.called_from(outer.registers.pc).is_some_and(|name| is_once(&name)) {
+        let frames = &walk.frames[at..at + own];
+        let once = &frames[own - 1];
+        // Who called it may have jumped there.
+        let enters = |name: &str| FUNCTIONS.contains(&name.trim_start_matches('_')) || is_once(name);
+        if !runs_it(once) && !code.stage.called_from(outer.registers.pc).is_some_and(|name| enters(&name)) {
             continue;
         }
-        let frames = &walk.frames[at..at + own];
         // Without one of the program's own in between, the call that waits stands
-        // before the one that runs the initialisation.
-        let once = frames[own - 1].function;
-        let waiting =
-            if waits && at == 0 { frames.iter().take_while(|frame| frame.function != once).count() + 1 } else { 0 };
+        // before the one that runs the initialisation. Where a function without a table begins
+        // is not known: its name is.
+        let is_same = |frame: &&Frame| frame.function == once.function || once.bare && name(frame) == name(once);
+        let waiting = if waits && at == 0 { frames.iter().take_while(|frame| !is_same(frame)).count() + 1 } else { 0 };
         let has = |&&control: &&u64| frames[waiting..].iter().any(|frame| cleans_up(code, frame, control));
         found.extend(controls.iter().filter(has).map(|&control| (control, walk.frames[at].registers.pc)));
     }
@@ -106,10 +108,10 @@ fn called_back(code: &CodeOf<'_>, walk: &Walk, controls: &[u64], waits: bool) ->
     found
 }
 
-/// Whether it is the function of glibc that calls the program back, which has a name of its
-/// own where the library is linked statically, as a part of the program.
-fn is_of_glibc(name: &str) -> bool {
-    matches!(name.split('.').next(), Some("__pthread_once" | "__pthread_once_slow"))
+/// Whether it is the function of glibc or musl that calls the program back, which has a name
+/// of its own where the library is linked statically, as a part of the program.
+fn is_once(name: &str) -> bool {
+    matches!(name.split('.').next(), Some("__pthread_once" | "__pthread_once_slow" | "__pthread_once_full"))
 }
 
 /// Whether a frame keeps the address of a control behind that of a function.

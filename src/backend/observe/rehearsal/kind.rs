@@ -76,6 +76,8 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         "memcpy" | "memmove" => Kind::Copy,
         "malloc" | "realloc" | "reallocarray" | "aligned_alloc" | "_Znwm" | "_Znam" => Kind::Allocation,
         "free" | "cfree" | "munmap" | "close" | "sleep" | "usleep" | "nanosleep" | "clock_nanosleep" => Kind::Passed,
+        // Of glibc, linked statically: whether the thread may be cancelled while it sleeps.
+        "pthread_enable_asynccancel" | "pthread_disable_asynccancel" => Kind::Passed,
         "puts" | "printf" | "putchar" | "fflush" | "read" | "write" | "syscall" | "__errno_location" => Kind::Passed,
         locks if locks.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
         // Of C11: the same by other names.

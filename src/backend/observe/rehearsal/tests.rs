@@ -52,6 +52,20 @@ impl Stage for Script {
     }
 }
 
+/// The same, but for a longer function `read` of a program.
+struct Named(Script);
+
+impl Stage for Named {
+    fn function(&self, address: u64) -> Function {
+        let name = if (WAKE..WAKE + 0x10).contains(&address) { "read" } else { "cleanup" };
+        Function { name: Some(name.into()), library: false }
+    }
+
+    fn import(&self, slot: u64) -> Option<Arc<str>> {
+        self.0.import(slot)
+    }
+}
+
 /// A call to `to` that stands so far from the beginning.
 fn call(to: u64, at: usize) -> Vec<u8> {
     let behind = CODE + at as u64 + 5;
@@ -108,6 +122,21 @@ fn a_function_of_the_library_is_noted_with_what_it_is_called_for() {
     let to_rdi: &[u8] = &[0x4c, 0x89, 0xf7]; // mov rdi, r14
     let outcome = script(&[to_rdi, &[], &[]], &[UNLOCK, RESUME]);
     assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Call("pthread_rwlock_unlock".into()));
+}
+
+#[test]
+fn a_jump_within_a_function_that_is_passed_over_is_only_a_jump() {
+    // Its name is that of a function that would be passed over, as read is in glibc.
+    let at = (WAKE - CODE) as usize;
+    let mut code = vec![0x90; at];
+    code.extend([&[0xeb, 2, 0x0f, 0x0b][..], CLEAR, RELEASE, &[0x06]].concat()); // jmp over ud2
+    let script = Named(Script { code });
+    let read = |address, buffer: &mut [u8]| script.0.read(address, buffer);
+    let mut registers = Registers::new(STACK + 0x800, WAKE);
+    registers.set(14, Some(LOCK));
+    let place: (&Memory<'_>, &dyn Stage) = (&Memory::new(&read), &script);
+    let outcome = onward(&registers, None, Written::default(), place, 1000, (&[LOCK], Through::Loops));
+    assert_eq!(outcome.first(LOCK).unwrap().0.act, Act::Exchange(Some(0)), "{outcome:?}");
 }
 
 #[test]
@@ -224,6 +253,7 @@ fn names_decide_what_is_passed_over() {
     ] {
         assert_eq!(kind_of(name, false), Kind::Entered, "{name}");
     }
+    assert_eq!(kind_of("__pthread_disable_asynccancel", false), Kind::Passed);
     assert_eq!(kind_of("anything", true), Kind::Passed);
     assert_eq!(kind_of("", true), Kind::Unnamed);
     assert_eq!(kind_of("", false), Kind::Entered);

@@ -32,8 +32,15 @@ impl Line {
     /// Whether it belongs to a language's own library, or to one fetched from a
     /// registry, rather than to whoever wrote the program.
     pub fn is_library(&self) -> bool {
-        let within =
-            ["/library/std/src/", "/library/core/src/", "/library/alloc/src/", "/registry/src/", "/include/c++/"];
+        let within = [
+            "/library/std/src/",
+            "/library/core/src/",
+            "/library/alloc/src/",
+            "/registry/src/",
+            "/include/c++/",
+            // What of it differs between processors, where Debian keeps such files.
+            "-linux-gnu/c++/",
+        ];
         let file = &self.file;
         file.starts_with("/rustc/") || within.iter().any(|part| file.contains(part)) || is_glibc(file)
     }
@@ -125,6 +132,7 @@ mod tests {
             "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/sync/poison/mutex.rs",
             "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/lock_api-0.4.14/src/mutex.rs",
             "/usr/include/c++/12/bits/std_mutex.h",
+            "/usr/include/x86_64-linux-gnu/c++/12/bits/gthr-default.h",
             "./nptl/pthread_mutex_lock.c",
         ] {
             assert!(line(file).is_library(), "{file}");

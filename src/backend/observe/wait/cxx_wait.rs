@@ -7,6 +7,9 @@
 //! futex(word, WAIT, 0x80000000)              a future
 //! ```
 //!
+//! The number beside it stands in a pool of the library's, and what shares it is told by no
+//! place: so it is of what the kernel cannot wait on, being no int, as the phase of a barrier.
+//!
 //! The numbers look like any other's: the function decides, by its name, or by debug
 //! information where the compiler has put it into the program's own. What they are built
 //! of pthread with (mutexes, condition variables) is told as that.
@@ -60,6 +63,10 @@ impl Decoder for CxxWait {
             return None;
         }
         let mut wait = call.ownerless(WaitKind::CxxWait, what, call.address, facts.pid, world);
+        if what == "std::barrier" || wait.resource.contains("__waiter_pool_base") {
+            (wait.resource, wait.address) = (what.into(), None);
+            wait.evidence.push("the futex is in a pool of the library's, not in the thing itself".to_owned());
+        }
         wait.evidence.push(format!("in {}, futex value {:#x}", readable(function), call.value));
         wait.evidence.push(route(&site));
         wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());

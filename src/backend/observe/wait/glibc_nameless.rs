@@ -12,6 +12,8 @@
 //! rwlock   3 at +12, to write       0 at +0; 8, a reader        change 0 to 2; 8 to 10
 //!          2 at +8, to write        0; 1, its turn              mark it by changing 0 to 2; leave it
 //!          3 at +8, to read         1; 0, its turn              mark it by changing 1 to 3; leave it
+//!          4 at +0, to read         10, a reader and a writer   mark it by changing 10 to 14
+//!                                   0                           add a reader, 8
 //! ```
 //!
 //! The look-alikes: the same bytes where the code does something else; the program's own
@@ -47,11 +49,19 @@ pub(super) fn takes_rwlock(
 ) -> Option<(WaitKind, &'static str)> {
     const WRITE_PHASE: u32 = 1;
     const WRITE_LOCKED: u32 = 2;
+    /// Readers wait, for one that is write-locked, though not in the write phase.
+    const READERS_WAIT: u32 = 6;
+    const FLAGS: u32 = 7;
     if !world.is_precise() || !is_nameless(site) {
         return None;
     }
     let word = call.address;
-    let lock = word.checked_sub(if word.is_multiple_of(8) { 8 } else { 12 }).filter(|lock| lock.is_multiple_of(8))?;
+    let offset = match (word.is_multiple_of(8), call.value) {
+        (true, 2 | 3) => 8,
+        (true, _) => 0,
+        (false, _) => 12,
+    };
+    let lock = word.checked_sub(offset).filter(|lock| lock.is_multiple_of(8))?;
     let [state] = world.words(facts.pid, lock).ok()?;
     let readers = state >> 3;
     let marks = move |thread: &Supposed<'_>, from: u64, to: u64| {
@@ -68,6 +78,11 @@ pub(super) fn takes_rwlock(
         let changed = Act::CompareExchange { expected: Some(from), new: Some(from | u64::from(WRITE_LOCKED)) };
         outcome.first(lock).is_some_and(|(event, _)| event.size == 4 && event.act == changed)
     };
+    let joins = move |thread: &Supposed<'_>| {
+        let outcome = ask(thread, (lock, 0, 4), lock);
+        let first = outcome.first(lock);
+        first.is_some_and(|(event, _)| event.size == 4 && event.act == Act::Add(Some(8)))
+    };
     let (write_phase, write_locked) = (state & WRITE_PHASE != 0, state & WRITE_LOCKED != 0);
     let told = |thread: &Supposed<'_>| match (word - lock, call.value) {
         (12, 3) if write_locked && locks(thread, 0) && locks(thread, 8) => {
@@ -78,6 +93,15 @@ pub(super) fn takes_rwlock(
         }
         (8, 3) if write_phase && readers > 0 && marks(thread, 1, 3) && leaves(thread, 0) => {
             Some((WaitKind::PthreadRwlockRead, "it waits for the turn of those who read"))
+        }
+        // Who lets writers go first, while another reads.
+        (0, value)
+            if [value, state].iter().all(|word| word & FLAGS == READERS_WAIT)
+                && readers > 0
+                && marks(thread, 10, 14)
+                && joins(thread) =>
+        {
+            Some((WaitKind::PthreadRwlockRead, "it waits until no writer is in front of it, to join those who read"))
         }
         _ => None,
     };

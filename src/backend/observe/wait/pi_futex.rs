@@ -45,12 +45,14 @@ impl Decoder for PiFutex {
         }
         let site = world.call_site(facts);
         let of_musl = site.as_deref().is_some_and(|site| musl::waits_in_mutex(facts, world, site));
-        let (kind, what) = if of_musl {
-            (WaitKind::PthreadMutexPi, "musl mutex")
+        let (kind, what, before) = if of_musl {
+            (WaitKind::PthreadMutexPi, "musl mutex", 4)
         } else {
-            (WaitKind::Futex, "futex that passes priorities on")
+            (WaitKind::Futex, "futex that passes priorities on", 0)
         };
-        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, call.address)));
+        let start = call.address.saturating_sub(before);
+        let mut wait = call.wait(kind, format!("{what} in {}", world.place(facts.pid, start)));
+        wait.address = Some(start);
         wait.evidence.push(format!("futex({:#x}, operation {:#x})", call.address, call.raw));
         wait.evidence.push(format!("the kernel keeps its holder in the word: {word:#x}, thread {holder}"));
         wait.evidence.extend(site.as_deref().map(route));

@@ -1,13 +1,14 @@
 //! A wait for a primitive of musl.
 
 use super::nameless;
-use super::place::{Primitive, primitive};
+use super::place::{Primitive, argument, primitive};
 use super::shape::{
     DIED, JOIN_STATE, JOINABLE, Mutex, Owner, Rwlock, THREAD_ID, WAITED_FOR, counts, is_semaphore, rwlock_count,
 };
 use crate::backend::observe::target::stack::{CallSite, DEPTH};
 use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
 use crate::backend::observe::wait::owner::{Dead, name};
+use crate::backend::observe::wait::pthread_sync::who_acts;
 use crate::backend::observe::wait::{Call, Decoder, Facts, World};
 use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Make, Mode, Wait, WaitKind};
@@ -88,7 +89,7 @@ impl Waiter<'_> {
         let fields = Mutex::read(world, pid, lock)?;
         let owner = fields.owner(call)?;
         let kind = if fields.is_robust() { WaitKind::PthreadMutexRobust } else { WaitKind::PthreadMutex };
-        let mut wait = self.wait(world, kind, "mutex", lock);
+        let mut wait = self.wait(world, kind, "mutex", Some(lock));
         wait.evidence.push(format!(
             "lock word = {:#x} at {:#x}, waiters = {}, type = {:#x} ({})",
             fields.word,
@@ -130,7 +131,7 @@ impl Waiter<'_> {
             return None;
         }
         let Rwlock([word, waiters, _]) = fields;
-        let mut wait = self.nobodys(world, kind, "rwlock", lock);
+        let mut wait = self.nobodys(world, kind, "rwlock", Some(lock));
         wait.mode = Mode::All;
         wait.evidence.push(format!("lock word = {word:#x}, waiters = {waiters}"));
         wait.evidence.push(match rwlock_count(word) {
@@ -178,7 +179,7 @@ impl Waiter<'_> {
                 return None;
             }
         }
-        let start = if self.call.private { address } else { address - 8 };
+        let start = if self.call.private { self.object(world, in_queue) } else { Some(address - 8) };
         let mut wait = self.nobodys(world, WaitKind::PthreadCond, "condition variable", start);
         if self.call.private {
             wait.evidence.push("the futex is its own node in the queue, not the condition variable itself".to_owned());
@@ -191,7 +192,7 @@ impl Waiter<'_> {
         if !is_semaphore(&self.call, words) {
             return None;
         }
-        let wait = self.nobodys(world, WaitKind::Semaphore, "semaphore", self.call.address);
+        let wait = self.nobodys(world, WaitKind::Semaphore, "semaphore", Some(self.call.address));
         self.done(world, wait)
     }
 
@@ -208,7 +209,8 @@ impl Waiter<'_> {
         if !agrees {
             return None;
         }
-        let mut wait = self.nobodys(world, WaitKind::PthreadBarrier, "barrier", address);
+        let start = self.object(world, in_round);
+        let mut wait = self.nobodys(world, WaitKind::PthreadBarrier, "barrier", start);
         wait.evidence
             .push("the futex is in the round, on the stack of the first thread, not in the barrier".to_owned());
         self.done(world, wait)
@@ -218,7 +220,7 @@ impl Waiter<'_> {
         if self.call.value != 3 || !self.call.private || world.words(self.facts.pid, self.call.address) != Ok([3]) {
             return None;
         }
-        let wait = self.nobodys(world, WaitKind::PthreadOnce, "once", self.call.address);
+        let wait = self.nobodys(world, WaitKind::PthreadOnce, "once", Some(self.call.address));
         self.done(world, wait)
     }
 
@@ -228,18 +230,25 @@ impl Waiter<'_> {
         (sp..sp.saturating_add(DEPTH as u64)).contains(&self.call.address)
     }
 
-    fn wait(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
-        let place = world.place(self.facts.pid, start);
-        let mut wait = self.call.wait(kind, format!("musl {what} in {place}"));
+    /// The primitive that the function was called with, if it is the one that the futex
+    /// belongs to: where that is on the stack of a thread that waits.
+    pub(super) fn object(&self, world: &mut World, is_it: fn(&Self, &World, u64) -> bool) -> Option<u64> {
+        argument(self.facts, world, self.site).filter(|&object| is_it(self, world, object))
+    }
+
+    /// A wait for what begins at `start`, if that is known.
+    pub(super) fn wait(&self, world: &mut World, kind: WaitKind, what: &str, start: Option<u64>) -> Wait {
+        let place = start.map(|start| format!(" in {}", world.place(self.facts.pid, start))).unwrap_or_default();
+        let mut wait = self.call.wait(kind, format!("musl {what}{place}"));
         wait.make = self.make;
-        wait.address = Some(start);
+        wait.address = start;
         let Self { call, function, .. } = self;
         wait.evidence.push(format!("in {function}, futex at {:#x}, value {:#x}", call.address, call.value));
         wait
     }
 
     /// A wait for what does not say who must act.
-    fn nobodys(&self, world: &mut World, kind: WaitKind, what: &str, start: u64) -> Wait {
+    fn nobodys(&self, world: &mut World, kind: WaitKind, what: &str, start: Option<u64>) -> Wait {
         let mut wait = self.wait(world, kind, what, start);
         wait.partial = true;
         wait.certainty = Certainty::Derived;
@@ -248,9 +257,30 @@ impl Waiter<'_> {
     }
 
     fn done(&self, world: &World, mut wait: Wait) -> Option<Wait> {
-        wait.evidence.push("nobody holds it: whoever acts next cannot be told".to_owned());
+        wait.evidence.push(who_acts(wait.kind).to_owned());
         world.still_there(self.facts).then_some(wait)
     }
+}
+
+/// Whether the node that a thread waits in is in the queue of this condition variable: who
+/// has none before it is the head, and who has none behind it is the tail.
+fn in_queue(waiter: &Waiter<'_>, world: &World, condition: u64) -> bool {
+    let pid = waiter.facts.pid;
+    let node = waiter.call.address - 20;
+    let long = |at: u64| world.longs(pid, at).map_or(0, |[long]: [u64; 1]| long);
+    // Head and tail of the one, and the neighbours of the other.
+    let ends = [(condition.wrapping_add(8), node), (condition.wrapping_add(40), node + 8)];
+    let agrees = |&(end, neighbour): &(u64, u64)| {
+        let (end, neighbour) = (long(end), long(neighbour));
+        end != 0 && (neighbour == 0) == (end == node)
+    };
+    long(condition) == 0 && ends.iter().all(agrees)
+}
+
+/// Whether the round that a thread waits in is that of this barrier.
+fn in_round(waiter: &Waiter<'_>, world: &World, barrier: u64) -> bool {
+    let round = waiter.call.address.wrapping_sub(if waiter.call.value == 1 { 12 } else { 4 });
+    world.longs(waiter.facts.pid, barrier.wrapping_add(24)) == Ok([round])
 }
 
 /// Whether a mutex is held by the same as before, whoever else waits by now.

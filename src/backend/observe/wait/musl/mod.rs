@@ -10,10 +10,12 @@
 //!            +4 waiters    +8 shared: 0 or 0x80
 //! semaphore  +0 value  the futex: -1 waited for    +4 waiters    +8 0x80 private, 0 shared
 //! once       1 being done, 3 and waited for
-//! cond       private: a node on the waiter's own stack: +16 state, 0 waiting; +20 barrier, the futex: 2
+//! cond       +0 shared or 0
+//!            private: +8 head +40 tail of a queue of nodes, each on its waiter's own stack:
+//!            +0 before +8 behind +16 state, 0 waiting; +20 barrier, the futex: 2
 //!            shared: +8 a counter
-//! barrier    a node on the first one's stack: +0 count +4 last +8 waiters +12 finished: the first waits on
-//!            finished while it is 1, the others on last while it is 0
+//! barrier    +24 the round, on the first one's stack: +0 count +4 last +8 waiters +12 finished: the first
+//!            waits on finished while it is 1, the others on last while it is 0
 //! thread     +0 its own address   +48 thread id   +56 state, the futex of a join: 2 joinable
 //! ```
 //!

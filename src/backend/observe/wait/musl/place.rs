@@ -56,16 +56,31 @@ pub(super) fn primitive(facts: &Facts<'_>, world: &mut World, site: &CallSite) -
     if site.at.runtime != Runtime::Musl || site.at.name() == "syscall" {
         return None;
     }
-    // The nearest live frame with a name; what is left on the stack does not count.
+    // What is left on the stack does not count.
     let frames = world.frame_code(facts);
-    let mut own = frames.iter().take_while(|code| code.file == site.at.file).map(plain);
-    if let Some(name) = own.find(|name| !INNER.contains(name)) {
+    let caller = caller(&frames, site)?;
+    let name = plain(frames.get(caller.checked_sub(1)?)?);
+    if !INNER.contains(&name) {
         return known(name);
     }
     // Nothing but nameless functions: what the program called.
-    let outer = frames.iter().find(|code| code.file != site.at.file)?;
-    let entered = world.called_from(facts.pid, outer.address).filter(|code| code.file == site.at.file)?;
+    let entered = world.called_from(facts.pid, frames.get(caller)?.address).filter(|code| code.file == site.at.file)?;
     known(plain(&entered))
+}
+
+/// What that function was called with first, as the code before the call tells.
+pub(super) fn argument(facts: &Facts<'_>, world: &mut World, site: &CallSite) -> Option<u64> {
+    let caller = caller(&world.frame_code(facts), site)?;
+    let frames = world.frames(facts);
+    world.first_argument(facts.pid, frames.get(caller)?)
+}
+
+/// Which live frame called the nearest function of musl that has a name, or, where none
+/// has, musl.
+fn caller(frames: &[Code], site: &CallSite) -> Option<usize> {
+    let own = |code: &Code| code.file == site.at.file;
+    let at = frames.iter().position(|code| !own(code) || !INNER.contains(&plain(code)))?;
+    Some(if own(&frames[at]) { at + 1 } else { at })
 }
 
 /// Whether the thread is where musl takes a mutex.

@@ -64,6 +64,17 @@ impl Mutex {
         self.kind & ROBUST != 0
     }
 
+    /// Who holds it, if it is one that passes priorities on; 0 for nobody.
+    pub(super) fn inherited(&self) -> Option<u32> {
+        let known = self.kind & INHERIT != 0 && self.kind & !(SHARED | ROBUST | INHERIT | 3) == 0 && self.kind & 3 != 3;
+        Some(self.word & !(WAITED_FOR | DIED)).filter(|&holder| known && holder < PID_LIMIT)
+    }
+
+    /// Whether only one process has it.
+    pub(super) fn is_private(&self) -> bool {
+        self.kind & SHARED == 0
+    }
+
     pub(super) fn kind_word(&self) -> &'static str {
         ["normal", "recursive", "error-checking", "?"][(self.kind & 3) as usize]
     }
@@ -71,7 +82,7 @@ impl Mutex {
     /// Who holds it, if a mutex that this call waits for may look so.
     pub(super) fn owner(&self, call: &FutexCall) -> Option<Owner> {
         let known = self.kind & !(SHARED | ROBUST | 3) == 0 && self.kind & INHERIT == 0 && self.kind & 3 != 3;
-        if !known || (self.kind & SHARED == 0) != call.private || !counts(self.waiters) {
+        if !known || self.is_private() != call.private || !counts(self.waiters) {
             return None;
         }
         if call.value & WAITED_FOR == 0 {

@@ -205,7 +205,13 @@ fn what_nobody_holds_is_told_by_function_and_fields() {
         machine.set_words(address - 4, &words);
         machine
     };
+    let nowhere = |machine: &Machine| {
+        let wait = wait(machine);
+        // A node on a stack is not the thing itself, which only the caller's code tells.
+        assert!(wait.address.is_none() && !wait.resource.contains(" in "), "{wait:#?}");
+    };
     told(&condition(STACK + 0xec, [0, 2]), WaitKind::PthreadCond);
+    nowhere(&condition(STACK + 0xec, [0, 2]));
     refuses(&condition(STACK + 0xec, [1, 2])); // it has been signalled
     refuses(&condition(DATA + 0xec, [0, 2])); // not on its own stack
     let barrier = |address: u64, value: u32, words: [u32; 2]| {
@@ -214,6 +220,7 @@ fn what_nobody_holds_is_told_by_function_and_fields() {
         machine
     };
     told(&barrier(STACK + 0x8c, 1, [1, 0]), WaitKind::PthreadBarrier);
+    nowhere(&barrier(STACK + 0x8c, 1, [1, 0]));
     told(&barrier(DATA + 4, 0, [0, 1]), WaitKind::PthreadBarrier);
     refuses(&barrier(DATA + 0xc, 1, [1, 0])); // the first waits on its own stack
     refuses(&barrier(DATA + 4, 0, [0, 0]));

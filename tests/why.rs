@@ -133,6 +133,25 @@ fn wait_of(answer: &Value, tid: i64) -> &Value {
 }
 
 #[test]
+fn the_line_of_a_signal_handler_is_named_and_that_which_it_has_interrupted() {
+    for options in [["-pthread", "-g", "-O0"], ["-pthread", "-g", "-O2"]] {
+        for kind in ["raise", "timer", "stack", "pause"] {
+            let mut target = Target::program("handler.c", &options, &[kind]);
+            let [tid, locks, works] = target.numbers::<3>();
+            let tid = tid.cast_signed();
+            let (wanted, line, function) = match kind {
+                "pause" => ("signal", works, "work"),
+                _ => ("pthread_mutex", locks, "on_signal"),
+            };
+            let (answer, _) = until(target.pid(), |answer| wait_of(answer, tid)["kind"] == wanted);
+            let at = wait_of(&answer, tid)["at"].as_str().unwrap_or_default();
+            assert!(at.ends_with(&format!("handler.c:{line} in {function}")), "{kind}: {answer:#}");
+            assert_eq!(verdict(&answer, tid), if kind == "pause" { "waiting" } else { "deadlocked" });
+        }
+    }
+}
+
+#[test]
 fn nobody_is_named_by_a_word_that_a_process_in_the_same_address_space_may_have_written() {
     for kind in ["child_holds", "child_waits", "in_a_loop", "behind"] {
         let (waiters, answer, table) = of_shared_space(kind, |_| true);

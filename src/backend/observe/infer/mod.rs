@@ -237,6 +237,8 @@ impl Inference {
             let told = again.or_else(|| condvar::taken_again(&asked));
             asked.let_go = told.or_else(|| condvar::free(code, kind, &asked.alive));
         }
+        // What a signal has interrupted is not asked.
+        self.silent += usize::from(walk.interrupts);
         Some(asked)
     }
 

@@ -9,7 +9,7 @@ use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
-use crate::backend::observe::target::unwind::Frame;
+use crate::backend::observe::target::unwind::{Frame, Registers};
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
@@ -246,8 +246,8 @@ impl World {
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         let memory = Memory::new(&read);
         let outwards = |&(sp, pc): &(u64, u64)| -> Vec<u64> {
-            let walk = stage.frames(&memory, sp, pc);
-            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.pc).collect()
+            let walk = stage.all_frames(&memory, Registers::new(sp, pc));
+            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.behind()).collect()
         };
         let walks: Vec<Vec<u64>> = places.iter().map(outwards).collect();
         let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };

@@ -264,6 +264,15 @@ fn mask(status: &[u8]) -> Option<u64> {
     line_of(status, b"SigCgt:")
 }
 
+/// The signals that a thread does not hold back, in words. Nobody can hold back `SIGKILL`
+/// and `SIGSTOP`.
+pub(super) fn open_signals(facts: &Facts<'_>, world: &World) -> String {
+    let mut content = Vec::new();
+    let read = world.root.read_into(&format!("{}/task/{}/status", facts.pid, facts.tid), &mut content);
+    let blocked = read.ok().and_then(|()| line_of(&content, b"SigBlk:")).unwrap_or(0);
+    if blocked == 0 { "any signal".to_owned() } else { names(!(blocked | INTERNAL | bit(9) | bit(19))) }
+}
+
 /// The signals of a set: `SIGINT or SIGTERM`.
 pub(super) fn names(set: u64) -> String {
     let name = |number: i32| match nix::sys::signal::Signal::try_from(number) {

@@ -133,6 +133,17 @@ fn wait_of(answer: &Value, tid: i64) -> &Value {
 }
 
 #[test]
+fn a_lambda_of_cxx_is_named_by_where_it_stands() {
+    let options = ["-std=c++20", "-pthread", "-g", "-O0"];
+    let mut target = Target::program("atomic_wait.cpp", &options, &[]);
+    let [_, waiter, _] = target.numbers::<3>();
+    let waiter = waiter.cast_signed();
+    let (answer, _) = until(target.pid(), |answer| !wait_of(answer, waiter)["at"].is_null());
+    let at = wait_of(&answer, waiter)["at"].as_str().unwrap_or_default();
+    assert!(at.ends_with(" in main::{lambda()#1}::operator() const"), "{at}");
+}
+
+#[test]
 fn the_line_of_a_signal_handler_is_named_and_that_which_it_has_interrupted() {
     for options in [["-pthread", "-g", "-O0"], ["-pthread", "-g", "-O2"]] {
         for kind in ["raise", "timer", "stack", "pause"] {

@@ -35,7 +35,8 @@ impl Line {
         let within =
             ["/library/std/src/", "/library/core/src/", "/library/alloc/src/", "/registry/src/", "/include/c++/"];
         let file = &self.file;
-        file.starts_with("/rustc/") || within.iter().any(|part| file.contains(part)) || is_glibc(file)
+        let installed = file.starts_with("/rustc/") || file.starts_with("/usr/include/");
+        installed || within.iter().any(|part| file.contains(part)) || is_glibc(file)
     }
 }
 
@@ -125,6 +126,7 @@ mod tests {
             "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/sync/poison/mutex.rs",
             "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/lock_api-0.4.14/src/mutex.rs",
             "/usr/include/c++/12/bits/std_mutex.h",
+            "/usr/include/x86_64-linux-gnu/c++/12/bits/gthr-default.h",
             "./nptl/pthread_mutex_lock.c",
         ] {
             assert!(line(file).is_library(), "{file}");

@@ -18,6 +18,8 @@ const STEPS: usize = 500;
 /// So many frames are looked through for a line of the program's own.
 const LINES: usize = 48;
 
+/// What debug information calls a lambda of C++.
+const LAMBDA: &str = "operator()";
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -253,9 +255,18 @@ impl World {
         let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };
         let through = self.through(pid);
         let mut told = |walk: &Vec<u64>| {
-            let mut lines = walk.iter().flat_map(|&pc| self.source.lines(&self.root, through, &maps, pc));
-            let line = lines.find(|line| !line.is_library())?;
-            let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+            let lines = |&pc: &u64| -> Vec<_> {
+                self.source.lines(&self.root, through, &maps, pc).into_iter().map(|line| (pc, line)).collect()
+            };
+            let (pc, line) = walk.iter().flat_map(lines).find(|(_, line)| !line.is_library())?;
+            let mut function = line.function;
+            // A lambda of C++ has no name of its own there, but one of where it stands as a symbol.
+            if function.as_deref() == Some(LAMBDA) {
+                let symbol = self.source.code(&self.root, through, &maps, &[pc]).pop()?.function;
+                let whole = symbol.map(|name| readable(&name)).filter(|name| name.contains("{lambda"));
+                function = whole.or(function);
+            }
+            let function = function.map(|name| format!(" in {name}")).unwrap_or_default();
             Some(format!("{}:{}{function}", line.file, line.line))
         };
         walks.iter().map(&mut told).collect()

@@ -2,6 +2,9 @@
 //! what those declare of themselves.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "other tests use the rest")]
+mod terminal;
+
 #[path = "waits/target.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod target;
@@ -417,6 +420,22 @@ fn watching_goes_on_until_it_is_interrupted_or_nothing_is_left() {
     drop(target);
     lines.for_each(|line| drop(line.unwrap()));
     assert_eq!(left_alone.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_screen_that_is_too_small_says_how_many_lines_there_are_more() {
+    let mut target = Target::program("chains.c", &["-pthread"], &["locks"]);
+    let truth = Truth::of(&mut target);
+    until(target.pid(), |answer| truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.args(["why", "--watch", &target.pid().to_string()]);
+    let terminal = terminal::Terminal::start(command, 120, 6);
+    terminal.wait_for(" more lines");
+    let lines = terminal.lines();
+    assert!(lines[0].starts_with("DEADLOCK") && lines[4].ends_with(" more lines"), "{lines:#?}");
+    terminal.resize(120, 60);
+    terminal.wait_gone(" more lines");
+    assert!(terminal.lines()[0].starts_with("DEADLOCK"));
 }
 
 /// A semaphore has no holder to name; but where all threads of a process sleep until it wakes

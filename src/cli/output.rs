@@ -2,9 +2,11 @@
 //! by line and at once; the rest to standard error, progress only where that is
 //! a terminal.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use color_eyre::eyre::WrapErr;
+use unicode_width::UnicodeWidthStr;
 
 use super::Outcome;
 
@@ -15,8 +17,33 @@ pub(super) struct SeenEnough;
 
 /// How many columns standard output has, where that is a terminal.
 pub(super) fn width() -> Option<usize> {
+    size().map(|(width, _)| width)
+}
+
+/// How many columns and rows standard output has, where that is a terminal.
+pub(super) fn size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+    Some((usize::from(size.ws_col), usize::from(size.ws_row))).filter(|(width, _)| *width > 0)
+}
+
+/// As many lines of a text as a screen of this size shows, the cursor behind them; the last
+/// one says how many more there are, if there are.
+pub(super) fn screenful(text: &str, (width, height): (usize, usize)) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let rows = |line: &&str| line.width().div_ceil(width.max(1)).max(1);
+    let mut room = height.saturating_sub(1);
+    // Of a terminal that tells no height nothing is known.
+    if height == 0 || lines.iter().map(rows).sum::<usize>() <= room {
+        return text.to_owned();
+    }
+    // The last is for what is said of the rest.
+    room = room.saturating_sub(1);
+    let fits = |line: &&&str| room.checked_sub(rows(line)).map(|left| room = left).is_some();
+    let shown = lines.iter().take_while(fits).count();
+    let mut all = lines[..shown].join("\n");
+    let more = lines.len() - shown;
+    let _ = writeln!(all, "{}{more} more line{}", if shown > 0 { "\n" } else { "" }, if more == 1 { "" } else { "s" });
+    all
 }
 
 /// Says what went wrong. Where nobody can be told any more, as after the terminal
@@ -68,5 +95,22 @@ pub(super) fn unless_broken_pipe(printed: io::Result<()>, outcome: Outcome) -> c
     match written(printed) {
         Err(error) if !error.is::<SeenEnough>() => Err(error),
         _ => Ok(outcome),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::screenful;
+
+    #[test]
+    fn a_text_that_does_not_fit_says_how_much_more_there_is() {
+        let text = "one\ntwo\nthree\nfour\n";
+        assert_eq!(screenful(text, (80, 5)), text);
+        assert_eq!(screenful(text, (80, 4)), "one\ntwo\n2 more lines\n");
+        // "three" takes two rows of three columns.
+        assert_eq!(screenful(text, (3, 6)), "one\ntwo\nthree\n1 more line\n");
+        assert_eq!(screenful(text, (3, 5)), "one\ntwo\n2 more lines\n");
+        assert_eq!(screenful(text, (80, 1)), "4 more lines\n");
+        assert_eq!(screenful(text, (80, 0)), text);
     }
 }

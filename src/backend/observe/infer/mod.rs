@@ -372,6 +372,7 @@ fn and_others(world: &mut World, pid: Pid, wait: &mut Wait, lock: u64) {
     let others: Vec<String> = world.others_that_map(pid, lock).iter().map(ToString::to_string).collect();
     if !others.is_empty() {
         let others = others.join(", ");
-        wait.evidence.push(format!("of the processes that share it only its own was asked, not {others}: one may hold it"));
+        wait.evidence
+            .push(format!("of the processes that share it only its own was asked, not {others}: one may hold it"));
     }
 }

@@ -2,7 +2,6 @@
 //! by line and at once; the rest to standard error, progress only where that is
 //! a terminal.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use color_eyre::eyre::WrapErr;
@@ -29,21 +28,19 @@ pub(super) fn size() -> Option<(usize, usize)> {
 /// As many lines of a text as a screen of this size shows, the cursor behind them; the last
 /// one says how many more there are, if there are.
 pub(super) fn screenful(text: &str, (width, height): (usize, usize)) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let rows = |line: &&str| line.width().div_ceil(width.max(1)).max(1);
-    let mut room = height.saturating_sub(1);
+    let rows = |line: &str| line.width().div_ceil(width.max(1)).max(1);
+    // The rows used so far, and how far the text goes with one to spare.
+    let (mut used, mut all, mut end, mut more) = (0, 0, 0, 0);
+    for line in text.split_inclusive('\n') {
+        used += rows(line.trim_end());
+        all += line.len();
+        (end, more) = if used + 2 <= height { (all, 0) } else { (end, more + 1) };
+    }
     // Of a terminal that tells no height nothing is known.
-    if height == 0 || lines.iter().map(rows).sum::<usize>() <= room {
+    if used < height || height == 0 {
         return text.to_owned();
     }
-    // The last is for what is said of the rest.
-    room = room.saturating_sub(1);
-    let fits = |line: &&&str| room.checked_sub(rows(line)).map(|left| room = left).is_some();
-    let shown = lines.iter().take_while(fits).count();
-    let mut all = lines[..shown].join("\n");
-    let more = lines.len() - shown;
-    let _ = writeln!(all, "{}{more} more line{}", if shown > 0 { "\n" } else { "" }, if more == 1 { "" } else { "s" });
-    all
+    format!("{}{more} more line{}\n", &text[..end], if more == 1 { "" } else { "s" })
 }
 
 /// Says what went wrong. Where nobody can be told any more, as after the terminal

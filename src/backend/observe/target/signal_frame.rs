@@ -15,13 +15,13 @@ use super::unwind::Registers;
 const RESTORE: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
 /// Where `uc_mcontext` stands in a `struct ucontext`.
 const CONTEXT: u64 = 40;
-/// Whose values stand there, by their DWARF numbers; behind them that of rip.
+/// Whose values stand there, by their DWARF numbers: rsp last, and behind it rip.
 const ORDER: [u16; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7];
 
 /// What is known of the registers where a function goes on that returns to an address
 /// and leaves the stack pointer there: behind a call, or in what a signal has
 /// interrupted. `None` where it is neither.
-pub fn returned(sp: u64, returns_to: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Registers> {
+pub fn returned(sp: u64, returns_to: u64, read: &dyn Fn(u64, &mut [u8]) -> bool) -> Option<Registers> {
     let mut code = [0; LONGEST_CALL];
     if read(returns_to.checked_sub(LONGEST_CALL as u64)?, &mut code) && ends_in_call(code) {
         return Some(Registers::new(sp, returns_to));
@@ -29,12 +29,14 @@ pub fn returned(sp: u64, returns_to: u64, read: impl Fn(u64, &mut [u8]) -> bool)
     let (mut code, mut context) = ([0; RESTORE.len()], [0; 8 * (ORDER.len() + 1)]);
     let is_signal = read(returns_to, &mut code) && code == RESTORE;
     (is_signal && read(sp.checked_add(CONTEXT)?, &mut context)).then_some(())?;
-    let word = |at: usize| context[8 * at..][..8].iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
-    let mut registers = Registers::new(word(15), word(16));
-    registers.interrupted = true;
-    for (at, number) in ORDER.into_iter().enumerate() {
-        registers.set(number, Some(word(at)));
+    let mut words =
+        context.chunks_exact(8).map(|word| word.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
+    let mut registers = Registers::new(0, 0);
+    for number in ORDER {
+        registers.sp = words.next()?;
+        registers.set(number, Some(registers.sp));
     }
+    (registers.pc, registers.interrupted) = (words.next()?, true);
     Some(registers)
 }
 
@@ -50,7 +52,7 @@ mod tests {
     fn at(code: &[u8], words: u64) -> Option<Registers> {
         let stack: Vec<u8> = (100..100 + words).flat_map(u64::to_le_bytes).collect();
         let parts = [(CODE - 8, [&[0x90; 8], code].concat()), (STACK, stack)];
-        returned(STACK, CODE, |address, buffer| {
+        returned(STACK, CODE, &|address, buffer| {
             let part = parts.iter().find(|(start, bytes)| (*start..start + bytes.len() as u64).contains(&address));
             let Some((start, bytes)) = part else { return false };
             let from = bytes.get((address - start) as usize..).and_then(|bytes| bytes.get(..buffer.len()));

@@ -232,7 +232,7 @@ impl FrameTable {
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { frame, caller: None });
         }
-        let mut caller = returned(cfa, restored(X86_64::RA)??, read)?;
+        let mut caller = returned(cfa, restored(X86_64::RA)??, &|at, buffer| read(at, buffer))?;
         if !caller.interrupted {
             // What a call may change is not known behind it.
             for number in [3, 6, 12, 13, 14, 15] {

@@ -86,10 +86,10 @@ impl Decoder for Unix {
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
-            Act::Send if called.is_some() => name_receiver(facts, world, (called, socket.kind), &mut wait),
+            Act::Send if called.is_some() => name_receiver(facts, world, (called.as_ref(), socket.kind), &mut wait),
             Act::Receive | Act::Send => name_peer(facts, world, &found, inode, &mut wait),
             Act::Accept => anybody(&mut wait, "any client may connect"),
-            Act::Connect => name_server(facts, world, (called, socket.kind), &mut wait),
+            Act::Connect => name_server(facts, world, (called.as_ref(), socket.kind), &mut wait),
         }
         Some(wait)
     }
@@ -172,7 +172,7 @@ fn sleeps_at_socket(facts: &Facts<'_>) -> bool {
 
 /// Names who could accept the connection: whoever has the socket open that listens at
 /// the address of the call.
-fn name_server(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<Address>, u8), wait: &mut Wait) {
+fn name_server(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<&Address>, u8), wait: &mut Wait) {
     let server = called
         .and_then(|called| called.socket(facts, world, |socket| socket.state == LISTENING && socket.kind == kind));
     match server {
@@ -186,7 +186,7 @@ fn name_server(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<Add
 }
 
 /// Names who could make room: whoever has the socket open that the call sends to.
-fn name_receiver(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<Address>, u8), wait: &mut Wait) {
+fn name_receiver(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<&Address>, u8), wait: &mut Wait) {
     // Elsewhere it waits for what it has sent before, to whomever, to be received.
     let is_full = facts.has_wchan() && facts.may_sleep_in(&["unix_wait_for_peer", "unix_dgram_sendmsg"]);
     match called.filter(|_| is_full).and_then(|called| called.socket(facts, world, |socket| socket.kind == kind)) {

@@ -149,7 +149,7 @@ fn row(facts: &Facts<'_>, world: &World, table: &str, id: i32) -> Option<Vec<Str
 
 /// A key as ipcs(1) shows it; the table has it as a signed number.
 fn key(field: &str) -> String {
-    field.parse::<i32>().map_or_else(|_| field.to_owned(), |key| format!("{key:#010x}"))
+    format!("{:#010x}", field.parse::<i32>().unwrap_or_default())
 }
 
 /// Who used a semaphore of this program's own namespace last.

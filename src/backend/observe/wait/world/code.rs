@@ -255,10 +255,12 @@ impl World {
         let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };
         let through = self.through(pid);
         let mut told = |walk: &Vec<u64>| {
-            let lines = |&pc: &u64| -> Vec<_> {
-                self.source.lines(&self.root, through, &maps, pc).into_iter().map(|line| (pc, line)).collect()
-            };
-            let (pc, line) = walk.iter().flat_map(lines).find(|(_, line)| !line.is_library())?;
+            let mut pc = 0;
+            let mut lines = walk.iter().flat_map(|&at| {
+                pc = at;
+                self.source.lines(&self.root, through, &maps, at)
+            });
+            let line = lines.find(|line| !line.is_library())?;
             let mut function = line.function;
             // A lambda of C++ has no name of its own there, but one of where it stands as a symbol.
             if function.as_deref() == Some(LAMBDA) {

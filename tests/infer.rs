@@ -471,6 +471,15 @@ fn a_reader_of_a_pthread_rwlock_is_found() {
     }
 }
 
+#[test]
+fn of_a_lock_that_processes_share_it_is_said_which_were_not_asked() {
+    let mut target = Target::program("readers.c", &["-O2", "-pthread"], &["shared"]);
+    let [writer, child] = target.numbers::<2>();
+    let case = Case { kind: "shared", target, waiter: writer as i64, truth: BTreeSet::new() };
+    let told = |wait: &Value| wait["evidence"].to_string().contains(&format!("not {child}: one may hold it"));
+    named(&[case], |_, wait| told(wait) && wait["holders"].as_array().is_some_and(Vec::is_empty));
+}
+
 const MUSL_BUILDS: [&[&str]; 4] = [&["-O0"], &["-O2"], &["-O0", "-static"], &["-O2", "-static"]];
 
 /// The builds of a program that is linked to musl; none, said so, where its

@@ -2,6 +2,9 @@
 //! what those declare of themselves.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "other tests use the rest")]
+mod terminal;
+
 #[path = "waits/target.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod target;
@@ -130,6 +133,36 @@ fn of_shared_space(kind: &str, enough: impl Fn(&Value) -> bool) -> (Vec<i64>, Va
 fn wait_of(answer: &Value, tid: i64) -> &Value {
     let threads = answer["threads"].as_array().unwrap();
     threads.iter().find(|thread| thread["tid"] == tid).map_or(&Value::Null, |thread| &thread["wait"])
+}
+
+#[test]
+fn a_lambda_of_cxx_is_named_by_where_it_stands() {
+    let options = ["-std=c++20", "-pthread", "-g", "-O0"];
+    let mut target = Target::program("atomic_wait.cpp", &options, &[]);
+    let [_, waiter, _] = target.numbers::<3>();
+    let waiter = waiter.cast_signed();
+    let (answer, _) = until(target.pid(), |answer| !wait_of(answer, waiter)["at"].is_null());
+    let at = wait_of(&answer, waiter)["at"].as_str().unwrap_or_default();
+    assert!(at.ends_with(" in main::{lambda()#1}::operator() const"), "{at}");
+}
+
+#[test]
+fn the_line_of_a_signal_handler_is_named_and_that_which_it_has_interrupted() {
+    for options in [["-pthread", "-g", "-O0"], ["-pthread", "-g", "-O2"]] {
+        for kind in ["raise", "timer", "stack", "pause"] {
+            let mut target = Target::program("handler.c", &options, &[kind]);
+            let [tid, locks, works] = target.numbers::<3>();
+            let tid = tid.cast_signed();
+            let (wanted, line, function) = match kind {
+                "pause" => ("signal", works, "work"),
+                _ => ("pthread_mutex", locks, "on_signal"),
+            };
+            let (answer, _) = until(target.pid(), |answer| wait_of(answer, tid)["kind"] == wanted);
+            let at = wait_of(&answer, tid)["at"].as_str().unwrap_or_default();
+            assert!(at.ends_with(&format!("handler.c:{line} in {function}")), "{kind}: {answer:#}");
+            assert_eq!(verdict(&answer, tid), if kind == "pause" { "waiting" } else { "deadlocked" });
+        }
+    }
 }
 
 #[test]
@@ -406,6 +439,22 @@ fn a_process_whose_memory_cannot_be_read_holds_up_nobody() {
     let answer: Value = serde_json::from_slice(&both.stdout).unwrap();
     assert!(answer["unreadable"].to_string().contains("reading it hangs"), "{answer:#}");
     assert!(answer["threads"].as_array().unwrap().iter().all(|thread| thread["pid"] == other.pid()), "{answer:#}");
+}
+
+#[test]
+fn a_screen_that_is_too_small_says_how_many_lines_there_are_more() {
+    let mut target = Target::program("chains.c", &["-pthread"], &["locks"]);
+    let truth = Truth::of(&mut target);
+    until(target.pid(), |answer| truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncscope"));
+    command.args(["why", "--watch", &target.pid().to_string()]);
+    let terminal = terminal::Terminal::start(command, 120, 6);
+    terminal.wait_for(" more lines");
+    let lines = terminal.lines();
+    assert!(lines[0].starts_with("DEADLOCK") && lines[4].ends_with(" more lines"), "{lines:#?}");
+    terminal.resize(120, 60);
+    terminal.wait_gone(" more lines");
+    assert!(terminal.lines()[0].starts_with("DEADLOCK"));
 }
 
 /// A semaphore has no holder to name; but where all threads of a process sleep until it wakes

@@ -113,9 +113,10 @@ fn print(out: &mut impl Write, graph: &WaitGraph, asked: &[Pid], args: &Args, cl
     if args.json {
         return why::json(out, graph, at, false);
     }
-    if clears {
-        // Home, and nothing below.
-        out.write_all(b"\x1b[H\x1b[J")?;
-    }
-    chains::explain(out, graph, asked, at)
+    let Some(size) = output::size().filter(|_| clears) else { return chains::explain(out, graph, asked, at) };
+    let mut text = Vec::new();
+    chains::explain(&mut text, graph, asked, at)?;
+    // Home, and nothing below.
+    write!(out, "\x1b[H\x1b[J{}", output::screenful(&String::from_utf8_lossy(&text), size))?;
+    out.flush()
 }

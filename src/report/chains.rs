@@ -307,7 +307,8 @@ fn state_words(thread: &GraphThread) -> String {
 /// `, with a time-out, for 3m12s, inferred`.
 fn manner(wait: &Wait, at: Nanos) -> String {
     let mut text = String::new();
-    if wait.timed {
+    // A sleep has no other end.
+    if wait.timed && wait.kind != WaitKind::Sleep {
         text.push_str(", with a time-out");
     }
     if let Some(lasted) = lasted(wait, at) {

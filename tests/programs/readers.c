@@ -1,11 +1,13 @@
 // A reader of an rwlock that waits for a mutex or sleeps in a call, a writer that waits for
-// the reader, and one that sleeps in the same call and reads only then.
-// usage: readers mutex|read|sleep|poll; prints: tid of the writer, tid of the reader.
+// the reader, and one that sleeps in the same call and reads only then; or a child that
+// reads, and its parent that writes, in shared memory.
+// usage: readers mutex|read|sleep|poll|shared; prints: tid of the writer, tid of the reader.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static pthread_rwlock_t table = PTHREAD_RWLOCK_INITIALIZER;
@@ -52,8 +54,34 @@ static void *writes(void *unused) {
     return unused;
 }
 
+static int shared(void) {
+    int held[2];
+    if (pipe(held)) return 1;
+    pthread_rwlock_t *lock = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_rwlock_init(lock, &attr);
+    pid_t child = fork();
+    if (!child) {
+        // Elsewhere than in the parent: the address must not matter.
+        lock = mremap(lock, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)0x600000000000);
+        pthread_rwlock_rdlock(lock);
+        if (write(held[1], "x", 1) != 1) return 1;
+        pause();
+        pthread_rwlock_unlock(lock);
+        return 0;
+    }
+    char byte;
+    if (read(held[0], &byte, 1) != 1) return 1;
+    printf("%d %d\n", getpid(), child);
+    fflush(stdout);
+    return pthread_rwlock_wrlock(lock);
+}
+
 int main(int argc, char **argv) {
     kind = argc > 1 ? argv[1] : "mutex";
+    if (!strcmp(kind, "shared")) return shared();
     void *(*const bodies[])(void *) = {reads, reads_then, writes};
     pthread_t thread;
     if (pipe(ends)) return 1;

@@ -24,6 +24,7 @@ use rustix::io::Errno;
 pub use self::files::{of_fifo, of_file, with_link, with_name, with_name_in};
 use self::listing::{access_of, descriptors_of, hidden, numbers};
 pub(super) use self::listing::{access_of_path, inode_in, is_fifo};
+pub(super) use self::names::words;
 pub(super) use self::ring::{RING, is_at_work, registered};
 use self::terminal::registered_terminal;
 pub use self::terminal::{Side, TerminalEnd, index_of, slave_at, terminal};

@@ -18,7 +18,7 @@ impl Ends {
 }
 
 /// A path, or `@` and the name of one that is in no file system, `unix(7)`.
-fn words(name: &[u8]) -> String {
+pub(in crate::backend::observe) fn words(name: &[u8]) -> String {
     match name {
         [0, rest @ ..] => {
             let mut words = "@".to_owned();

@@ -237,6 +237,8 @@ impl Inference {
             let told = again.or_else(|| condvar::taken_again(&asked));
             asked.let_go = told.or_else(|| condvar::free(code, kind, &asked.alive));
         }
+        // What a signal has interrupted is not asked.
+        self.silent += usize::from(walk.interrupts);
         Some(asked)
     }
 
@@ -318,6 +320,7 @@ impl Inference {
                 _ => "more than one thread would let go of it, by its own code",
             };
             wait.evidence.push(format!("{how}{}", self.unasked()));
+            and_others(world, pid, wait, lock);
             return;
         }
         wait.mode = mode;
@@ -337,6 +340,7 @@ impl Inference {
         }
         if wait.partial {
             wait.evidence.push(format!("of {most} readers {times} could be found"));
+            and_others(world, pid, wait, lock);
         }
     }
 
@@ -360,5 +364,15 @@ impl Inference {
             0 => String::new(),
             silent => format!(" ({silent} that run or wait in ways unknown could not be asked)"),
         }
+    }
+}
+
+/// Names the processes that share a lock, and whose threads have not been asked.
+fn and_others(world: &mut World, pid: Pid, wait: &mut Wait, lock: u64) {
+    let others: Vec<String> = world.others_that_map(pid, lock).iter().map(ToString::to_string).collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        wait.evidence
+            .push(format!("of the processes that share it only its own was asked, not {others}: one may hold it"));
     }
 }

@@ -21,7 +21,7 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
 
-use super::stack::{LONGEST_CALL, ends_in_call};
+use super::signal_frame::returned;
 use super::unwind::Registers;
 
 /// So many instructions are looked at.
@@ -113,14 +113,11 @@ pub fn leave(
         }
     }
     let end = end.filter(|end| end.sp >= registers.sp)?;
-    let returns_to = way.word(end.sp)?;
-    let mut code = [0; LONGEST_CALL];
-    let is_call = read(returns_to.checked_sub(LONGEST_CALL as u64)?, &mut code) && ends_in_call(code);
-    let mut caller = Registers::new(end.sp + 8, returns_to);
-    for ((_, number), value) in KEPT.into_iter().zip(end.kept) {
-        caller.set(number, value);
+    let mut caller = returned(end.sp + 8, way.word(end.sp)?, &read)?;
+    if !caller.interrupted {
+        KEPT.into_iter().zip(end.kept).for_each(|((_, number), value)| caller.set(number, value));
     }
-    is_call.then_some(caller)
+    Some(caller)
 }
 
 fn merge(one: [Option<u64>; KEPT.len()], other: [Option<u64>; KEPT.len()]) -> [Option<u64>; KEPT.len()] {

@@ -42,7 +42,8 @@ impl Line {
             "-linux-gnu/c++/",
         ];
         let file = &self.file;
-        file.starts_with("/rustc/") || within.iter().any(|part| file.contains(part)) || is_glibc(file)
+        let installed = file.starts_with("/rustc/") || file.starts_with("/usr/include/");
+        installed || within.iter().any(|part| file.contains(part)) || is_glibc(file)
     }
 }
 

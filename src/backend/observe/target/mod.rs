@@ -24,5 +24,6 @@ pub mod lsda;
 pub mod maps;
 pub mod module;
 pub mod runtime;
+pub mod signal_frame;
 pub mod stack;
 pub mod unwind;

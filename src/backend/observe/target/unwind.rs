@@ -19,8 +19,8 @@
 //!
 //! Of any other the code is followed from its first instruction to where it is
 //! ([`height`](super::height)). Where that is not clear the walk ends as incomplete,
-//! and so it does at a return address that does not stand behind a call: no frame is
-//! guessed.
+//! and so it does at a return address that neither stands behind a call nor ends a
+//! signal handler ([`signal_frame`](super::signal_frame)): no frame is guessed.
 
 use std::ops::Deref;
 
@@ -30,7 +30,7 @@ use gimli::{
 };
 
 use super::height::below;
-use super::stack::{LONGEST_CALL, ends_in_call};
+use super::signal_frame::returned;
 
 /// So many frames are followed.
 pub const FRAMES: usize = 256;
@@ -58,6 +58,9 @@ pub struct Registers {
     pub sp: u64,
     /// The program counter.
     pub pc: u64,
+    /// Whether a signal has come before the instruction there; else a call has just been
+    /// done.
+    pub interrupted: bool,
     known: [Option<u64>; REGISTERS],
 }
 
@@ -66,7 +69,13 @@ impl Registers {
     pub fn new(sp: u64, pc: u64) -> Self {
         let mut known = [None; REGISTERS];
         known[usize::from(X86_64::RSP.0)] = Some(sp);
-        Registers { sp, pc, known }
+        Registers { sp, pc, interrupted: false, known }
+    }
+
+    /// An address behind the first byte of what is done there: where a call returns to, or
+    /// within the instruction that was not done.
+    pub fn behind(&self) -> u64 {
+        self.pc.wrapping_add(u64::from(self.interrupted))
     }
 
     /// Sets a register, by its DWARF number.
@@ -104,6 +113,21 @@ pub struct Walk {
     pub frames: Vec<Frame>,
     /// Whether the last of them is the one that has no caller.
     pub complete: bool,
+    /// Whether they end with a signal handler, those that it has interrupted left out.
+    pub interrupts: bool,
+}
+
+impl Walk {
+    /// Leaves out what a signal has interrupted: that is not done before the handler has
+    /// returned, and no call of it tells what it was about to do.
+    #[must_use]
+    pub fn until_signal(mut self) -> Self {
+        if let Some(inner) = self.frames.iter().position(|frame| frame.registers.interrupted) {
+            self.frames.truncate(inner);
+            (self.complete, self.interrupts) = (false, true);
+        }
+        self
+    }
 }
 
 /// A step from a frame to its caller.
@@ -208,15 +232,12 @@ impl FrameTable {
         if matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined)) {
             return Some(Step { frame, caller: None });
         }
-        let returns_to = restored(X86_64::RA)??;
-        let mut code = [0; LONGEST_CALL];
-        let is_call = read(returns_to.checked_sub(LONGEST_CALL as u64)?, &mut code) && ends_in_call(code);
-        is_call.then_some(())?;
-        let mut caller = Registers::new(cfa, returns_to);
-        for number in (0..REGISTERS as u16).filter(|&number| number != X86_64::RSP.0) {
+        let mut caller = returned(cfa, restored(X86_64::RA)??, &|at, buffer| read(at, buffer))?;
+        if !caller.interrupted {
             // What a call may change is not known behind it.
-            let kept = matches!(number, 3 | 6 | 12..=15);
-            caller.known[usize::from(number)] = if kept { restored(Register(number))? } else { None };
+            for number in [3, 6, 12, 13, 14, 15] {
+                caller.set(number, restored(Register(number))?);
+            }
         }
         Some(Step { frame, caller: Some(caller) })
     }
@@ -282,12 +303,12 @@ pub fn walk<T: Deref<Target = FrameTable>>(
     // Some 12 kB, taken once.
     let mut room = UnwindContext::new();
     while let Some(registers) = next.take() {
-        let inner = !walk.frames.is_empty();
+        let called = !walk.frames.is_empty() && !registers.interrupted;
         if walk.frames.len() == FRAMES {
             return walk;
         }
         // A return address may be the first byte of the next function.
-        let at = registers.pc.wrapping_sub(u64::from(inner));
+        let at = registers.pc.wrapping_sub(u64::from(called));
         let found = table(at);
         let entry = found.as_ref().and_then(|(table, moved)| {
             let own = at.wrapping_sub(*moved);

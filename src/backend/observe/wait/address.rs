@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Facts, World, path};
+use crate::backend::observe::endpoints::words;
 use crate::sys::diag::UnixSocket;
 
 const UNIX: [u8; 2] = (libc::AF_UNIX as u16).to_ne_bytes();
@@ -52,6 +53,12 @@ fn read(facts: &Facts<'_>, world: &World, address: u64, length: u64) -> Option<A
 }
 
 impl Address {
+    /// As it is written: a path, or `@` and the name of one that is in no file system.
+    pub(super) fn words(&self) -> String {
+        let (Address::Path(name) | Address::Abstract(name)) = self;
+        words(name)
+    }
+
     /// The socket that has this address and is `wanted`.
     pub(super) fn socket(
         &self,

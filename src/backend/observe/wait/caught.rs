@@ -124,9 +124,7 @@ pub(super) fn by_signal(facts: &Facts<'_>, world: &World, wait: &mut Wait) {
 
 /// `catches SIGTERM or SIGUSR1`: of the signals of a process those that count.
 pub(super) fn catches(world: &World, pid: Pid) -> String {
-    let mut content = Vec::new();
-    let read = world.root.read_into(&format!("{pid}/status"), &mut content);
-    let mask = read.ok().and_then(|()| mask(&content)).unwrap_or(0);
+    let mask = mask_of(world, &pid.to_string(), b"SigCgt:").unwrap_or(0);
     format!("catches {}", names(mask & !INTERNAL))
 }
 
@@ -188,9 +186,7 @@ fn blocks(world: &World, end: &End) -> bool {
 /// may end what it waits for. Those by which a person ends a program, or has it read its
 /// settings anew, are none.
 pub(super) fn calls(world: &World, pid: Pid) -> Option<&'static str> {
-    let mut content = Vec::new();
-    world.root.read_into(&format!("{pid}/status"), &mut content).ok()?;
-    let mut mask = mask(&content)?;
+    let mut mask = mask_of(world, &pid.to_string(), b"SigCgt:")?;
     if mask & USR2 != 0 && runs(world, pid, &["java"]) {
         mask &= !USR2;
     }
@@ -246,10 +242,8 @@ pub(super) fn living_children(world: &World, pid: Pid) -> Vec<Pid> {
 /// Whether the end of a child interrupts a thread of the process: it catches `SIGCHLD`, and
 /// there is a thread that does not hold it back.
 fn catches_ends(world: &World, pid: Pid) -> bool {
-    let mut content = Vec::new();
-    let mut has = |task: &str, key: &[u8], wanted: bool| {
-        let read = world.root.read_into(&format!("{task}/status"), &mut content);
-        read.is_ok() && line_of(&content, key).is_some_and(|mask| (mask & CHILD != 0) == wanted)
+    let has = |task: &str, key: &[u8], wanted: bool| {
+        mask_of(world, task, key).is_some_and(|mask| (mask & CHILD != 0) == wanted)
     };
     // What is caught is the same for all threads, what is held back is not.
     has(&pid.to_string(), b"SigCgt:", true)
@@ -259,9 +253,23 @@ fn catches_ends(world: &World, pid: Pid) -> bool {
             .any(|tid| has(&format!("{pid}/task/{tid}"), b"SigBlk:", false))
 }
 
+/// The mask of a task that the line of its status with this key tells, as [`line_of`].
+fn mask_of(world: &World, task: &str, key: &[u8]) -> Option<u64> {
+    let mut content = Vec::new();
+    world.root.read_into(&format!("{task}/status"), &mut content).ok()?;
+    line_of(&content, key)
+}
+
 /// The mask of caught signals, if there is a line of it; all, if it makes no sense.
 fn mask(status: &[u8]) -> Option<u64> {
     line_of(status, b"SigCgt:")
+}
+
+/// The signals that a thread does not hold back, in words. Nobody can hold back `SIGKILL`
+/// and `SIGSTOP`.
+pub(super) fn open_signals(facts: &Facts<'_>, world: &World) -> String {
+    let blocked = mask_of(world, &format!("{}/task/{}", facts.pid, facts.tid), b"SigBlk:").unwrap_or(0);
+    if blocked == 0 { "any signal".to_owned() } else { names(!(blocked | INTERNAL | bit(9) | bit(19))) }
 }
 
 /// The signals of a set: `SIGINT or SIGTERM`.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, statat};
 
-use super::caught::{by_signal, children_that_interrupt, living_children, names};
+use super::caught::{by_signal, children_that_interrupt, living_children, names, open_signals};
 use super::descriptor::{Target, unreadable};
 use super::{Decoder, Facts, World, path};
 use crate::backend::observe::endpoints;
@@ -50,7 +50,7 @@ impl Decoder for Signal {
         let call = facts.blocked()?;
         let resource = match call.number {
             libc::SYS_pause | libc::SYS_rt_sigsuspend if facts.may_sleep_in(&["pause", "sigsuspend"]) => {
-                "any signal".to_owned()
+                open_signals(facts, world)
             }
             libc::SYS_rt_sigtimedwait if facts.may_sleep_in(&["sigtimedwait"]) => signals(facts, world, call.args[0]),
             libc::SYS_read if facts.may_sleep_in(&["signalfd"]) => {
@@ -224,6 +224,16 @@ mod tests {
         assert_eq!((wait.kind, wait.timed, &*wait.resource), (WaitKind::Signal, false, "SIGINT or SIGTERM"));
         let wait = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "__do_sys_pause").decode().unwrap();
         assert_eq!((wait.kind, &*wait.resource), (WaitKind::Signal, "any signal"));
+        let suspended = |blocked: &str| {
+            let machine = Machine::new("130 0x7ffe 0x8 0x0 0x0 0x0 0x0", "sigsuspend");
+            machine.write("100/task/101/status", &format!("Tgid:\t100\nNSpid:\t101\nSigBlk:\t{blocked}\n"));
+            machine.decode().unwrap().resource
+        };
+        // As sigfillset(3) of glibc leaves them, without SIGTERM; SIGKILL and SIGSTOP are never held back.
+        assert_eq!(&*suspended("fffffffe7ffbbeff"), "SIGTERM");
+        assert_eq!(&*suspended("fffffffe7ffbbefd"), "SIGINT or SIGTERM");
+        assert_eq!(&*suspended("0000000000004000"), "any of 54 signals");
+        assert_eq!(&*suspended("0000000000000000"), "any signal");
         assert_eq!(Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_exit").decode().unwrap().kind, WaitKind::Other);
     }
 

@@ -107,6 +107,17 @@ fn candidate(world: &mut World, pid: Pid, owner: Pid) -> Option<Holder> {
     world.has_thread(process, owner).then_some(Holder { pid: process, tid: Some(owner) })
 }
 
+impl World {
+    /// The other processes that have the word at an address of a process mapped, too, of
+    /// those that may be read. To find them every process is asked.
+    pub(in crate::backend::observe) fn others_that_map(&mut self, pid: Pid, address: u64) -> Vec<Pid> {
+        let Some(identity) = identity(self, pid, address) else { return Vec::new() };
+        let mut others = self.numbers_in(".");
+        others.retain(|&other| other != pid && maps_it(self, other, &identity) == Some(true));
+        others
+    }
+}
+
 fn maps_it(world: &mut World, pid: Pid, identity: &Identity) -> Option<bool> {
     let maps = world.maps(pid)?;
     let covers = |mapping: &Mapping| {

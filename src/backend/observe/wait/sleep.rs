@@ -41,7 +41,10 @@ impl Decoder for Sleep {
         let resource = match call.number {
             libc::SYS_nanosleep => span(facts, world, call.args[0]),
             libc::SYS_clock_nanosleep if call.args[1] & TIMER_ABSTIME == 0 => span(facts, world, call.args[2]),
-            libc::SYS_clock_nanosleep => moment(facts, world, call.args[0] as i32, call.args[2]),
+            libc::SYS_clock_nanosleep => {
+                let left = left(facts, world, call).map_or_else(String::new, |left| format!(", {left} from now"));
+                moment(facts, world, call.args[0] as i32, call.args[2]) + &left
+            }
             libc::SYS_restart_syscall if world.resumed_call(facts)?.contains("nanosleep") => {
                 "sleep, continued after a stop".to_owned()
             }
@@ -49,7 +52,6 @@ impl Decoder for Sleep {
         };
         let mut wait = Wait::new(WaitKind::Sleep, resource);
         wait.timed = true;
-        wait.evidence.extend(left(facts, world, call));
         if facts.has_wchan() {
             wait.evidence.push(format!("sleeps in {}", facts.wchan));
         }
@@ -82,8 +84,8 @@ fn moment(facts: &Facts<'_>, world: &World, clock: i32, address: u64) -> String 
 
 /// What is left of a sleep until a moment. Of a span only its length is known:
 /// not when it began. `None` in another time namespace, whose clocks differ.
-fn left(facts: &Facts<'_>, world: &World, call: &BlockedCall) -> Option<String> {
-    if call.number != libc::SYS_clock_nanosleep || call.args[1] & TIMER_ABSTIME == 0 || !world.root.is_real() {
+fn left(facts: &Facts<'_>, world: &World, call: &BlockedCall) -> Option<Nanos> {
+    if !world.root.is_real() {
         return None;
     }
     let clock = call.args[0] as i32;
@@ -94,8 +96,7 @@ fn left(facts: &Facts<'_>, world: &World, call: &BlockedCall) -> Option<String> 
         libc::CLOCK_BOOTTIME => clock::boottime(),
         _ => return None,
     };
-    let until = timespec(facts, world, call.args[2])?;
-    Some(format!("{} are left", until.since(now)))
+    Some(timespec(facts, world, call.args[2])?.since(now))
 }
 
 fn other_clocks(facts: &Facts<'_>, world: &World) -> bool {

@@ -5,6 +5,7 @@
 //! namespace. Where the other end of a connection is on this machine, whoever
 //! has it open can end the wait.
 
+use super::address::Address;
 use super::descriptor::Target;
 use super::peer::{Peer, Socket, holders_of, peer_of, socket};
 use super::resource::of_socket;
@@ -75,17 +76,20 @@ impl Decoder for Unix {
         if !fits {
             return None;
         }
-        let named = if world.is_precise() { of_socket(world, &found) } else { format!("Unix socket {inode}") };
+        let called = address::connects_to(facts, world).or_else(|| address::sends_to(facts, world));
+        let named = match &called {
+            Some(called) => format!("Unix socket → {}", called.words()),
+            None if world.is_precise() => of_socket(world, &found),
+            None => format!("Unix socket {inode}"),
+        };
         let mut wait = Wait::new(kind, format!("{named} (fd {fd})"));
         wait.evidence.push(format!("fd {fd} is Unix socket {inode}"));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
-            Act::Send if address::sends_to(facts, world).is_some() => {
-                name_receiver(facts, world, socket.kind, &mut wait);
-            }
+            Act::Send if called.is_some() => name_receiver(facts, world, (called.as_ref(), socket.kind), &mut wait),
             Act::Receive | Act::Send => name_peer(facts, world, &found, inode, &mut wait),
-            Act::Accept => anybody(&mut wait),
-            Act::Connect => name_server(facts, world, socket.kind, &mut wait),
+            Act::Accept => anybody(&mut wait, "any client may connect"),
+            Act::Connect => name_server(facts, world, (called.as_ref(), socket.kind), &mut wait),
         }
         Some(wait)
     }
@@ -123,7 +127,10 @@ impl Decoder for Inet {
         wait.evidence.push(format!("fd {fd} is {} socket {inode}", if socket.tcp { "TCP" } else { "UDP" }));
         set_timed(facts, world, act, fd, &mut wait);
         match act {
-            Act::Accept => anybody(&mut wait),
+            Act::Accept => anybody(&mut wait, "any client may connect"),
+            Act::Receive if !socket.tcp && socket.remote.port == 0 => {
+                anybody(&mut wait, "it is connected to nobody: anybody may send to it");
+            }
             Act::Connect => {
                 nobody(&mut wait, &format!("{} has not answered yet", socket.remote));
                 wait.timed = true;
@@ -165,8 +172,7 @@ fn sleeps_at_socket(facts: &Facts<'_>) -> bool {
 
 /// Names who could accept the connection: whoever has the socket open that listens at
 /// the address of the call.
-fn name_server(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait) {
-    let called = address::connects_to(facts, world);
+fn name_server(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<&Address>, u8), wait: &mut Wait) {
     let server = called
         .and_then(|called| called.socket(facts, world, |socket| socket.state == LISTENING && socket.kind == kind));
     match server {
@@ -180,11 +186,10 @@ fn name_server(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait) 
 }
 
 /// Names who could make room: whoever has the socket open that the call sends to.
-fn name_receiver(facts: &Facts<'_>, world: &mut World, kind: u8, wait: &mut Wait) {
+fn name_receiver(facts: &Facts<'_>, world: &mut World, (called, kind): (Option<&Address>, u8), wait: &mut Wait) {
     // Elsewhere it waits for what it has sent before, to whomever, to be received.
     let is_full = facts.has_wchan() && facts.may_sleep_in(&["unix_wait_for_peer", "unix_dgram_sendmsg"]);
-    let called = address::sends_to(facts, world).filter(|_| is_full);
-    match called.and_then(|called| called.socket(facts, world, |socket| socket.kind == kind)) {
+    match called.filter(|_| is_full).and_then(|called| called.socket(facts, world, |socket| socket.kind == kind)) {
         Some(UnixSocket { inode, .. }) => {
             wait.evidence.push(format!("it sends to socket {inode}, whose queue is full"));
             holders_of(world, inode).name(facts, world, "the receiver's socket", wait);
@@ -235,10 +240,9 @@ fn may_be_shut_down(facts: &Facts<'_>, world: &mut World, inode: u64, wait: &mut
 }
 
 /// What a server waits for is clear, and that nobody in particular must do it.
-fn anybody(wait: &mut Wait) {
-    wait.partial = true;
+fn anybody(wait: &mut Wait, who: &str) {
+    nobody(wait, who);
     wait.certainty = Certainty::Derived;
-    wait.evidence.push("any client may connect".to_owned());
 }
 
 fn nobody(wait: &mut Wait, why: &str) {
@@ -294,6 +298,19 @@ mod tests {
             let wait = machine(RECEIVE, &table).decode().unwrap();
             assert_eq!((wait.kind, wait.holders.len(), wait.certainty), (WaitKind::InetRecv, 0, Certainty::Unknown));
         }
+    }
+
+    #[test]
+    fn whoever_receives_by_udp_from_anybody_waits_for_an_event() {
+        let udp = |remote: &str| {
+            let machine = machine(RECEIVE, "");
+            machine.write("100/net/udp", &format!("header\n{}", MINE.replace("0100007F:C350", remote)));
+            machine.decode().unwrap()
+        };
+        let wait = udp("00000000:0000");
+        assert_eq!((wait.kind, wait.partial, wait.certainty), (WaitKind::InetRecv, true, Certainty::Derived));
+        assert!(wait.evidence.iter().any(|line| line.contains("anybody may send")), "{wait:#?}");
+        assert_eq!(udp("0100007F:C350").certainty, Certainty::Unknown, "its peer alone may");
     }
 
     #[test]

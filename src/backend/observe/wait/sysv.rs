@@ -66,7 +66,7 @@ impl Decoder for Semaphore {
             wait.evidence.push(format!("asks for {}", words.join(", ")));
         }
         if let Some(fields) = row(facts, world, "sem", id) {
-            wait.evidence.push(format!("the set has key {} and {} semaphores", fields[0], fields[3]));
+            wait.evidence.push(format!("the set has key {} and {} semaphores", key(&fields[0]), fields[3]));
             if let Some((number, _)) = what {
                 wait.evidence.extend(last_use(world, id, number));
             }
@@ -104,7 +104,7 @@ impl Decoder for Message {
         let mut wait = Wait::new(WaitKind::SysvMsg, format!("{what} System V queue {id}"));
         unnamed(facts, &mut wait);
         if let Some(fields) = row(facts, world, "msg", id) {
-            wait.evidence.push(format!("the queue has key {} and holds {} messages", fields[0], fields[4]));
+            wait.evidence.push(format!("the queue has key {} and holds {} messages", key(&fields[0]), fields[4]));
             wait.evidence.push(format!("last sent by process {}, last received by process {}", fields[5], fields[6]));
         }
         Some(wait)
@@ -147,6 +147,11 @@ fn row(facts: &Facts<'_>, world: &World, table: &str, id: i32) -> Option<Vec<Str
     text.lines().skip(1).map(fields).find(|fields| fields.len() > 9 && fields[1] == id.to_string())
 }
 
+/// A key as ipcs(1) shows it; the table has it as a signed number.
+fn key(field: &str) -> String {
+    format!("{:#010x}", field.parse::<i32>().unwrap_or_default())
+}
+
 /// Who used a semaphore of this program's own namespace last.
 fn last_use(world: &World, id: i32, number: u16) -> Option<String> {
     if !world.root.is_real() {
@@ -170,8 +175,8 @@ mod tests {
         machine.set_bytes(PID, DATA, &[3, 0, 1, 0, 0, 0, 1, 0, 0xfe, 0xff, 0, 0]);
         machine.link("100/ns/ipc", "ipc:[1]");
         machine.link("self/ns/ipc", "ipc:[1]");
-        machine.write("sysvipc/sem", "key semid\n 9 7 600 4 0 0 0 0 0 0\n 5 8 600 1 0 0 0 0 0 0\n");
-        machine.write("sysvipc/msg", "key msqid\n 9 7 600 4 2 33 44 0 0 0 0 0 0 0\n");
+        machine.write("sysvipc/sem", "key semid\n 32452 7 600 4 0 0 0 0 0 0\n 5 8 600 1 0 0 0 0 0 0\n");
+        machine.write("sysvipc/msg", "key msqid\n -9 7 600 4 2 33 44 0 0 0 0 0 0 0\n");
         machine.decode().unwrap()
     }
 
@@ -180,7 +185,7 @@ mod tests {
         let wait = semop("do_semtimedop", "65");
         assert_eq!((wait.kind, &*wait.resource), (WaitKind::SysvSem, "semaphore 1 of set 7 to be at least 2"));
         assert!(wait.holders.is_empty() && wait.partial && !wait.timed);
-        assert!(wait.evidence.contains(&"the set has key 9 and 4 semaphores".to_owned()), "{wait:#?}");
+        assert!(wait.evidence.contains(&"the set has key 0x00007ec4 and 4 semaphores".to_owned()), "{wait:#?}");
         assert!(!semop("do_semtimedop", "220").timed);
     }
 
@@ -188,6 +193,7 @@ mod tests {
     fn a_queue_tells_who_used_it_last_and_names_nobody() {
         let wait = semop("do_msgrcv", "70");
         assert_eq!((wait.kind, &*wait.resource), (WaitKind::SysvMsg, "a message in System V queue 7"));
+        assert!(wait.evidence.contains(&"the queue has key 0xfffffff7 and holds 2 messages".to_owned()), "{wait:#?}");
         assert!(wait.evidence.contains(&"last sent by process 33, last received by process 44".to_owned()));
         assert!(wait.holders.is_empty() && wait.partial);
         assert_eq!(&*semop("do_msgsnd", "69").resource, "room in System V queue 7");

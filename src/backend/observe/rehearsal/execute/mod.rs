@@ -62,6 +62,8 @@ impl Step<'_, '_> {
                 None => Next::Either(target),
             },
             FlowControl::IndirectBranch => known(self.read(0).get(8), Next::At),
+            // Behind rt_sigreturn(2) goes on whatever the signal has interrupted.
+            FlowControl::Call if self.returns_from_signal() => Next::Lost,
             FlowControl::Call if self.instruction.mnemonic() == Mnemonic::Syscall => {
                 self.forget(&[Register::RAX, Register::RCX, Register::R11]);
                 Next::Behind
@@ -72,6 +74,11 @@ impl Step<'_, '_> {
             FlowControl::Interrupt | FlowControl::Exception => Next::Trap,
             _ => Next::Lost,
         }
+    }
+
+    fn returns_from_signal(&self) -> bool {
+        let number = libc::SYS_rt_sigreturn.cast_unsigned();
+        self.instruction.mnemonic() == Mnemonic::Syscall && self.machine.register(Register::RAX).get(8) == Some(number)
     }
 
     fn size(&self, operand: u32) -> usize {

@@ -114,6 +114,8 @@ fn what_is_not_known_stays_so() {
     assert_eq!(next, Next::Lost, "whatever is written over");
     let (machine, next, _) = step(&[0x0f, 0x05], Value::ZERO, Value::ZERO, 0); // syscall
     assert_eq!((next, machine.register(Register::RAX).get(1)), (Next::Behind, None));
+    let (_, next, _) = step(&[0x0f, 0x05], Value::of(15), Value::ZERO, 0); // rt_sigreturn
+    assert_eq!(next, Next::Lost, "what was interrupted goes on");
     assert_eq!(step(&[0x0f, 0x0b], Value::ZERO, Value::ZERO, 0).1, Next::Trap); // ud2
     let (machine, _, _) = step(&[0xf3, 0x0f, 0x7e, 0x07], Value::ZERO, Value::ZERO, 9); // movq xmm0, [rdi]
     assert_eq!(machine.vector(Register::XMM0)[0].get(8), Some(9));

@@ -9,7 +9,7 @@ use crate::backend::observe::target::maps::Maps;
 use crate::backend::observe::target::stack::{
     CallSite, Callee, Code, DEPTH, LONGEST_CALL, callee, ends_in_call, stub_slot,
 };
-use crate::backend::observe::target::unwind::Frame;
+use crate::backend::observe::target::unwind::{Frame, Registers};
 use crate::backend::observe::wait::{Call, Facts};
 use crate::model::Pid;
 
@@ -18,6 +18,8 @@ const STEPS: usize = 500;
 /// So many frames are looked through for a line of the program's own.
 const LINES: usize = 48;
 
+/// What debug information calls a lambda of C++.
+const LAMBDA: &str = "operator()";
 /// So many callers are looked at.
 const CALLERS: usize = 8;
 
@@ -246,16 +248,27 @@ impl World {
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
         let memory = Memory::new(&read);
         let outwards = |&(sp, pc): &(u64, u64)| -> Vec<u64> {
-            let walk = stage.frames(&memory, sp, pc);
-            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.pc).collect()
+            let walk = stage.all_frames(&memory, Registers::new(sp, pc));
+            walk.frames.iter().skip(1).take(LINES).map(|frame| frame.registers.behind()).collect()
         };
         let walks: Vec<Vec<u64>> = places.iter().map(outwards).collect();
         let Some(maps) = self.maps(pid) else { return vec![None; places.len()] };
         let through = self.through(pid);
         let mut told = |walk: &Vec<u64>| {
-            let mut lines = walk.iter().flat_map(|&pc| self.source.lines(&self.root, through, &maps, pc));
+            let mut pc = 0;
+            let mut lines = walk.iter().flat_map(|&at| {
+                pc = at;
+                self.source.lines(&self.root, through, &maps, at)
+            });
             let line = lines.find(|line| !line.is_library())?;
-            let function = line.function.map(|name| format!(" in {name}")).unwrap_or_default();
+            let mut function = line.function;
+            // A lambda of C++ has no name of its own there, but one of where it stands as a symbol.
+            if function.as_deref() == Some(LAMBDA) {
+                let symbol = self.source.code(&self.root, through, &maps, &[pc]).pop()?.function;
+                let whole = symbol.map(|name| readable(&name)).filter(|name| name.contains("{lambda"));
+                function = whole.or(function);
+            }
+            let function = function.map(|name| format!(" in {name}")).unwrap_or_default();
             Some(format!("{}:{}{function}", line.file, line.line))
         };
         walks.iter().map(&mut told).collect()

@@ -82,7 +82,7 @@ impl OnStage<'_> {
         maps.find(address).is_some_and(|mapping| source.is_rust(root, self.through, mapping))
     }
 
-    /// The live frames of a blocked thread, innermost first.
+    /// The live frames of a blocked thread, innermost first, up to a signal handler.
     pub(in crate::backend::observe) fn frames(&self, memory: &Memory<'_>, sp: u64, pc: u64) -> Walk {
         self.frames_from(memory, Registers::new(sp, pc))
     }
@@ -108,8 +108,14 @@ impl OnStage<'_> {
         self.tables.borrow_mut().entry(key).or_insert_with(look).clone()
     }
 
-    /// The live frames of a thread with these registers, innermost first.
+    /// The live frames of a thread with these registers, innermost first, up to a signal
+    /// handler.
     pub(in crate::backend::observe) fn frames_from(&self, memory: &Memory<'_>, registers: Registers) -> Walk {
+        self.all_frames(memory, registers).until_signal()
+    }
+
+    /// The same, with what signal handlers have interrupted.
+    pub(in crate::backend::observe) fn all_frames(&self, memory: &Memory<'_>, registers: Registers) -> Walk {
         let Some(maps) = self.world.borrow_mut().maps(self.pid) else { return Walk::default() };
         let table = |address: u64| self.table(&maps, address);
         let read = |address, buffer: &mut [u8]| memory.fill(address, buffer) == buffer.len();

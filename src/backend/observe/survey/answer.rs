@@ -18,10 +18,11 @@ use crate::model::{Nanos, Pid};
 use crate::sys::clock;
 use crate::sys::proc_read::Path;
 
-/// Of so many threads it is said in which line they wait, and exactly since when.
+/// Of so many threads it is said in which line they wait.
 const LOCATED: usize = 64;
 
-/// Nor is more time than this spent on when they began to wait.
+/// And of so many exactly since when, as long as that takes no more time than this.
+const DATED: usize = 16;
 const DATING: Nanos = Nanos::from_millis(10);
 
 /// What is said of a wait that any thread of its process may end.
@@ -117,7 +118,7 @@ impl Surveyor {
         let mut threads = Vec::with_capacity(wanted.len());
         let mut tasks = Tasks::default();
         let deadline = clock::monotonic() + DATING;
-        let exact = if self.watched { 0 } else { LOCATED };
+        let exact = if self.watched { 0 } else { DATED };
         let mut dating = (0..exact).take_while(|_| clock::monotonic() < deadline);
         let told = analysis.verdicts.iter().zip(&analysis.matters);
         for ((id, seen), (&verdict, &matters)) in self.threads.iter_mut().zip(told) {

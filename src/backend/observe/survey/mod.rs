@@ -62,6 +62,8 @@ pub struct Surveyor {
     abandoned: Option<Abandoned>,
     /// Processes that are not read, since that would hang.
     hanging: Vec<Pid>,
+    /// This process, where another of its threads waits for the answer: it is at work.
+    own: Option<Pid>,
     began: Nanos,
 }
 
@@ -76,6 +78,7 @@ impl Surveyor {
             progress: Arc::default(),
             watched: false,
             hanging: Vec::new(),
+            own: None,
             abandoned: None,
             began: Nanos::ZERO,
         }

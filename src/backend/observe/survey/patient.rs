@@ -59,6 +59,7 @@ impl Patient {
         loop {
             let new = || Surveyor::new(Source::new(Arc::clone(&self.root)));
             let mut surveyor = self.surveyor.take().unwrap_or_else(new);
+            surveyor.own = self.root.has_our_numbers().then(|| std::process::id() as Pid);
             let progress = Arc::<Progress>::default();
             surveyor.progress.clone_from(&progress);
             surveyor.hanging.clone_from(&self.hanging);

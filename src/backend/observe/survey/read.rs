@@ -133,6 +133,9 @@ impl Surveyor {
 
     /// What these threads of one process wait for.
     pub(super) fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
+        if self.own == Some(pid) {
+            return;
+        }
         let threads = &self.threads;
         let sleepers = ids.iter().filter_map(|id| {
             let seen = threads.get(id)?;
@@ -154,7 +157,7 @@ impl Surveyor {
 }
 
 /// From so many threads on it pays to start another one that reads with us.
-const MANY: usize = 128;
+const MANY: usize = 512;
 /// As much of a file of a thread's is read; none that is asked for is longer.
 const FILE: usize = 4 << 10;
 /// Three numbers are shorter.

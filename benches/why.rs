@@ -8,17 +8,20 @@
 //!
 //! The threads of one process wait for each other's mutexes in a ring: every one
 //! of them has to be read twice. CPU time is that of the whole process, from
-//! exec to exit, by `getrusage(2)`; both take turns.
+//! exec to exit, by `getrusage(2)`; both take turns. `collect` is what the survey
+//! alone takes in this process, with all that it decides, but without the start of a
+//! program and the printing.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use syncscope::backend::observe::graph::{Node, analyse};
+use syncscope::backend::observe::survey;
 use syncscope::model::Pid;
 use syncscope::model::graph::ThreadId;
 use syncscope::model::wait::{Holder, Wait, WaitKind};
@@ -32,27 +35,34 @@ fn main() {
     let program = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncscope")), PathBuf::from);
     let (ring, minimal) = (build("ring"), build("loop"));
     println!(
-        "{:<30} {:>10} {:>10} {:>7} {:>12} {:>12}",
-        "", "CPU ms", "loop ms", "ratio", "wall p50 ms", "wall max ms"
+        "{:<24} {:>8} {:>8} {:>6} {:>11} {:>6} {:>12} {:>12}",
+        "", "CPU ms", "loop ms", "ratio", "collect ms", "ratio", "wall p50 ms", "wall max ms"
     );
+    let mut surveyor = survey::open(Path::new("/proc")).unwrap();
     for threads in THREADS {
         let target = Ring::start(&ring, threads);
         let pid = target.0.id().to_string();
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             ours.push(cost(Command::new(&program).args(["why", &pid])));
             theirs.push(cost(Command::new(&minimal).arg(&pid)));
+            let before = used(UsageWho::RUSAGE_SELF);
+            black_box(surveyor.why(&[target.0.id() as Pid]));
+            alone.push(used(UsageWho::RUSAGE_SELF).saturating_sub(before));
         }
         let cpu = |turns: &[(Duration, Duration)]| median(turns.iter().map(|(cpu, _)| *cpu).collect());
         let walls: Vec<Duration> = ours.iter().map(|(_, wall)| *wall).collect();
-        let (own, floor) = (cpu(&ours), cpu(&theirs));
+        let (own, floor, alone) = (cpu(&ours), cpu(&theirs), median(alone));
+        let times = |time: Duration| time.as_secs_f64() / floor.as_secs_f64();
         let (wall, longest) = (median(walls.clone()), walls.into_iter().max().unwrap());
         let name = format!("a ring of {threads} threads");
         println!(
-            "{name:<30} {:>10.2} {:>10.2} {:>7.2} {:>12.2} {:>12.2}",
+            "{name:<24} {:>8.2} {:>8.2} {:>6.2} {:>11.2} {:>6.2} {:>12.2} {:>12.2}",
             ms(own),
             ms(floor),
-            own.as_secs_f64() / floor.as_secs_f64(),
+            times(own),
+            ms(alone),
+            times(alone),
             ms(wall),
             ms(longest)
         );
@@ -74,14 +84,15 @@ fn median(mut values: Vec<Duration>) -> Duration {
 
 /// CPU and wall time of a command.
 fn cost(command: &mut Command) -> (Duration, Duration) {
-    let used = || {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-        let time = usage.user_time() + usage.system_time();
-        Duration::new(time.tv_sec().cast_unsigned(), time.tv_usec() as u32 * 1_000)
-    };
-    let (before, began) = (used(), Instant::now());
+    let (before, began) = (used(UsageWho::RUSAGE_CHILDREN), Instant::now());
     command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
-    (used().saturating_sub(before), began.elapsed())
+    (used(UsageWho::RUSAGE_CHILDREN).saturating_sub(before), began.elapsed())
+}
+
+fn used(by: UsageWho) -> Duration {
+    let usage = getrusage(by).unwrap();
+    let time = usage.user_time() + usage.system_time();
+    Duration::new(time.tv_sec().cast_unsigned(), time.tv_usec() as u32 * 1_000)
 }
 
 fn analysis(count: Pid) -> Duration {

@@ -422,6 +422,17 @@ fn watching_goes_on_until_it_is_interrupted_or_nothing_is_left() {
     assert_eq!(left_alone.wait().unwrap().code(), Some(0));
 }
 
+/// Threads that end while they are read are left out, and no refusal.
+#[test]
+fn a_storm_of_threads_is_no_refusal() {
+    let target = Target::program("storm.c", &["-pthread", "-O2"], &[]);
+    for _ in 0..20 {
+        let (answer, _) = why(target.pid());
+        assert!(answer["unreadable"].as_array().unwrap().is_empty(), "{answer:#}");
+        assert!(answer["threads"].as_array().unwrap().iter().all(|thread| thread["pid"] == target.pid()), "{answer:#}");
+    }
+}
+
 /// A page that another process does not bring holds up who reads it.
 #[test]
 fn a_process_whose_memory_cannot_be_read_holds_up_nobody() {

@@ -94,6 +94,19 @@ pub struct Unreadable {
 /// How the evidence of a wait begins that tells why it is not said to last for ever.
 pub const WAY_OUT: &str = "it may yet end:";
 
+/// What is said of a process whose threads [wait for each other](wait_for_each_other), and no
+/// more: it may be meant to do nothing.
+pub const FOR_EACH_OTHER: &str = "each of its threads waits for another to act";
+
+/// Whether all threads of a process wait until another one of it acts, though not for each
+/// other's locks.
+pub fn wait_for_each_other(threads: &[GraphThread]) -> bool {
+    let is_for_its_own = |thread: &GraphThread| thread.wait.as_ref().is_some_and(|wait| wait.within && !wait.timed);
+    threads.len() > 1
+        && threads.iter().all(is_for_its_own)
+        && threads.iter().any(|thread| thread.verdict == Verdict::Waiting)
+}
+
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scanned {

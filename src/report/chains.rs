@@ -7,7 +7,10 @@ use std::io::{self, Write};
 
 use super::wait::lasted;
 use super::why::{holders, what};
-use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WAY_OUT, WaitGraph};
+use crate::model::graph::{
+    Deadlock, FOR_EACH_OTHER, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WAY_OUT, WaitGraph,
+    wait_for_each_other,
+};
 use crate::model::process::State;
 use crate::model::sorting;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
@@ -137,24 +140,8 @@ fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
     Ok(())
 }
 
-/// What is said of such a process, and no more: it may be meant to do nothing.
-pub(super) const FOR_EACH_OTHER: &str = "each of its threads waits for another to act";
-
-/// Whether all threads of a process wait until another one of it acts, though not for each
-/// other's locks.
-pub(super) fn wait_for_each_other(threads: &[GraphThread]) -> bool {
-    threads.len() > 1
-        && threads.iter().all(waits_for_its_own)
-        && threads.iter().any(|thread| thread.verdict == Verdict::Waiting)
-}
-
 /// What is said of a descriptor for which nobody in particular is responsible.
 const READY: &str = "makes it ready";
-
-/// Whether only a thread of its own process can end its wait.
-fn waits_for_its_own(thread: &GraphThread) -> bool {
-    thread.wait.as_ref().is_some_and(|wait| wait.within && !wait.timed)
-}
 
 /// The threads, worst and longest first; those that wait for the same thing
 /// which nobody in particular holds stand together.

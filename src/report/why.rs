@@ -5,9 +5,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::chains::{FOR_EACH_OTHER, wait_for_each_other};
 use super::wait::WaitObject;
-use crate::model::graph::{Deadlock, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph};
+use crate::model::graph::{
+    Deadlock, FOR_EACH_OTHER, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph, wait_for_each_other,
+};
 use crate::model::process::State;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};

@@ -175,6 +175,10 @@ fn look(tasks: &OwnedFd, tid: Pid, units: Units, symbols: &mut Symbols) -> Resul
     let (mut call, mut wchan) = (Call::Running, None);
     if !matches!(state, State::Running | State::Zombie | State::Dead) {
         call = if kernel { Call::Kernel } else { call_in(read_once(tasks.as_fd(), &own.file("syscall"), buffer)) };
+        if matches!(call, Call::Unreadable(_)) {
+            // It may have ended meanwhile.
+            read_once(tasks.as_fd(), &own.file("stat"), buffer)?;
+        }
         // Every futex wait sleeps at the same place.
         let is_futex = matches!(&call, Call::Blocked { call, .. } if call.number == libc::SYS_futex);
         if !is_futex && call != Call::Running {

@@ -91,7 +91,7 @@ fn what_the_kernel_names_at_once_is_named() {
         ("import signal; signal.pause()", WaitKind::Signal, false),
         ("import signal; signal.signal(signal.SIGHUP, print); signal.pause()", WaitKind::Signal, true),
         ("import signal; signal.sigwait([signal.SIGUSR1])", WaitKind::Signal, true),
-        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd, !sees_all()),
+        ("import os; e = os.eventfd(0); os.read(e, 8)", WaitKind::Eventfd, true),
         ("import os, select; select.select([os.eventfd(0)], [], [])", WaitKind::Select, true),
         ("import select; select.select([], [], [])", WaitKind::Select, false),
         ("import os, select; e = select.epoll(); e.register(os.eventfd(0), 1); e.poll()", WaitKind::Epoll, true),
@@ -108,6 +108,21 @@ fn what_the_kernel_names_at_once_is_named() {
         if kind == WaitKind::FifoOpen {
             assert_eq!(&*wait.resource, "a writer of FIFO f");
         }
+    }
+}
+
+#[test]
+fn an_eventfd_names_the_other_processes_that_have_it() {
+    let script = "import os; own = os.eventfd(0); e = os.eventfd(0)
+if os.fork() == 0: os.close(own); print(os.getpid(), flush=True); os.read(0, 1)
+os.read(NAME, 8)";
+    for (name, is_shared) in [("e", true), ("own", false)] {
+        let mut python = Target::start(Command::new("python3").args(["-c", &script.replace("NAME", name)]));
+        let child: i32 = python.line().trim().parse().unwrap();
+        let wait = python.wait_of(python.pid(), WaitKind::Eventfd);
+        let holders: Vec<i32> = wait.holders.iter().map(|holder| holder.pid).collect();
+        assert_eq!(holders, if is_shared { vec![child] } else { vec![] }, "{wait:#?}");
+        assert!(wait.partial, "the kernel may have it: {wait:#?}");
     }
 }
 

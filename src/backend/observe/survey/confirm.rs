@@ -13,7 +13,7 @@ use super::{Surveyor, all_of};
 use crate::backend::observe::dating::last_run_in;
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::graph::ThreadId;
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Certainty, Wait};
 use crate::model::{Pid, sorting};
 
 /// A thread that runs again and again is not followed for ever.
@@ -58,9 +58,8 @@ impl Surveyor {
             return first;
         }
         let last = self.judge();
-        // Who else has an eventfd is found out with the second reading of who sleeps.
-        let is_read = |id: &ThreadId| candidates.binary_search(id).is_ok() || self.reads_eventfd(*id);
-        let unread: Vec<ThreadId> = self.stuck(&last).into_iter().filter(|id| !is_read(id)).collect();
+        let is_new = |id: &ThreadId| candidates.binary_search(id).is_err();
+        let unread: Vec<ThreadId> = self.stuck(&last).into_iter().filter(is_new).collect();
         if unread.is_empty() {
             return last;
         }
@@ -69,10 +68,6 @@ impl Surveyor {
             self.threads.entry(id).and_modify(|seen| seen.settled = false);
         }
         self.judge()
-    }
-
-    fn reads_eventfd(&self, id: ThreadId) -> bool {
-        self.threads.get(&id).and_then(|seen| seen.wait.as_deref()).is_some_and(|wait| wait.kind == WaitKind::Eventfd)
     }
 
     /// Those that can never go on, by id.
@@ -110,12 +105,6 @@ impl Surveyor {
         for pid in pids {
             let tasks = self.tasks(pid).ok().filter(|tasks| !self.has_grown(pid, tasks));
             let woken = self.source.world.is_woken_from_outside(pid);
-            // Of an eventfd it is dear to say who has it.
-            let is_eventfd = |wait: &Wait| wait.kind == WaitKind::Eventfd;
-            let counters =
-                self.threads.range(all_of(pid)).filter(|(_, seen)| seen.wait.as_deref().is_some_and(is_eventfd));
-            let counters: Vec<ThreadId> = counters.map(|(id, _)| *id).collect();
-            self.decode(pid, &counters);
             let own = self.threads.range_mut(all_of(pid)).filter(|(id, _)| candidates.binary_search(id).is_err());
             for (id, seen) in own {
                 let now = tasks.as_ref().and_then(|tasks| turns(tasks, id.tid));

@@ -77,8 +77,8 @@ impl World {
     /// process that has the same memory (`CLONE_VM`).
     #[inline(never)]
     pub fn is_woken_from_outside(&self, pid: Pid) -> Option<String> {
-        let shares = |other: &Pid| *other != pid && self.shares_memory(pid, *other) == Some(true);
-        let by_memory = |other| format!("process {other} has the same memory, and may wake it");
+        let shares = |other: &Pid| *other != pid && self.may_share_memory(pid, *other);
+        let by_memory = |other| format!("process {other} has the same memory, for all that is told, and may wake it");
         let by_ring = || "an io_uring of the process has work under way, which may wake it".to_owned();
         let ring = || endpoints::is_at_work(&self.root, pid).then(by_ring);
         self.handlers(pid).or_else(ring).or_else(|| self.numbers_in(".").into_iter().find(shares).map(by_memory))
@@ -362,5 +362,22 @@ mod tests {
         assert!(ends(child, other, child) && ends(child, child, none));
         assert!(!ends(child, child, child));
         assert!(!ends(other, none, none));
+    }
+
+    #[test]
+    fn who_may_not_be_asked_shares_the_memory_if_it_has_as_much() {
+        let by = |mine: &str, theirs: &str| {
+            let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
+            machine.process(400, &[400]);
+            machine.tables.lock().unwrap().refuses = true;
+            machine.write("100/statm", mine);
+            if !theirs.is_empty() {
+                machine.write("400/statm", theirs);
+            }
+            machine.world().is_woken_from_outside(100)
+        };
+        assert!(by("2731 200 180 2 0 97 0", "2731 201 180 2 0 97 0").is_some_and(|why| why.contains("process 400")));
+        assert_eq!(by("2731 200 180 2 0 97 0", "273 200 180 2 0 97 0"), None);
+        assert_eq!(by("2731 200 180 2 0 97 0", ""), None, "it has ended");
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Tables {
     names: BTreeMap<u64, String>,
     runtime: Option<Runtime>,
     pub(super) shared_memory: Vec<(Pid, Pid)>,
+    /// Whether kcmp(2) is refused.
+    pub(super) refuses: bool,
     pub(super) go: bool,
     parking_lot: bool,
     pub(super) socket_limit: Option<Nanos>,
@@ -62,7 +64,7 @@ impl Source for Fake {
 
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool> {
         let tables = self.0.lock().unwrap();
-        Some(tables.shared_memory.contains(&(one, other)))
+        (!tables.refuses).then(|| tables.shared_memory.contains(&(one, other)))
     }
 
     fn shares_open_file(&self, one: (Pid, i32), other: (Pid, i32)) -> Option<bool> {

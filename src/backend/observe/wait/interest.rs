@@ -22,7 +22,7 @@ const NESTED: usize = 5;
 const EVENTS: u32 = 0x0fff_ffff;
 
 /// What is watched in the end: in place of an instance what it watches itself.
-pub(super) fn followed(facts: &Facts<'_>, world: &World, watched: &[Watched], wait: &mut Wait) -> Vec<Watched> {
+pub(super) fn followed(facts: &Facts<'_>, world: &mut World, watched: &[Watched], wait: &mut Wait) -> Vec<Watched> {
     let mut all = Vec::new();
     let mut rest: Vec<(Watched, usize)> = watched.iter().rev().map(|one| (*one, 0)).collect();
     while let Some((one, depth)) = rest.pop() {
@@ -49,7 +49,7 @@ fn inner(facts: &Facts<'_>, world: &World, one: Watched) -> Option<Vec<Watched>>
 
 /// Unlike a poll, what an instance watches can be changed meanwhile, by any other thread that
 /// has it.
-pub(super) fn may_change(facts: &Facts<'_>, world: &World, fd: i32, wait: &mut Wait) {
+pub(super) fn may_change(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) {
     let own = "another thread of the process may change what it watches";
     if has_other_threads(facts, world) && !wait.evidence.iter().any(|known| known == own) {
         wait.evidence.push(own.to_owned());
@@ -63,7 +63,7 @@ pub(super) fn may_change(facts: &Facts<'_>, world: &World, fd: i32, wait: &mut W
 
 /// Other processes that have the same instance open, from a fork. Looked for only before
 /// somebody is called stuck.
-fn shared_with(facts: &Facts<'_>, world: &World, fd: i32) -> Vec<Pid> {
+fn shared_with(facts: &Facts<'_>, world: &mut World, fd: i32) -> Vec<Pid> {
     if !world.is_thorough() {
         return Vec::new();
     }

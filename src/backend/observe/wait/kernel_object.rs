@@ -7,15 +7,9 @@
 //! open    in wait_for_partner                            a FIFO's other end
 //! ```
 
-use std::sync::Arc;
-
-use rustix::fs::{AtFlags, statat};
-
 use super::caught::{by_signal, children_that_interrupt, living_children, names, open_signals};
 use super::descriptor::{Target, unreadable};
 use super::{Decoder, Facts, World, path};
-use crate::backend::observe::endpoints;
-use crate::backend::observe::target::maps::Maps;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
@@ -96,8 +90,9 @@ impl Decoder for Eventfd {
 
     fn explain(&self) -> &'static str {
         "The thread reads from an eventfd whose counter is zero and waits for somebody to add to it (eventfd(2)). It is \
-         recognised by what the descriptor is and by the place in the kernel. Whoever shares the eventfd may write; \
-         it is looked for only before somebody is called stuck."
+         recognised by what the descriptor is and by the place in the kernel. Whoever shares the eventfd may write: \
+         the other processes that have it open are named. So may the kernel, for asynchronous I/O, a control group or \
+         a device, and it does not tell: nobody is called stuck for an eventfd."
     }
 
     fn decode(&self, facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
@@ -108,9 +103,7 @@ impl Decoder for Eventfd {
             return None;
         }
         let mut wait = nobody(facts, WaitKind::Eventfd, target.words(fd));
-        // Before somebody is called stuck it is made sure of.
-        wait.within = !world.is_thorough();
-        if !wait.within {
+        if world.is_precise() {
             name_sharers(facts, world, fd, &mut wait);
         }
         Some(wait)
@@ -144,30 +137,21 @@ impl Decoder for FifoOpen {
     }
 }
 
-/// Names who has an eventfd besides the process itself, if anybody does; or the kernel, for
-/// what the process has asked it to do (`io_uring_register_eventfd(3)`, `io_set_eventfd(3)`).
+/// Names who has an eventfd besides the process itself, if anybody does. That is never all:
+/// the kernel adds to one for whoever has once asked it to, with or without a descriptor
+/// left (`io_set_eventfd(3)`, `io_uring_register_eventfd(3)`, `cgroup.event_control`, devices).
 fn name_sharers(facts: &Facts<'_>, world: &mut World, fd: i32, wait: &mut Wait) {
     let (others, hidden) = world.sharers(facts, fd, b"anon_inode:[eventfd]");
-    let asks = |maps: Arc<Maps>| maps.all().iter().any(|mapping| mapping.name.starts_with("/[aio]"));
-    let unseen = if hidden > 0 {
-        Some(unreadable(hidden))
-    } else if endpoints::is_at_work(&world.root, facts.pid) || world.maps(facts.pid).is_none_or(asks) {
-        Some("the kernel may add to it, for what it does for the process".to_owned())
-    } else {
-        // All that has no name has the same inode.
-        let path = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
-        let inode = statat(world.root.directory(), path.as_str(), AtFlags::empty()).map_or(0, |status| status.st_ino);
-        world.receivers_of(inode, &[facts.pid]).first().map(|receiver| receiver.words("it"))
-    };
-    wait.partial = unseen.is_some();
-    wait.within = others.is_empty() && !wait.partial;
     wait.evidence.pop();
     if !others.is_empty() {
         wait.holders.extend(others.into_iter().map(|pid| Holder { pid, tid: None }));
         wait.add_besides([facts.pid]);
         wait.evidence.push("these processes have it open, and may add to it".to_owned());
     }
-    wait.evidence.push(unseen.unwrap_or_else(|| "no descriptor of any other process stands for it".to_owned()));
+    if hidden > 0 {
+        wait.evidence.push(unreadable(hidden));
+    }
+    wait.evidence.push("the kernel may add to it for whoever has asked it to, which it does not tell".to_owned());
 }
 
 /// A wait that some process must end, of which nobody can tell which.

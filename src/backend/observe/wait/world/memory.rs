@@ -122,11 +122,26 @@ impl World {
         self.source.shares_memory(one, other)
     }
 
+    /// Whether another process has the same memory, for all that the kernel tells: where it does
+    /// not, one may that has just as much.
+    pub(in crate::backend::observe::wait) fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
+        let as_much = || {
+            // Whoever may not be asked shows this much; it may grow between two readings.
+            let [before, theirs, now] = [one, other, one].map(|pid| {
+                let mut content = Vec::new();
+                let read = self.root.read_into(&format!("{pid}/statm"), &mut content);
+                read.ok().and_then(|_| Some(content.split(|&byte| byte == b' ').next()?.to_vec()))
+            });
+            theirs.is_some() && (theirs == before || before != now)
+        };
+        self.shares_memory(one, other).unwrap_or_else(as_much)
+    }
+
     /// Another process that shares the memory of this one for good, if the kernel tells: made
     /// by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2). To find
     /// it every process is asked.
     pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Pid> {
-        let shares = |other: Pid| self.shares_memory(self.through(pid), other) == Some(true);
+        let shares = |other: Pid| self.may_share_memory(self.through(pid), other);
         let is_it = |other: &Pid| *other != pid && shares(*other) && !vfork::stands_still_for(self, pid, *other);
         // One that was about to start another program has done so meanwhile.
         self.numbers_in(".").into_iter().find(|other| is_it(other) && shares(*other))

@@ -111,6 +111,9 @@ pub struct World {
     controlled: Option<HashMap<u64, Vec<Pid>>>,
     /// Who may receive descriptors that are in flight, in this scan.
     receivers: Option<Arc<[Receiver]>>,
+    /// By what their links say, all descriptors of files that have no name of their own, as
+    /// process, thread and number; and how many processes may not be read. Of this scan.
+    linked: HashMap<&'static [u8], (Vec<(Pid, Pid, i32)>, usize)>,
     /// By the inode of the network namespace.
     inet: HashMap<u64, Arc<InetSockets>>,
 }
@@ -145,6 +148,7 @@ impl World {
             file_locks: None,
             controlled: None,
             receivers: None,
+            linked: HashMap::new(),
             inet: HashMap::new(),
         }
     }
@@ -161,6 +165,7 @@ impl World {
         self.file_locks = None;
         self.receivers = None;
         self.controlled = None;
+        self.linked.clear();
         self.inet.clear();
         let now = clock::monotonic();
         let old = |ends: &Ends| now.0.saturating_sub(ends.at().0) > ENDS_LAST.0;

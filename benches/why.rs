@@ -123,14 +123,14 @@ fn build(name: &str) -> PathBuf {
     binary
 }
 
-/// A ring of threads; it ends when its standard input does.
+/// A ring of threads; it ends with whoever started it.
 struct Ring(Child);
 
 impl Ring {
     fn start(program: &PathBuf, threads: u32) -> Self {
         let mut child = Command::new(program)
             .arg(threads.to_string())
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -145,7 +145,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use syncscope::model::wait::{Certainty, Holder, WaitKind};
 
-use crate::target::{Target, sees_all, wait_until};
+use crate::target::{Target, wait_until};
 
 fn shell(script: &str) -> Target {
     Target::start(Command::new("bash").args(["-c", script]))

@@ -8,19 +8,8 @@ use crate::target::{Target, build, sees_all, settled};
 
 /// What the second thread of a program sleeps in: what only its own process ends, if anybody;
 /// what may end in another way; and what ends by itself.
-const WITHIN: [&str; 11] = [
-    "cond",
-    "sem",
-    "barrier",
-    "join",
-    "mutex",
-    "rwlock_read",
-    "rwlock_write",
-    "pause",
-    "sigsuspend",
-    "poll",
-    "select",
-];
+const WITHIN: [&str; 11] =
+    ["cond", "sem", "barrier", "join", "mutex", "rwlock_read", "rwlock_write", "pause", "sigsuspend", "poll", "select"];
 const WITHOUT: [&str; 11] = [
     "cond_shared",
     "sem_shared",

@@ -26,6 +26,11 @@ def fill(fd):
 def ready(*of):
     print(*of, flush=True)
 idle = lambda: time.sleep(1000)
+def ends_with_us(fork=pty.fork):
+    pid, master = fork()
+    if pid == 0: ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    return pid, master
+pty.fork = ends_with_us
 ";
 
 /// A script that runs.

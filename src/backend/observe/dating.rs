@@ -8,13 +8,20 @@
 //! far longer than what the clocks of two CPUs may differ by. Where it is worth a
 //! thread that goes to the CPU in question ([`last_ran_on`]), it is exact to a tick.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
+use super::parse;
+use super::scheduler_clock::{self, SchedulerClock};
 use super::source::Source;
-use super::{parse, scheduler_clock};
 use crate::model::{Nanos, Pid};
 use crate::sys::clock;
-use crate::sys::proc_read::Path;
+use crate::sys::proc_read::{Path, read_once};
+use crate::sys::procroot::ProcRoot;
+
+/// As much is read of a `sched` file: what is wanted of it stands at its beginning, but where
+/// the kernel keeps statistics of the scheduler.
+const SCHED: usize = 8 << 10;
 
 /// Shorter distances say nothing: a second, and a thousandth of the time the
 /// clocks have had to drift apart.
@@ -26,7 +33,10 @@ fn least_distance(now: Nanos) -> Nanos {
 /// ran last, on `CLOCK_MONOTONIC`; `None` where the kernel does not tell or it
 /// was too short a while ago.
 pub fn last_ran(directory: &Path, started: Nanos, source: &mut Source) -> Option<Nanos> {
-    last_ran_by(started, source, |source| source.once(&directory.file("sched")).ok().and_then(exec_start))
+    let root = Arc::clone(source.root());
+    let read =
+        || read_once(root.directory().as_fd(), &directory.file("sched"), &mut [0; SCHED]).ok().and_then(exec_start);
+    last_ran_by(started, &root, &mut source.scheduler_clock, read)
 }
 
 /// What is told of a task at one time. `switches` alone does not say that it sleeps:
@@ -50,13 +60,20 @@ impl LastRun {
 
 /// The same of a thread of the process whose directory of threads is open: the
 /// way to it is shorter. `None` where it is too young for that.
-pub fn last_run_in(tasks: &OwnedFd, tid: Pid, started: Nanos, source: &mut Source) -> Option<LastRun> {
+pub fn last_run_in(
+    tasks: &OwnedFd,
+    tid: Pid,
+    started: Nanos,
+    root: &ProcRoot,
+    clock: &mut SchedulerClock,
+) -> Option<LastRun> {
     if clock::boottime().since(started) <= least_distance(clock::monotonic()) {
         return None;
     }
-    let content = source.once_in(tasks, &Path::process(tid).file("sched")).ok()?;
+    let buffer = &mut [0; SCHED];
+    let content = read_once(tasks.as_fd(), &Path::process(tid).file("sched"), buffer).ok()?;
     let (start, switches) = (exec_start(content), parse::all_switches(content));
-    Some(LastRun { at: last_ran_by(started, source, |_| start), switches })
+    Some(LastRun { at: last_ran_by(started, root, clock, || start), switches })
 }
 
 /// When a thread that sleeps ran last, by the clock of the CPU that it ran on then;
@@ -72,17 +89,20 @@ pub fn last_ran_on(cpu: u32, tasks: &OwnedFd, tid: Pid, started: Nanos, source: 
     (start <= here && distance <= age).then(|| now - distance)
 }
 
-fn last_ran_by(started: Nanos, source: &mut Source, read: impl FnOnce(&mut Source) -> Option<Nanos>) -> Option<Nanos> {
+fn last_ran_by(
+    started: Nanos,
+    root: &ProcRoot,
+    clock: &mut SchedulerClock,
+    start: impl FnOnce() -> Option<Nanos>,
+) -> Option<Nanos> {
     let now = clock::monotonic();
     let age = clock::boottime().since(started);
     if age <= least_distance(now) {
         return None;
     }
-    let mut scheduler_clock = source.scheduler_clock;
     let own = Path::top("thread-self").file("sched");
-    let here = scheduler_clock.now(now, || source.once(&own).ok().and_then(exec_start));
-    source.scheduler_clock = scheduler_clock;
-    let distance = here?.since(read(source)?);
+    let here = clock.now(now, || read_once(root.directory().as_fd(), &own, &mut [0; SCHED]).ok().and_then(exec_start));
+    let distance = here?.since(start()?);
     (distance > least_distance(now) && distance <= age).then(|| now - distance)
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::Surveyor;
 use super::read::{Seen, turns};
@@ -21,8 +22,9 @@ use crate::sys::proc_read::Path;
 /// Of so many threads it is said in which line they wait.
 const LOCATED: usize = 64;
 
-/// And of so many exactly since when, as long as that takes no more time than this.
+/// And of so many exactly since when.
 const DATED: usize = 16;
+/// As long as that takes no more time than this.
 const DATING: Nanos = Nanos::from_millis(10);
 
 /// What is said of a wait that any thread of its process may end.
@@ -135,7 +137,8 @@ impl Surveyor {
                 let source = &mut self.source;
                 let mut exactly = || last_ran_on(seen.cpu, directory, id.tid, seen.started, source);
                 let since = dating.next().and_then(|_| exactly()).or_else(|| {
-                    seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &mut self.source))?.at
+                    let (root, clock) = (Arc::clone(self.source.root()), &mut self.source.scheduler_clock);
+                    seen.ran.or_else(|| last_run_in(directory, id.tid, seen.started, &root, clock))?.at
                 });
                 Wait::of_ones_own(wait).since = since;
             }

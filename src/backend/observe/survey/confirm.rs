@@ -9,8 +9,8 @@ use rustix::fs::fstat;
 use rustix::io::Errno;
 
 use super::read::{Seen, is_before_futex, sleeps, turns};
-use super::{Surveyor, all_of};
-use crate::backend::observe::dating::last_run_in;
+use super::{Surveyor, all_of, alongside};
+use crate::backend::observe::dating::{LastRun, last_run_in};
 use crate::backend::observe::graph::{Analysis, Node, analyse};
 use crate::model::graph::ThreadId;
 use crate::model::wait::{Certainty, Wait};
@@ -159,17 +159,12 @@ impl Surveyor {
         let tasks =
             self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
         let timer = self.source.world.is_ended_by_timer(pid);
+        let still = self.are_still(tasks.ok().as_ref(), ids);
         let mut outside = None;
-        for id in ids {
-            // Who holds a lock is in its word, and that has been read again.
-            let is_lock =
-                |seen: &Seen| seen.lock.is_some() && seen.wait.as_deref().is_some_and(|wait| !is_within(wait));
-            let read = self.threads.get(id).is_some_and(is_lock);
-            let futex = self.threads.get(id).and_then(Seen::futex).is_some();
-            let asleep = |tasks| read || rests(tasks, id.tid, futex);
-            let still = tasks.as_ref().is_ok_and(|tasks| asleep(tasks) && self.is_still(tasks, *id));
+        for (id, (still, ran)) in ids.iter().zip(still) {
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
+                seen.ran = ran.or(seen.ran);
                 let Some(wait) = seen.wait.as_mut() else { continue };
                 let world = &self.source.world;
                 let why = match timer {
@@ -188,21 +183,27 @@ impl Surveyor {
         }
     }
 
-    /// Whether a thread has not run since it was read. Where it also has to be told since
-    /// when it sleeps, one file mostly tells both.
-    fn is_still(&mut self, tasks: &OwnedFd, id: ThreadId) -> bool {
-        let Some(seen) = self.threads.get_mut(&id) else { return false };
-        let (Some(before), undated) = (seen.turns, seen.wait.as_ref().is_some_and(|wait| wait.since.is_none())) else {
-            return false;
-        };
-        if undated && !seen.kernel {
-            seen.ran = last_run_in(tasks, id.tid, seen.started, &mut self.source);
-            // It had given a CPU up as often as it had got one before, and has none now.
-            if seen.ran.is_some_and(|run| run.switches == Some(before) && run.is_before(self.began)) {
-                return true;
+    /// Whether each of these threads of a process rests and has not run since it was read, and
+    /// what was told of when it ran last.
+    fn are_still(&mut self, tasks: Option<&OwnedFd>, ids: &[ThreadId]) -> Vec<(bool, Option<LastRun>)> {
+        let Some(tasks) = tasks else { return vec![(false, None); ids.len()] };
+        let began = self.began;
+        let known: Vec<(Pid, Option<&Seen>)> = ids.iter().map(|id| (id.tid, self.threads.get(id))).collect();
+        let (root, clock) = (Arc::clone(self.source.root()), &mut self.source.scheduler_clock);
+        alongside::for_each(&known, clock, |clock, &(tid, seen)| {
+            let Some((seen, before)) = seen.and_then(|seen| Some((seen, seen.turns?))) else { return (false, None) };
+            // Who holds a lock is in its word, and that has been read again.
+            let is_read = seen.lock.is_some() && seen.wait.as_deref().is_some_and(|wait| !is_within(wait));
+            if !is_read && !rests(tasks, tid, seen.futex().is_some()) {
+                return (false, None);
             }
-        }
-        turns(tasks, id.tid) == Some(before)
+            // Where it also has to be told since when it sleeps, one file mostly tells both.
+            let undated = !seen.kernel && seen.wait.as_ref().is_some_and(|wait| wait.since.is_none());
+            let ran = undated.then(|| last_run_in(tasks, tid, seen.started, &root, clock)).flatten();
+            // It had given a CPU up as often as it had got one before, and has none now.
+            let slept = ran.is_some_and(|run| run.switches == Some(before) && run.is_before(began));
+            (slept || turns(tasks, tid) == Some(before), ran)
+        })
     }
 
     fn is_same_lock(&self, id: ThreadId) -> bool {

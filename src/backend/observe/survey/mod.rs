@@ -14,6 +14,7 @@
 //! in that wait at the moment between; if that holds for all threads of a loop,
 //! the loop stood at that moment, and nobody in it has been able to act since.
 
+mod alongside;
 mod answer;
 mod confirm;
 mod doubt;

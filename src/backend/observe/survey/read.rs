@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::Surveyor;
+use super::{Surveyor, alongside};
 use crate::backend::observe::blocked::call_in;
 use crate::backend::observe::dating::LastRun;
 use crate::backend::observe::parse::{self, Stat, Units};
@@ -62,7 +62,9 @@ impl Surveyor {
         let tasks = self.tasks(pid)?;
         let mut process: Arc<str> = Arc::from("");
         let (mut found, mut refused) = (Vec::with_capacity(tids.len()), None);
-        for (tid, seen) in self.look_all(&tasks, &tids) {
+        let (units, symbols) = (self.source.units, &mut self.source.symbols);
+        let all = alongside::for_each(&tids, symbols, |symbols, &tid| (tid, look(&tasks, tid, units, symbols)));
+        for (tid, seen) in all {
             match seen {
                 Ok(mut seen) => {
                     if tid == pid {
@@ -108,29 +110,6 @@ impl Surveyor {
         look(tasks, tid, self.source.units, &mut self.source.symbols)
     }
 
-    /// [`Surveyor::look`] at all of these: where they are many, half of them are left to
-    /// another CPU.
-    fn look_all(&mut self, tasks: &OwnedFd, tids: &[Pid]) -> Vec<(Pid, Result<Seen, Errno>)> {
-        let (own, others) = tids.split_at(if tids.len() < MANY { tids.len() } else { tids.len() / 2 });
-        let units = self.source.units;
-        let each = |tids: &[Pid], symbols: &mut Symbols| -> Vec<_> {
-            tids.iter().map(|&tid| (tid, look(tasks, tid, units, symbols))).collect()
-        };
-        std::thread::scope(|scope| {
-            let helper = (!others.is_empty()).then(|| {
-                let thread = std::thread::Builder::new().name("reader".to_owned());
-                thread.spawn_scoped(scope, || each(others, &mut Symbols::default())).ok()
-            });
-            let mut all = each(own, &mut self.source.symbols);
-            match helper.flatten().and_then(|helper| helper.join().ok()) {
-                Some(others) => all.extend(others),
-                // There was no thread to be had.
-                None => all.extend(each(others, &mut self.source.symbols)),
-            }
-            all
-        })
-    }
-
     /// What these threads of one process wait for.
     pub(super) fn decode(&mut self, pid: Pid, ids: &[ThreadId]) {
         if self.own == Some(pid) {
@@ -156,8 +135,6 @@ impl Surveyor {
     }
 }
 
-/// From so many threads on it pays to start another one that reads with us.
-const MANY: usize = 512;
 /// As much of a file of a thread's is read; none that is asked for is longer.
 const FILE: usize = 4 << 10;
 /// Three numbers are shorter.

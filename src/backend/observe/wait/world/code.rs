@@ -65,7 +65,7 @@ impl World {
         let length = (stack.range.end - sp).min(DEPTH as u64) as usize & !7;
         let mut bytes = vec![0; length];
         self.memory(pid, sp, &mut bytes).ok()?;
-        let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte));
+        let word = |chunk: &[u8]| chunk.try_into().map_or(0, u64::from_ne_bytes);
         let executable = |address: u64| maps.is_code(address.wrapping_sub(1));
         let mut candidates: Vec<u64> = bytes.chunks_exact(8).map(word).filter(|&at| executable(at)).collect();
         candidates.truncate(CALLERS * 3);

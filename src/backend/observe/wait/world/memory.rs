@@ -96,7 +96,7 @@ impl World {
         self.memory(pid, address, &mut bytes)?;
         let mut longs = [0; N];
         for (long, chunk) in longs.iter_mut().zip(bytes.chunks_exact(8)) {
-            *long = chunk.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            *long = chunk.try_into().map_or(0, u64::from_ne_bytes);
         }
         Ok(longs)
     }
@@ -130,7 +130,7 @@ impl World {
             let [before, theirs, now] = [one, other, one].map(|pid| {
                 let mut content = Vec::new();
                 let read = self.root.read_into(&format!("{pid}/statm"), &mut content);
-                read.ok().and_then(|_| Some(content.split(|&byte| byte == b' ').next()?.to_vec()))
+                read.ok().and_then(|()| Some(content.split(|&byte| byte == b' ').next()?.to_vec()))
             });
             theirs.is_some() && (theirs == before || before != now)
         };

@@ -72,6 +72,12 @@ enum Effort {
     Thorough,
 }
 
+/// A descriptor, by its process, its thread and its number.
+type Opened = (Pid, Pid, i32);
+
+/// A table that is asked again and again for every thread.
+type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// A thread's process, id, stack pointer and program counter.
 type SiteKey = (Pid, Pid, u64, u64);
 
@@ -87,14 +93,14 @@ pub struct World {
     /// The threads of the process at hand, but for its main thread.
     threads: (Pid, Vec<Pid>),
     /// Which addresses of a process are those behind a call.
-    returns: HashMap<(Pid, u64), bool>,
+    returns: Quick<(Pid, u64), bool>,
     /// What code of a process is before an address.
-    places: HashMap<(Pid, u64), Code>,
+    places: Quick<(Pid, u64), Code>,
     /// What code without names has told.
     pub(super) nameless: HashMap<Place, Option<Told>>,
     /// And of those that `parking_lot` has put to sleep.
     pub(super) parked: HashMap<Place, Primitive>,
-    maps: HashMap<Pid, Option<Arc<Maps>>>,
+    maps: Quick<Pid, Option<Arc<Maps>>>,
     levels: HashMap<Pid, usize>,
     /// All processes that live in a pid namespace below this program's own, and
     /// when that was found out.
@@ -113,7 +119,7 @@ pub struct World {
     receivers: Option<Arc<[Receiver]>>,
     /// By what their links say, all descriptors of files that have no name of their own, as
     /// process, thread and number; and how many processes may not be read. Of this scan.
-    linked: HashMap<&'static [u8], (Vec<(Pid, Pid, i32)>, usize)>,
+    linked: HashMap<&'static [u8], (Vec<Opened>, usize)>,
     /// By the inode of the network namespace.
     inet: HashMap<u64, Arc<InetSockets>>,
 }
@@ -134,11 +140,11 @@ impl World {
             vouched: false,
             ahead: Ahead::default(),
             threads: (0, Vec::new()),
-            returns: HashMap::new(),
-            places: HashMap::new(),
+            returns: Quick::default(),
+            places: Quick::default(),
             nameless: HashMap::new(),
             parked: HashMap::new(),
-            maps: HashMap::new(),
+            maps: Quick::default(),
             levels: HashMap::new(),
             nested: None,
             detours: HashMap::new(),

@@ -128,12 +128,8 @@ struct Ring(Child);
 
 impl Ring {
     fn start(program: &PathBuf, threads: u32) -> Self {
-        let mut child = Command::new(program)
-            .arg(threads.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(program).arg(threads.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");

@@ -471,6 +471,19 @@ fn a_reader_of_a_pthread_rwlock_is_found() {
     }
 }
 
+/// A lock that lets writers go first keeps new readers out while one waits.
+#[test]
+fn who_reads_twice_waits_for_the_writer_in_between() {
+    for options in [&["-O0", "-pthread"][..], &["-O2", "-pthread"]] {
+        let cases = program("readers.c", options, &["twice", "twice_for_a_time"]);
+        named(&cases, Case::is_found);
+        both_are_dead(&cases[0], options[0]);
+        let answer = why(&[cases[1].target.pid()]);
+        assert!(answer["deadlocks"].as_array().unwrap().is_empty(), "{answer:#}");
+        assert_eq!(thread(&answer, cases[1].waiter).unwrap()["verdict"], "waiting", "{answer:#}");
+    }
+}
+
 #[test]
 fn of_a_lock_that_processes_share_it_is_said_which_were_not_asked() {
     let mut target = Target::program("readers.c", &["-O2", "-pthread"], &["shared"]);

@@ -256,6 +256,10 @@ pub struct Wait {
     /// handler for.
     #[serde(default)]
     pub within: bool,
+    /// The holders hold nothing of it, but are in front of the waiter: writers, whom a lock
+    /// lets go before new readers.
+    #[serde(default)]
+    pub queued: bool,
     /// All of them or any one.
     pub mode: Mode,
     /// Whether the wait ends by itself.
@@ -288,6 +292,7 @@ impl Wait {
             partial: false,
             besides: Vec::new(),
             within: false,
+            queued: false,
             mode: Mode::Any,
             timed: false,
             since: None,
@@ -313,9 +318,10 @@ impl Wait {
         self.besides.dedup();
     }
 
-    /// What the holders are to it: `held by`, `traced by`.
+    /// What the holders are to it: `held by`, `traced by`, `behind`.
     pub fn relation(&self) -> &'static str {
         match self.kind {
+            _ if self.queued => "behind",
             WaitKind::ThreadJoin | WaitKind::Waitpid | WaitKind::Vfork => "which is",
             WaitKind::Ptrace => "traced by",
             // A child or a pidfd's process is at no end of anything.

@@ -30,7 +30,7 @@ const HELD: &[&str] = &[
     "itself",
     "itself_asking",
     "itself_dropping",
-    "itself_reading_twice",
+    "reading_twice",
     "itself_reading",
     "itself_writing",
 ];
@@ -132,14 +132,27 @@ fn holders_are_found_where_panics_abort() {
 fn who_takes_a_lock_twice_waits_for_itself_in_a_stripped_program() {
     let stripped = |panic, whole| binary(Build { level: "3", panic, strip: "symbols", whole });
     let mutex = ["itself", "itself_asking", "itself_dropping"];
-    let rwlock = ["itself_reading_twice", "itself_reading", "itself_writing"];
-    for (binary, kinds) in [(stripped("abort", true), &mutex), (stripped("unwind", false), &rwlock)] {
+    let rwlock = ["itself_reading", "itself_writing"];
+    for (binary, kinds) in [(stripped("abort", true), &mutex[..]), (stripped("unwind", false), &rwlock)] {
         let cases = cases_of(&binary, kinds);
         named(&cases, Case::is_found);
         for case in &cases {
             let answer = why(&[case.target.pid()]);
             assert_eq!(thread(&answer, case.waiter).unwrap()["verdict"], "deadlocked", "{}: {answer:#}", case.kind);
         }
+    }
+}
+
+/// What keeps a second reading out is not the first, but who waits to write in between.
+#[test]
+fn who_reads_twice_waits_until_the_writer_in_between_gives_up() {
+    let build = Build { level: "3", panic: "unwind", strip: "none", whole: false };
+    for case in cases_of(&binary(build), &["reading_twice_for_a_time"]) {
+        named(&[case], |case, wait| {
+            let answer = why(&[case.target.pid()]);
+            assert_eq!(thread(&answer, case.waiter).unwrap()["verdict"], "waiting", "{answer:#}");
+            case.is_found(wait)
+        });
     }
 }
 

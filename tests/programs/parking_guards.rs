@@ -386,12 +386,22 @@ fn by_itself(kind: &str) -> bool {
             drop(guard);
             black_box(*again);
         }
-        // A writer waits in between, and keeps the second reading out.
-        "itself_reading_twice" => {
+        // A writer waits in between, and keeps the second reading out: for ever, or until its
+        // time is over.
+        "reading_twice" | "reading_twice_for_a_time" => {
             let table = TABLE.read();
-            thread::spawn(|| TABLE.write().push(1));
-            thread::sleep(Duration::from_millis(300));
-            say();
+            let for_ever = kind == "reading_twice";
+            let (send, receive) = channel();
+            thread::spawn(move || {
+                send.send(tid()).unwrap();
+                match for_ever {
+                    true => TABLE.write().push(1),
+                    false => TABLE.try_write_for(Duration::from_secs(1_000)).unwrap().push(1),
+                }
+            });
+            let writer = receive.recv().unwrap();
+            while TABLE.try_read().is_some() {}
+            println!("{} {writer}", tid());
             black_box(TABLE.read().len() + table.len());
         }
         "itself_reading" => {

@@ -2,15 +2,19 @@
 // the reader, and one that sleeps in the same call and reads only then; or a child that
 // reads, and its parent that writes, in shared memory.
 // usage: readers mutex|read|sleep|poll|shared; prints: tid of the writer, tid of the reader.
+// Or one that reads twice, while a writer waits that is let go first, for ever or for a time.
+// usage: readers twice|twice_for_a_time; prints: tid of the reader, tid of the writer.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 static pthread_rwlock_t table = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_rwlock_t first_come = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t ready;
 static const char *kind;
@@ -79,9 +83,37 @@ static int shared(void) {
     return pthread_rwlock_wrlock(lock);
 }
 
+static void *writes_first(void *unused) {
+    struct timespec later;
+    clock_gettime(CLOCK_REALTIME, &later);
+    later.tv_sec += 1000;
+    writer = gettid();
+    pthread_barrier_wait(&ready);
+    int result = strcmp(kind, "twice") ? pthread_rwlock_timedwrlock(&first_come, &later)
+                                       : pthread_rwlock_wrlock(&first_come);
+    pthread_rwlock_unlock(&first_come);
+    return (void *)(long)result;
+}
+
+static int twice(void) {
+    pthread_t thread;
+    pthread_barrier_init(&ready, 0, 2);
+    pthread_rwlock_rdlock(&first_come);
+    pthread_create(&thread, 0, writes_first, 0);
+    pthread_barrier_wait(&ready);
+    // Once the writer waits, nobody else may read.
+    while (!pthread_rwlock_tryrdlock(&first_come)) pthread_rwlock_unlock(&first_come);
+    printf("%d %d\n", gettid(), writer);
+    fflush(stdout);
+    int result = pthread_rwlock_rdlock(&first_come);
+    result |= pthread_rwlock_unlock(&first_come);
+    return result | pthread_rwlock_unlock(&first_come);
+}
+
 int main(int argc, char **argv) {
     kind = argc > 1 ? argv[1] : "mutex";
     if (!strcmp(kind, "shared")) return shared();
+    if (!strncmp(kind, "twice", 5)) return twice();
     void *(*const bodies[])(void *) = {reads, reads_then, writes};
     pthread_t thread;
     if (pipe(ends)) return 1;

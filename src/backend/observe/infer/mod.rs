@@ -24,6 +24,7 @@ mod held;
 mod itself;
 mod manner;
 mod once;
+mod queue;
 mod release;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,6 +35,7 @@ pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
+use self::queue::Writers;
 use self::release::{Release, in_words};
 use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, unwound};
 use super::target::unwind::Walk;
@@ -116,6 +118,7 @@ pub(super) struct Inference {
     /// How many cannot be: they run, or may have let go already.
     silent: usize,
     initialisers: Initialisers,
+    writers: Writers,
     steps: usize,
     /// Whether they are followed to where ways meet.
     thorough: bool,
@@ -126,7 +129,8 @@ pub(super) struct Inference {
 impl Inference {
     /// Asks the threads of a process. `running` is how many more there are.
     pub(super) fn of(world: &mut World, pid: Pid, sleepers: &[Sleeper<'_>], running: usize) -> Self {
-        let mut inference = Inference { silent: running, ..Inference::default() };
+        let writers = Writers::among(world, pid, sleepers);
+        let mut inference = Inference { silent: running, writers, ..Inference::default() };
         let open = sleepers.iter().filter_map(|sleeper| sleeper.wait).filter(|wait| is_open(wait));
         let locks = sorting::set(open.filter_map(shown_at));
         let locks: Vec<u64> = locks.into_iter().collect();
@@ -297,14 +301,17 @@ impl Inference {
         }
     }
 
-    /// Names the holders of the lock that is waited for, if that is clear.
-    pub(super) fn name(&self, world: &mut World, pid: Pid, wait: &mut Wait) {
+    /// Names the holders of the lock that a thread waits for, if that is clear.
+    pub(super) fn name(&self, world: &mut World, (pid, tid): (Pid, Pid), wait: &mut Wait) {
         let Some(lock) = wait.address.filter(|_| is_open(wait)) else { return };
         if wait.kind == WaitKind::PthreadOnce {
             self.name_initialiser(world, pid, wait, lock);
             return;
         }
         let Some(held) = held(world, pid, wait, lock) else { return };
+        if self.writers.name(world, (pid, tid), wait, (lock, held)) {
+            return;
+        }
         let Some(lock) = shown_at(wait) else { return };
         let release = |tid: &Pid| Some((*tid, Release::of(self.asked.get(tid)?, wait.kind, held, lock)?));
         let found: Vec<(Pid, Release<'_>)> =

@@ -51,7 +51,7 @@ impl Surveyor {
                 && let Some(wait) = &mut seen.wait
             {
                 let wait = Wait::of_ones_own(wait);
-                inference.name(world, pid, wait);
+                inference.name(world, (pid, id.tid), wait);
                 named.extend(wait.holders.iter().filter_map(|holder| holder.tid));
             }
         }
@@ -62,7 +62,7 @@ impl Surveyor {
             if wait.holders.iter().any(|holder| holder.tid.is_some_and(|tid| moved.contains(&tid))) {
                 let wait = Wait::of_ones_own(wait);
                 wait.holders.clear();
-                wait.partial = true;
+                (wait.partial, wait.queued) = (true, false);
                 wait.certainty = Certainty::Unknown;
                 wait.evidence.push("but it has run while it was read".to_owned());
             }

@@ -17,6 +17,7 @@ use super::parked::{KEY, Parked, Primitive};
 use super::{Decoder, Facts, World, parking_nameless};
 use crate::backend::observe::rehearsal::Memory;
 use crate::backend::observe::target::stack::CallSite;
+use crate::model::Pid;
 use crate::model::process::BlockedCall;
 use crate::model::wait::{Certainty, Make, Wait, WaitKind};
 
@@ -62,6 +63,18 @@ pub(in crate::backend::observe) fn end(wait: &Wait, call: &BlockedCall, memory: 
     };
     let always = matches!(wait.make, Make::ParkingLotRelock | Make::ParkingLotCondvar | Make::ParkingLotOnce);
     Some(End { numbers: parked.woken().into_iter().chain([number]).collect(), takes, always })
+}
+
+/// Whether a thread that is parked in this call is the writer of an `RwLock` that has its bit
+/// in the lock, and waits for the last readers.
+pub(in crate::backend::observe) fn is_in_front(world: &World, pid: Pid, call: &BlockedCall) -> bool {
+    let key = call.args[0].checked_sub(KEY).and_then(|at| world.longs::<1>(pid, at).ok());
+    key.is_some_and(|[key]| !key.is_multiple_of(2))
+}
+
+/// Whether an `RwLock` has the bit of a writer.
+pub(in crate::backend::observe) fn has_writer(world: &World, pid: Pid, lock: u64) -> bool {
+    world.longs(pid, lock).is_ok_and(|[state]| state & WRITER != 0)
 }
 
 /// A thread that is parked by `parking_lot`.

@@ -13,8 +13,9 @@ fn python(script: &str) -> Target {
     // Who has ends to close has closed them before the test goes on.
     let begin = "import ctypes, os, select, signal, socket, sys, time\n\
         def ready():\n    print(os.getpid(), flush=True)\n\
-        def child(*close):\n    pid = os.fork()\n    if pid == 0:\n        [os.close(fd) for fd in close]\n        signal.pause()\n    \
-        while 'pause' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.001)\n\
+        def child(*close):\n    pid = os.fork()\n    if pid == 0:\n        [os.close(fd) for fd in close]\n        \
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n        signal.pause()\n    \
+        while 'pause' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.001)\n    return pid\n\
         signal.signal(signal.SIGINT, signal.SIG_DFL)\n";
     Target::start(Command::new("python3").args(["-c", &format!("{begin}{script}")]))
 }
@@ -51,17 +52,32 @@ fn an_end_in_flight_may_be_received() {
     }
 }
 
-/// More than one message: only the first can be looked at. The sender has an end.
+/// More than one message: only the first can be looked at. The second may be of whoever has,
+/// or had, an end: who is of one process group with one that has.
 #[test]
 fn an_end_in_flight_behind_another_may_be_received() {
-    for (sender, dead) in [("a", false), ("c", true)] {
+    for (sender, dead) in [("a", false), ("c", false), ("apart", true)] {
         let script = format!(
             "a, b = socket.socketpair()\nc, d = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
              socket.send_fds(a, [b'x'], [other])\nsocket.send_fds(a, [b'x'], [w])\n\
-             child(r, w, other, a.fileno(), c.fileno(), d.fileno())\nb.close()\n\
-             if '{sender}' == 'c': a.close()\nready()\nos.read(r, 1)"
+             receiver = child(r, w, other, a.fileno(), c.fileno(), d.fileno())\nb.close()\n\
+             if '{sender}' != 'a': a.close()\nif '{sender}' == 'apart': os.setpgid(receiver, receiver)\nready()\nos.read(r, 1)"
         );
         is_told(&mut python(&script), "pipe_read", dead, "in flight");
+    }
+}
+
+/// It waits to be accepted, by a process that may do so, or by the one that waits for the end.
+#[test]
+fn an_end_in_flight_by_a_connection_that_nobody_has_accepted_may_be_received() {
+    for (server, dead) in [("child", false), ("", true)] {
+        let script = format!(
+            "r, w = os.pipe()\nl = socket.socket(socket.AF_UNIX); l.bind(f'\\0in flight {{os.getpid()}}'); l.listen()\n\
+             c = socket.socket(socket.AF_UNIX); c.connect(l.getsockname()); socket.send_fds(c, [b'x'], [w])\n\
+             if '{server}': child(r, w, c.fileno()); l.close()\nready()\nos.read(r, 1)"
+        );
+        let why_not = if dead { "it may yet end" } else { "by a connection that it accepts" };
+        is_told(&mut python(&script), "pipe_read", dead, why_not);
     }
 }
 

@@ -31,34 +31,31 @@ pub(in crate::backend::observe) fn registered(root: &ProcRoot, ring: &End) -> Ve
 }
 
 /// Whether an `io_uring` of the process has work under way, or may have for all that the
-/// kernel tells: it may do what all threads of the process wait too long to do.
+/// kernel tells: it may do what all threads of the process wait too long to do. A ring whose
+/// descriptor has been closed (`io_uring_close_ring_fd(3)`) is seen by its memory alone.
 pub(in crate::backend::observe) fn is_at_work(root: &ProcRoot, pid: Pid) -> bool {
-    let mut found = false;
+    let (mut rings, mut at_work) = (0, false);
+    let mut content = Vec::new();
     descriptors_of(root, pid, |_, tid, fd, link| {
-        let mut content = Vec::new();
-        found |= link == RING
-            && (root.read_into(&format!("{pid}/task/{tid}/fdinfo/{fd}"), &mut content).is_err() || !is_idle(&content));
+        if link == RING {
+            let read = root.read_into(&format!("{pid}/task/{tid}/fdinfo/{fd}"), &mut content);
+            rings += 1;
+            at_work |= read.is_err() || !is_unused(&content);
+        }
     });
-    found
+    let is_mapped = |maps: &[u8]| memchr::memmem::find(maps, RING).is_some();
+    at_work || rings == 0 && root.read_into(&format!("{pid}/maps"), &mut content).is_ok() && is_mapped(&content)
 }
 
-/// A poll, of which the kernel tells behind `PollList:`.
-const POLL: &[u8] = b"  op=";
-
-/// Whether all that a ring was ever given is done: nothing waits to be taken by the kernel,
-/// as much has been completed as was taken, and no poll is left that is told more than once.
-fn is_idle(content: &[u8]) -> bool {
+/// Whether a ring was never given anything. Whether all that it was given is done is not told:
+/// a request may complete more than once (`IORING_CQE_F_MORE`) or not at all, and others may
+/// add to what it has completed.
+fn is_unused(content: &[u8]) -> bool {
     let value = |key: &str| {
         let text = str::from_utf8(content).ok()?;
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().parse::<u32>().ok())
     };
-    let taken = value("CachedSqHead");
-    let polls = content.windows(POLL.len()).any(|bytes| bytes == POLL);
-    taken.is_some()
-        && !polls
-        && taken == value("CachedCqTail")
-        && value("SqHead").is_some()
-        && value("SqHead") == value("SqTail")
+    ["CachedSqHead", "SqHead", "SqTail"].into_iter().all(|key| value(key) == Some(0))
 }
 
 /// The lines behind `UserFiles:` that begin with a number.
@@ -76,20 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ring_is_idle_only_if_all_is_taken_and_done() {
-        let ring = |head: u32, tail: u32, taken: u32, done: u32| {
-            is_idle(
-                format!("SqHead:\t{head}\nSqTail:\t{tail}\nCachedSqHead:\t{taken}\nCachedCqTail:\t{done}\n").as_bytes(),
-            )
+    fn only_a_ring_that_was_never_used_does_nothing() {
+        let ring = |head: u32, tail: u32, taken: u32| {
+            is_unused(format!("SqHead:\t{head}\nSqTail:\t{tail}\nCachedSqHead:\t{taken}\n").as_bytes())
         };
-        assert!(ring(0, 0, 0, 0) && ring(7, 7, 7, 7));
-        assert!(!ring(2, 2, 2, 0), "two are under way");
-        assert!(!ring(2, 3, 2, 2), "one is about to be taken");
-        assert!(!ring(2, 2, 2, 3), "one completes more than once");
-        assert!(!is_idle(b"SqHead:\t0\nSqTail:\t0\n"), "the kernel does not tell");
-        let idle = "SqHead:\t1\nSqTail:\t1\nCachedSqHead:\t1\nCachedCqTail:\t1\nPollList:\n";
-        assert!(is_idle(idle.as_bytes()));
-        assert!(!is_idle(format!("{idle}  op=6, task_works=0\n").as_bytes()), "a poll that is told again and again");
+        assert!(ring(0, 0, 0));
+        assert!(!ring(2, 2, 2), "how much is under way is not told");
+        assert!(!ring(0, 1, 0), "one is about to be taken");
+        assert!(!is_unused(b"SqHead:\t0\nSqTail:\t0\n"), "the kernel does not tell");
     }
 
     #[test]

@@ -25,7 +25,7 @@ const LOCATED: usize = 64;
 /// And of so many exactly since when.
 const DATED: usize = 16;
 /// As long as that takes no more time than this.
-const DATING: Nanos = Nanos::from_millis(10);
+const DATING: Nanos = Nanos::from_millis(25);
 
 /// What is said of a wait that any thread of its process may end.
 const ALL_SLEEP: &str = "who must act is not stored: any thread of this process could, but all of them wait";

@@ -25,6 +25,7 @@ use super::pty::{Line, OtherEnd};
 use super::resource::{words, words_with_addresses};
 use super::waitpid::process_of_pidfd;
 use super::watched::{READABLE, WRITABLE, Watched};
+use super::world::Receiver;
 use super::{Facts, World, interest};
 use crate::backend::observe::endpoints::{self, Access};
 use crate::model::Pid;
@@ -69,9 +70,11 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: Option<&[Watch
                 unreadable = unreadable.max(others.unreadable);
                 unseen.extend(others.at_work(world));
                 unseen.extend(others.welcomes.then(|| format!("fd {}: {WELCOMES}", one.fd)));
-                unseen.extend(
-                    others.receivers.iter().map(|receiver| receiver.words(&format!("{role} of fd {}", one.fd))),
-                );
+                let (accept, receive): (Vec<_>, Vec<_>) = others.receivers.iter().partition(|other| other.listens);
+                wait.add_besides(accept.iter().map(|other| other.pid));
+                let words = |other: &&Receiver| other.words(&format!("{role} of fd {}", one.fd));
+                wait.evidence.extend(accept.iter().map(words));
+                unseen.extend(receive.iter().map(words));
                 if others.is_nobody() {
                     unseen.push(format!("no process that may be read has {role} of fd {}", one.fd));
                 }

@@ -30,6 +30,10 @@ const REAL_TIME: u64 = u64::MAX << 33;
 const URGENT: u64 = bit(23);
 /// `SIGIO`: a descriptor is ready.
 const READY: u64 = bit(29);
+/// `SIGSTKFLT`, `SIGXCPU`, `SIGPWR`: those that nothing else sends, which some programs agree on.
+const SPARE: u64 = bit(16) | bit(24) | bit(30);
+/// Those that are sent to have something done.
+const CALLING: u64 = ALARMS | AGREED | READY | URGENT | SPARE | REAL_TIME;
 /// What does not end a process that has said nothing of it: `SIGCHLD`, `SIGCONT`, the four
 /// that stop it, `SIGURG`, `SIGWINCH`.
 const HARMLESS: u64 = CHILD | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
@@ -181,16 +185,28 @@ fn blocks(world: &World, end: &End) -> bool {
     flags.is_some_and(|flags| flags & libc::O_NONBLOCK.cast_unsigned() == 0)
 }
 
-/// Which signal the process catches that is sent to have something done: that of a timer,
-/// by which it may have set itself a limit, or one that programs agree on. Its handler
+/// Which signals the process catches that are sent to have something done: that of a timer,
+/// by which it may have set itself a limit, or one that programs agree on. A handler
 /// may end what it waits for. Those by which a person ends a program, or has it read its
 /// settings anew, are none.
-pub(super) fn calls(world: &World, pid: Pid) -> Option<&'static str> {
+pub(super) fn calls(world: &World, pid: Pid) -> Option<String> {
     let mut mask = mask_of(world, &pid.to_string(), b"SigCgt:")?;
     if mask & USR2 != 0 && runs(world, pid, &["java"]) {
         mask &= !USR2;
     }
-    has_timer(world, pid, mask).then_some(OF_A_TIMER).or_else(|| called_by(mask))
+    if has_timer(world, pid, mask) {
+        return Some(OF_A_TIMER.to_owned());
+    }
+    let calling = mask & CALLING;
+    let open = if calling == 0 { 0 } else { calling & !held_back(world, pid) };
+    (open != 0).then(|| names(open))
+}
+
+/// The signals that every thread of a process holds back: their handlers do not run.
+fn held_back(world: &World, pid: Pid) -> u64 {
+    let tids = world.numbers_in(&format!("{pid}/task"));
+    let masks = tids.iter().map(|tid| mask_of(world, &format!("{pid}/task/{tid}"), b"SigBlk:").unwrap_or(0));
+    masks.reduce(|all, mask| all & mask).unwrap_or(0)
 }
 
 /// Whether the process has made itself a timer that sends it one of these signals
@@ -213,17 +229,6 @@ fn sends_one_of(timers: &[u8], caught: u64) -> bool {
         let sends = line.strip_prefix("notify: ").is_some_and(|how| !how.starts_with("none"));
         sends && signal.is_some_and(|signal| (1..=64).contains(&signal) && caught & bit(signal) != 0)
     })
-}
-
-fn called_by(mask: u64) -> Option<&'static str> {
-    match mask {
-        _ if mask & ALARMS != 0 => Some(OF_A_TIMER),
-        _ if mask & AGREED != 0 => Some("SIGUSR1 or SIGUSR2"),
-        _ if mask & READY != 0 => Some("SIGIO"),
-        _ if mask & URGENT != 0 => Some("SIGURG"),
-        _ if mask & REAL_TIME != 0 => Some("a real-time signal"),
-        _ => None,
-    }
 }
 
 /// The living children whose end interrupts the thread, or another one of its process whose
@@ -340,12 +345,13 @@ mod tests {
         assert_eq!(of_status(b"SigCgt:\t0000000000004002\n"), Caught::Others);
         assert_eq!(of_status(b"SigCgt:\t0000000000010000\n"), Caught::Others, "SIGCHLD");
         assert_eq!(of_status(b"SigCgt:\tx\n"), Caught::Others);
-        let called = |status: &[u8]| mask(status).and_then(called_by);
-        assert_eq!(called(b"SigCgt:\t0000000000002000\n"), Some("the signal of a timer"));
-        assert_eq!(called(b"SigCgt:\t0000000000000800\n"), Some("SIGUSR1 or SIGUSR2"));
-        assert_eq!(called(b"SigCgt:\t0000000200000000\n"), Some("a real-time signal"), "SIGRTMIN of glibc");
+        let called = |caught: u64| names(caught & CALLING);
+        assert_eq!(called(0x2000), "SIGALRM");
+        assert_eq!(called(0x800), "SIGUSR2");
+        assert_eq!(called(0x2000_0000), "SIGPWR");
+        assert_eq!(called(0x2_0000_0000), "signal 34", "SIGRTMIN of glibc");
         assert_eq!(of_status(b"SigCgt:\t0000000200000000\n"), Caught::Others);
-        assert_eq!(called(b"SigCgt:\t0000000180014003\n"), None, "HUP, INT, TERM, CHLD, and the library's own");
+        assert_eq!(0x1_8001_5003 & CALLING, 0, "HUP, INT, PIPE, TERM, CHLD, and the library's own");
         assert_eq!(of_status(b"Name:\tx\n"), Caught::Nothing);
     }
 
@@ -379,5 +385,19 @@ mod tests {
         assert!(by("2731 200 180 2 0 97 0", "2731 201 180 2 0 97 0").is_some_and(|why| why.contains("process 400")));
         assert_eq!(by("2731 200 180 2 0 97 0", "273 200 180 2 0 97 0"), None);
         assert_eq!(by("2731 200 180 2 0 97 0", ""), None, "it has ended");
+    }
+
+    #[test]
+    fn a_handler_that_every_thread_holds_back_does_not_run() {
+        let calls_with = |first: &str, second: &str| {
+            let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
+            machine.write("100/status", "SigCgt:\t0000000000000200\n");
+            machine.write("100/task/100/status", &format!("SigBlk:\t{first}\n"));
+            machine.write("100/task/101/status", &format!("SigBlk:\t{second}\n"));
+            calls(&machine.world(), 100)
+        };
+        let (open, held) = ("0000000000000000", "0000000000000200");
+        assert_eq!(calls_with(open, held), Some("SIGUSR1".to_owned()));
+        assert_eq!(calls_with(held, held), None);
     }
 }

@@ -84,7 +84,7 @@ pub(super) const WELCOMES: &str =
 impl Others {
     /// Whether there is neither.
     pub(super) fn is_nobody(&self) -> bool {
-        self.ends.is_empty() && self.receivers.is_empty()
+        self.ends.is_empty() && self.receivers.iter().all(|receiver| receiver.listens)
     }
 
     /// That one of them has an `io_uring` at work, in words. Asked only before somebody is
@@ -107,10 +107,12 @@ impl Others {
                 wait.evidence.push(format!("process {}{own} has {role} {how} fd {}", end.pid, end.fd));
             }
         }
-        wait.partial |= self.welcomes || !self.receivers.is_empty();
+        wait.partial |= self.welcomes || self.receivers.iter().any(|receiver| !receiver.listens);
+        // Who is in a loop itself accepts nobody any more.
+        wait.add_besides(self.receivers.iter().map(|receiver| receiver.pid));
         wait.evidence.extend(self.welcomes.then(|| WELCOMES.to_owned()));
         wait.evidence.extend(self.receivers.iter().map(|receiver| receiver.words(role)));
-        if self.ends.is_empty() && self.receivers.is_empty() {
+        if self.is_nobody() {
             wait.partial = true;
             wait.evidence.push(format!(
                 "no process that may be read has {role} open: it is hidden, for instance in flight in a socket message"

@@ -95,6 +95,12 @@ impl Facts<'_> {
         !matches!(self.wchan, "" | "0")
     }
 
+    /// Whether the call has not come to what it is for: it is held back by the supervisor of a
+    /// filter (seccomp(2)), or a page of memory that it needs is not there (userfaultfd(2)).
+    pub fn is_held_back(&self) -> bool {
+        self.has_wchan() && self.may_sleep_in(&["seccomp_do_user_notification", "handle_userfault"])
+    }
+
     /// Whether the thread sleeps in one of these kernel functions, or the
     /// kernel does not tell where it sleeps.
     pub fn may_sleep_in(&self, functions: &[&str]) -> bool {

@@ -52,6 +52,14 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
         wait.partial = true;
         wait.evidence.push("no lock that stands in its way is visible".to_owned());
     }
+    // Whoever receives the open file of one may let go of it.
+    let is_files = |lock: &FileLock| matches!(lock.kind, LockKind::Flock | LockKind::Ofd);
+    if let Some(inode) = inode_of(facts, world, fd).filter(|_| locks.iter().any(is_files)) {
+        let near: Vec<Pid> = wait.holders.iter().map(|holder| holder.pid).chain([facts.pid]).collect();
+        let receivers = world.receivers_of(inode, &near);
+        wait.add_besides(receivers.iter().map(|receiver| receiver.pid));
+        wait.evidence.extend(receivers.iter().map(|receiver| receiver.words("the open file that holds it")));
+    }
     // As flock(1) does with a time limit.
     if let Some(signal) = calls(world, facts.pid) {
         wait.partial = true;

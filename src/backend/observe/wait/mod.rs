@@ -155,6 +155,9 @@ pub const DECODERS: &[&dyn Decoder] = &[
     &other::Other,
 ];
 
+/// Those that are asked of a call that has not come to what it is for.
+const LAST: [&str; 2] = ["stopped", "other"];
+
 /// What a thread waited for at a moment that has passed: its registers and its
 /// stack are of then ([`World::remember`]), what a lock says of itself is of now.
 /// Nobody is named as its holder.
@@ -196,7 +199,8 @@ fn decode_native(facts: &Facts<'_>, world: &mut World) -> Option<Wait> {
             None => unreadable::from_wchan(facts, *error),
         },
         Call::Blocked { .. } | Call::Outside | Call::Kernel => {
-            let mut wait = DECODERS.iter().find_map(|decoder| decoder.decode(facts, world))?;
+            let asked = |decoder: &&&dyn Decoder| !facts.is_held_back() || LAST.contains(&decoder.key());
+            let mut wait = DECODERS.iter().filter(asked).find_map(|decoder| decoder.decode(facts, world))?;
             // Asked only before somebody is called stuck.
             if world.is_thorough() {
                 caught::and_outsiders(facts, world, &mut wait);

@@ -66,10 +66,13 @@ impl Decoder for Other {
     }
 }
 
+const PAGE_FAULT: &str = "whoever handles its page fault (userfaultfd(2))";
+
 /// Who must answer before the kernel goes on with a call, by where the thread sleeps.
 fn answerer(facts: &Facts<'_>) -> Option<&'static str> {
-    const PLACES: [(&[&str], &str); 4] = [
+    const PLACES: [(&[&str], &str); 5] = [
         (&["seccomp_do_user_notification"], "whoever supervises its system calls (seccomp(2))"),
+        (&["handle_userfault"], PAGE_FAULT),
         (&["fanotify_"], "whoever grants access to the file (fanotify(7))"),
         (&["fuse_get_req", "request_wait_answer", "fuse_dev", "__fuse"], "the program behind a FUSE file system"),
         (&["rpc_wait_bit", "nfs_wait", "nfs4_", "nfs_"], "a file server (NFS)"),
@@ -81,7 +84,7 @@ fn answerer(facts: &Facts<'_>) -> Option<&'static str> {
 /// What a thread waits for that is in no system call, by where it sleeps.
 fn outside(facts: &Facts<'_>) -> String {
     const PLACES: [(&[&str], &str); 3] = [
-        (&["userfault"], "whoever handles its page fault (userfaultfd(2))"),
+        (&["userfault"], PAGE_FAULT),
         (&["folio", "filemap", "page_fault", "swap", "fuse"], "a page of memory to be read in"),
         (&["coredump"], "the core dump of its process to be written"),
     ];
@@ -142,6 +145,7 @@ mod tests {
     fn who_must_answer_is_told_by_the_place_in_the_kernel() {
         let says = |wchan| Machine::new("110 0x0 0x0 0x0 0x0 0x0 0x0", wchan).decode().unwrap().resource.to_string();
         assert!(says("seccomp_do_user_notification").starts_with("whoever supervises its system calls"));
+        assert!(says("handle_userfault").starts_with("whoever handles its page fault (userfaultfd(2)), in getppid("));
         assert!(says("fanotify_handle_event").starts_with("whoever grants access to the file (fanotify(7)), in "));
         assert!(says("fuse_get_req").starts_with("the program behind a FUSE file system, in getppid("));
         assert!(says("rpc_wait_bit_killable").starts_with("a file server (NFS), in getppid("));

@@ -51,9 +51,9 @@ fn in_process(facts: &Facts<'_>, world: &mut World, owner: Pid, dead: Dead, wait
     let Some(tid) = world.thread_by_inner_number(facts.pid, owner) else {
         let why = format!("{owner} is no living thread of process {}", facts.pid);
         nobody(&format!("{why}: it ended, or stayed behind at a fork, with the lock held"), dead, wait);
-        // A number from before the process was made is that of a thread that made it: whose copy
+        // In a copy of another process it may be the number of a thread there: whose copy
         // the first thread here is, and lets go for it of what both held (pthread_atfork(3)).
-        if wait.orphaned && world.inner_number(facts.pid, facts.pid).is_some_and(|own| owner < own) {
+        if wait.orphaned && world.is_copy(facts.pid) {
             wait.add_besides([facts.pid]);
             let copy = "the first thread of the process is a copy of one of the other's, and may let go of it for that";
             wait.evidence.push(copy.to_owned());

@@ -38,6 +38,11 @@ const CALLS: &[(i64, Act)] = &[
     (libc::SYS_connect, Act::Connect),
 ];
 
+/// Parts of the names of the places where threads sleep for a socket: a call for one may also
+/// have to wait for a page of memory, a lock of the kernel's, a security module.
+const PLACES: [&str; 11] =
+    ["wait_woken", "unix_", "sock_", "lock_sock", "skb_", "sk_wait", "sk_stream", "inet_", "tcp_", "udp", "tls_"];
+
 /// A thread blocked on a Unix socket.
 #[derive(Debug)]
 pub(super) struct Unix;
@@ -158,7 +163,8 @@ fn socket_call(facts: &Facts<'_>, world: &World) -> Option<(Act, i32, u64)> {
         },
         number => {
             let (_, act) = CALLS.iter().find(|(known, _)| *known == number)?;
-            (*act, is_socket(call.args[0])?)
+            let here = facts.may_sleep_in(&PLACES);
+            (*act, is_socket(call.args[0]).filter(|_| here)?)
         }
     };
     Some((act, fd, inode))
@@ -325,6 +331,10 @@ mod tests {
         assert_eq!((accept.kind, accept.holders.len()), (WaitKind::InetAccept, 0));
         assert_eq!((accept.partial, accept.certainty), (true, Certainty::Derived));
         assert_eq!(machine("288 0x3 0x0 0x0 0x0 0x0 0x0", MINE).decode().unwrap().kind, WaitKind::Other);
+        let elsewhere = |wchan| Machine { wchan, ..machine(RECEIVE, &format!("{MINE}{PEER}")) }.decode().unwrap().kind;
+        assert_eq!(elsewhere("sk_wait_data"), WaitKind::InetRecv);
+        assert_eq!(elsewhere("folio_wait_bit_common"), WaitKind::Other, "it waits for a page of memory");
+        assert_eq!(elsewhere("seccomp_do_user_notification"), WaitKind::Other, "it has not begun");
         // A socket of a family that the kernel does not list.
         assert_eq!(machine(RECEIVE, PEER).decode().unwrap().kind, WaitKind::Other);
     }

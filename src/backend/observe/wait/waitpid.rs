@@ -81,12 +81,14 @@ impl Decoder for Waitpid {
             if options & WNOTHREAD == 0 {
                 wait.add_besides([facts.pid]);
             }
-            let orphans = future_orphans(world, wait.holders.iter().map(|holder| holder.pid).chain(others.clone()));
+            let children = wait.holders.iter().map(|holder| holder.pid).chain(others.clone()).collect();
+            let orphans = future_orphans(facts, world, children);
             // One may come to fit, by joining the group (setpgid(2)) or by execve(2), and end.
             wait.add_besides(others);
             if let Some(pid) = orphans.first() {
                 wait.evidence.push(format!(
-                    "processes below its children, as {pid}, may leave it orphans (init, PR_SET_CHILD_SUBREAPER)"
+                    "processes that are no children of it, as {pid}, may leave it orphans or become such (init, \
+                     PR_SET_CHILD_SUBREAPER)"
                 ));
             }
             wait.add_besides(orphans);
@@ -195,17 +197,23 @@ fn is_clone(world: &World, child: Pid) -> bool {
 
 /// The processes below these children: when one of them ends, its own
 /// children come to the first process of the namespace or to one that has asked for them,
-/// and nobody is told who has. Asked only before somebody is called stuck.
-fn future_orphans(world: &World, children: impl Iterator<Item = Pid>) -> Vec<Pid> {
+/// and nobody is told who has. To that first process comes whoever is in the namespace by
+/// setns(2), too, below a parent outside of it. Asked only before somebody is called stuck.
+fn future_orphans(facts: &Facts<'_>, world: &mut World, mut parents: Vec<Pid>) -> Vec<Pid> {
     let mut below: Vec<Pid> = Vec::new();
-    if world.is_thorough() {
-        let mut parents: Vec<Pid> = children.collect();
-        while let Some(parent) = parents.pop() {
-            let children = living_children(world, parent);
-            let new = children.into_iter().filter(|child| !below.contains(child)).collect::<Vec<_>>();
-            below.extend(&new);
-            parents.extend(new);
-        }
+    if !world.is_thorough() {
+        return below;
+    }
+    if world.inner_number(facts.pid, facts.pid) == Some(1) {
+        below = world.numbers_in(".");
+        below.retain(|&pid| pid != facts.pid && !parents.contains(&pid));
+        below.retain(|&pid| !world.is_in_other_namespace(facts.pid, pid));
+    }
+    while let Some(parent) = parents.pop() {
+        let children = living_children(world, parent);
+        let new = children.into_iter().filter(|child| !below.contains(child)).collect::<Vec<_>>();
+        below.extend(&new);
+        parents.extend(new);
     }
     below
 }

@@ -2,22 +2,28 @@
 //! nobody has received yet. No process has them open; whoever receives them will.
 //!
 //! ```text
-//! fdinfo of the socket   scm_fds: 2        how many wait in its queue
+//! fdinfo of the socket   scm_fds: 2        how many wait in its queue, or, where it listens, in those
+//!                                          of connections not yet accepted
 //! its first message      inodes            which files these are
 //! ```
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::World;
 use crate::backend::observe::endpoints::End;
+use crate::backend::observe::parse::Stat;
 use crate::model::Pid;
+use crate::sys::diag::LISTENING;
 
 /// Who may receive descriptors that are in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::backend::observe::wait) struct Receiver {
-    pid: Pid,
-    /// The socket in whose queue they are.
+    pub(in crate::backend::observe::wait) pid: Pid,
+    /// The socket in whose queue they are; or that listens, where they are in those of
+    /// connections that wait to be accepted.
     fd: i32,
+    pub(in crate::backend::observe::wait) listens: bool,
     /// Of which files those are that could be looked at.
     inodes: Vec<u64>,
     /// How many could not be.
@@ -28,22 +34,24 @@ pub(in crate::backend::observe::wait) struct Receiver {
 
 impl Receiver {
     /// Whether a descriptor of this file may be among them. One that could not be looked
-    /// at was sent by somebody who has an end of it, or to somebody who has: `near`.
-    fn may_have(&self, inode: u64, near: &[Pid]) -> bool {
-        let is_near = |pid: &Pid| near.contains(pid);
-        self.inodes.contains(&inode) || self.unseen > 0 && (is_near(&self.pid) || self.senders.iter().any(is_near))
+    /// at was sent by somebody who has, or had, an end of it, or to somebody who has: who is
+    /// `near`.
+    fn may_have(&self, inode: u64, near: impl Fn(Pid) -> bool) -> bool {
+        self.inodes.contains(&inode) || self.unseen > 0 && (near(self.pid) || self.senders.iter().any(|pid| near(*pid)))
     }
 
     /// In words, of an end that may be among them.
     pub(in crate::backend::observe::wait) fn words(&self, role: &str) -> String {
         let Receiver { pid, fd, .. } = self;
-        format!("{role} may be in flight in a message, which process {pid} can receive by its fd {fd}")
+        let how = if self.listens { "by a connection that it accepts by" } else { "by" };
+        format!("{role} may be in flight in a message, which process {pid} can receive {how} its fd {fd}")
     }
 }
 
 impl World {
     /// Who may receive a descriptor of the file with this inode, of which the processes
-    /// `near` have ends. Looked for only before somebody is called stuck: it takes a copy
+    /// `near` have ends: as they whoever is of one process group with any of them, and has had
+    /// an end from a fork. Looked for only before somebody is called stuck: it takes a copy
     /// of a socket for a moment.
     pub(in crate::backend::observe::wait) fn receivers_of(&mut self, inode: u64, near: &[Pid]) -> Vec<Receiver> {
         if !self.is_thorough() {
@@ -51,7 +59,17 @@ impl World {
         }
         let all = self.receivers.take().unwrap_or_else(|| self.find_receivers());
         self.receivers = Some(all.clone());
-        all.iter().filter(|receiver| receiver.may_have(inode, near)).cloned().collect()
+        let group = |pid: Pid| {
+            let mut content = Vec::new();
+            self.root.read_into(&format!("{pid}/stat"), &mut content).ok()?;
+            Some(Stat::parse(&content)?.pgrp)
+        };
+        let groups = OnceCell::new();
+        let is_near = |pid: Pid| {
+            let groups: &Vec<i32> = groups.get_or_init(|| near.iter().filter_map(|pid| group(*pid)).collect());
+            near.contains(&pid) || group(pid).is_some_and(|group| groups.contains(&group))
+        };
+        all.iter().filter(|receiver| receiver.may_have(inode, is_near)).cloned().collect()
     }
 
     fn find_receivers(&mut self) -> Arc<[Receiver]> {
@@ -68,11 +86,14 @@ impl World {
                 continue;
             }
             let inodes = self.source.in_flight(first.tid, first.fd).unwrap_or_default();
-            let unseen = waiting.saturating_sub(inodes.len());
+            // Nobody can look into the queue of a socket that is in flight itself.
+            let sockets = inodes.iter().filter(|&&inode| ends.unix_socket(inode).is_some()).count();
+            let unseen = waiting.saturating_sub(inodes.len()) + sockets;
             let senders: Vec<Pid> = ends.peer_of_unix(inode).unwrap_or_default().iter().map(|end| end.pid).collect();
+            let listens = ends.unix_socket(inode).is_some_and(|socket| socket.state == LISTENING);
             let receiver = |end: &End| {
                 let (inodes, senders) = (inodes.clone(), senders.clone());
-                Receiver { pid: end.pid, fd: end.fd, inodes, unseen, senders }
+                Receiver { pid: end.pid, fd: end.fd, listens, inodes, unseen, senders }
             };
             found.extend(open.iter().map(receiver));
         }
@@ -94,13 +115,20 @@ mod tests {
 
     #[test]
     fn one_that_could_not_be_looked_at_may_be_of_a_file_that_is_near() {
-        let receiver =
-            |inodes: &[u64], unseen| Receiver { pid: 7, fd: 3, inodes: inodes.into(), unseen, senders: vec![8] };
+        let receiver = |inodes: &[u64], unseen| Receiver {
+            pid: 7,
+            fd: 3,
+            listens: false,
+            inodes: inodes.into(),
+            unseen,
+            senders: vec![8],
+        };
+        let nobody = |_| false;
         let all_seen = receiver(&[77], 0);
-        assert!(all_seen.may_have(77, &[]) && !all_seen.may_have(78, &[7, 8]));
+        assert!(all_seen.may_have(77, nobody) && !all_seen.may_have(78, |_| true));
         let some = receiver(&[77], 1);
-        assert!(some.may_have(78, &[9, 7]) && some.may_have(78, &[8]));
-        assert!(!some.may_have(78, &[9]), "neither sent by one who has it nor to one");
+        assert!(some.may_have(78, |pid| pid == 7) && some.may_have(78, |pid| pid == 8));
+        assert!(!some.may_have(78, nobody), "neither sent by one who has it nor to one");
     }
 
     #[test]

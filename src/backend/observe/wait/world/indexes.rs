@@ -91,13 +91,16 @@ impl World {
         self.is_thorough().then(|| self.source.terminal_limit(pid, fd)).flatten()
     }
 
-    /// The processes that have the socket with this inode open: each may shut it down, and
+    /// The processes that have the socket with this inode open, or may receive it: each may shut it down, and
     /// so end a wait for it in any other.
     pub(in crate::backend::observe::wait) fn may_shut_down(&mut self, inode: u64) -> Vec<Pid> {
         if !self.is_precise() {
             return Vec::new();
         }
-        self.ends().map(|ends| ends.of_socket(inode).iter().map(|end| end.pid).collect()).unwrap_or_default()
+        let has = self.ends().map(|ends| ends.of_socket(inode).iter().map(|end| end.pid).collect());
+        let mut pids: Vec<Pid> = has.unwrap_or_default();
+        pids.extend(self.receivers_of(inode, &pids.clone()).iter().map(|receiver| receiver.pid));
+        pids
     }
 
     /// Whether two descriptors, each given by its thread and number, stand for the same

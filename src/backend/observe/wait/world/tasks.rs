@@ -146,6 +146,15 @@ impl World {
         self.inner_number(pid, other) == Some(inside)
     }
 
+    /// Whether the process was made by fork(2) and has not started a program of its own since.
+    pub(in crate::backend::observe::wait) fn is_copy(&self, pid: Pid) -> bool {
+        /// `PF_FORKNOEXEC`
+        const IS_COPY: u64 = 0x40;
+        let mut content = Vec::new();
+        let read = self.root.read_into(&format!("{pid}/stat"), &mut content);
+        read.is_ok() && Stat::parse(&content).is_some_and(|stat| stat.flags & IS_COPY != 0)
+    }
+
     /// The number of the pseudo-terminal that controls a process (`tty_nr` in
     /// `proc_pid_stat(5)`).
     pub(in crate::backend::observe::wait) fn controlling_terminal(&self, pid: Pid) -> Option<u64> {

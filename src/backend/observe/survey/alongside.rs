@@ -1,5 +1,6 @@
 //! Many readings of the same make, by two threads at one time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, scope};
@@ -9,10 +10,10 @@ use nix::sched::{CloneFlags, unshare};
 /// From so many readings on it pays to start another thread that reads with us.
 const MANY: usize = 512;
 /// So many are taken at once: one of the two may hardly get a CPU.
-const SOME: usize = 32;
+const SOME: usize = 64;
 
 /// What `each` makes of all these, in their order. What it keeps from one to the next is
-/// `own`, or something new of the kind on each of two threads.
+/// `own`, or something new of the kind where two threads read.
 pub(super) fn for_each<T: Sync, S: Default, R: Send>(
     all: &[T],
     own: &mut S,
@@ -21,32 +22,38 @@ pub(super) fn for_each<T: Sync, S: Default, R: Send>(
     if all.len() < MANY {
         return all.iter().map(|one| each(own, one)).collect();
     }
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(all.len() / SOME + 1)));
-    on_two_threads(&|| {
+    let made: Vec<Mutex<Option<R>>> = all.iter().map(|_| Mutex::new(None)).collect();
+    by_two_threads(all.len(), &|some| {
         let mut own = S::default();
-        loop {
-            let from = next.fetch_add(SOME, Ordering::Relaxed);
-            let Some(some) = all.get(from..).filter(|some| !some.is_empty()) else { break };
-            let made: Vec<R> = some.iter().take(SOME).map(|one| each(&mut own, one)).collect();
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((from, made));
+        for at in some {
+            *made[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(each(&mut own, &all[at]));
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(from, _)| *from);
-    done.into_iter().flat_map(|(_, made)| made).collect()
+    made.into_iter().filter_map(|made| made.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
-/// Where there is no second thread to be had, this one does it all.
+/// Has all the numbers below `count` done, some at a time. Where there is no second thread to
+/// be had, this one does them all.
 #[inline(never)]
-fn on_two_threads(work: &(dyn Fn() + Sync)) {
+fn by_two_threads(count: usize, work: &(dyn Fn(Range<usize>) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        loop {
+            let from = next.fetch_add(SOME, Ordering::Relaxed);
+            if from >= count {
+                break;
+            }
+            work(from..count.min(from + SOME));
+        }
+    };
     let reader = || {
         // With descriptors of its own it need not wait for the other at their table.
         let _ = unshare(CloneFlags::CLONE_FILES);
-        work();
+        take();
     };
     scope(|scope| {
         let _ = Builder::new().name("reader".to_owned()).spawn_scoped(scope, reader);
-        work();
+        take();
     });
 }
 

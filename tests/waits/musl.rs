@@ -105,7 +105,7 @@ fn an_rwlock_says_how_it_is_held() {
         let wait = target.wait_of(waiter as i32, kind);
         has_no_holder(&wait);
         assert_eq!((wait.address, wait.mode), (Some(address), Mode::All), "{name} {wait:#?}");
-        let says = if name.contains("written") { "a writer holds it" } else { "1 readers hold it" };
+        let says = if name.contains("written") { "a writer holds it" } else { "1 reader holds it" };
         assert!(wait.evidence.iter().any(|line| line.starts_with(says)), "{name} {wait:#?}");
     });
 }

@@ -83,7 +83,7 @@ fn readers_of_a_rwlock_are_counted_not_named() {
         let wait = target.wait_of(waiter as i32, kind);
         assert_eq!((wait.address, wait.mode, wait.partial), (Some(address), Mode::All, true), "{wait:#?}");
         assert!(wait.holders.is_empty() && !wait.orphaned, "{wait:#?}");
-        assert!(wait.evidence.iter().any(|line| line.starts_with("1 readers hold it")), "{wait:#?}");
+        assert!(wait.evidence.iter().any(|line| line.starts_with("1 reader holds it")), "{wait:#?}");
     }
 }
 
@@ -139,7 +139,7 @@ fn waits_of_the_standard_library_are_told_apart() {
             let says = |text: &str| wait.evidence.iter().any(|line| line.contains(text));
             match name {
                 "read" | "write" => assert!(says("a writer holds it"), "{wait:#?}"),
-                "write_readers" => assert!(says("1 readers hold it"), "{wait:#?}"),
+                "write_readers" => assert!(says("1 reader holds it"), "{wait:#?}"),
                 _ => {}
             }
         }

@@ -95,6 +95,11 @@ pub(super) fn and_private(facts: &Facts<'_>, world: &mut World, wait: &mut Wait)
     wait.within |= maps.find(call.address).is_some_and(is_private);
 }
 
+/// How many readers hold a lock, in words.
+pub(super) fn read_by(count: u32) -> String {
+    if count == 1 { "1 reader holds it".to_owned() } else { format!("{count} readers hold it") }
+}
+
 /// Whether a file is a C library of its own.
 pub(super) fn is_library(file: &str) -> bool {
     file.rsplit('/').next().is_some_and(|name| name.starts_with("libc"))

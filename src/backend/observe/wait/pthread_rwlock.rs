@@ -12,7 +12,7 @@
 //!
 //! A reader that lets writers go first waits on the word at +0 itself.
 
-use super::futex::{FutexCall, Operation, route};
+use super::futex::{FutexCall, Operation, read_by, route};
 use super::owner::{Dead, name};
 use super::world::BY_CODE;
 use super::{Decoder, Facts, World, glibc, glibc_nameless};
@@ -104,7 +104,7 @@ fn count_readers(readers: u32, wait: &mut Wait) {
     let count = readers >> READER_SHIFT;
     if readers & WRITE_PHASE == 0 && count > 0 {
         wait.certainty = Certainty::Derived;
-        wait.evidence.push(format!("{count} readers hold it; glibc does not keep who they are"));
+        wait.evidence.push(format!("{}; glibc does not keep who", read_by(count)));
     } else {
         wait.certainty = Certainty::Unknown;
         wait.evidence.push("it is changing hands".to_owned());

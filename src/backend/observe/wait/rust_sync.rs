@@ -13,7 +13,7 @@
 //! The values of one look like those of another: the function on the stack
 //! decides.
 
-use super::futex::{FutexCall, Operation, route};
+use super::futex::{FutexCall, Operation, read_by, route};
 use super::rust::std_caller;
 use super::{Decoder, Facts, World};
 use crate::model::wait::{Mode, Wait, WaitKind};
@@ -80,7 +80,7 @@ pub(super) fn tell_state(wait: &mut Wait, state: u32, call: &FutexCall) {
             match state & COUNT {
                 COUNT => "a writer holds it; the lock does not store which thread".to_owned(),
                 0 => "nobody holds it: it is changing hands".to_owned(),
-                count => format!("{count} readers hold it; the lock does not store which threads"),
+                count => format!("{}; the lock does not store who", read_by(count)),
             }
         }
         _ => format!("futex value {}; who must act is not stored", call.value),

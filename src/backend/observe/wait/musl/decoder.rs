@@ -6,7 +6,7 @@ use super::shape::{
     DIED, JOIN_STATE, JOINABLE, Mutex, Owner, Rwlock, THREAD_ID, WAITED_FOR, counts, is_semaphore, rwlock_count,
 };
 use crate::backend::observe::target::stack::{CallSite, DEPTH};
-use crate::backend::observe::wait::futex::{FutexCall, Operation, route};
+use crate::backend::observe::wait::futex::{FutexCall, Operation, read_by, route};
 use crate::backend::observe::wait::owner::{Dead, name};
 use crate::backend::observe::wait::pthread_sync::who_acts;
 use crate::backend::observe::wait::{Call, Decoder, Facts, World};
@@ -135,7 +135,7 @@ impl Waiter<'_> {
         wait.mode = Mode::All;
         wait.evidence.push(format!("lock word = {word:#x}, waiters = {waiters}"));
         wait.evidence.push(match rwlock_count(word) {
-            Some(count) => format!("{count} readers hold it; musl does not keep who they are"),
+            Some(count) => format!("{}; musl does not keep who", read_by(count)),
             None => "a writer holds it; musl does not keep who it is".to_owned(),
         });
         let unchanged = Rwlock::read(world, pid, lock)

@@ -18,11 +18,12 @@
 
 use std::collections::HashSet;
 
-use super::caught::{Caught, by_signal, catches, caught, children_that_interrupt, line_of, names};
+use super::caught::{Caught, by_signal, catches, caught, children_that_interrupt};
 use super::descriptor::{Others, Target, WELCOMES, of_fifo, of_pipe};
 use super::peer::other_end;
 use super::pty::{Line, OtherEnd};
 use super::resource::{words, words_with_addresses};
+use super::signal_sets::{line_of, names};
 use super::waitpid::process_of_pidfd;
 use super::watched::{READABLE, WRITABLE, Watched};
 use super::world::Receiver;

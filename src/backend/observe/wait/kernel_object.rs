@@ -7,8 +7,9 @@
 //! open    in wait_for_partner                            a FIFO's other end
 //! ```
 
-use super::caught::{by_signal, children_that_interrupt, living_children, names, open_signals};
+use super::caught::{by_signal, children_that_interrupt, living_children};
 use super::descriptor::{Target, unreadable};
+use super::signal_sets::{names, open_signals};
 use super::{Decoder, Facts, World, path};
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};

@@ -61,6 +61,7 @@ mod rust_sync;
 mod select;
 mod shared;
 pub(super) mod shared_space;
+mod signal_sets;
 mod sleep;
 mod socket;
 mod stdio_lock;

@@ -43,8 +43,9 @@ pub(in crate::backend::observe) fn is_at_work(root: &ProcRoot, pid: Pid) -> bool
             at_work |= read.is_err() || !is_unused(&content);
         }
     });
-    let is_mapped = |maps: &[u8]| memchr::memmem::find(maps, RING).is_some();
-    at_work || rings == 0 && root.read_into(&format!("{pid}/maps"), &mut content).is_ok() && is_mapped(&content)
+    // Each is mapped twice: its queues, and its entries.
+    let has_more = |maps: &[u8]| memchr::memmem::find_iter(maps, RING).count() > 2 * rings;
+    at_work || root.read_into(&format!("{pid}/maps"), &mut content).is_ok() && has_more(&content)
 }
 
 /// Whether a ring was never given anything. Whether all that it was given is done is not told:

@@ -36,7 +36,7 @@ use self::held::{Held, held, shown_at};
 use self::manner::Manner;
 use self::once::{Initialiser, Initialisers};
 use self::queue::Writers;
-use self::release::{Release, in_words};
+use self::release::{Release, in_words, leaves_upgradable};
 use super::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, unwound};
 use super::target::unwind::Walk;
 use super::wait::{CodeOf, World, parking_lot};
@@ -314,10 +314,15 @@ impl Inference {
         }
         let Some(lock) = shown_at(wait) else { return };
         let release = |tid: &Pid| Some((*tid, Release::of(self.asked.get(tid)?, wait.kind, held, lock)?));
+        // Where no writer is in front of it, an `RwLock` of `parking_lot` is waited for because of
+        // the one reader that could be upgraded, not of the others.
+        let of_one = wait.make == Make::ParkingLotRwLock && !parking_lot::has_writer(world, pid, lock);
+        let counts = |(_, release): &(Pid, Release<'_>)| !of_one || leaves_upgradable(release.event);
         let found: Vec<(Pid, Release<'_>)> =
-            self.touched.get(&lock).into_iter().flatten().filter_map(release).collect();
+            self.touched.get(&lock).into_iter().flatten().filter_map(release).filter(counts).collect();
         let times: usize = found.iter().map(|(_, release)| release.times).sum();
         let (most, mode) = match held {
+            _ if of_one => (1, Mode::All),
             Held::Alone => (1, wait.mode),
             Held::Shared(count) => (count, Mode::All),
         };

@@ -130,7 +130,7 @@ fn lets_go(kind: WaitKind, held: Held, event: &Event) -> bool {
 
 /// Whether this is how an upgradable reader of `parking_lot` lets go: one reader and
 /// its mark at once, or by a function if somebody waits.
-fn leaves_upgradable(event: &Event) -> bool {
+pub(super) fn leaves_upgradable(event: &Event) -> bool {
     const READER: u64 = 0b1_0000 | 0b100;
     const PARKED: u64 = 1;
     match &event.act {

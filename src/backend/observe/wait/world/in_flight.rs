@@ -33,11 +33,13 @@ pub(in crate::backend::observe::wait) struct Receiver {
 }
 
 impl Receiver {
-    /// Whether a descriptor of this file may be among them. One that could not be looked
-    /// at was sent by somebody who has, or had, an end of it, or to somebody who has: who is
-    /// `near`.
-    fn may_have(&self, inode: u64, near: impl Fn(Pid) -> bool) -> bool {
-        self.inodes.contains(&inode) || self.unseen > 0 && (near(self.pid) || self.senders.iter().any(|pid| near(*pid)))
+    /// Whether a descriptor of this file may be among them. One that could not be looked at was
+    /// sent by somebody who has an end of it, or to somebody who has: who is `near`. Nobody has
+    /// the queue of a connection that is not accepted yet: there who is `akin` counts, too.
+    fn may_have(&self, inode: u64, near: &[Pid], akin: impl Fn(Pid) -> bool) -> bool {
+        let is_near = |pid: &Pid| near.contains(pid);
+        let may_be_sent = || is_near(&self.pid) || self.senders.iter().any(is_near) || self.listens && akin(self.pid);
+        self.inodes.contains(&inode) || self.unseen > 0 && may_be_sent()
     }
 
     /// In words, of an end that may be among them.
@@ -50,9 +52,9 @@ impl Receiver {
 
 impl World {
     /// Who may receive a descriptor of the file with this inode, of which the processes
-    /// `near` have ends: as they whoever is of one process group with any of them, and has had
-    /// an end from a fork. Looked for only before somebody is called stuck: it takes a copy
-    /// of a socket for a moment.
+    /// `near` have ends; who may accept a connection counts, too, if it is of one process group
+    /// with any of them. Looked for only before somebody is called stuck: it takes a copy of
+    /// a socket for a moment.
     pub(in crate::backend::observe::wait) fn receivers_of(&mut self, inode: u64, near: &[Pid]) -> Vec<Receiver> {
         if !self.is_thorough() {
             return Vec::new();
@@ -65,11 +67,11 @@ impl World {
             Some(Stat::parse(&content)?.pgrp)
         };
         let groups = OnceCell::new();
-        let is_near = |pid: Pid| {
+        let akin = |pid: Pid| {
             let groups: &Vec<i32> = groups.get_or_init(|| near.iter().filter_map(|pid| group(*pid)).collect());
-            near.contains(&pid) || group(pid).is_some_and(|group| groups.contains(&group))
+            group(pid).is_some_and(|group| groups.contains(&group))
         };
-        all.iter().filter(|receiver| receiver.may_have(inode, is_near)).cloned().collect()
+        all.iter().filter(|receiver| receiver.may_have(inode, near, akin)).cloned().collect()
     }
 
     fn find_receivers(&mut self) -> Arc<[Receiver]> {
@@ -123,12 +125,14 @@ mod tests {
             unseen,
             senders: vec![8],
         };
-        let nobody = |_| false;
+        let (nobody, all) = (|_| false, |_| true);
         let all_seen = receiver(&[77], 0);
-        assert!(all_seen.may_have(77, nobody) && !all_seen.may_have(78, |_| true));
+        assert!(all_seen.may_have(77, &[], nobody) && !all_seen.may_have(78, &[7, 8], all));
         let some = receiver(&[77], 1);
-        assert!(some.may_have(78, |pid| pid == 7) && some.may_have(78, |pid| pid == 8));
-        assert!(!some.may_have(78, nobody), "neither sent by one who has it nor to one");
+        assert!(some.may_have(78, &[9, 7], nobody) && some.may_have(78, &[8], nobody));
+        assert!(!some.may_have(78, &[9], all), "neither sent by one who has it nor to one");
+        let listening = Receiver { listens: true, ..some };
+        assert!(listening.may_have(78, &[9], all) && !listening.may_have(78, &[9], nobody));
     }
 
     #[test]

@@ -100,6 +100,8 @@ impl World {
         let has = self.ends().map(|ends| ends.of_socket(inode).iter().map(|end| end.pid).collect());
         let mut pids: Vec<Pid> = has.unwrap_or_default();
         pids.extend(self.receivers_of(inode, &pids.clone()).iter().map(|receiver| receiver.pid));
+        pids.sort_unstable();
+        pids.dedup();
         pids
     }
 

@@ -8,8 +8,6 @@ mod any_of;
 mod connections;
 #[path = "waits/hidden.rs"]
 mod hidden;
-#[path = "waits/in_flight.rs"]
-mod in_flight;
 #[path = "waits/kernel.rs"]
 mod kernel;
 #[path = "waits/locks.rs"]
@@ -26,6 +24,8 @@ mod nested;
 mod outsiders;
 #[path = "waits/parking.rs"]
 mod parking;
+#[path = "waits/python.rs"]
+mod python;
 #[path = "waits/scripts.rs"]
 mod scripts;
 #[path = "waits/target.rs"]
@@ -34,3 +34,5 @@ mod target;
 mod terminal;
 #[path = "waits/threads.rs"]
 mod threads;
+#[path = "waits/unseen.rs"]
+mod unseen;

@@ -5,6 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use rustix::fs::{AtFlags, stat, statat};
+
+use crate::model::Pid;
+use crate::sys::procroot::ProcRoot;
+
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Names the program to start workers and the janitor from, for a test or a
@@ -28,6 +33,21 @@ pub fn janitor_args() -> Vec<OsString> {
 /// The arguments that make a worker of it.
 pub fn worker_args() -> Vec<OsString> {
     args(&["worker"])
+}
+
+/// Whether a process is a janitor, of this run of the program or another: the descriptors in
+/// messages that it has not heard yet are those of processes.
+pub fn is_janitor(root: &ProcRoot, pid: Pid) -> bool {
+    let same = || {
+        let theirs = statat(root.directory(), format!("{pid}/exe").as_str(), AtFlags::empty());
+        let ours = stat(file());
+        theirs.is_ok_and(|theirs| ours.is_ok_and(|ours| (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)))
+    };
+    let mut words = Vec::new();
+    let args = janitor_args();
+    root.read_into(&format!("{pid}/cmdline"), &mut words).is_ok()
+        && words.split(|&byte| byte == 0).skip(1).take(args.len()).eq(args.iter().map(|arg| arg.as_bytes()))
+        && same()
 }
 
 #[cfg(not(test))]

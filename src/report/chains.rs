@@ -225,9 +225,11 @@ impl Tree<'_> {
         }
         if wait.orphaned {
             // A lock that the kernel has refused may well be held.
-            let why = match wait.address {
-                Some(_) => "held by nobody any more: its holder is gone, it will never be released",
-                None => "nobody will wake it: the kernel has refused the lock",
+            let may_be_released = !wait.besides.is_empty() && !thread.verdict.is_for_ever();
+            let why = match (wait.address, wait.evidence.last()) {
+                (None, _) => "nobody will wake it: the kernel has refused the lock",
+                (_, Some(reason)) if may_be_released => &format!("its holder is gone, but {reason}"),
+                _ => "held by nobody any more: its holder is gone, it will never be released",
             };
             return writeln!(out, "{indent}└ {why}");
         }

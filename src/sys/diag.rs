@@ -55,6 +55,8 @@ pub struct UnixSocket {
     /// Of one that listens: connections not yet accepted, and how many there may
     /// be before another has to wait.
     pub queue: Option<(u32, u32)>,
+    /// Whether anything waits to be received, or anybody to be accepted.
+    pub unread: bool,
 }
 
 /// What a dump tells.
@@ -184,7 +186,9 @@ fn answer(bytes: &[u8], found: &mut UnixSockets) -> Option<()> {
         }
     })?;
     let (kind, state) = (*bytes.get(1)?, *bytes.get(2)?);
-    found.all.push(UnixSocket { inode, peer, kind, state, bound, queue: queue.filter(|_| state == LISTENING) });
+    let unread = queue.is_some_and(|(waiting, _)| waiting > 0);
+    let queue = queue.filter(|_| state == LISTENING);
+    found.all.push(UnixSocket { inode, peer, kind, state, bound, queue, unread });
     Some(())
 }
 

@@ -290,6 +290,61 @@ fn what_was_locked_at_a_fork_is_let_go_of_by_the_copy_of_whoever_held_it() {
         settled(child, child, act);
         let own = thread_of(child, waiter);
         assert_eq!((&own["wait"]["kind"], &own["verdict"]), (&"pthread_mutex".into(), &verdict.into()), "{own:#}");
+        let output = Command::new(env!("CARGO_BIN_EXE_syncscope")).args(["why", &child.to_string()]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.contains("will never be released"), act == "pause", "{text}");
+    }
+}
+
+/// A POSIX lock belongs to a table of descriptors, whoever of those that have it took it.
+#[test]
+fn whoever_shares_the_table_of_descriptors_may_let_go_of_a_record_lock() {
+    for (table, verdict) in [("shared", "waiting"), ("copy", "deadlocked")] {
+        let mut target = Target::program("shared_table.c", &[], &[table]);
+        let [first, second, third] = target.numbers().map(|number| number as i32);
+        settled(first, first, "setlk");
+        settled(second, second, "pipe_read");
+        settled(third, third, "sleep");
+        let own = thread_of(first, first);
+        let holders: Vec<_> = own["wait"]["holders"].as_array().unwrap().iter().map(|holder| &holder["pid"]).collect();
+        let is_third = |holder: &&serde_json::Value| **holder == third;
+        if sees_all() {
+            assert_eq!(
+                (&own["verdict"], holders.iter().any(is_third)),
+                (&verdict.into(), table == "shared"),
+                "{own:#}"
+            );
+        }
+        assert!(holders.iter().any(|holder| **holder == second), "{own:#}");
+    }
+}
+
+/// A program that never names the function cancels nobody.
+#[test]
+fn a_thread_that_another_may_cancel_is_not_dead() {
+    for (cancels, verdict) in [("-DCANCELS", "unknown"), ("-O2", "deadlocked")] {
+        let mut target = Target::program("cancelled.c", &["-pthread", cancels], &[]);
+        let [joins, wants] = target.numbers().map(|number| number as i32);
+        settled(target.pid(), joins, "futex");
+        settled(target.pid(), wants, "futex");
+        settled(target.pid(), target.pid(), "sleep");
+        let own = thread_of(target.pid(), joins);
+        assert_eq!((&own["wait"]["kind"], &own["verdict"]), (&"thread_join".into(), &verdict.into()), "{own:#}");
+        assert_eq!(own["wait"]["evidence"].to_string().contains("pthread_cancel"), verdict == "unknown", "{own:#}");
+    }
+}
+
+/// Out of a call for a lock no handler returns; but one may jump.
+#[test]
+fn a_thread_that_a_handler_may_take_out_of_its_call_is_not_dead() {
+    for (options, verdict) in
+        [(&["-DJUMPS", "-O0"], "unknown"), (&["-DJUMPS", "-O2"], "unknown"), (&["-pthread", "-O2"], "deadlocked")]
+    {
+        let mut target = Target::program("jumped.c", options, &[]);
+        let [pid] = target.numbers().map(|number| number as i32);
+        settled(pid, pid, "futex");
+        let own = thread_of(pid, pid);
+        assert_eq!((&own["wait"]["kind"], &own["verdict"]), (&"pthread_mutex".into(), &verdict.into()), "{own:#}");
     }
 }
 

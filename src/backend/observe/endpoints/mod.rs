@@ -193,13 +193,6 @@ impl Ends {
         (self.terminals.of(end), end.unsure().into_iter().flat_map(|unsure| self.terminals.of(unsure)))
     }
 
-    /// The descriptors open on the socket that the Unix socket with this inode
-    /// is connected to; `None` where the kernel names no such socket.
-    pub fn peer_of_unix(&self, inode: u64) -> Option<&[End]> {
-        let peer = self.unix_socket(inode)?.peer?;
-        Some(self.of_socket(peer))
-    }
-
     /// What the kernel tells of a Unix socket; `None` for one that is of another
     /// kind or of another network namespace, and on a kernel that does not tell.
     pub fn unix_socket(&self, inode: u64) -> Option<&diag::UnixSocket> {
@@ -229,11 +222,10 @@ impl Ends {
         nowhere.find(|socket| names.of(socket.inode).as_deref() == Some(name)).copied()
     }
 
-    /// The Unix sockets that anybody has open, each with the descriptors open on it.
-    pub fn of_unix_sockets(&self) -> impl Iterator<Item = (u64, &[End])> {
+    /// The sockets of all kinds that anybody has open, each with the descriptors open on it.
+    pub fn of_sockets(&self) -> impl Iterator<Item = (u64, &[End])> {
         let inodes = self.sockets.keys.chunk_by(PartialEq::eq).map(|same| same[0]);
-        let ours = inodes.filter(|&inode| self.unix_socket(inode).is_some());
-        ours.map(|inode| (inode, self.of_socket(inode)))
+        inodes.map(|inode| (inode, self.of_socket(inode)))
     }
 
     /// Why the kernel does not tell of Unix sockets, if so.

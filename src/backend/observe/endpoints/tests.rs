@@ -50,9 +50,9 @@ fn a_renewed_index_has_what_came_and_not_what_went() {
 fn the_peer_of_a_unix_socket_is_found() {
     let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
     let ends = Ends::read(&ProcRoot::open(Path::new("/proc")).unwrap()).unwrap();
-    let peer = ends.peer_of_unix(inode(&a, b"socket:[")).unwrap();
+    let peer = ends.of_socket(ends.unix_socket(inode(&a, b"socket:[")).unwrap().peer.unwrap());
     assert!(peer.iter().any(|end| end.pid == me() && end.fd == b.as_raw_fd()), "{peer:?}");
-    assert_eq!(ends.peer_of_unix(1), None);
+    assert_eq!(ends.unix_socket(1), None);
 }
 
 #[test]

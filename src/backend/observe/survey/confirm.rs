@@ -12,6 +12,7 @@ use super::read::{Seen, is_before_futex, sleeps, turns};
 use super::{Surveyor, all_of, alongside};
 use crate::backend::observe::dating::{LastRun, last_run_in};
 use crate::backend::observe::graph::{Analysis, Node, analyse};
+use crate::backend::observe::wait::left::Ways;
 use crate::model::graph::ThreadId;
 use crate::model::wait::{Certainty, Wait};
 use crate::model::{Pid, sorting};
@@ -160,13 +161,14 @@ impl Surveyor {
             self.tasks(pid).and_then(|tasks| if self.has_grown(pid, &tasks) { Err(Errno::AGAIN) } else { Ok(tasks) });
         let timer = self.source.world.is_ended_by_timer(pid);
         let still = self.are_still(tasks.ok().as_ref(), ids);
-        let mut outside = None;
+        let (mut outside, ways) = (None, Ways::default());
         for (id, (still, ran)) in ids.iter().zip(still) {
             if let Some(seen) = self.threads.get_mut(id) {
                 seen.settled &= still;
                 seen.ran = ran.or(seen.ran);
                 let Some(wait) = seen.wait.as_mut() else { continue };
-                let world = &self.source.world;
+                let world = &mut self.source.world;
+                ways.and_left(world, pid, wait);
                 let why = match timer {
                     true => Some("the process has a timer whose signal would end it (timer_create(2))"),
                     false if is_within(wait) => {

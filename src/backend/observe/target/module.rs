@@ -75,6 +75,16 @@ impl Module {
         *parking_lot.get_or_insert_with(|| has_text(elf.as_ref(), b"parking_lot_core"))
     }
 
+    /// Whether its code is linked to one of these functions of another file.
+    pub fn is_linked_to(&mut self, functions: &[&str]) -> bool {
+        self.imports().values().any(|name| functions.contains(&&**name))
+    }
+
+    fn imports(&mut self) -> &HashMap<u64, Arc<str>> {
+        let Module { elf, imports, .. } = self;
+        imports.get_or_insert_with(|| elf.as_ref().map(Elf::imports).unwrap_or_default())
+    }
+
     /// Its call frame table, if it has one; read at the first question.
     pub fn frames(&mut self) -> Option<Arc<FrameTable>> {
         if self.frames.is_err() {
@@ -114,8 +124,7 @@ impl Module {
     /// The symbol whose address the linker puts into this place, by the file's own
     /// numbering.
     pub fn import(&mut self, slot: u64) -> Option<Arc<str>> {
-        let Module { elf, imports, .. } = self;
-        imports.get_or_insert_with(|| elf.as_ref().map(Elf::imports).unwrap_or_default()).get(&slot).cloned()
+        self.imports().get(&slot).cloned()
     }
 
     /// The symbols at these addresses of the file's own numbering.

@@ -71,11 +71,11 @@ pub(super) fn name(facts: &Facts<'_>, world: &mut World, watched: Option<&[Watch
                 unreadable = unreadable.max(others.unreadable);
                 unseen.extend(others.at_work(world));
                 unseen.extend(others.welcomes.then(|| format!("fd {}: {WELCOMES}", one.fd)));
-                let (accept, receive): (Vec<_>, Vec<_>) = others.receivers.iter().partition(|other| other.listens);
-                wait.add_besides(accept.iter().map(|other| other.pid));
+                let (has, may): (Vec<_>, Vec<_>) = others.receivers.iter().partition(|other| other.has());
+                wait.add_besides(may.iter().map(|other| other.pid));
                 let words = |other: &&Receiver| other.words(&format!("{role} of fd {}", one.fd));
-                wait.evidence.extend(accept.iter().map(words));
-                unseen.extend(receive.iter().map(words));
+                wait.evidence.extend(may.iter().map(words));
+                unseen.extend(has.iter().map(words));
                 if others.is_nobody() {
                     unseen.push(format!("no process that may be read has {role} of fd {}", one.fd));
                 }

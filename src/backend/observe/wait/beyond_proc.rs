@@ -20,6 +20,11 @@ pub(super) trait Source: Debug + Send {
     /// Whether two processes share their memory; `None` where that is not told.
     fn shares_memory(&self, one: Pid, other: Pid) -> Option<bool>;
 
+    /// Whether two processes share their table of descriptors; `None` where that is not told.
+    fn shares_table(&self, _one: Pid, _other: Pid) -> Option<bool> {
+        None
+    }
+
     /// Whether two descriptors, each given by its thread and number, stand for the same
     /// open file; `None` where that is not told.
     fn shares_open_file(&self, _one: (Pid, i32), _other: (Pid, i32)) -> Option<bool> {
@@ -53,6 +58,11 @@ pub(super) trait Source: Debug + Send {
 
     /// Whether the file behind a mapping has Rust's standard library in it.
     fn is_rust(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
+        false
+    }
+
+    /// Whether the file behind a mapping is linked to one of these functions of another file.
+    fn is_linked_to(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping, _functions: &[&str]) -> bool {
         false
     }
 

@@ -8,7 +8,6 @@ use super::world::Receiver;
 use super::{Facts, World};
 use crate::backend::observe::endpoints::{self, Access, End};
 use crate::backend::observe::privilege::{advice, may_trace};
-use crate::model::Pid;
 use crate::model::text::visible;
 use crate::model::wait::{Certainty, Holder, Wait};
 
@@ -84,7 +83,7 @@ pub(super) const WELCOMES: &str =
 impl Others {
     /// Whether there is neither.
     pub(super) fn is_nobody(&self) -> bool {
-        self.ends.is_empty() && self.receivers.iter().all(|receiver| receiver.listens)
+        self.ends.is_empty() && !self.receivers.iter().any(Receiver::has)
     }
 
     /// That one of them has an `io_uring` at work, in words. Asked only before somebody is
@@ -107,8 +106,7 @@ impl Others {
                 wait.evidence.push(format!("process {}{own} has {role} {how} fd {}", end.pid, end.fd));
             }
         }
-        wait.partial |= self.welcomes || self.receivers.iter().any(|receiver| !receiver.listens);
-        // Who is in a loop itself accepts nobody any more.
+        wait.partial |= self.welcomes || self.receivers.iter().any(Receiver::has);
         wait.add_besides(self.receivers.iter().map(|receiver| receiver.pid));
         wait.evidence.extend(self.welcomes.then(|| WELCOMES.to_owned()));
         wait.evidence.extend(self.receivers.iter().map(|receiver| receiver.words(role)));
@@ -172,9 +170,8 @@ fn still_open(
     let index = if anew { world.new_ends()? } else { world.ends()? };
     let unreadable = index.unreadable().len();
     let mut ends: Vec<End> = index.of_pipe(inode).iter().filter(|end| wanted(end.access)).copied().collect();
-    let near: Vec<Pid> = index.of_pipe(inode).iter().map(|end| end.pid).collect();
     ends.retain(|end| is_end(world, end, link));
-    Ok(Others { ends, unreadable, receivers: world.receivers_of(inode, &near), welcomes: false })
+    Ok(Others { ends, unreadable, receivers: world.receivers_of(inode), welcomes: false })
 }
 
 /// Whether a descriptor still is what the index says.
@@ -207,12 +204,11 @@ pub(super) fn of_fifo(
     let own = format!("{}/task/{}/fd/{fd}", facts.pid, facts.tid);
     let status = statat(world.root.directory(), own.as_str(), AtFlags::empty())?;
     let (mut ends, unreadable) = endpoints::of_fifo(&world.root, path, status.st_dev, status.st_ino)?;
-    let near: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
     ends.retain(|end| wanted(end.access));
     // A name lets others come; who has both ends open does so to wait for them.
     let keeps = |end: &End| end.pid == facts.pid || (end.access.read && end.access.write);
     let welcomes = !path.ends_with(b" (deleted)") && ends.iter().any(keeps);
-    let receivers = world.receivers_of(status.st_ino, &near);
+    let receivers = world.receivers_of(status.st_ino);
     Ok(Others { ends, unreadable: unreadable.len(), receivers, welcomes })
 }
 

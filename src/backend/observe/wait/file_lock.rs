@@ -33,6 +33,12 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
             locks.remove(at);
         }
     }
+    // Who shares the table of descriptors is one owner to the kernel.
+    let is_one = |lock: &FileLock| {
+        (lock.kind, request.kind) == (LockKind::Posix, LockKind::Posix)
+            && lock.pid.is_some_and(|pid| world.shares_table(facts.pid, pid))
+    };
+    locks.retain(|lock| !is_one(lock));
     let asker = Asker { tid: facts.tid, fd, own };
     wait.evidence.push(format!("/proc/locks line {}: this request waits", request.line));
     // Each lock must go; of several processes that share the open file of one
@@ -55,19 +61,29 @@ pub(super) fn name_holders(facts: &Facts<'_>, world: &mut World, fd: i32, reques
     // Whoever receives the open file of one may let go of it.
     let is_files = |lock: &FileLock| matches!(lock.kind, LockKind::Flock | LockKind::Ofd);
     if let Some(inode) = inode_of(facts, world, fd).filter(|_| locks.iter().any(is_files)) {
-        let near: Vec<Pid> = wait.holders.iter().map(|holder| holder.pid).chain([facts.pid]).collect();
-        let receivers = world.receivers_of(inode, &near);
+        let receivers = world.receivers_of(inode);
         wait.add_besides(receivers.iter().map(|receiver| receiver.pid));
         wait.evidence.extend(receivers.iter().map(|receiver| receiver.words("the open file that holds it")));
     }
     // As flock(1) does with a time limit.
-    if let Some(signal) = calls(world, facts.pid) {
+    let by_handler =
+        calls(world, facts.pid).map(|signal| format!("the process catches {signal}: its handler may end the wait"));
+    let by_ring = at_work(world, wait);
+    if by_handler.is_some() || by_ring.is_some() {
         wait.partial = true;
         if wait.mode == Mode::All {
             wait.certainty = Certainty::Unknown;
         }
-        wait.evidence.push(format!("the process catches {signal}: its handler may end the wait"));
+        wait.evidence.extend([by_handler, by_ring].into_iter().flatten());
     }
+}
+
+/// That a holder has an `io_uring` at work, which may close the file or take the lock off, in
+/// words. Asked only before somebody is called stuck.
+fn at_work(world: &World, wait: &Wait) -> Option<String> {
+    let mut pids = wait.holders.iter().map(|holder| holder.pid);
+    let pid = pids.find(|&pid| world.is_thorough() && endpoints::is_at_work(&world.root, pid))?;
+    Some(format!("an io_uring of process {pid} has work under way, which may close the file"))
 }
 
 /// Who asks for a lock: through which descriptor, and what that open file holds of the
@@ -89,12 +105,18 @@ fn own_locks(facts: &Facts<'_>, world: &World, fd: i32, request: &FileLock) -> V
     of_descriptor(&content).into_iter().filter(|lock| lock.kind == LockKind::Ofd).collect()
 }
 
-/// A POSIX lock belongs to the process that took it.
+/// A POSIX lock belongs to the process that took it, and to whoever shares its table of
+/// descriptors: that is looked for only before somebody is called stuck.
 pub(super) fn name_process(world: &World, lock: &FileLock, wait: &mut Wait) {
     match lock.pid.filter(|&pid| pid > 0 && world.has_thread(pid, pid)) {
         Some(pid) => {
             push(wait, pid);
             wait.evidence.push(format!("/proc/locks line {}: process {pid} holds it", lock.line));
+            let others = if world.is_thorough() { world.with_table_of(pid) } else { Vec::new() };
+            for other in others.into_iter().filter(|&other| other != pid) {
+                push(wait, other);
+                wait.evidence.push(format!("process {other} shares its descriptors (CLONE_FILES), and so the lock"));
+            }
         }
         None => hide(wait, lock, "its process is not visible from here"),
     }

@@ -45,6 +45,10 @@ pub(super) struct Tables {
     pub(super) socket_limit: Option<Nanos>,
     /// Descriptors, each by its thread and number, that stand for one open file.
     pub(super) copies: Vec<((Pid, i32), (Pid, i32))>,
+    /// Processes that share one table of descriptors.
+    pub(super) with_one_table: Vec<Pid>,
+    /// Functions of the C library that the code is linked to.
+    pub(super) linked_to: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,11 @@ impl Source for Fake {
         (!tables.refuses).then(|| tables.shared_memory.contains(&(one, other)))
     }
 
+    fn shares_table(&self, one: Pid, other: Pid) -> Option<bool> {
+        let tables = self.0.lock().unwrap();
+        Some([one, other].iter().all(|pid| tables.with_one_table.contains(pid)))
+    }
+
     fn shares_open_file(&self, one: (Pid, i32), other: (Pid, i32)) -> Option<bool> {
         let own = |(pid, fd): (Pid, i32)| if pid == PID { (TID, fd) } else { (pid, fd) };
         let (one, other) = (own(one), own(other));
@@ -79,6 +88,10 @@ impl Source for Fake {
 
     fn is_go(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {
         self.0.lock().unwrap().go
+    }
+
+    fn is_linked_to(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping, functions: &[&str]) -> bool {
+        self.0.lock().unwrap().linked_to.iter().any(|name| functions.contains(name))
     }
 
     fn has_parking_lot(&mut self, _root: &ProcRoot, _pid: Pid, _mapping: &Mapping) -> bool {

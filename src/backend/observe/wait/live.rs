@@ -43,6 +43,10 @@ impl Source for Live {
         self.real.then(|| kcmp::share_memory(one, other).ok()).flatten()
     }
 
+    fn shares_table(&self, one: Pid, other: Pid) -> Option<bool> {
+        self.real.then(|| kcmp::share_descriptors(one, other).ok()).flatten()
+    }
+
     fn shares_open_file(&self, one: (Pid, i32), other: (Pid, i32)) -> Option<bool> {
         self.real.then(|| kcmp::share_open_file(one, other).ok()).flatten()
     }
@@ -88,6 +92,10 @@ impl Source for Live {
 
     fn is_rust(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {
         self.modules.of(root, pid, mapping).is_some_and(Module::is_rust)
+    }
+
+    fn is_linked_to(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping, functions: &[&str]) -> bool {
+        self.modules.of(root, pid, mapping).is_some_and(|module| module.is_linked_to(functions))
     }
 
     fn has_parking_lot(&mut self, root: &ProcRoot, pid: Pid, mapping: &Mapping) -> bool {

@@ -34,6 +34,7 @@ mod interest;
 mod kernel_mutex;
 mod kernel_object;
 mod lease;
+pub(super) mod left;
 mod live;
 pub(super) mod musl;
 mod other;

@@ -4,7 +4,6 @@ use super::descriptor::{Others, is_end};
 use super::{Facts, World};
 use crate::backend::observe::endpoints::End;
 use crate::backend::observe::inet::{InetSocket, InetSockets};
-use crate::model::Pid;
 use crate::sys::diag::{LISTENING, UnixSocket};
 
 /// What the kernel tells of a socket of the thread.
@@ -102,9 +101,7 @@ fn open(world: &mut World, inode: u64, anew: bool) -> Option<Others> {
     let index = if anew { world.new_ends() } else { world.ends() }.ok()?;
     let unreadable = index.unreadable().len();
     let mut ends: Vec<End> = index.of_socket(inode).to_vec();
-    let own = index.peer_of_unix(inode).unwrap_or_default();
-    let near: Vec<Pid> = ends.iter().chain(own).map(|end| end.pid).collect();
     let link = format!("socket:[{inode}]");
     ends.retain(|end| is_end(world, end, &link));
-    Some(Others { ends, unreadable, receivers: world.receivers_of(inode, &near), welcomes: false })
+    Some(Others { ends, unreadable, receivers: world.receivers_of(inode), welcomes: false })
 }

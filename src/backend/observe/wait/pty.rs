@@ -93,10 +93,8 @@ impl Line {
             format!("process {pid} has a terminal open as fd {fd}, of which it cannot be told whether it is this one")
         };
         let (mut ends, unsure): (Vec<End>, Vec<String>) = (ends.to_vec(), unsure.map(words).collect());
-        let mut near: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
-        near.extend(index.of_terminal(self.own).0.iter().map(|end| end.pid));
         ends.retain(|end| is_end(world, end, other));
-        let receivers = world.receivers_of(file_of(world, &ends), &near);
+        let receivers = world.receivers_of(file_of(world, &ends));
         let role = if self.is_slave() { "the master end" } else { "the slave end" };
         Ok(OtherEnd { others: Others { ends, unreadable, receivers, welcomes: false }, unsure, role })
     }

@@ -140,6 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_with_the_same_table_of_descriptors_has_is_not_in_its_way() {
+        let other = "1: POSIX  ADVISORY  READ 201 fd:00:77 0 EOF\n";
+        let locks =
+            format!("{other}1: -> POSIX  ADVISORY  WRITE 100 fd:00:77 100 109\n{}", other.replace("201", "200"));
+        for (with_one_table, expected) in [(vec![100, 201], 1), (vec![100, 202], 2)] {
+            let machine = machine("0x7", &locks);
+            machine.tables.lock().unwrap().with_one_table = with_one_table;
+            assert_eq!(machine.decode().unwrap().holders.len(), expected);
+        }
+    }
+
+    #[test]
     fn what_the_open_file_has_itself_is_not_in_its_way() {
         let lock = "1: OFDLCK ADVISORY  READ -1 fd:00:77 0 EOF\n";
         let request = "1: -> OFDLCK ADVISORY  WRITE -1 fd:00:77 100 109\n";

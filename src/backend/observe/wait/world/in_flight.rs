@@ -7,42 +7,34 @@
 //! its first message      inodes            which files these are
 //! ```
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::World;
 use crate::backend::observe::endpoints::End;
-use crate::backend::observe::parse::Stat;
+use crate::backend::program;
 use crate::model::Pid;
 use crate::sys::diag::LISTENING;
 
-/// Who may receive descriptors that are in flight.
+/// Who may receive a descriptor that is in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::backend::observe::wait) struct Receiver {
     pub(in crate::backend::observe::wait) pid: Pid,
-    /// The socket in whose queue they are; or that listens, where they are in those of
-    /// connections that wait to be accepted.
+    /// The socket in whose queue it may be; or that listens, where it may be in that of a
+    /// connection which waits to be accepted.
     fd: i32,
-    pub(in crate::backend::observe::wait) listens: bool,
-    /// Of which files those are that could be looked at.
-    inodes: Vec<u64>,
-    /// How many could not be.
-    unseen: usize,
-    /// Who has the other end of that socket.
-    senders: Vec<Pid>,
+    listens: bool,
+    /// Whether a file of its inode was seen there, rather than one that could not be looked at.
+    seen: bool,
 }
 
 impl Receiver {
-    /// Whether a descriptor of this file may be among them. One that could not be looked at was
-    /// sent by somebody who has an end of it, or to somebody who has: who is `near`. Nobody has
-    /// the queue of a connection that is not accepted yet: there who is `akin` counts, too.
-    fn may_have(&self, inode: u64, near: &[Pid], akin: impl Fn(Pid) -> bool) -> bool {
-        let is_near = |pid: &Pid| near.contains(pid);
-        let may_be_sent = || is_near(&self.pid) || self.senders.iter().any(is_near) || self.listens && akin(self.pid);
-        self.inodes.contains(&inode) || self.unseen > 0 && may_be_sent()
+    /// Whether it is as good as had already: a loop that this process is in ends nevertheless.
+    /// Who is in one itself accepts nobody any more, and receives nothing.
+    pub(in crate::backend::observe::wait) fn has(&self) -> bool {
+        self.seen && !self.listens
     }
 
-    /// In words, of an end that may be among them.
+    /// In words, of an end that may be in flight.
     pub(in crate::backend::observe::wait) fn words(&self, role: &str) -> String {
         let Receiver { pid, fd, .. } = self;
         let how = if self.listens { "by a connection that it accepts by" } else { "by" };
@@ -50,54 +42,69 @@ impl Receiver {
     }
 }
 
+/// What is in flight to one socket.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Who has it open, and as which descriptor.
+    open: Vec<(Pid, i32)>,
+    listens: bool,
+    /// Of which files those descriptors are that could be looked at.
+    inodes: Vec<u64>,
+    /// Whether there are others.
+    more: bool,
+}
+
+impl Queue {
+    fn receivers(&self, inode: u64) -> impl Iterator<Item = Receiver> {
+        let seen = self.inodes.contains(&inode);
+        let open = self.open.iter().filter(move |_| seen || self.more);
+        open.map(move |&(pid, fd)| Receiver { pid, fd, listens: self.listens, seen })
+    }
+}
+
 impl World {
-    /// Who may receive a descriptor of the file with this inode, of which the processes
-    /// `near` have ends; who may accept a connection counts, too, if it is of one process group
-    /// with any of them. Looked for only before somebody is called stuck: it takes a copy of
-    /// a socket for a moment.
-    pub(in crate::backend::observe::wait) fn receivers_of(&mut self, inode: u64, near: &[Pid]) -> Vec<Receiver> {
+    /// Who may receive a descriptor of the file with this inode. Looked for only before
+    /// somebody is called stuck: it takes a copy of each socket with any for a moment.
+    pub(in crate::backend::observe::wait) fn receivers_of(&mut self, inode: u64) -> Vec<Receiver> {
         if !self.is_thorough() {
             return Vec::new();
         }
-        let all = self.receivers.take().unwrap_or_else(|| self.find_receivers());
-        self.receivers = Some(all.clone());
-        let group = |pid: Pid| {
-            let mut content = Vec::new();
-            self.root.read_into(&format!("{pid}/stat"), &mut content).ok()?;
-            Some(Stat::parse(&content)?.pgrp)
-        };
-        let groups = OnceCell::new();
-        let akin = |pid: Pid| {
-            let groups: &Vec<i32> = groups.get_or_init(|| near.iter().filter_map(|pid| group(*pid)).collect());
-            group(pid).is_some_and(|group| groups.contains(&group))
-        };
-        all.iter().filter(|receiver| receiver.may_have(inode, near, akin)).cloned().collect()
+        let all = self.queues.take().unwrap_or_else(|| self.find_queues());
+        self.queues = Some(all.clone());
+        all.iter().flat_map(|queue| queue.receivers(inode)).collect()
     }
 
-    fn find_receivers(&mut self) -> Arc<[Receiver]> {
+    fn find_queues(&mut self) -> Arc<[Queue]> {
         let mut found = Vec::new();
         let _ = self.ends();
         let Some(ends) = &self.ends else { return Arc::default() };
         let mut content = Vec::new();
-        for (inode, open) in ends.of_unix_sockets() {
-            let Some(first) = open.iter().find(|end| !end.ring) else { continue };
-            let file = format!("{}/task/{}/fdinfo/{}", first.pid, first.tid, first.fd);
-            let read = self.root.read_into(&file, &mut content);
-            let waiting = read.map_or(0, |()| count(&content));
-            if waiting == 0 {
+        // Of other network namespaces, too, whose sockets the kernel does not list.
+        for (inode, open) in ends.of_sockets() {
+            let socket = ends.unix_socket(inode);
+            let queue = |inodes: Vec<u64>, more| {
+                let open = open.iter().map(|end| (end.pid, end.fd)).collect();
+                Queue { open, listens: socket.is_some_and(|socket| socket.state == LISTENING), inodes, more }
+            };
+            if open.iter().all(|end| end.ring) {
+                // How many there are is not told, and nobody can look.
+                found.extend(socket.filter(|socket| socket.unread).map(|_| queue(Vec::new(), true)));
+                continue;
+            }
+            let mut read = |end: &&End| {
+                let file = format!("{}/task/{}/fdinfo/{}", end.pid, end.tid, end.fd);
+                !end.ring && self.root.read_into(&file, &mut content).is_ok()
+            };
+            let Some(first) = open.iter().find(&mut read) else { continue };
+            let waiting = count(&content);
+            if waiting == 0 || program::is_janitor(&self.root, first.pid) {
                 continue;
             }
             let inodes = self.source.in_flight(first.tid, first.fd).unwrap_or_default();
             // Nobody can look into the queue of a socket that is in flight itself.
-            let sockets = inodes.iter().filter(|&&inode| ends.unix_socket(inode).is_some()).count();
-            let unseen = waiting.saturating_sub(inodes.len()) + sockets;
-            let senders: Vec<Pid> = ends.peer_of_unix(inode).unwrap_or_default().iter().map(|end| end.pid).collect();
-            let listens = ends.unix_socket(inode).is_some_and(|socket| socket.state == LISTENING);
-            let receiver = |end: &End| {
-                let (inodes, senders) = (inodes.clone(), senders.clone());
-                Receiver { pid: end.pid, fd: end.fd, listens, inodes, unseen, senders }
-            };
-            found.extend(open.iter().map(receiver));
+            let sockets = inodes.iter().any(|&inode| ends.unix_socket(inode).is_some());
+            let more = waiting > inodes.len() || sockets;
+            found.push(queue(inodes, more));
         }
         found.into()
     }
@@ -116,23 +123,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_could_not_be_looked_at_may_be_of_a_file_that_is_near() {
-        let receiver = |inodes: &[u64], unseen| Receiver {
-            pid: 7,
-            fd: 3,
-            listens: false,
-            inodes: inodes.into(),
-            unseen,
-            senders: vec![8],
+    fn one_that_could_not_be_looked_at_may_be_of_any_file() {
+        let queue =
+            |inodes: &[u64], more, listens| Queue { open: vec![(7, 3), (8, 4)], listens, inodes: inodes.into(), more };
+        let of = |queue: &Queue, inode| {
+            queue.receivers(inode).map(|receiver| (receiver.pid, receiver.has())).collect::<Vec<_>>()
         };
-        let (nobody, all) = (|_| false, |_| true);
-        let all_seen = receiver(&[77], 0);
-        assert!(all_seen.may_have(77, &[], nobody) && !all_seen.may_have(78, &[7, 8], all));
-        let some = receiver(&[77], 1);
-        assert!(some.may_have(78, &[9, 7], nobody) && some.may_have(78, &[8], nobody));
-        assert!(!some.may_have(78, &[9], all), "neither sent by one who has it nor to one");
-        let listening = Receiver { listens: true, ..some };
-        assert!(listening.may_have(78, &[9], all) && !listening.may_have(78, &[9], nobody));
+        let all_seen = queue(&[77], false, false);
+        assert_eq!(of(&all_seen, 77), [(7, true), (8, true)]);
+        assert_eq!(of(&all_seen, 78), []);
+        assert_eq!(of(&queue(&[77], true, false), 78), [(7, false), (8, false)]);
+        assert_eq!(of(&queue(&[77], false, true), 77), [(7, false), (8, false)], "nobody has it yet");
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl World {
         }
         let has = self.ends().map(|ends| ends.of_socket(inode).iter().map(|end| end.pid).collect());
         let mut pids: Vec<Pid> = has.unwrap_or_default();
-        pids.extend(self.receivers_of(inode, &pids.clone()).iter().map(|receiver| receiver.pid));
+        pids.extend(self.receivers_of(inode).iter().map(|receiver| receiver.pid));
         pids.sort_unstable();
         pids.dedup();
         pids
@@ -113,6 +113,20 @@ impl World {
         other: (Pid, i32),
     ) -> Option<bool> {
         self.source.shares_open_file(one, other)
+    }
+
+    /// Whether two processes share their table of descriptors (`CLONE_FILES`), for all that
+    /// the kernel tells.
+    pub(in crate::backend::observe::wait) fn shares_table(&self, one: Pid, other: Pid) -> bool {
+        one == other || self.source.shares_table(self.through(one), self.through(other)) == Some(true)
+    }
+
+    /// All processes that share the table of descriptors of this one, itself among them. To
+    /// find them every process is asked.
+    pub(in crate::backend::observe::wait) fn with_table_of(&self, pid: Pid) -> Vec<Pid> {
+        let mut pids = self.numbers_in(".");
+        pids.retain(|&other| self.shares_table(pid, other));
+        pids
     }
 
     /// Other processes that have the same open file as the thread has as `fd`, whose link is

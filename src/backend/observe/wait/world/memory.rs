@@ -55,6 +55,14 @@ impl World {
         maps.is_some_and(|maps| maps.find(address).is_some_and(|mapping| mapping.write && mapping.read))
     }
 
+    /// Whether any code of the process is linked to one of these functions of the C library.
+    pub(in crate::backend::observe::wait) fn is_linked_to(&mut self, pid: Pid, functions: &[&str]) -> bool {
+        let Some(maps) = self.maps(pid) else { return false };
+        let through = self.through(pid);
+        let mut code = maps.all().iter().filter(|mapping| mapping.execute);
+        code.any(|mapping| self.source.is_linked_to(&self.root, through, mapping, functions))
+    }
+
     /// Whether the file that an address of a process belongs to has `parking_lot` in it.
     pub(in crate::backend::observe::wait) fn has_parking_lot(&mut self, pid: Pid, address: u64) -> bool {
         let Some(maps) = self.maps(pid) else { return false };

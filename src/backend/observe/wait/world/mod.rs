@@ -23,6 +23,7 @@ mod supposed;
 mod tasks;
 
 pub(in crate::backend::observe) use self::frames::CodeOf;
+use self::in_flight::Queue;
 pub(in crate::backend::observe::wait) use self::in_flight::Receiver;
 pub(in crate::backend::observe::wait) use self::supposed::{BY_CODE, Supposed};
 
@@ -115,8 +116,8 @@ pub struct World {
     file_locks: Option<Result<Arc<FileLocks>, Errno>>,
     /// By the number of a pseudo-terminal, the processes that it controls, in this scan.
     controlled: Option<HashMap<u64, Vec<Pid>>>,
-    /// Who may receive descriptors that are in flight, in this scan.
-    receivers: Option<Arc<[Receiver]>>,
+    /// The descriptors that are in flight, in this scan.
+    queues: Option<Arc<[Queue]>>,
     /// By what their links say, all descriptors of files that have no name of their own, as
     /// process, thread and number; and how many processes may not be read. Of this scan.
     linked: HashMap<&'static [u8], (Vec<Opened>, usize)>,
@@ -153,7 +154,7 @@ impl World {
             ends_outdated: false,
             file_locks: None,
             controlled: None,
-            receivers: None,
+            queues: None,
             linked: HashMap::new(),
             inet: HashMap::new(),
         }
@@ -169,7 +170,7 @@ impl World {
         self.parked.clear();
         self.ahead = Ahead::default();
         self.file_locks = None;
-        self.receivers = None;
+        self.queues = None;
         self.controlled = None;
         self.linked.clear();
         self.inet.clear();

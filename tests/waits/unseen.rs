@@ -1,84 +1,13 @@
-//! Ends that no descriptor shows: in flight in a message, registered with an `io_uring`;
-//! and an epoll instance that another process may change. Nobody is called dead who may
-//! still be woken by whoever has those.
+//! What no descriptor shows: ends registered with an `io_uring`, and what it does by itself;
+//! a timer that sends a signal; an epoll instance that another process may change. Nobody is
+//! called dead who may still be woken by any of these.
 
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::target::{Target, sees_all, settled};
-
-/// A program that declares itself by a line, and waits then.
-fn python(script: &str) -> Target {
-    // Who has ends to close has closed them before the test goes on.
-    let begin = "import ctypes, os, select, signal, socket, sys, time\n\
-        def ready():\n    print(os.getpid(), flush=True)\n\
-        def child(*close):\n    pid = os.fork()\n    if pid == 0:\n        [os.close(fd) for fd in close]\n        \
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n        signal.pause()\n    \
-        while 'pause' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.001)\n\
-        signal.signal(signal.SIGINT, signal.SIG_DFL)\n";
-    Target::start(Command::new("python3").args(["-c", &format!("{begin}{script}")]))
-}
-
-/// What is said of a program that sleeps at this place in the kernel.
-fn why(target: &mut Target, place: &str) -> (bool, String) {
-    let pid: i32 = target.line().parse().unwrap();
-    settled(pid, pid, place);
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_syncscope")).args(["why", "--json", &pid.to_string()]).output().unwrap();
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let evidence = answer["threads"][0]["wait"]["evidence"].to_string();
-    (!answer["deadlocks"].as_array().unwrap().is_empty(), evidence)
-}
-
-/// Whether it is dead, and why not where it is not.
-fn is_told(target: &mut Target, place: &str, dead: bool, why_not: &str) {
-    let (found, evidence) = why(target, place);
-    if sees_all() {
-        assert_eq!((found, evidence.contains(why_not)), (dead, !dead), "{evidence}");
-    } else {
-        assert!(!found || dead, "{evidence}");
-    }
-}
-
-#[test]
-fn an_end_in_flight_may_be_received() {
-    for (sent, dead) in [("w", false), ("other", true)] {
-        let script = format!(
-            "a, b = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
-             socket.send_fds(a, [b'x'], [{sent}])\nchild(r, w, other, a.fileno())\nb.close()\nready()\nos.read(r, 1)"
-        );
-        is_told(&mut python(&script), "pipe_read", dead, "in flight");
-    }
-}
-
-/// More than one message: only the first can be looked at. The sender has an end.
-#[test]
-fn an_end_in_flight_behind_another_may_be_received() {
-    for (sender, dead) in [("a", false), ("c", true)] {
-        let script = format!(
-            "a, b = socket.socketpair()\nc, d = socket.socketpair()\nr, w = os.pipe()\n_, other = os.pipe()\n\
-             socket.send_fds(a, [b'x'], [other])\nsocket.send_fds(a, [b'x'], [w])\n\
-             child(r, w, other, a.fileno(), c.fileno(), d.fileno())\nb.close()\n\
-             if '{sender}' == 'c': a.close()\nready()\nos.read(r, 1)"
-        );
-        is_told(&mut python(&script), "pipe_read", dead, "in flight");
-    }
-}
-
-/// It waits to be accepted, by a process that may do so, or by the one that waits for the end.
-#[test]
-fn an_end_in_flight_by_a_connection_that_nobody_has_accepted_may_be_received() {
-    for (server, dead) in [("child", false), ("", true)] {
-        let script = format!(
-            "r, w = os.pipe()\nl = socket.socket(socket.AF_UNIX); l.bind(f'\\0in flight {{os.getpid()}}'); l.listen()\n\
-             c = socket.socket(socket.AF_UNIX); c.connect(l.getsockname()); socket.send_fds(c, [b'x'], [w])\n\
-             if '{server}': child(r, w, c.fileno()); l.close()\nready()\nos.read(r, 1)"
-        );
-        let why_not = if dead { "it may yet end" } else { "by a connection that it accepts" };
-        is_told(&mut python(&script), "pipe_read", dead, why_not);
-    }
-}
+use crate::python::{is_told, python};
+use crate::target::{sees_all, settled};
 
 #[test]
 fn an_end_that_is_registered_with_a_ring_is_open() {
@@ -103,11 +32,12 @@ fn an_end_that_is_registered_with_a_ring_is_open() {
 /// too: here a time-out of 1000 s.
 #[test]
 fn a_ring_with_work_under_way_may_do_what_its_process_does_not() {
+    let locks = "import fcntl, tempfile; file = tempfile.NamedTemporaryFile(); other = open(file.name); \
+        fcntl.flock(file, fcntl.LOCK_EX); fcntl.flock(other, fcntl.LOCK_EX)";
     let polls = "p = select.poll(); p.register(r, select.POLLIN); p.poll()";
     let reads = "os.read(r, 1)";
-    for (given, act, place) in
-        [(1, reads, "pipe_read"), (0, reads, "pipe_read"), (1, polls, "poll"), (0, polls, "poll")]
-    {
+    let acts = [(reads, "pipe_read"), (polls, "poll"), (locks, "locks_lock_inode_wait")];
+    for (given, (act, place)) in acts.iter().flat_map(|act| [(1, *act), (0, *act)]) {
         let script = format!(
             "import mmap, struct\nlibc = ctypes.CDLL(None)\nparameters = ctypes.create_string_buffer(120)\n\
              ring = libc.syscall(425, 4, parameters)\nprint('yes' if ring >= 0 else 'no', flush=True)\n\

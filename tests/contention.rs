@@ -80,6 +80,8 @@ fn observe(stage: &mut Stage, syncscope: &mut Command) -> Seen {
             truth.push(Truth::parse(&line));
             line.clear();
         }
+        // Its memory can be read until the observer has heard of all.
+        seconds.extend(lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()));
         // What happened last is told with the second after.
         let _ = writeln!(stage.to, "end");
     }

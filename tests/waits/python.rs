@@ -29,6 +29,15 @@ fn why(target: &mut Target, place: &str) -> (bool, String) {
     (!answer["deadlocks"].as_array().unwrap().is_empty(), evidence)
 }
 
+/// Whether the program says `yes` first: what it needs is to be had here.
+pub(crate) fn is_possible(target: &mut Target, what_not: &str) -> bool {
+    let is_possible = target.line() == "yes";
+    if !is_possible {
+        println!("skipped: {what_not}");
+    }
+    is_possible
+}
+
 /// Whether it is dead, and why not where it is not.
 pub(crate) fn is_told(target: &mut Target, place: &str, dead: bool, why_not: &str) {
     let (found, evidence) = why(target, place);

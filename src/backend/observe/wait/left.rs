@@ -12,30 +12,34 @@ use std::sync::Arc;
 use super::World;
 use super::caught::calls;
 use crate::model::Pid;
-use crate::model::wait::{Certainty, Wait, WaitKind};
+use crate::model::wait::{Certainty, Mode, Wait, WaitKind};
 
 /// How the threads of one process may leave their calls; asked when it matters.
 #[derive(Debug, Default)]
 pub(in crate::backend::observe) struct Ways {
-    cancels: OnceCell<bool>,
+    cancels: OnceCell<Option<String>>,
     jumps: OnceCell<Option<String>>,
 }
 
 impl Ways {
     /// Says of a wait of process `pid` how it may be left.
     pub(in crate::backend::observe) fn and_left(&self, world: &mut World, pid: Pid, wait: &mut Arc<Wait>) {
+        let why = if is_cancellation_point(wait.kind) {
+            self.cancels.get_or_init(|| may_cancel(world, pid))
+        } else {
+            self.jumps.get_or_init(|| may_jump(world, pid))
+        };
+        // It may have been read before.
+        let Some(why) = why.as_ref().filter(|why| !wait.evidence.contains(why)) else { return };
+        let wait = Wait::of_ones_own(wait);
+        wait.evidence.push(why.clone());
         if is_cancellation_point(wait.kind) {
-            if *self.cancels.get_or_init(|| may_cancel(world, pid)) {
-                let wait = Wait::of_ones_own(wait);
-                wait.add_besides([pid]);
-                let why = "the program uses pthread_cancel: another thread of the process may cancel it";
-                wait.evidence.push(why.to_owned());
-            }
-        } else if let Some(signal) = self.jumps.get_or_init(|| may_jump(world, pid)) {
-            let wait = Wait::of_ones_own(wait);
-            (wait.partial, wait.certainty) = (true, Certainty::Unknown);
-            wait.evidence
-                .push(format!("the process catches {signal} and uses siglongjmp: a handler may leave the call"));
+            wait.add_besides([pid]);
+            return;
+        }
+        wait.partial = true;
+        if wait.mode == Mode::All {
+            wait.certainty = Certainty::Unknown;
         }
     }
 }
@@ -45,15 +49,17 @@ fn is_cancellation_point(kind: WaitKind) -> bool {
     !kind.is_lock() || matches!(kind, WaitKind::Flock | WaitKind::PosixLock | WaitKind::OfdLock | WaitKind::Lease)
 }
 
-fn may_cancel(world: &mut World, pid: Pid) -> bool {
-    world.numbers_in(&format!("{pid}/task")).len() > 1 && world.is_linked_to(pid, &["pthread_cancel"])
+fn may_cancel(world: &mut World, pid: Pid) -> Option<String> {
+    let may = world.numbers_in(&format!("{pid}/task")).len() > 1 && world.is_linked_to(pid, &["pthread_cancel"]);
+    may.then(|| "the program uses pthread_cancel: another thread of the process may cancel it".to_owned())
 }
 
-/// The signals whose handlers may jump, if there are any such.
 fn may_jump(world: &mut World, pid: Pid) -> Option<String> {
-    let signals = calls(world, pid)?;
+    let signal = calls(world, pid)?;
     // The second is what it is with _FORTIFY_SOURCE, the last how libraries name it.
-    world.is_linked_to(pid, &["siglongjmp", "__longjmp_chk", "longjmp", "_longjmp"]).then_some(signals)
+    world
+        .is_linked_to(pid, &["siglongjmp", "__longjmp_chk", "longjmp", "_longjmp"])
+        .then(|| format!("the process catches {signal} and uses siglongjmp: a handler may leave the call"))
 }
 
 #[cfg(test)]

@@ -175,6 +175,24 @@ fn never_wrong(options: &[&str], kinds: &[&'static str]) {
     named(&program("guards.rs", options, kinds), |_, _| true);
 }
 
+/// What a thread does once it is woken depends on what others write until then, and on what
+/// the functions do that it hands on: what memory says now is the last that it did.
+#[test]
+fn who_will_do_as_it_is_told_then_holds_nothing_now() {
+    const KINDS: &[&str] = &["command", "buffer", "stream", "once", "sort", "coroutine"];
+    for level in ["-O0", "-O2"] {
+        let cases = program("woken.c", &["-pthread", "-Wl,-z,now", level], KINDS);
+        for (case, wait) in cases.iter().zip(named(&cases, |_, _| true)) {
+            assert_eq!(wait["kind"], "pthread_rwlock_write", "{}: {wait:#}", case.kind);
+        }
+        for case in &cases {
+            let answer = why(&[case.target.pid()]);
+            let verdict = &thread(&answer, case.waiter).unwrap()["verdict"];
+            assert!(verdict != "deadlocked" && verdict != "stuck", "{}: {answer:#}", case.kind);
+        }
+    }
+}
+
 #[test]
 fn every_holder_is_found_without_optimisation() {
     every_kind(&["-Copt-level=0"]);

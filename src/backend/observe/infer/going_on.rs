@@ -2,7 +2,7 @@
 //! whether that says what it would do with a lock.
 
 use super::beginning::{Beginning, beginning, once_got};
-use super::{NAMELESS_STEPS, PARKING, STEPS, Sleeper, held};
+use super::{NAMELESS_STEPS, PARKING, STEPS, Sleeper, forgotten, held};
 use crate::backend::observe::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, supposed};
 use crate::backend::observe::target::unwind::Walk;
 use crate::backend::observe::wait::{CodeOf, parking_lot};
@@ -19,12 +19,25 @@ pub(super) fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, lo
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
     if !free.is_empty() {
-        return taking(code, sleeper, walk, &free, (&[u64::MAX], Through::Once));
+        return taking(code, sleeper, walk, &free, locks, (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
+    let before = woken(code, sleeper, walk, locks, got.unwrap_or_default());
+    Some(onward(&frame.registers, result, before, place, STEPS, (locks, Through::Loops)))
+}
+
+/// The memory that a thread finds when it is woken, as far as it is believed.
+pub(super) fn woken(
+    code: &CodeOf<'_>,
+    sleeper: &Sleeper<'_>,
+    walk: &Walk,
+    locks: &[u64],
+    supposed: Written,
+) -> Written {
+    let outputs = forgotten::outputs(sleeper, code.memory);
+    supposed.forgetting(code.memory, &outputs).believing(forgotten::belief(sleeper, walk, code.stage, locks))
 }
 
 /// What a thread does that waits for a lock where the function that takes it has no name, so
@@ -35,10 +48,11 @@ pub(super) fn taking(
     sleeper: &Sleeper<'_>,
     walk: &Walk,
     free: &[(u64, u64, usize)],
+    locks: &[u64],
     (until, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
-    let before = Written::supposing(code.memory, free);
+    let before = woken(code, sleeper, walk, locks, Written::supposing(code.memory, free));
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
     let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
@@ -75,7 +89,7 @@ pub(super) fn going_on_from(
     end: &parking_lot::End,
     (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
-    let before = Written::supposing(code.memory, &end.numbers);
+    let before = woken(code, sleeper, walk, locks, Written::supposing(code.memory, &end.numbers));
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));

@@ -207,7 +207,11 @@ impl Rehearsal<'_> {
                         return end;
                     }
                 }
-                Next::Either(there) => {
+                // The library looks at its own.
+                Next::Doubted(there, is) if self.stage.function(way.machine.pc).library => {
+                    way.machine.pc = if is { there } else { behind };
+                }
+                Next::Either(there) | Next::Doubted(there, _) => {
                     if let Some(end) = self.come_round(way) {
                         return end;
                     }

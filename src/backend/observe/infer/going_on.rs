@@ -9,22 +9,43 @@ use crate::backend::observe::wait::{CodeOf, parking_lot};
 
 /// What a thread does behind its system call, if that returns.
 pub(super) fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
+    let now = going_on_with(code, sleeper, walk, locks, Others::Rest)?;
+    // What it would not do with memory as it is, it does not do whatever others write.
+    if clear(&now, locks) == 0 { Some(now) } else { going_on_with(code, sleeper, walk, locks, Others::Write) }
+}
+
+/// What the other threads do until a thread is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Nothing: memory stays as it is.
+    Rest,
+    /// They may write to all that they can reach.
+    Write,
+}
+
+fn going_on_with(
+    code: &CodeOf<'_>,
+    sleeper: &Sleeper<'_>,
+    walk: &Walk,
+    locks: &[u64],
+    others: Others,
+) -> Option<Outcome> {
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
         let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
         let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
         if end.always || !named {
-            return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
+            return going_on_from(code, sleeper, walk, (&end, others), (locks, Through::Loops));
         }
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
     if !free.is_empty() {
-        return taking(code, sleeper, walk, &free, locks, (&[u64::MAX], Through::Once));
+        return taking(code, sleeper, walk, (&free, others), locks, (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    let before = woken(code, sleeper, walk, locks, got.unwrap_or_default());
+    let before = woken(code, sleeper, walk, locks, (got.unwrap_or_default(), others));
     Some(onward(&frame.registers, result, before, place, STEPS, (locks, Through::Loops)))
 }
 
@@ -34,8 +55,11 @@ pub(super) fn woken(
     sleeper: &Sleeper<'_>,
     walk: &Walk,
     locks: &[u64],
-    supposed: Written,
+    (supposed, others): (Written, Others),
 ) -> Written {
+    if others == Others::Rest {
+        return supposed;
+    }
     let outputs = forgotten::outputs(sleeper, code.memory);
     supposed.forgetting(code.memory, &outputs).believing(forgotten::belief(sleeper, walk, code.stage, locks))
 }
@@ -47,12 +71,12 @@ pub(super) fn taking(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
-    free: &[(u64, u64, usize)],
+    (free, others): (&[(u64, u64, usize)], Others),
     locks: &[u64],
     (until, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
-    let before = woken(code, sleeper, walk, locks, Written::supposing(code.memory, free));
+    let before = woken(code, sleeper, walk, locks, (Written::supposing(code.memory, free), others));
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
     let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
@@ -86,10 +110,10 @@ pub(super) fn going_on_from(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
-    end: &parking_lot::End,
+    (end, others): (&parking_lot::End, Others),
     (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
-    let before = woken(code, sleeper, walk, locks, Written::supposing(code.memory, &end.numbers));
+    let before = woken(code, sleeper, walk, locks, (Written::supposing(code.memory, &end.numbers), others));
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));

@@ -31,7 +31,7 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::beginning::{Beginning, asleep_in, beginning, edge, once_got};
-use self::going_on::{clear, for_ever, going_on, going_on_from, is_unclear, taking, woken};
+use self::going_on::{Others, clear, for_ever, going_on, going_on_from, is_unclear, taking, woken};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
@@ -263,11 +263,11 @@ impl Inference {
         self.again += 1;
         let free = sleeper.wait.map(held::free).unwrap_or_default();
         if !free.is_empty() {
-            return taking(code, sleeper, walk, &free, locks, (&for_ever(locks), through));
+            return taking(code, sleeper, walk, (&free, Others::Write), locks, (&for_ever(locks), through));
         }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, &end, (locks, through));
+            return going_on_from(code, sleeper, walk, (&end, Others::Write), (locks, through));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
@@ -280,7 +280,7 @@ impl Inference {
         let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
-        let before = woken(code, sleeper, walk, locks, got.unwrap_or_default());
+        let before = woken(code, sleeper, walk, locks, (got.unwrap_or_default(), Others::Write));
         Some(onward(&frame.registers, result, before, place, STEPS, (locks, through)))
     }
 

@@ -11,11 +11,10 @@ use ratatui::text::{Line, Span};
 
 use crate::model::Fault;
 use crate::model::graph::{Deadlock, GraphThread, ThreadId, Verdict, WaitGraph};
-use crate::model::wait::{Certainty, Holder, Wait};
+use crate::model::wait::{Certainty, Holder, Wait, at_least};
 use crate::ui::chains::Chain;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::text;
 
 /// `no deadlocks`, `1 deadlock`; `no deadlocks seen` where not all could be
 /// looked at.
@@ -43,11 +42,10 @@ pub(in crate::ui::panels) fn chain_line(chain: &Chain, graph: &WaitGraph, look: 
         Verdict::Unknown => ("?", Role::Warn),
         Verdict::Waiting | Verdict::Running => (" ", Role::Dim),
     };
-    let age = chain.since.map_or_else(|| "–".to_owned(), |since| look.now.since(since).age());
-    let mut spans = vec![
-        Span::styled(mark, look.style(role)),
-        Span::styled(format!("{} ", text::right(&age, 6)), look.style(Role::Dim)),
-    ];
+    let age = |since| at_least(chain.at_least) + &look.now.since(since).age();
+    let age = chain.since.map_or_else(|| "–".to_owned(), age);
+    let mut spans =
+        vec![Span::styled(mark, look.style(role)), Span::styled(format!("{age:>6} "), look.style(Role::Dim))];
     let Some(head) = graph.thread(chain.head) else { return Line::from(spans) };
     spans.push(Span::styled(format!("{} ", head.process), look.style(Role::Strong)));
     match chain.deadlock.and_then(|index| graph.deadlocks.get(index)) {

@@ -11,6 +11,7 @@ use super::list::holder_name;
 use crate::model::Pid;
 use crate::model::graph::{GraphThread, ThreadId, Verdict, WaitGraph};
 use crate::model::process::State;
+use crate::model::{Nanos, Pid};
 use crate::model::wait::{Holder, Mode, Wait};
 use crate::ui::chains::{Chain, holding};
 use crate::ui::panels::Look;
@@ -148,8 +149,8 @@ impl Tree<'_> {
     /// `mutex [heap] +0x2a0 · 3m12 · certain`.
     fn label(&self, wait: &Wait) -> Vec<Span<'static>> {
         let mut words = String::new();
-        if let Some(since) = wait.since {
-            words = format!(" · {}", self.look.now.since(since).age());
+        if let Some(age) = wait.age(self.look.now, Nanos::age) {
+            words = format!(" · {age}");
         }
         words += &format!(" · {:?}", wait.certainty).to_lowercase();
         if wait.timed {

@@ -57,7 +57,7 @@ fn reason(fact: &str, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let wrapped = text::wrap(fact, width.saturating_sub(LEAD.len()).max(16));
     let line = |(n, words): (usize, String)| {
         let lead = if n == 0 { LEAD.to_owned() } else { " ".repeat(LEAD.len()) };
-        Line::styled(lead + &words, look.style(Role::Faint))
+        Line::styled(lead + &words, look.style(Role::Dim))
     };
     wrapped.into_iter().enumerate().map(line).collect()
 }

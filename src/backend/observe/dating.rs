@@ -53,7 +53,8 @@ impl Rest {
     /// As the wait in the last table of a sampler that hangs says.
     pub fn resume(wait: Option<&Wait>, at: Nanos) -> Self {
         let since = wait.and_then(|wait| wait.since);
-        Rest { since: since.unwrap_or(at), at_least: wait.is_some_and(|wait| wait.at_least), dated: true }
+        let at_least = wait.is_some_and(|wait| wait.at_least);
+        Rest { since: since.unwrap_or(at), at_least, dated: since.is_some() && !at_least }
     }
 
     /// It ran, or is seen for the first time; `seen` says that it ran since the reading
@@ -62,14 +63,17 @@ impl Rest {
         *self = Rest { since: at, at_least: false, dated: self.dated || seen };
     }
 
-    /// Asks the kernel, once, when a task that slept when it was first seen ran last.
-    /// `started` is after boot, `cpu` that on which it ran.
+    /// Asks the kernel, until it tells, when a task that slept when it was first seen ran
+    /// last. `started` is after boot, `cpu` that on which it ran.
     pub fn date(&mut self, task: &Task, (started, cpu): (Nanos, u32), source: &mut Source) {
-        if std::mem::replace(&mut self.dated, true) || task.has_no_wait() {
+        if self.dated || task.has_no_wait() {
             return;
         }
         let told = if task.kernel { None } else { last_ran(&task.directory, (started, cpu), source) };
-        self.at_least = told.is_none() && clock::boottime().since(started) > YOUNG;
+        // One that was born just before it was seen cannot have waited for longer.
+        let young = clock::boottime().since(started) <= YOUNG + clock::monotonic().since(self.since);
+        self.dated = told.is_some() || young;
+        self.at_least = !self.dated;
         self.since = told.unwrap_or(self.since);
     }
 }

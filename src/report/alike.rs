@@ -72,11 +72,14 @@ pub(super) fn stops<'g>(deadlock: &Deadlock, graph: &'g WaitGraph) -> Vec<Stop<'
 /// `and 1,999 threads like it: worker-1 4131, worker-2 4132, …`; nothing where there is but one.
 pub(super) fn others(group: &[&GraphThread]) -> Option<String> {
     let (first, others) = group.split_first().filter(|(_, others)| !others.is_empty())?;
-    let name = |other: &&GraphThread| match other.thread == first.thread {
-        true => other.id.tid.to_string(),
-        false => format!("{} {}", other.thread, other.id.tid),
-    };
-    let names: Vec<String> = others.iter().take(NAMED).map(name).collect();
+    let names: Vec<String> = others
+        .iter()
+        .take(NAMED)
+        .map(|other| match &other.thread {
+            name if *name == first.thread => other.id.tid.to_string(),
+            name => format!("{name} {}", other.id.tid),
+        })
+        .collect();
     let dots = if others.len() > NAMED { ", …" } else { "" };
     let count = grouped(others.len() as u64);
     let threads = if others.len() == 1 { "thread" } else { "threads" };

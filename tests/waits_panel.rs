@@ -117,6 +117,31 @@ fn a_large_loop_can_be_scrolled() {
 }
 
 #[test]
+fn a_wait_that_was_there_first_is_at_least_so_old() {
+    let held = || wait(WaitKind::PipeRead, "pipe", &[by(2)], 4_648);
+    for at_least in [true, false] {
+        let wait = syncscope::model::wait::Wait { at_least, ..held() };
+        let threads =
+            vec![process(1, "reader", Some(wait), Verdict::Waiting), process(2, "writer", None, Verdict::Running)];
+        let drawn = text(&mut app("waits", &graph(threads, Vec::new())), (120, 40));
+        assert_eq!(drawn.matches("≥5m52").count(), if at_least { 2 } else { 0 }, "{drawn}");
+        assert_eq!(drawn.matches("5m52").count(), 2, "{drawn}");
+    }
+}
+
+#[test]
+fn a_long_name_does_not_hide_how_long_one_waits() {
+    let name = format!("mutex in B (/var/lib/{}/shared)", "deep/".repeat(30));
+    for (width, height) in SIZES.into_iter().skip(1) {
+        let held = wait(WaitKind::PthreadMutexPi, &name, &[by(2)], 4_648);
+        let threads =
+            vec![process(1, "waiter", Some(held), Verdict::Waiting), process(2, "holder", None, Verdict::Running)];
+        let drawn = text(&mut app("waits", &graph(threads, Vec::new())), (width, height));
+        assert!(drawn.contains("PI mutex: mu") && drawn.contains("… · 5m52 · certain"), "{drawn}");
+    }
+}
+
+#[test]
 fn plain_ascii_without_colour_shows_as_much() {
     let mut app = app_with("waits", Settings { ascii: true, depth: Depth::Mono, ..Settings::default() });
     app.on_update(&with_deadlock(chains()));

@@ -289,6 +289,11 @@ fn a_lock_whose_holder_died_is_stuck_without_a_loop() {
         let threads = answer["threads"].as_array().unwrap();
         let waiter = threads.iter().find(|thread| truth.stuck.contains(&thread["tid"].as_i64().unwrap())).unwrap();
         assert_eq!(waiter["wait"]["orphaned"], true, "{kind}: {answer:#}");
+        // The scan of the machine says whose thread it is.
+        let told = String::from_utf8(syncscope(&["deadlocks"]).stdout).unwrap();
+        let tid = waiter["tid"].as_i64().unwrap();
+        let whose = format!("  tid {tid} of {} (pid {})  stuck", waiter["process"].as_str().unwrap(), target.pid());
+        assert!(told.contains("STUCK FOR EVER") && told.contains(&whose), "{kind}: {told}");
     }
 }
 
@@ -430,6 +435,29 @@ fn a_storm_of_threads_is_no_refusal() {
         let (answer, _) = why(target.pid());
         assert!(answer["unreadable"].as_array().unwrap().is_empty(), "{answer:#}");
         assert!(answer["threads"].as_array().unwrap().iter().all(|thread| thread["pid"] == target.pid()), "{answer:#}");
+    }
+}
+
+/// However many threads there are, a person can read what is told of them.
+#[test]
+fn a_crowd_in_a_deadlock_is_told_in_a_screenful_or_two() {
+    const COUNT: usize = 200;
+    for kind in ["storm", "ring"] {
+        let mut target = Target::program("crowd.c", &["-pthread", "-O2"], &[kind, &COUNT.to_string()]);
+        assert_eq!(target.line(), "ready");
+        let (answer, _) = until(target.pid(), |answer| {
+            let cycle = answer["deadlocks"][0]["cycle"].as_array().map_or(0, Vec::len);
+            cycle >= COUNT
+        });
+        assert_eq!(answer["threads"].as_array().unwrap().len(), COUNT + 1);
+        let text = answer["deadlocks"][0]["text"].as_str().unwrap();
+        let more = if kind == "ring" { "186 more" } else { "and 199 threads like it: " };
+        assert!(text.contains(more) && text.len() < 4_000, "{text}");
+        for arguments in [&["why", &target.pid().to_string()][..], &["deadlocks"]] {
+            let told = String::from_utf8(syncscope(arguments).stdout).unwrap();
+            let own = told.split("DEADLOCK").find(|part| part.contains(&format!("(pid {})", target.pid()))).unwrap();
+            assert!(own.contains(more) && own.lines().count() < 150, "{told}");
+        }
     }
 }
 

@@ -267,6 +267,9 @@ pub struct Wait {
     /// Since when, on `CLOCK_MONOTONIC`: the moment it was first seen, or
     /// earlier where the kernel tells.
     pub since: Option<Nanos>,
+    /// It may have begun before: it was there when it was first seen.
+    #[serde(default)]
+    pub at_least: bool,
     /// How sure.
     pub certainty: Certainty,
     /// The facts behind it, one sentence each.
@@ -296,11 +299,18 @@ impl Wait {
             mode: Mode::Any,
             timed: false,
             since: None,
+            at_least: false,
             certainty: Certainty::Certain,
             evidence: Vec::new(),
             orphaned: false,
             at: None,
         }
+    }
+
+    /// How long it has lasted, as `words` say it: `3m12`, or `≥5m52` where it may have begun
+    /// before it was seen.
+    pub fn age(&self, now: Nanos, words: fn(Nanos) -> String) -> Option<String> {
+        Some(at_least(self.at_least) + &words(now.since(self.since?)))
     }
 
     /// A wait to be changed, for whoever else shares it as it was. Compiled once: copying a wait
@@ -334,5 +344,25 @@ impl Wait {
                 Mode::Any => "at the other end",
             },
         }
+    }
+}
+
+/// What stands before an age that is but a bound.
+pub fn at_least(is_bound: bool) -> String {
+    if is_bound { "≥".to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_no_age() {
+        let mut wait = Wait::new(WaitKind::Sleep, "");
+        assert_eq!(wait.age(Nanos::from_secs(200), Nanos::age), None);
+        wait.since = Some(Nanos::from_secs(8));
+        assert_eq!(wait.age(Nanos::from_secs(200), Nanos::age).unwrap(), "3m12");
+        wait.at_least = true;
+        assert_eq!(wait.age(Nanos::from_secs(200), Nanos::rough_age).unwrap(), "≥3m00");
     }
 }

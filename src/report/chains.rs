@@ -1,10 +1,11 @@
 //! Wait chains as a person reads them: the deadlocks, and a tree for each
 //! thread.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::alike::{Stop, groups, others, stops};
 use super::wait::lasted;
 use super::why::{holders, what};
 use crate::model::graph::{
@@ -13,6 +14,7 @@ use crate::model::graph::{
 };
 use crate::model::process::State;
 use crate::model::sorting;
+use crate::model::units::grouped;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
@@ -32,6 +34,7 @@ use crate::model::{Nanos, Pid};
 pub fn explain(out: &mut dyn Write, graph: &WaitGraph, asked: &[Pid], at: Nanos) -> io::Result<()> {
     deadlocks(out, graph, at)?;
     let mut apart = !graph.deadlocks.is_empty();
+    let mut tree = Tree::new(graph, at, false);
     for &pid in asked {
         let threads = graph.threads_of(pid);
         if threads.is_empty() {
@@ -41,9 +44,8 @@ pub fn explain(out: &mut dyn Write, graph: &WaitGraph, asked: &[Pid], at: Nanos)
             writeln!(out)?;
         }
         heading(out, threads)?;
-        for group in groups(threads).iter().filter(|group| group[0].verdict != Verdict::Deadlocked) {
-            writeln!(out)?;
-            Tree { graph, at, path: Vec::new() }.top(out, group)?;
+        for group in in_order(threads).iter().filter(|group| group[0].verdict != Verdict::Deadlocked) {
+            tree.top(out, group)?;
         }
     }
     for Unreadable { pid, why } in &graph.unreadable {
@@ -75,9 +77,9 @@ pub fn scan(out: &mut dyn Write, graph: &WaitGraph, at: Nanos) -> io::Result<()>
             writeln!(out)?;
         }
         writeln!(out, "STUCK FOR EVER, without a loop:")?;
-        for thread in orphans {
-            writeln!(out)?;
-            Tree { graph, at, path: Vec::new() }.top(out, &[thread])?;
+        let mut tree = Tree::new(graph, at, true);
+        for group in groups(&orphans) {
+            tree.top(out, &group)?;
         }
     }
     for loop_ in &graph.unclaimed {
@@ -90,20 +92,24 @@ pub fn scan(out: &mut dyn Write, graph: &WaitGraph, at: Nanos) -> io::Result<()>
         writeln!(out, "no deadlock among what can be seen")?;
     }
     writeln!(out, "looked at {processes} processes with {threads} threads in {}", graph.took)?;
-    for (why, count) in reasons(graph) {
-        writeln!(out, "{count} of the processes could not be read in full: {why}")?;
+    for (why, pids) in reasons(graph) {
+        const NAMED: usize = 3;
+        let named: Vec<String> = pids.iter().take(NAMED).map(Pid::to_string).collect();
+        let more = pids.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (count, named) = (pids.len(), named.join(", "));
+        writeln!(out, "{count} of the processes could not be read in full (pid {named}{more}): {why}")?;
     }
     out.flush()
 }
 
-/// Why processes could not be read, and of how many each is told; first what was met
-/// first.
-fn reasons(graph: &WaitGraph) -> Vec<(&str, usize)> {
-    let mut reasons: Vec<(&str, usize)> = Vec::new();
+/// Why processes could not be read, and of which each is told; first what was met first.
+fn reasons(graph: &WaitGraph) -> Vec<(&str, Vec<Pid>)> {
+    let mut reasons: Vec<(&str, Vec<Pid>)> = Vec::new();
     for process in &graph.unreadable {
         match reasons.iter_mut().find(|(why, _)| *why == process.why) {
-            Some((_, count)) => *count += 1,
-            None => reasons.push((&process.why, 1)),
+            Some((_, pids)) => pids.push(process.pid),
+            None => reasons.push((&process.why, vec![process.pid])),
         }
     }
     reasons
@@ -143,57 +149,48 @@ fn heading(out: &mut dyn Write, threads: &[GraphThread]) -> io::Result<()> {
 /// What is said of a descriptor for which nobody in particular is responsible.
 const READY: &str = "makes it ready";
 
-/// The threads, worst and longest first; those that wait for the same thing
-/// which nobody in particular holds stand together.
-fn groups(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
-    let mut groups: Vec<Vec<&GraphThread>> = Vec::new();
+/// The threads, worst and longest first; those that wait alike stand together.
+fn in_order(threads: &[GraphThread]) -> Vec<Vec<&GraphThread>> {
     let mut order: Vec<&GraphThread> = threads.iter().collect();
     let since = |thread: &GraphThread| thread.wait.as_ref().and_then(|wait| wait.since).unwrap_or(Nanos(u64::MAX));
     sorting::by_key(&mut order, |thread| (thread.verdict, since(thread), thread.id));
-    let mut known: HashMap<Likeness<'_>, usize> = HashMap::new();
-    for thread in order {
-        let group = *known.entry(likeness(thread)).or_insert(groups.len());
-        match groups.get_mut(group) {
-            Some(group) => group.push(thread),
-            None => groups.push(vec![thread]),
-        }
-    }
-    groups
-}
-
-/// What threads have in common that are told of together.
-type Likeness<'g> = (Verdict, State, Option<(WaitKind, &'g str, &'g [Holder])>);
-
-fn likeness(thread: &GraphThread) -> Likeness<'_> {
-    let wait = thread.wait.as_deref().map(|wait| (wait.kind, &*wait.resource, &*wait.holders));
-    (thread.verdict, thread.state, wait)
+    groups(&order)
 }
 
 /// A tree of hops as it is printed.
 struct Tree<'g> {
     graph: &'g WaitGraph,
     at: Nanos,
+    /// Whether the process of each is named at the top.
+    named: bool,
     /// The threads from the top to here.
     path: Vec<ThreadId>,
+    /// Those that have been told of so far.
+    told: HashSet<ThreadId>,
+    hops: usize,
 }
 
 /// Deeper chains are cut: nobody reads them.
 const DEEPEST: usize = 40;
 /// So many holders of one wait are followed.
 const FOLLOWED: usize = 3;
+/// After so many hops nobody wants to read of a thread once more.
+const MANY: usize = 100;
 
-impl Tree<'_> {
+impl<'g> Tree<'g> {
+    fn new(graph: &'g WaitGraph, at: Nanos, named: bool) -> Self {
+        Tree { graph, at, named, path: Vec::new(), told: HashSet::new(), hops: 0 }
+    }
+
     fn top(&mut self, out: &mut dyn Write, group: &[&GraphThread]) -> io::Result<()> {
+        if self.hops > MANY && group.iter().all(|thread| self.told.contains(&thread.id)) {
+            return Ok(());
+        }
         let thread = group[0];
-        let also = match group.len() {
-            1 => String::new(),
-            count => {
-                let tids: Vec<String> = group[1..].iter().take(4).map(|other| other.id.tid.to_string()).collect();
-                let dots = if count > 5 { ", …" } else { "" };
-                format!("  and {} like it: {}{dots}", count - 1, tids.join(", "))
-            }
-        };
-        writeln!(out, "  {}  tid {}  {}{also}", thread.thread, thread.id.tid, state_words(thread))?;
+        let also = others(group).map_or_else(String::new, |others| format!("  {others}"));
+        let name = if self.named { whole_name(thread) } else { own_name(thread) };
+        writeln!(out, "\n  {name}  {}{also}", state_words(thread))?;
+        self.told.extend(group.iter().map(|thread| thread.id));
         self.below(out, thread, "  ")
     }
 
@@ -253,8 +250,8 @@ impl Tree<'_> {
         let known = self.graph.thread(id);
         let own = self.path.last().is_some_and(|waiter| waiter.pid == holder.pid);
         let name = match (known, holder.tid) {
-            (Some(thread), Some(_)) if own => format!("{}  tid {tid}", thread.thread),
-            (Some(thread), Some(_)) => format!("{}  tid {tid} of {} (pid {})", thread.thread, thread.process, id.pid),
+            (Some(thread), Some(_)) if own => own_name(thread),
+            (Some(thread), Some(_)) => whole_name(thread),
             (Some(thread), None) => format!("{}  pid {}", thread.process, holder.pid),
             (None, Some(_)) => format!("thread {tid} of process {}", holder.pid),
             (None, None) => format!("process {}", holder.pid),
@@ -279,8 +276,20 @@ impl Tree<'_> {
         if self.path.len() >= DEEPEST {
             return writeln!(out, "{onward}└ … and further");
         }
+        self.hops += 1;
+        if !self.told.insert(id) && self.hops > MANY {
+            return writeln!(out, "{onward}└ … as told above");
+        }
         self.below(out, thread, &onward)
     }
+}
+
+fn own_name(thread: &GraphThread) -> String {
+    format!("{}  tid {}", thread.thread, thread.id.tid)
+}
+
+fn whole_name(thread: &GraphThread) -> String {
+    format!("{} of {} (pid {})", own_name(thread), thread.process, thread.id.pid)
 }
 
 fn state_words(thread: &GraphThread) -> String {
@@ -331,14 +340,20 @@ fn draw_deadlock(out: &mut dyn Write, deadlock: &Deadlock, graph: &WaitGraph, at
     let count = deadlock.cycle.len();
     let words = if count == 1 { "one thread that waits for itself".to_owned() } else { format!("{count} threads") };
     writeln!(out, "DEADLOCK ({certainty}): {words}")?;
-    let shown: Vec<&GraphThread> = deadlock.cycle.iter().filter_map(|id| graph.thread(*id)).collect();
-    for (number, thread) in shown.iter().enumerate() {
+    for (number, stop) in stops(deadlock, graph).iter().enumerate() {
+        let group = match stop {
+            Stop::Threads(group) => group,
+            Stop::LeftOut(count) => {
+                writeln!(out, "  ⋯  {} more", grouped(*count as u64))?;
+                continue;
+            }
+        };
+        let thread = group[0];
         let rule = if number == 0 { "┌▶" } else { "│ " };
-        writeln!(
-            out,
-            "  {rule} {}  tid {} of {} (pid {})",
-            thread.thread, thread.id.tid, thread.process, thread.id.pid
-        )?;
+        writeln!(out, "  {rule} {}", whole_name(thread))?;
+        if let Some(others) = others(group) {
+            writeln!(out, "  │    {others}")?;
+        }
         let Some(wait) = &thread.wait else { continue };
         writeln!(out, "  │    waits for {}{}", what(wait), manner(wait, at))?;
         if let Some(at) = &wait.at {

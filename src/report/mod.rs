@@ -1,6 +1,7 @@
 //! A face without a screen: what the backend publishes, as JSON Lines, CSV or
 //! plain text.
 
+mod alike;
 pub mod baseline;
 pub mod chains;
 pub mod contention;

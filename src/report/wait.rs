@@ -45,7 +45,7 @@ impl<'a> WaitObject<'a> {
 
 /// How long a wait has lasted at `at`, where that is known.
 pub fn lasted(wait: &Wait, at: Nanos) -> Option<Nanos> {
-    wait.since.map(|since| at.since(since))
+    wait.since.filter(|_| !wait.at_least).map(|since| at.since(since))
 }
 
 /// The kind as the JSON contract names it: `pipe_read`.

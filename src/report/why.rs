@@ -5,11 +5,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::alike::{Stop, others, stops};
 use super::wait::WaitObject;
 use crate::model::graph::{
     Deadlock, FOR_EACH_OTHER, GraphThread, Scanned, ThreadId, Unreadable, Verdict, WaitGraph, wait_for_each_other,
 };
 use crate::model::process::State;
+use crate::model::units::grouped;
 use crate::model::wait::{Certainty, Holder, Mode, Wait, WaitKind};
 use crate::model::{Nanos, Pid};
 
@@ -101,10 +103,20 @@ fn deadlock_object<'a>(deadlock: &'a Deadlock, graph: &WaitGraph) -> DeadlockObj
 /// `thread 4130 (worker-1 of payments) waits for mutex q, held by thread 4133 …`.
 pub fn sentence(deadlock: &Deadlock, graph: &WaitGraph) -> String {
     let mut text = String::new();
-    for (number, id) in deadlock.cycle.iter().enumerate() {
-        let Some(thread) = graph.thread(*id) else { continue };
-        text.push_str(if number == 0 { "thread " } else { "; thread " });
-        let _ = write!(text, "{} ({} of {})", id.tid, thread.thread, thread.process);
+    for (number, stop) in stops(deadlock, graph).iter().enumerate() {
+        text.push_str(if number == 0 { "" } else { "; " });
+        let group = match stop {
+            Stop::Threads(group) => group,
+            Stop::LeftOut(count) => {
+                let _ = write!(text, "⋯ {} more", grouped(*count as u64));
+                continue;
+            }
+        };
+        let thread = group[0];
+        let _ = write!(text, "thread {} ({} of {})", thread.id.tid, thread.thread, thread.process);
+        if let Some(others) = others(group) {
+            let _ = write!(text, ", {others},");
+        }
         if let Some(wait) = &thread.wait {
             let _ = write!(text, " waits for {}", what(wait));
             if wait.orphaned || !wait.holders.is_empty() {

@@ -7,6 +7,7 @@
 //! It stands in every panel until the panel of waits has been opened or the
 //! deadlock is gone, on a frozen screen too.
 
+use crate::model::Nanos;
 use crate::model::graph::{Deadlock, ThreadId, WaitGraph};
 
 /// What is to be done about it.
@@ -16,6 +17,7 @@ const WORD: &str = "DEADLOCK – press 3";
 #[derive(Clone, Debug, Default)]
 pub struct Alarm {
     standing: Vec<Notice>,
+    readings: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ struct Notice {
     cycle: Vec<ThreadId>,
     process: String,
     looked_at: bool,
+    /// In which reading it was there first, and when it began.
+    begun: (u64, Option<Nanos>),
 }
 
 impl Alarm {
@@ -30,20 +34,19 @@ impl Alarm {
     pub fn hear(&mut self, graph: &WaitGraph) -> bool {
         let before = self.text();
         let standing = std::mem::take(&mut self.standing);
-        let known = |d: &Deadlock| standing.iter().any(|notice| notice.looked_at && notice.cycle == d.cycle);
-        self.standing = graph
-            .deadlocks
-            .iter()
-            .map(|d| Notice {
+        self.readings += 1;
+        let notice = |d: &Deadlock| {
+            let known = standing.iter().find(|notice| notice.cycle == d.cycle);
+            let threads = || d.cycle.iter().filter_map(|id| graph.thread(*id));
+            let since = threads().filter_map(|thread| thread.wait.as_ref()?.since).max();
+            Notice {
                 cycle: d.cycle.clone(),
-                process: d
-                    .cycle
-                    .first()
-                    .and_then(|id| graph.thread(*id))
-                    .map_or_else(String::new, |t| t.process.to_string()),
-                looked_at: known(d),
-            })
-            .collect();
+                process: threads().next().map_or_else(String::new, |thread| thread.process.to_string()),
+                looked_at: known.is_some_and(|notice| notice.looked_at),
+                begun: known.map_or((self.readings, since), |notice| notice.begun),
+            }
+        };
+        self.standing = graph.deadlocks.iter().map(notice).collect();
         self.text() != before
     }
 
@@ -52,18 +55,18 @@ impl Alarm {
         self.standing.iter_mut().for_each(|notice| notice.looked_at = true);
     }
 
-    /// What is to be said; `None` where there is nothing new.
+    /// What is to be said, of the newest first; `None` where there is nothing new.
     pub fn text(&self) -> Option<String> {
         const NAMED: usize = 3;
-        let mut new = self.standing.iter().filter(|notice| !notice.looked_at);
-        let first = new.next()?;
+        let new = || self.standing.iter().filter(|notice| !notice.looked_at);
+        let first = new().max_by_key(|notice| notice.begun)?;
         let mut tids: Vec<String> = first.cycle.iter().take(NAMED).map(|id| id.tid.to_string()).collect();
         if first.cycle.len() > NAMED {
             tids.push("…".to_owned());
         }
-        let others = match new.count() {
-            0 => String::new(),
-            n => format!(" and {n} more"),
+        let others = match new().count() {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
         };
         let tids = tids.join(" ⇄ ");
         Some(format!("{WORD}: {tids} ({}){others}", first.process))
@@ -100,6 +103,10 @@ mod tests {
         assert_eq!(alarm.text(), None);
         alarm.hear(&graph(&[&[2, 3], &[5, 6, 7, 8]]));
         assert_eq!(alarm.text().unwrap(), "DEADLOCK – press 3: 5 ⇄ 6 ⇄ 7 ⇄ … ()", "a new one beside the old");
+        alarm.hear(&graph(&[&[1, 9], &[2, 3], &[5, 6, 7, 8]]));
+        assert_eq!(alarm.text().unwrap(), "DEADLOCK – press 3: 1 ⇄ 9 () and 1 more", "the newest first");
+        alarm.hear(&graph(&[&[1, 9], &[2, 3], &[4], &[5, 6, 7, 8]]));
+        assert_eq!(alarm.text().unwrap(), "DEADLOCK – press 3: 4 () and 2 more", "wherever it stands");
         alarm.hear(&graph(&[]));
         assert_eq!(alarm.text(), None);
         alarm.hear(&graph(&[&[2, 3]]));

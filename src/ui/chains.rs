@@ -36,6 +36,8 @@ pub struct Chain {
     pub length: usize,
     /// When its first wait began.
     pub since: Option<Nanos>,
+    /// It may have begun before.
+    pub at_least: bool,
 }
 
 /// How chains of one verdict are ordered.
@@ -74,9 +76,11 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
         for at in deadlock.stuck.iter().chain(&deadlock.cycle).filter_map(|id| graph.place(*id)) {
             walk.seen[at] = true;
         }
-        let since = deadlock.cycle.iter().filter_map(|id| since(graph.thread(*id)?)).max();
+        let waits = deadlock.cycle.iter().filter_map(|id| graph.thread(*id)?.wait.as_deref());
+        let last = waits.max_by_key(|wait| (wait.since, !wait.at_least));
+        let (since, at_least) = begun(last);
         let (verdict, length) = (Verdict::Deadlocked, deadlock.cycle.len());
-        found.push(Chain { head, alike: Vec::new(), verdict, deadlock: Some(index), length, since });
+        found.push(Chain { head, alike: Vec::new(), verdict, deadlock: Some(index), length, since, at_least });
     }
     let waits: Vec<usize> = (0..graph.threads.len()).filter(|at| is_held_up(&graph.threads[*at])).collect();
     let awaited = walk.awaited();
@@ -100,8 +104,8 @@ pub fn chains(graph: &WaitGraph) -> Vec<Chain> {
                 continue;
             }
         }
-        let since = since(thread);
-        found.push(Chain { head: thread.id, alike: Vec::new(), verdict, deadlock: None, length, since });
+        let (since, at_least) = begun(thread.wait.as_deref());
+        found.push(Chain { head: thread.id, alike: Vec::new(), verdict, deadlock: None, length, since, at_least });
     }
     sort(&mut found, Order::Oldest);
     found
@@ -118,6 +122,10 @@ pub fn sort(chains: &mut [Chain], order: Order) {
 
 fn since(thread: &GraphThread) -> Option<Nanos> {
     thread.wait.as_ref()?.since
+}
+
+fn begun(wait: Option<&Wait>) -> (Option<Nanos>, bool) {
+    wait.map_or((None, false), |wait| (wait.since, wait.at_least))
 }
 
 fn oldest(since: Option<Nanos>) -> Nanos {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::dating::Rest;
 use super::source::Source;
 use super::wait::{Call, Facts, decode, native_call};
+use crate::model::Pid;
 use crate::model::process::{BlockedCall, State};
 use crate::model::wait::{Certainty, Wait, WaitKind};
-use crate::model::{Nanos, Pid};
 use crate::sys::proc_read::Path;
 
 /// The task to look at.
@@ -28,12 +29,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// Whether it may be in a wait that somebody asks the age of.
-    pub fn is_worth_dating(&self) -> bool {
-        !self.kernel && !self.has_no_wait()
-    }
-
-    fn has_no_wait(&self) -> bool {
+    /// Whether its state says that it is in no wait.
+    pub fn has_no_wait(&self) -> bool {
         matches!(self.state, State::Running | State::Zombie | State::Dead)
     }
 }
@@ -52,8 +49,8 @@ pub struct Blocked {
 }
 
 impl Blocked {
-    /// Reads and decodes. `since` is when the task was first seen in this wait.
-    pub fn read(task: &Task, since: Nanos, source: &mut Source) -> Self {
+    /// Reads and decodes. `rest` says since when the task has been in this wait.
+    pub fn read(task: &Task, rest: Rest, source: &mut Source) -> Self {
         if task.has_no_wait() {
             return Blocked::default();
         }
@@ -71,9 +68,10 @@ impl Blocked {
             state: task.state,
             call: &call,
             wchan: wchan.as_deref().unwrap_or_default(),
-            since: Some(since),
+            since: Some(rest.since),
         };
-        let wait = decode(&facts, &mut source.world).map(Arc::new);
+        let dated = |wait| Arc::new(Wait { at_least: rest.at_least, ..wait });
+        let wait = decode(&facts, &mut source.world).map(dated);
         let native = native_call(&facts, &mut source.world);
         let (call, denied) = match native.unwrap_or(call) {
             Call::Blocked { call, .. } => (Some(call), None),

@@ -135,9 +135,10 @@ fn is_same((one, other): (&Suspect, &Suspect)) -> bool {
 
 /// The wait, with the beginning that the table has seen.
 fn dated(mut wait: Arc<Wait>, seen: Option<&Arc<Wait>>) -> Arc<Wait> {
-    let since = seen.and_then(|seen| seen.since);
-    if wait.since != since && since.is_some() {
-        Wait::of_ones_own(&mut wait).since = since;
+    let is_better = |seen: &&Arc<Wait>| seen.since.is_some() && !(seen.at_least && wait.since.is_some());
+    if let Some(seen) = seen.filter(is_better).filter(|seen| seen.since != wait.since) {
+        let own = Wait::of_ones_own(&mut wait);
+        (own.since, own.at_least) = (seen.since, seen.at_least);
     }
     wait
 }

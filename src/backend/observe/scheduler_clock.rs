@@ -8,8 +8,8 @@ use crate::model::Nanos;
 use crate::sys::affinity;
 use crate::sys::aside::do_aside;
 
-/// This thread's own reading is good for so long.
-const FRESH: Nanos = Nanos::from_millis(50);
+/// A reading is mostly good for so long.
+pub const FRESH: Nanos = Nanos::from_millis(50);
 
 /// The scheduler's clock beside `CLOCK_MONOTONIC`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,9 +19,9 @@ pub struct SchedulerClock {
 }
 
 impl SchedulerClock {
-    /// Its reading now, brought forward from the last look at it.
-    pub fn now(&mut self, now: Nanos, own: impl FnOnce() -> Option<Nanos>) -> Option<Nanos> {
-        if self.at == Nanos::ZERO || now.since(self.at) > FRESH {
+    /// Its reading now, brought forward from the last look at it, no longer than `fresh` ago.
+    pub fn now(&mut self, now: Nanos, fresh: Nanos, own: impl FnOnce() -> Option<Nanos>) -> Option<Nanos> {
+        if self.at == Nanos::ZERO || now.since(self.at) > fresh {
             *self = SchedulerClock { at: now, reading: own() };
         }
         Some(self.reading? + now.since(self.at))
@@ -50,9 +50,9 @@ mod tests {
     fn the_clock_is_read_again_once_it_is_old() {
         let mut clock = SchedulerClock::default();
         let start = Nanos::from_secs(100);
-        assert_eq!(clock.now(start, || Some(Nanos(1_000))), Some(Nanos(1_000)));
-        assert_eq!(clock.now(start + Nanos(7), || None), Some(Nanos(1_007)));
-        assert_eq!(clock.now(start + FRESH + Nanos(1), || Some(Nanos(9))), Some(Nanos(9)));
-        assert_eq!(clock.now(start + FRESH + FRESH + Nanos(2), || None), None);
+        assert_eq!(clock.now(start, FRESH, || Some(Nanos(1_000))), Some(Nanos(1_000)));
+        assert_eq!(clock.now(start + Nanos(7), FRESH, || None), Some(Nanos(1_007)));
+        assert_eq!(clock.now(start + FRESH + Nanos(1), FRESH, || Some(Nanos(9))), Some(Nanos(9)));
+        assert_eq!(clock.now(start + FRESH + FRESH + Nanos(2), FRESH, || None), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::blocked::{Blocked, Task, is_to_revisit};
-use super::dating::last_ran;
+use super::dating::Rest;
 use super::names::Names;
 use super::parse::{self, Stat, Units};
 use super::pulse::{Beat, Pulse, Share};
@@ -43,8 +43,7 @@ struct ThreadRow {
     shown: Option<Arc<Thread>>,
     pulse: Pulse,
     share: Share,
-    still_since: Nanos,
-    dated: bool,
+    rest: Rest,
     stat: Kept,
     /// The name as the kernel writes it, where it is not shown as it is.
     comm: Box<[u8]>,
@@ -152,8 +151,7 @@ impl ThreadRow {
             shown: None,
             pulse: Pulse::of_task(Path::thread(pid, tid), None),
             share: Share::default(),
-            still_since: Nanos::ZERO,
-            dated: false,
+            rest: Rest::default(),
             stat: Kept::default(),
             comm: Box::default(),
             have_blocked: false,
@@ -164,8 +162,7 @@ impl ThreadRow {
     fn resume(shown: Arc<Thread>, at: Nanos) -> Self {
         let mut row = ThreadRow::new(shown.pid, shown.tid);
         row.pulse = Pulse::of_task(Path::thread(shown.pid, shown.tid), Some(shown.cpu_time));
-        row.still_since = shown.wait.as_ref().and_then(|wait| wait.since).unwrap_or(at);
-        row.dated = true;
+        row.rest = Rest::resume(shown.wait.as_deref(), at);
         row.shown = Some(shown);
         row
     }
@@ -178,15 +175,14 @@ impl ThreadRow {
         }
         if beat == Beat::Ran || self.shown.is_none() {
             (self.have_blocked, self.have_switches) = (false, false);
-            self.still_since = clock::monotonic();
-            self.dated |= self.shown.is_some();
+            self.rest.ran(clock::monotonic(), self.shown.is_some());
             if !self.read_stat(process.pid, source) {
                 self.shown = None;
                 return;
             }
         }
         if round.measure {
-            let at = if beat == Beat::Ran { self.still_since } else { round.at };
+            let at = if beat == Beat::Ran { self.rest.since } else { round.at };
             let cpu_time = self.shown.as_ref().map(|shown| shown.cpu_time);
             self.measure(cpu_time, at);
         }
@@ -247,10 +243,8 @@ impl ThreadRow {
         let Some(shown) = &self.shown else { return };
         let directory = Path::thread(process.pid, self.tid);
         let task = Task { pid: process.pid, tid: self.tid, directory, state: shown.state, kernel: process.kernel };
-        if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
-            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
-        }
-        let blocked = Blocked::read(&task, self.still_since, source);
+        self.rest.date(&task, (shown.started, shown.last_cpu), source);
+        let blocked = Blocked::read(&task, self.rest, source);
         self.have_blocked = true;
         self.set_blocked(blocked);
     }

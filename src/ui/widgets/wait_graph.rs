@@ -78,6 +78,8 @@ pub struct Drawing {
     backs: Vec<(usize, usize, bool)>,
 }
 
+/// So much of the name of what is waited for is always there.
+const LEAST_NAME: usize = 12;
 /// Columns that an arrow back takes on the right.
 const RAIL: u16 = 2;
 /// More arrows back than this have no rail of their own; their words are enough.
@@ -220,6 +222,10 @@ impl Pen<'_> {
         if !branch.label.is_empty() {
             let mut spans = vec![Span::styled("│ ", wire)];
             spans.extend(branch.label.iter().cloned());
+            // Rather than since when it lasts, the end of its name is left out.
+            let wide = below.width() + spans.iter().map(Span::width).sum::<usize>();
+            let name = spans[1].content.width().saturating_sub(wide.saturating_sub(self.room));
+            spans[1].content = text::fit(&spans[1].content, name.max(LEAST_NAME)).into();
             self.row(&below, spans);
         }
         for fact in &branch.facts {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::Row;
 use crate::backend::Topics;
 use crate::backend::observe::blocked::{Blocked, Task, is_to_revisit};
-use crate::backend::observe::dating::last_ran;
 use crate::backend::observe::parse;
 use crate::backend::observe::pulse::Pulse;
 use crate::backend::observe::round::{Round, edit};
@@ -106,10 +105,8 @@ impl Row {
     fn complete_blocked(&mut self, shown: &mut Arc<Process>, source: &mut Source) {
         let directory = Path::process(self.pid);
         let task = Task { pid: self.pid, tid: self.pid, directory, state: shown.state, kernel: shown.kernel };
-        if !std::mem::replace(&mut self.dated, true) && task.is_worth_dating() {
-            self.still_since = last_ran(&directory, shown.started, source).unwrap_or(self.still_since);
-        }
-        let blocked = Blocked::read(&task, self.still_since, source);
+        self.rest.date(&task, (shown.started, self.last_cpu), source);
+        let blocked = Blocked::read(&task, self.rest, source);
         self.have.blocked = true;
         self.denied.call = blocked.denied;
         if !(shown.call == blocked.call && shown.wchan == blocked.wchan && shown.wait == blocked.wait) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::dating::Rest;
 use super::pulse::{Beat, Pulse, Share};
 use super::round::{Round, edit};
 use super::source::Source;
@@ -67,9 +68,9 @@ pub struct Row {
     main_pulse: Option<Box<Pulse>>,
     share: Share,
     /// Since when the main thread is known not to have run.
-    still_since: Nanos,
-    /// Whether that is as early as can be known.
-    dated: bool,
+    rest: Rest,
+    /// The CPU that it ran on last.
+    last_cpu: u32,
     stat: Kept,
     /// The name as the kernel writes it, where it is not shown as it is.
     comm: Box<[u8]>,
@@ -92,8 +93,8 @@ impl Row {
             pulse: Pulse::of_process(pid, source.clocks, None),
             main_pulse: None,
             share: Share::default(),
-            still_since: Nanos::ZERO,
-            dated: false,
+            rest: Rest::default(),
+            last_cpu: 0,
             stat: Kept::default(),
             comm: Box::default(),
             image: [0; 3],
@@ -110,8 +111,7 @@ impl Row {
     pub fn resume(shown: Arc<Process>, threads: Threads, at: Nanos, source: &Source) -> Self {
         let mut row = Row::new(shown.pid, source);
         row.pulse = Pulse::of_process(shown.pid, source.clocks, Some(shown.cpu_time));
-        row.still_since = shown.wait.as_ref().and_then(|wait| wait.since).unwrap_or(at);
-        row.dated = true;
+        row.rest = Rest::resume(shown.wait.as_deref(), at);
         row.threads = threads;
         row.shown = Some(shown);
         row
@@ -212,9 +212,9 @@ impl Row {
         self.cmdline_aged = true;
         self.threads.process_ran();
         if !main_slept {
-            self.still_since = at;
-            // It was seen to run, so its wait began after the reading before.
-            self.dated |= self.shown.is_some();
+            // Of several threads another may have run.
+            let alone = |shown: &Arc<Process>| shown.threads <= 1 || self.main_pulse.is_some();
+            self.rest.ran(at, self.shown.as_ref().is_some_and(alone));
         }
     }
 }

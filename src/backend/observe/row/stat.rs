@@ -70,6 +70,7 @@ impl Row {
             self.comm = if as_it_is { Box::default() } else { stat.comm.into() };
             self.have.cmdline = false;
         }
+        self.last_cpu = stat.last_cpu;
         let (rss, virt) = (units.pages(stat.rss_pages), Bytes(stat.virt));
         // Without permission the image is not told; a new one has another size.
         if self.image != stat.image || (stat.image[0] <= 1 && shown.virt != virt) {

@@ -66,14 +66,13 @@ impl Surveyor {
         let all = alongside::for_each(&tids, symbols, |symbols, &tid| (tid, look(&tasks, tid, units, symbols)));
         for (tid, seen) in all {
             match seen {
-                Ok(mut seen) => {
+                Ok(seen) => {
                     if tid == pid {
                         process = seen.thread.clone();
                     }
                     if let Call::Unreadable(error) = seen.call {
                         refused = refused.or(Some(error));
                     }
-                    seen.process = process.clone();
                     found.push(ThreadId { pid, tid });
                     self.threads.insert(ThreadId { pid, tid }, seen);
                 }
@@ -81,6 +80,10 @@ impl Surveyor {
                 Err(Errno::NOENT | Errno::SRCH) => {}
                 Err(error) => refused = refused.or(Some(error)),
             }
+        }
+        // Numbers begin anew: a thread may have a smaller one than its process.
+        for id in &found {
+            self.threads.entry(*id).and_modify(|seen| seen.process = process.clone());
         }
         self.source.world.saw_threads(pid, found.iter().map(|id| id.tid).collect());
         let ended = |id: &ThreadId| self.threads.get(id).is_none_or(Seen::ended);
@@ -196,4 +199,26 @@ pub(super) fn turns(tasks: &OwnedFd, tid: Pid) -> Option<u64> {
         let switches = parse::switches(read_once(tasks.as_fd(), &own.file("status"), &mut buffer).ok()?)?;
         Some(switches.voluntary + switches.involuntary)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::backend::observe::survey;
+
+    #[test]
+    fn a_thread_with_a_smaller_number_than_its_process_has_the_name_of_that() {
+        let tree = tempfile::tempdir().unwrap();
+        for (tid, name) in [(70, "worker"), (900, "payments"), (901, "worker")] {
+            let task = tree.path().join("900/task").join(tid.to_string());
+            fs::create_dir_all(&task).unwrap();
+            let stat = format!("{tid} ({name}) R{}\n", " 0".repeat(49));
+            fs::write(task.join("stat"), stat).unwrap();
+        }
+        fs::write(tree.path().join("900/status"), "Name:\tpayments\nTgid:\t900\n").unwrap();
+        let graph = survey::open(tree.path()).unwrap().why(&[900]);
+        let names: Vec<_> = graph.threads.iter().map(|one| (one.id.tid, &*one.process, &*one.thread)).collect();
+        assert_eq!(names, [(70, "payments", "worker"), (900, "payments", "payments"), (901, "payments", "worker")]);
+    }
 }

@@ -1,7 +1,7 @@
 //! A chain in a line.
 //!
 //! ```text
-//! ● 3m12 payments 4121  worker-2 ⇄ worker-5  +2 behind
+//! ● 3m12 payments 4121  4130 ⇄ 4133 +2 behind worker-2, worker-5
 //! ? 9m00 psql 870 unix recv ← not seen
 //!    14m postgres 811 flock ← 790 pg_dump → 3 hops
 //!     8s cat 5120 ×12 pipe empty ← 5121 gzip
@@ -11,11 +11,10 @@ use ratatui::text::{Line, Span};
 
 use crate::model::Fault;
 use crate::model::graph::{Deadlock, GraphThread, ThreadId, Verdict, WaitGraph};
-use crate::model::wait::{Certainty, Holder, Wait};
+use crate::model::wait::{Certainty, Holder, Wait, at_least};
 use crate::ui::chains::Chain;
 use crate::ui::panels::Look;
 use crate::ui::theme::Role;
-use crate::ui::widgets::text;
 
 /// `no deadlocks`, `1 deadlock`; `no deadlocks seen` where not all could be
 /// looked at.
@@ -43,11 +42,10 @@ pub(in crate::ui::panels) fn chain_line(chain: &Chain, graph: &WaitGraph, look: 
         Verdict::Unknown => ("?", Role::Warn),
         Verdict::Waiting | Verdict::Running => (" ", Role::Dim),
     };
-    let age = chain.since.map_or_else(|| "–".to_owned(), |since| look.now.since(since).age());
-    let mut spans = vec![
-        Span::styled(mark, look.style(role)),
-        Span::styled(format!("{} ", text::right(&age, 6)), look.style(Role::Dim)),
-    ];
+    let age = |since| at_least(chain.at_least) + &look.now.since(since).age();
+    let age = chain.since.map_or_else(|| "–".to_owned(), age);
+    let mut spans =
+        vec![Span::styled(mark, look.style(role)), Span::styled(format!("{age:>6} "), look.style(Role::Dim))];
     let Some(head) = graph.thread(chain.head) else { return Line::from(spans) };
     spans.push(Span::styled(format!("{} ", head.process), look.style(Role::Strong)));
     match chain.deadlock.and_then(|index| graph.deadlocks.get(index)) {
@@ -59,19 +57,17 @@ pub(in crate::ui::panels) fn chain_line(chain: &Chain, graph: &WaitGraph, look: 
 
 fn loop_spans(deadlock: &Deadlock, graph: &WaitGraph, look: &Look<'_>) -> Vec<Span<'static>> {
     const NAMED: usize = 3;
-    let name = |id: &ThreadId| match graph.thread(*id) {
-        Some(thread) if id.tid != id.pid => thread.thread.to_string(),
-        _ => id.tid.to_string(),
-    };
-    let mut names: Vec<String> = deadlock.cycle.iter().take(NAMED).map(name).collect();
+    let mut tids: Vec<String> = deadlock.cycle.iter().take(NAMED).map(|id| id.tid.to_string()).collect();
     if deadlock.cycle.len() > NAMED {
-        names.push(format!("{} more", deadlock.cycle.len() - NAMED));
+        tids.push(format!("{} more", deadlock.cycle.len() - NAMED));
     }
+    let own = deadlock.cycle.iter().take(NAMED).filter(|id| id.tid != id.pid);
+    let names: Vec<&str> = own.filter_map(|id| Some(&*graph.thread(*id)?.thread)).collect();
     let pid = deadlock.cycle.first().map_or(0, |id| id.pid);
     let mut spans = vec![
         Span::styled(format!("{pid} "), look.style(Role::Dim)),
         Span::styled("DEADLOCK ", look.style(Role::Danger)),
-        Span::styled(names.join(" ⇄ "), look.style(Role::Text)),
+        Span::styled(tids.join(" ⇄ "), look.style(Role::Text)),
     ];
     if deadlock.cycle.len() == 1 {
         spans.push(Span::styled(" waits for itself", look.style(Role::Dim)));
@@ -82,6 +78,9 @@ fn loop_spans(deadlock: &Deadlock, graph: &WaitGraph, look: &Look<'_>) -> Vec<Sp
     }
     if deadlock.certainty == Certainty::Inferred {
         spans.push(Span::styled(" inferred", look.style(Role::Dim)));
+    }
+    if !names.is_empty() {
+        spans.push(Span::styled(format!(" {}", names.join(", ")), look.style(Role::Dim)));
     }
     spans
 }

@@ -8,10 +8,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::list::holder_name;
-use crate::model::Pid;
 use crate::model::graph::{GraphThread, ThreadId, Verdict, WaitGraph};
 use crate::model::process::State;
 use crate::model::wait::{Holder, Mode, Wait};
+use crate::model::{Nanos, Pid};
 use crate::ui::chains::{Chain, holding};
 use crate::ui::panels::Look;
 use crate::ui::panels::processes::columns::wait_text;
@@ -148,8 +148,8 @@ impl Tree<'_> {
     /// `mutex [heap] +0x2a0 · 3m12 · certain`.
     fn label(&self, wait: &Wait) -> Vec<Span<'static>> {
         let mut words = String::new();
-        if let Some(since) = wait.since {
-            words = format!(" · {}", self.look.now.since(since).age());
+        if let Some(age) = wait.age(self.look.now, Nanos::age) {
+            words = format!(" · {age}");
         }
         words += &format!(" · {:?}", wait.certainty).to_lowercase();
         if wait.timed {
@@ -169,7 +169,7 @@ impl Tree<'_> {
         if self.evidence {
             let at = wait.at.iter().map(|at| Line::styled(format!("at {at}"), self.look.style(Role::Dim)));
             facts.extend(at);
-            facts.extend(wait.evidence.iter().map(|fact| Line::styled(fact.clone(), self.look.style(Role::Faint))));
+            facts.extend(wait.evidence.iter().map(|fact| Line::styled(fact.clone(), self.look.style(Role::Dim))));
         }
         facts
     }

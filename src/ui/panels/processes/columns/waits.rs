@@ -1,6 +1,7 @@
 //! What the cells say about a wait, and the words for one wherever it is shown.
 
 use super::Cell;
+use crate::model::Nanos;
 use crate::model::graph::Verdict;
 use crate::model::process::ProcessTable;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
@@ -47,10 +48,8 @@ pub fn wait_text(wait: &Wait) -> String {
 }
 
 pub(super) fn wait_age(cell: &Cell<'_>) -> (String, Role) {
-    match cell.wait().and_then(|w| w.since) {
-        Some(since) => (cell.look.now.since(since).rough_age(), Role::Faint),
-        None => (String::new(), Role::Faint),
-    }
+    let age = cell.wait().and_then(|wait| wait.age(cell.look.now, Nanos::rough_age));
+    (age.unwrap_or_default(), Role::Faint)
 }
 
 pub(super) fn held_by(cell: &Cell<'_>) -> (String, Role) {

@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::Nanos;
 use crate::model::process::{Process, ProcessTable};
 use crate::model::wait::{Wait, WaitKind};
 use crate::ui::panels::Look;
@@ -56,7 +57,7 @@ fn reason(fact: &str, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let wrapped = text::wrap(fact, width.saturating_sub(LEAD.len()).max(16));
     let line = |(n, words): (usize, String)| {
         let lead = if n == 0 { LEAD.to_owned() } else { " ".repeat(LEAD.len()) };
-        Line::styled(lead + &words, look.style(Role::Faint))
+        Line::styled(lead + &words, look.style(Role::Dim))
     };
     wrapped.into_iter().enumerate().map(line).collect()
 }
@@ -72,8 +73,8 @@ pub(super) fn wait_line(wait: &Wait, table: &ProcessTable, look: &Look<'_>) -> L
 
 fn wait_spans(wait: &Wait, table: &ProcessTable, look: &Look<'_>) -> Vec<Span<'static>> {
     let mut spans = vec![Span::styled(wait_text(wait), look.style(Role::Accent))];
-    if let Some(since) = wait.since {
-        spans.push(Span::styled(format!(" since {}", look.now.since(since).age()), look.style(Role::Dim)));
+    if let Some(age) = wait.age(look.now, Nanos::age) {
+        spans.push(Span::styled(format!(" since {age}"), look.style(Role::Dim)));
     }
     if wait.orphaned {
         spans.push(Span::styled(" · its holder no longer exists", look.style(Role::Danger)));

@@ -1,7 +1,7 @@
 //! What of the memory tells what a thread does once it has been woken, and what does not.
 //!
 //! Others may have written to all that they can reach by then: a command that a thread waits
-//! for is not the one it had last. Believed is what they hardly ever reach, its own stack; but
+//! for is not the one it had last. Believed is what they hardly ever reach, its own stack and of which kind the locks are; but
 //! not what its call will have put there:
 //!
 //! ```text
@@ -11,11 +11,11 @@
 //!                               of the stack no branch is believed
 //! ```
 
-use std::sync::Arc;
-
 use super::Sleeper;
 use crate::backend::observe::rehearsal::{Belief, Memory, Stage};
 use crate::backend::observe::target::unwind::Walk;
+use crate::backend::observe::wait::CodeOf;
+use crate::model::wait::{Wait, WaitKind};
 
 /// So much of a buffer is forgotten, and so many parts of a vector.
 const LONGEST: u64 = 64 << 10;
@@ -94,14 +94,21 @@ const PLAIN: &[&str] = &[
     "writev",
 ];
 
-/// What is believed of the memory of a thread that sleeps, of these locks at any rate.
-pub(super) fn belief(sleeper: &Sleeper<'_>, walk: &Walk, stage: &dyn Stage, locks: &[u64]) -> Belief {
+/// Whether it is a lock of the C library, which looks at what kind of lock it is.
+pub(super) fn is_of_c(wait: &Wait) -> bool {
+    use WaitKind::{PthreadMutex, PthreadRwlockRead, PthreadRwlockWrite};
+    matches!(wait.kind, PthreadMutex | PthreadRwlockRead | PthreadRwlockWrite)
+}
+
+/// What is believed of the memory of a thread that sleeps.
+pub(super) fn belief(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk) -> Belief {
+    let stage: &dyn Stage = code.stage;
     let outermost = walk.frames.last().map_or(sleeper.sp, |frame| frame.cfa);
     let library = walk.frames.iter().map(|frame| stage.function(frame.registers.pc - 1));
     let last = library.take_while(|function| function.library).last();
     let is_plain = last.is_none_or(|function| is_plain(function.name.as_deref().unwrap_or("")));
     let stack = if is_plain { sleeper.sp & !0xfff..outermost.saturating_add(0x100) } else { 0..0 };
-    Belief { stack, locks: Arc::from(locks) }
+    Belief { stack, locks: code.locks.clone() }
 }
 
 fn is_plain(name: &str) -> bool {

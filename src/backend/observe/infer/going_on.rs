@@ -40,12 +40,12 @@ fn going_on_with(
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
     if !free.is_empty() {
-        return taking(code, sleeper, walk, (&free, others), locks, (&[u64::MAX], Through::Once));
+        return taking(code, sleeper, walk, (&free, others), (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    let before = woken(code, sleeper, walk, locks, (got.unwrap_or_default(), others));
+    let before = woken(code, sleeper, walk, (got.unwrap_or_default(), others));
     Some(onward(&frame.registers, result, before, place, STEPS, (locks, Through::Loops)))
 }
 
@@ -54,14 +54,13 @@ pub(super) fn woken(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
-    locks: &[u64],
     (supposed, others): (Written, Others),
 ) -> Written {
     if others == Others::Rest {
         return supposed;
     }
     let outputs = forgotten::outputs(sleeper, code.memory);
-    supposed.forgetting(code.memory, &outputs).believing(forgotten::belief(sleeper, walk, code.stage, locks))
+    supposed.forgetting(code.memory, &outputs).believing(forgotten::belief(code, sleeper, walk))
 }
 
 /// What a thread does that waits for a lock where the function that takes it has no name, so
@@ -72,11 +71,10 @@ pub(super) fn taking(
     sleeper: &Sleeper<'_>,
     walk: &Walk,
     (free, others): (&[(u64, u64, usize)], Others),
-    locks: &[u64],
     (until, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
-    let before = woken(code, sleeper, walk, locks, (Written::supposing(code.memory, free), others));
+    let before = woken(code, sleeper, walk, (Written::supposing(code.memory, free), others));
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
     let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
@@ -113,7 +111,7 @@ pub(super) fn going_on_from(
     (end, others): (&parking_lot::End, Others),
     (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
-    let before = woken(code, sleeper, walk, locks, (Written::supposing(code.memory, &end.numbers), others));
+    let before = woken(code, sleeper, walk, (Written::supposing(code.memory, &end.numbers), others));
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));

@@ -140,6 +140,9 @@ impl Inference {
         let stays = |address| stage.is_constant(address);
         let memory = Memory::changing(&read, &stays);
         let mut code = CodeOf::new(&stage, &memory);
+        let begins =
+            sleepers.iter().filter_map(|sleeper| sleeper.wait.filter(|wait| forgotten::is_of_c(wait))?.address);
+        code.locks = sorting::set(begins).into_iter().collect();
         inference.initialisers = Initialisers::among(&code, sleepers);
         inference.ask_all(&mut code, sleepers, &locks);
         inference.find_what_was_let_go();
@@ -263,7 +266,7 @@ impl Inference {
         self.again += 1;
         let free = sleeper.wait.map(held::free).unwrap_or_default();
         if !free.is_empty() {
-            return taking(code, sleeper, walk, (&free, Others::Write), locks, (&for_ever(locks), through));
+            return taking(code, sleeper, walk, (&free, Others::Write), (&for_ever(locks), through));
         }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
@@ -280,7 +283,7 @@ impl Inference {
         let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
-        let before = woken(code, sleeper, walk, locks, (got.unwrap_or_default(), Others::Write));
+        let before = woken(code, sleeper, walk, (got.unwrap_or_default(), Others::Write));
         Some(onward(&frame.registers, result, before, place, STEPS, (locks, through)))
     }
 

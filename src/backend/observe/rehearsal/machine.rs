@@ -162,26 +162,24 @@ impl Flags {
     }
 }
 
-/// The lock that an address belongs to begins at most so far before it, or behind.
-const BEFORE: u64 = 64;
-const BEHIND: u64 = 32;
+/// How long a lock of the C library is at least: a mutex.
+const LOCK: u64 = 40;
 
 /// What is believed to stay as it is until a thread has been woken, of memory that others
-/// may change: its own stack, and the locks that are looked for, whose words tell nothing of
-/// what a program does next.
+/// may change: its own stack, and locks of the C library, which are of one kind for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Belief {
     /// Its own stack, from its pointer on.
     pub stack: Range<u64>,
-    /// The addresses of the locks, sorted.
+    /// Where the locks begin, sorted.
     pub locks: Arc<[u64]>,
 }
 
 impl Belief {
     fn covers(&self, address: u64) -> bool {
-        let upto = self.locks.partition_point(|&lock| lock <= address.saturating_add(BEHIND));
+        let upto = self.locks.partition_point(|&lock| lock <= address);
         let lock = self.locks[..upto].last();
-        self.stack.contains(&address) || lock.is_some_and(|&lock| address < lock.saturating_add(BEFORE))
+        self.stack.contains(&address) || lock.is_some_and(|&lock| address - lock < LOCK)
     }
 }
 

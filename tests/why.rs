@@ -81,7 +81,18 @@ fn until(pid: i32, test: impl Fn(&Value) -> bool) -> (Value, i32) {
 
 fn is_deadlock(kind: &str, more: &[&str]) {
     let mut target = Target::program("chains.c", &["-pthread"], &[&[kind], more].concat());
-    let truth = Truth::of(&mut target);
+    let truth = is_told(&mut target);
+    // The scan of the machine finds the same one.
+    let scan = syncscope(&["deadlocks", "--json"]);
+    let found: Value = serde_json::from_slice(&scan.stdout).unwrap();
+    let same = |dead: &Value| tids(&dead["cycle"]) == truth.cycle;
+    assert!(found["deadlocks"].as_array().unwrap().iter().any(same), "{found:#}");
+    assert_eq!(scan.status.code(), Some(1));
+}
+
+/// That of this program its deadlock is told, and all of it.
+fn is_told(target: &mut Target) -> Truth {
+    let truth = Truth::of(target);
     let all_stuck = |answer: &Value| {
         let dead = truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked");
         let free = truth.free.iter().all(|&tid| verdict(answer, tid) == "waiting");
@@ -95,15 +106,10 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     assert_eq!(tids(&deadlocks[0]["stuck"]), truth.cycle.union(&truth.stuck).copied().collect());
     let text = deadlocks[0]["text"].as_str().unwrap();
     assert!(truth.cycle.iter().all(|tid| text.contains(&format!("thread {tid} "))), "{text}");
-    // The scan of the machine finds the same one.
-    let scan = syncscope(&["deadlocks", "--json"]);
-    let found: Value = serde_json::from_slice(&scan.stdout).unwrap();
-    let same = |dead: &Value| tids(&dead["cycle"]) == truth.cycle;
-    assert!(found["deadlocks"].as_array().unwrap().iter().any(same), "{found:#}");
-    assert_eq!(scan.status.code(), Some(1));
     // And people are told too.
     let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
     assert!(told.contains("DEADLOCK"), "{told}");
+    truth
 }
 
 /// Asks of a program in which processes share an address space until these threads wait for
@@ -234,6 +240,20 @@ fn two_locks_taken_in_opposite_order() {
 #[test]
 fn two_locks_of_which_the_kernel_refuses_one() {
     is_deadlock("inherit", &[]);
+}
+
+#[test]
+fn locks_that_pass_priorities_on_at_the_start_of_memory_that_is_shared() {
+    for level in ["-O0", "-O2", "-O3"] {
+        for kind in ["inherit_shared", "inherit_apart"] {
+            is_told(&mut Target::program("chains.c", &["-pthread", level], &[kind]));
+        }
+    }
+}
+
+#[test]
+fn a_shared_lock_that_passes_priorities_on_and_is_waited_for_with_a_time_out() {
+    is_none("inherit_shared_timed", &[], "waiting");
 }
 
 #[test]

@@ -205,6 +205,86 @@ fn children_that_only_borrow_an_address_space_leave_a_deadlock_what_it_is() {
     }
 }
 
+/// Somebody who may not ask about the processes of others.
+struct Nobody {
+    /// Where that user may go.
+    directory: tempfile::TempDir,
+}
+
+impl Nobody {
+    /// `None` where this test may not become another.
+    fn new() -> Option<Self> {
+        let is_root = nix::unistd::geteuid().is_root();
+        if !is_root {
+            eprintln!("skipped: this is no root, who could become another");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(65_534), Some(65_534)).ok();
+        is_root.then_some(Nobody { directory })
+    }
+
+    /// A command, where that user finds it.
+    fn copy(&self, from: &std::path::Path) -> std::path::PathBuf {
+        let to = self.directory.path().join(from.file_name().unwrap());
+        if !to.exists() {
+            std::fs::copy(from, &to).unwrap();
+        }
+        to
+    }
+
+    /// A command as that user.
+    fn command(&self, from: &std::path::Path) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(self.copy(from));
+        command.uid(65_534).gid(65_534);
+        command
+    }
+
+    /// The answer to that user, once this thread has the verdict.
+    fn why(&self, pid: i32, tid: i64, expected: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let mut command = self.command(std::path::Path::new(env!("CARGO_BIN_EXE_syncscope")));
+            let output = command.args(["why", "--json", &pid.to_string()]).output().unwrap();
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            if verdict(&answer, tid) == expected {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{answer:#}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn that_another_user_runs_the_same_program_leaves_a_deadlock_what_it_is() {
+    let Some(nobody) = Nobody::new() else { return };
+    let program = target::build("chains.c", &["-pthread"]);
+    let mut others: Vec<Target> =
+        (0..4).map(|_| Target::start(Command::new(nobody.copy(&program)).arg("locks"))).collect();
+    let mut target = Target::start(nobody.command(&program).arg("locks"));
+    others.iter_mut().for_each(|other| drop(Truth::of(other)));
+    let truth = Truth::of(&mut target);
+    for &tid in &truth.cycle {
+        let answer = nobody.why(target.pid(), tid, "deadlocked");
+        assert_eq!(answer["deadlocks"][0]["certainty"], "certain", "{answer:#}");
+    }
+}
+
+#[test]
+fn a_process_of_another_user_in_the_same_address_space_is_found_all_the_same() {
+    let Some(nobody) = Nobody::new() else { return };
+    let program = nobody.copy(&target::build("shared_space.c", &["-O2", "-pthread"]));
+    let mut target = Target::start(Command::new(program).args(["child_holds", "other"]));
+    let [child, waiter, _] = target.numbers::<3>();
+    let waiter = waiter.cast_signed();
+    let answer = nobody.why(target.pid(), waiter, "unknown");
+    let wait = wait_of(&answer, waiter);
+    assert_eq!((&wait["holders"], &answer["deadlocks"]), (&Value::Array(vec![]), &Value::Array(vec![])), "{answer:#}");
+    let said = format!("process {child} may share this address space (kcmp(2) is not permitted)");
+    assert!(wait["evidence"].to_string().contains(&said), "{wait:#}");
+}
+
 /// A deadlock over descriptors. Who may not read those of all processes cannot
 /// rule out that one of them acts: there it is unknown, and none is claimed.
 fn is_deadlock_of_descriptors(kind: &str, more: &[&str]) {

@@ -1,5 +1,6 @@
 //! Memory of processes, and what their maps say of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -131,28 +132,46 @@ impl World {
     }
 
     /// Whether another process has the same memory, for all that the kernel tells: where it does
-    /// not, one may that has just as much.
-    pub(in crate::backend::observe::wait) fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
-        let as_much = || {
-            // Whoever may not be asked shows this much; it may grow between two readings.
-            let [before, theirs, now] = [one, other, one].map(|pid| {
-                let mut content = Vec::new();
-                let read = self.root.read_into(&format!("{pid}/statm"), &mut content);
-                read.ok().and_then(|()| Some(content.split(|&byte| byte == b' ').next()?.to_vec()))
-            });
-            theirs.is_some() && (theirs == before || before != now)
-        };
-        self.shares_memory(one, other).unwrap_or_else(as_much)
+    /// not, one may whose memory looks just the same.
+    fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
+        self.shares_memory(one, other).unwrap_or_else(|| self.looks_shared(one, other))
     }
 
-    /// Another process that shares the memory of this one for good, if the kernel tells: made
-    /// by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2). To find
-    /// it every process is asked.
-    pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Pid> {
-        let shares = |other: Pid| self.may_share_memory(self.through(pid), other);
-        let is_it = |other: &Pid| *other != pid && shares(*other) && !vfork::stands_still_for(self, pid, *other);
+    /// Whether two processes may have the same memory by what everybody may read of them.
+    /// Whoever starts a program gets memory of its own, so that one of two that share theirs
+    /// has not started any; and both show the same sizes, unless those change meanwhile.
+    #[inline(never)]
+    fn looks_shared(&self, one: Pid, other: Pid) -> bool {
+        /// One that runs may take memory and give it back between two readings.
+        const ATTEMPTS: usize = 3;
+        let read = |pid: Pid, file: &str| {
+            let mut content = Vec::new();
+            self.root.read_into(&format!("{pid}/{file}"), &mut content).ok().map(|()| content)
+        };
+        let code = |pid| read(pid, "statm")?.split(|&byte| byte == b' ').nth(3).map(<[u8]>::to_vec);
+        let sizes = |pid| read(pid, "status").map(|status| sizes(&status));
+        let differs = |_| {
+            let [before, theirs, now] = [one, other, one].map(sizes);
+            theirs.is_none() || theirs != before && before == now
+        };
+        code(one) == code(other) && (self.is_copy(one) || self.is_copy(other)) && !(0..ATTEMPTS).all(differs)
+    }
+
+    /// Another process that may share the memory of this one, of those for whom `counts`; every
+    /// process is asked.
+    pub(in crate::backend::observe::wait) fn sharer(&self, pid: Pid, counts: impl Fn(Pid) -> bool) -> Option<Sharer> {
+        let through = self.through(pid);
+        let shares = |other| self.may_share_memory(through, other);
         // One that was about to start another program has done so meanwhile.
-        self.numbers_in(".").into_iter().find(|other| is_it(other) && shares(*other))
+        let is_it = |other: &Pid| *other != pid && shares(*other) && counts(*other) && shares(*other);
+        let other = self.numbers_in(".").into_iter().find(is_it)?;
+        Some(Sharer { pid: other, is_told: self.shares_memory(through, other).is_some() })
+    }
+
+    /// Another process that shares the memory of this one for good, for all that the kernel
+    /// tells: made by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2).
+    pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Sharer> {
+        self.sharer(pid, |other| !vfork::stands_still_for(self, pid, other))
     }
 
     /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,
@@ -162,5 +181,26 @@ impl World {
             Some(maps) => self.source.place(&self.root, self.through(pid), &maps, address),
             None => "memory whose mapping may not be read".to_owned(),
         }
+    }
+}
+
+/// The lines of `/proc/PID/status` that are about memory.
+fn sizes(status: &[u8]) -> Vec<u8> {
+    let is_size = |line: &&[u8]| [&b"Vm"[..], b"Rss", b"Hugetlb"].iter().any(|key| line.starts_with(key));
+    status.split(|&byte| byte == b'\n').filter(is_size).flatten().copied().collect()
+}
+
+/// A process that has the same memory as another, or looks so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::observe) struct Sharer {
+    pid: Pid,
+    /// Whether the kernel says so.
+    is_told: bool,
+}
+
+impl fmt::Display for Sharer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (may, why) = if self.is_told { ("shares", "") } else { ("may share", " (kcmp(2) is not permitted)") };
+        write!(f, "process {} {may} this address space{why}", self.pid)
     }
 }

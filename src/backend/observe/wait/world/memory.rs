@@ -134,7 +134,20 @@ impl World {
     /// Whether another process has the same memory, for all that the kernel tells: where it does
     /// not, one may whose memory looks just the same.
     fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
-        self.shares_memory(one, other).unwrap_or_else(|| self.looks_shared(one, other))
+        let looks_shared = || self.looks_shared(self.through(one), other) && self.may_be_made(one, other);
+        self.shares_memory(self.through(one), other).unwrap_or_else(looks_shared)
+    }
+
+    /// Whether, of two processes, one may have been made by the other, or by another that had
+    /// its memory: then the parent of one is among the ancestors of the other, even where who
+    /// made it has ended and left it to one of those.
+    #[inline(never)]
+    fn may_be_made(&self, one: Pid, other: Pid) -> bool {
+        let parent = |pid: Pid| self.status(&pid.to_string(), "PPid:")?.first().copied().filter(|&pid| pid > 0);
+        let descends = |pid: Pid, from: Pid| {
+            parent(from).is_none_or(|from| std::iter::successors(Some(pid), |&pid| parent(pid)).any(|pid| pid == from))
+        };
+        descends(one, other) || descends(other, one)
     }
 
     /// Whether two processes may have the same memory by what everybody may read of them.
@@ -160,12 +173,11 @@ impl World {
     /// Another process that may share the memory of this one, of those for whom `counts`; every
     /// process is asked.
     pub(in crate::backend::observe::wait) fn sharer(&self, pid: Pid, counts: impl Fn(Pid) -> bool) -> Option<Sharer> {
-        let through = self.through(pid);
-        let shares = |other| self.may_share_memory(through, other);
+        let shares = |other| self.may_share_memory(pid, other);
         // One that was about to start another program has done so meanwhile.
         let is_it = |other: &Pid| *other != pid && shares(*other) && counts(*other) && shares(*other);
         let other = self.numbers_in(".").into_iter().find(is_it)?;
-        Some(Sharer { pid: other, is_told: self.shares_memory(through, other).is_some() })
+        Some(Sharer { pid: other, is_told: self.shares_memory(self.through(pid), other).is_some() })
     }
 
     /// Another process that shares the memory of this one for good, for all that the kernel
@@ -202,5 +214,31 @@ impl fmt::Display for Sharer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (may, why) = if self.is_told { ("shares", "") } else { ("may share", " (kcmp(2) is not permitted)") };
         write!(f, "process {} {may} this address space{why}", self.pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::Machine;
+    use crate::model::Pid;
+
+    #[test]
+    fn who_shares_memory_has_a_parent_among_the_ancestors_of_the_other() {
+        let made = |parents: [(Pid, Pid); 5]| {
+            let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
+            for (pid, parent) in parents {
+                machine.write(&format!("{pid}/status"), &format!("Name:\tx\nPPid:\t{parent}\n"));
+            }
+            let world = machine.world();
+            assert_eq!(world.may_be_made(100, 400), world.may_be_made(400, 100));
+            world.may_be_made(100, 400)
+        };
+        let init = [(1, 0), (20, 1), (30, 1)];
+        let with = |mine: Pid, theirs: Pid| made([init[0], init[1], init[2], (100, mine), (400, theirs)]);
+        assert!(with(20, 100), "its child");
+        assert!(with(20, 20), "who made both has ended, or it was made as a sibling");
+        assert!(with(20, 1), "who made it has ended");
+        assert!(!with(20, 30), "each has a parent of its own, which lives");
+        assert!(with(20, 0), "its parent is not to be seen");
     }
 }

@@ -81,7 +81,18 @@ fn until(pid: i32, test: impl Fn(&Value) -> bool) -> (Value, i32) {
 
 fn is_deadlock(kind: &str, more: &[&str]) {
     let mut target = Target::program("chains.c", &["-pthread"], &[&[kind], more].concat());
-    let truth = Truth::of(&mut target);
+    let truth = is_told(&mut target);
+    // The scan of the machine finds the same one.
+    let scan = syncscope(&["deadlocks", "--json"]);
+    let found: Value = serde_json::from_slice(&scan.stdout).unwrap();
+    let same = |dead: &Value| tids(&dead["cycle"]) == truth.cycle;
+    assert!(found["deadlocks"].as_array().unwrap().iter().any(same), "{found:#}");
+    assert_eq!(scan.status.code(), Some(1));
+}
+
+/// That of this program its deadlock is told, and all of it.
+fn is_told(target: &mut Target) -> Truth {
+    let truth = Truth::of(target);
     let all_stuck = |answer: &Value| {
         let dead = truth.cycle.iter().all(|&tid| verdict(answer, tid) == "deadlocked");
         let free = truth.free.iter().all(|&tid| verdict(answer, tid) == "waiting");
@@ -95,15 +106,10 @@ fn is_deadlock(kind: &str, more: &[&str]) {
     assert_eq!(tids(&deadlocks[0]["stuck"]), truth.cycle.union(&truth.stuck).copied().collect());
     let text = deadlocks[0]["text"].as_str().unwrap();
     assert!(truth.cycle.iter().all(|tid| text.contains(&format!("thread {tid} "))), "{text}");
-    // The scan of the machine finds the same one.
-    let scan = syncscope(&["deadlocks", "--json"]);
-    let found: Value = serde_json::from_slice(&scan.stdout).unwrap();
-    let same = |dead: &Value| tids(&dead["cycle"]) == truth.cycle;
-    assert!(found["deadlocks"].as_array().unwrap().iter().any(same), "{found:#}");
-    assert_eq!(scan.status.code(), Some(1));
     // And people are told too.
     let told = String::from_utf8(syncscope(&["why", &target.pid().to_string()]).stdout).unwrap();
     assert!(told.contains("DEADLOCK"), "{told}");
+    truth
 }
 
 /// Asks of a program in which processes share an address space until these threads wait for
@@ -199,6 +205,86 @@ fn children_that_only_borrow_an_address_space_leave_a_deadlock_what_it_is() {
     }
 }
 
+/// Somebody who may not ask about the processes of others.
+struct Nobody {
+    /// Where that user may go.
+    directory: tempfile::TempDir,
+}
+
+impl Nobody {
+    /// `None` where this test may not become another.
+    fn new() -> Option<Self> {
+        let is_root = nix::unistd::geteuid().is_root();
+        if !is_root {
+            eprintln!("skipped: this is no root, who could become another");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(65_534), Some(65_534)).ok();
+        is_root.then_some(Nobody { directory })
+    }
+
+    /// A command, where that user finds it.
+    fn copy(&self, from: &std::path::Path) -> std::path::PathBuf {
+        let to = self.directory.path().join(from.file_name().unwrap());
+        if !to.exists() {
+            std::fs::copy(from, &to).unwrap();
+        }
+        to
+    }
+
+    /// A command as that user.
+    fn command(&self, from: &std::path::Path) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(self.copy(from));
+        command.uid(65_534).gid(65_534);
+        command
+    }
+
+    /// The answer to that user, once this thread has the verdict.
+    fn why(&self, pid: i32, tid: i64, expected: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let mut command = self.command(std::path::Path::new(env!("CARGO_BIN_EXE_syncscope")));
+            let output = command.args(["why", "--json", &pid.to_string()]).output().unwrap();
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            if verdict(&answer, tid) == expected {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{answer:#}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn that_another_user_runs_the_same_program_leaves_a_deadlock_what_it_is() {
+    let Some(nobody) = Nobody::new() else { return };
+    let program = target::build("chains.c", &["-pthread"]);
+    let mut others: Vec<Target> =
+        (0..4).map(|_| Target::start(Command::new(nobody.copy(&program)).arg("locks"))).collect();
+    let mut target = Target::start(nobody.command(&program).arg("locks"));
+    others.iter_mut().for_each(|other| drop(Truth::of(other)));
+    let truth = Truth::of(&mut target);
+    for &tid in &truth.cycle {
+        let answer = nobody.why(target.pid(), tid, "deadlocked");
+        assert_eq!(answer["deadlocks"][0]["certainty"], "certain", "{answer:#}");
+    }
+}
+
+#[test]
+fn a_process_of_another_user_in_the_same_address_space_is_found_all_the_same() {
+    let Some(nobody) = Nobody::new() else { return };
+    let program = nobody.copy(&target::build("shared_space.c", &["-O2", "-pthread"]));
+    let mut target = Target::start(Command::new(program).args(["child_holds", "other"]));
+    let [child, waiter, _] = target.numbers::<3>();
+    let waiter = waiter.cast_signed();
+    let answer = nobody.why(target.pid(), waiter, "unknown");
+    let wait = wait_of(&answer, waiter);
+    assert_eq!((&wait["holders"], &answer["deadlocks"]), (&Value::Array(vec![]), &Value::Array(vec![])), "{answer:#}");
+    let said = format!("process {child} may share this address space (kcmp(2) is not permitted)");
+    assert!(wait["evidence"].to_string().contains(&said), "{wait:#}");
+}
+
 /// A deadlock over descriptors. Who may not read those of all processes cannot
 /// rule out that one of them acts: there it is unknown, and none is claimed.
 fn is_deadlock_of_descriptors(kind: &str, more: &[&str]) {
@@ -234,6 +320,20 @@ fn two_locks_taken_in_opposite_order() {
 #[test]
 fn two_locks_of_which_the_kernel_refuses_one() {
     is_deadlock("inherit", &[]);
+}
+
+#[test]
+fn locks_that_pass_priorities_on_at_the_start_of_memory_that_is_shared() {
+    for level in ["-O0", "-O2", "-O3"] {
+        for kind in ["inherit_shared", "inherit_apart"] {
+            is_told(&mut Target::program("chains.c", &["-pthread", level], &[kind]));
+        }
+    }
+}
+
+#[test]
+fn a_shared_lock_that_passes_priorities_on_and_is_waited_for_with_a_time_out() {
+    is_none("inherit_shared_timed", &[], "waiting");
 }
 
 #[test]

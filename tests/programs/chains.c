@@ -16,30 +16,31 @@
 #include <time.h>
 #include <unistd.h>
 
-static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t own[2] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t *first = own, *second = own + 1;
 static pthread_barrier_t both, all;
 static int tids[4];
 static int timed;
 
 static void *one(void *unused) {
     tids[0] = gettid();
-    pthread_mutex_lock(&first);
+    pthread_mutex_lock(first);
     pthread_barrier_wait(&both);
     pthread_barrier_wait(&all);
-    pthread_mutex_lock(&second);
+    pthread_mutex_lock(second);
     return unused;
 }
 
 static void *two(void *unused) {
     tids[1] = gettid();
-    pthread_mutex_lock(&second);
+    pthread_mutex_lock(second);
     pthread_barrier_wait(&both);
     pthread_barrier_wait(&all);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 1000;
-    if (timed) pthread_mutex_timedlock(&first, &until);
-    else pthread_mutex_lock(&first);
+    if (timed) pthread_mutex_timedlock(first, &until);
+    else pthread_mutex_lock(first);
     return unused;
 }
 
@@ -47,7 +48,7 @@ static void *behind(void *unused) {
     tids[2] = gettid();
     pthread_barrier_wait(&both);
     pthread_barrier_wait(&all);
-    pthread_mutex_lock(&first);
+    pthread_mutex_lock(first);
     return unused;
 }
 
@@ -190,17 +191,35 @@ static void orphan(void) {
     pthread_mutex_lock(lock);
 }
 
+// Two locks that processes share, taken in opposite order by two of them.
+static void apart(void) {
+    int ready[2], go[2];
+    char byte = 0;
+    if (pipe2(ready, O_CLOEXEC) || pipe2(go, O_CLOEXEC)) exit(1);
+    pid_t other = child();
+    pthread_mutex_lock(other ? first : second);
+    if (other == 0) {
+        if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) exit(1);
+        exit(pthread_mutex_lock(first));
+    }
+    if (read(ready[0], &byte, 1) != 1) exit(1);
+    printf("cycle %d %d\nend\n", getpid(), other);
+    fflush(stdout);
+    if (write(go[1], &byte, 1) != 1) exit(1);
+    pthread_mutex_lock(second);
+}
+
 static void *wait_for_first(void *unused) {
     printf("stuck %d\nend\n", gettid());
     fflush(stdout);
-    pthread_mutex_lock(&first);
+    pthread_mutex_lock(first);
     return unused;
 }
 
 // The main thread ends with a lock held, others live on.
 static void without_main(void) {
     pthread_t id;
-    pthread_mutex_lock(&first);
+    pthread_mutex_lock(first);
     pthread_create(&id, NULL, wait_for_first, NULL);
     pthread_exit(NULL);
 }
@@ -218,15 +237,22 @@ static void named(const char *folder) {
 
 int main(int count, char **arguments) {
     const char *kind = count > 1 ? arguments[1] : "";
-    timed = !strcmp(kind, "timed");
-    if (!strcmp(kind, "inherit")) {
+    timed = strstr(kind, "timed") != NULL;
+    if (!strncmp(kind, "inherit", 7)) {
         pthread_mutexattr_t attributes;
         pthread_mutexattr_init(&attributes);
         pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-        pthread_mutex_init(&first, &attributes);
-        pthread_mutex_init(&second, &attributes);
+        if (strcmp(kind, "inherit")) {
+            // At the very start of their memory.
+            pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+            first = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+            second = first + 1;
+        }
+        pthread_mutex_init(first, &attributes);
+        pthread_mutex_init(second, &attributes);
     }
-    if (!strcmp(kind, "locks") || !strcmp(kind, "inherit") || timed) threads();
+    if (!strcmp(kind, "inherit_apart")) apart();
+    if (!strcmp(kind, "locks") || !strncmp(kind, "inherit", 7) || timed) threads();
     if (!strcmp(kind, "pipes")) pipes(0);
     if (!strcmp(kind, "third")) pipes(1);
     if (!strcmp(kind, "wait")) wait_before_read();

@@ -1,6 +1,7 @@
 // Processes that share one address space, and with it the thread pointer: what a lock
 // says of its holder may be said of either.
-// usage: shared_space KIND; prints: pid of such a child, or 0, then the tids of one or two
+// usage: shared_space KIND [other]; by `other` the main process is another user's than such a
+// child from then on; prints: pid of such a child, or 0, then the tids of one or two
 // that wait.
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -10,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, other = PTHREAD_MUTEX_INITIALIZER;
 static const char *kind;
+static int changes_user;
 static volatile int child, waiter, is_ready;
 extern char **environ;
 
@@ -42,6 +45,7 @@ static void make_child(void) {
     char *stack = malloc(1 << 16);
     child = clone(share, stack + (1 << 16), CLONE_VM | SIGCHLD, NULL);
     while (!is_ready) usleep(1000);
+    if (changes_user && (setgid(65534) || setuid(65534) || prctl(PR_SET_DUMPABLE, 1))) exit(1);
 }
 
 static void *crosswise(void *unused) {
@@ -70,6 +74,7 @@ static void *borrow(void *unused) {
 
 int main(int argc, char **argv) {
     kind = argc > 1 ? argv[1] : "";
+    changes_user = argc > 2;
     pthread_t thread;
     if (is("child_holds")) {
         // The word says that this very thread holds it.

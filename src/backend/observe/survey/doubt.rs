@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Surveyor;
+use crate::backend::observe::wait::Sharer;
 use crate::backend::observe::wait::shared_space::{forget_holder, says_holder};
 use crate::model::Pid;
 use crate::model::graph::ThreadId;
@@ -13,7 +14,7 @@ impl Surveyor {
     /// Names nobody any more for those locks that these threads wait for where the word
     /// may be another's; whether there are any.
     pub(super) fn doubt(&mut self, ids: Vec<ThreadId>) -> bool {
-        let mut sharing: BTreeMap<Pid, Option<Pid>> = BTreeMap::new();
+        let mut sharing: BTreeMap<Pid, Option<Sharer>> = BTreeMap::new();
         let mut any = false;
         for id in ids {
             let Some(wait) = self.threads.get(&id).and_then(|seen| seen.wait.as_deref()) else { continue };

@@ -183,7 +183,9 @@ pub(super) fn sleeps(tasks: &OwnedFd, tid: Pid) -> bool {
 pub(super) fn is_before_futex(tasks: &OwnedFd, tid: Pid) -> bool {
     let buffer = &mut [0; FILE];
     let wchan = read_once(tasks.as_fd(), &Path::process(tid).file("wchan"), buffer).unwrap_or_default();
-    !matches!(wchan, b"" | b"0") && memchr::memmem::find(wchan, b"futex").is_none()
+    // One that passes its priority on sleeps in `rt_mutex_schedule`.
+    let is_there = [&b"futex"[..], b"rt_mutex"].iter().any(|place| memchr::memmem::find(wchan, place).is_some());
+    !(matches!(wchan, b"" | b"0") || is_there)
 }
 
 /// How often the task got a CPU; where the kernel does not count that, how

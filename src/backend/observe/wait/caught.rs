@@ -76,11 +76,10 @@ impl World {
     /// process that has the same memory (`CLONE_VM`).
     #[inline(never)]
     pub fn is_woken_from_outside(&self, pid: Pid) -> Option<String> {
-        let shares = |other: &Pid| *other != pid && self.may_share_memory(pid, *other);
-        let by_memory = |other| format!("process {other} has the same memory, for all that is told, and may wake it");
+        let by_memory = |other| format!("{other}, and may wake it");
         let by_ring = || "an io_uring of the process has work under way, which may wake it".to_owned();
         let ring = || endpoints::is_at_work(&self.root, pid).then(by_ring);
-        self.handlers(pid).or_else(ring).or_else(|| self.numbers_in(".").into_iter().find(shares).map(by_memory))
+        self.handlers(pid).or_else(ring).or_else(|| self.sharer(pid, |_| true).map(by_memory))
     }
 
     /// That a handler may wake a thread, if the process has any that counts.
@@ -283,20 +282,29 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_be_asked_shares_the_memory_if_it_has_as_much() {
-        let by = |mine: &str, theirs: &str| {
+    fn who_may_not_be_asked_may_share_the_memory_if_it_looks_the_same_and_was_not_started() {
+        const FORKED: u32 = 0x40;
+        let by = |code: u32, theirs: &str, [my_flags, flags]: [u32; 2]| {
             let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
             machine.process(400, &[400]);
             machine.tables.lock().unwrap().refuses = true;
-            machine.write("100/statm", mine);
-            if !theirs.is_empty() {
-                machine.write("400/statm", theirs);
+            machine.write("100/statm", "2731 200 180 2 0 97 0");
+            machine.write("100/status", "VmPeak:\t  8192 kB\nVmRSS:\t  800 kB\nRssAnon:\t 96 kB\nThreads:\t2\n");
+            for (pid, flags) in [(100, my_flags), (400, flags)] {
+                let stat = format!("{pid} (x) S 1 {pid} {pid} 0 -1 {flags}{}", " 0".repeat(43));
+                machine.write(&format!("{pid}/stat"), &stat);
             }
+            machine.write("400/statm", &format!("2731 200 180 {code} 0 97 0"));
+            machine.write("400/status", theirs);
             machine.world().is_woken_from_outside(100)
         };
-        assert!(by("2731 200 180 2 0 97 0", "2731 201 180 2 0 97 0").is_some_and(|why| why.contains("process 400")));
-        assert_eq!(by("2731 200 180 2 0 97 0", "273 200 180 2 0 97 0"), None);
-        assert_eq!(by("2731 200 180 2 0 97 0", ""), None, "it has ended");
+        let same = "VmPeak:\t  8192 kB\nVmRSS:\t  800 kB\nRssAnon:\t 96 kB\nThreads:\t1\n";
+        let said = "process 400 may share this address space (kcmp(2) is not permitted), and may wake it";
+        assert_eq!(by(2, same, [0, FORKED]).as_deref(), Some(said));
+        assert_eq!(by(2, same, [FORKED, 0]).as_deref(), Some(said));
+        assert_eq!(by(2, same, [0, 0]), None, "both have been started");
+        assert_eq!(by(2, &same.replace(" 96", "100"), [0, FORKED]), None, "it has more of its own");
+        assert_eq!(by(3, same, [0, FORKED]), None, "it is another program");
     }
 
     #[test]

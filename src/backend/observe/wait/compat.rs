@@ -158,7 +158,7 @@ impl Decoder for Compat {
     fn decode(&self, facts: &Facts<'_>, _: &mut World) -> Option<Wait> {
         let call = facts.blocked()?;
         let is = |numbers: [i64; 2]| numbers.contains(&(call.number - FOREIGN));
-        let mut wait = if is(FUTEX) && facts.may_sleep_in(&["futex"]) {
+        let mut wait = if is(FUTEX) && facts.may_sleep_in(&["futex", "rt_mutex"]) {
             let mut wait = Wait::new(WaitKind::Futex, format!("futex at {:#x}", call.args[0]));
             wait.address = Some(call.args[0]);
             // FUTEX_LOCK_PI takes no value; the rest wait for the value to change.

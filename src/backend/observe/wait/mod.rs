@@ -85,8 +85,8 @@ mod fixture;
 
 pub use facts::{Call, Facts};
 pub use task::read_task;
-pub(super) use world::CodeOf;
 pub use world::{Around, World};
+pub(super) use world::{CodeOf, Sharer};
 
 use crate::model::process::State;
 use crate::model::wait::{Wait, WaitKind};

@@ -5,8 +5,8 @@
 //! pointer of its own, finds there the number of the thread that made it: what it locks
 //! says that the other holds it. Between two such processes the word tells nothing.
 
+use super::world::Sharer;
 use super::{Facts, World};
-use crate::model::Pid;
 use crate::model::wait::{Certainty, Holder, Wait, WaitKind};
 
 /// Whether the lock itself has said who holds it, or that nobody does any more.
@@ -18,13 +18,11 @@ pub(in crate::backend::observe) fn says_holder(wait: &Wait) -> bool {
     kind && wait.certainty != Certainty::Inferred && (wait.orphaned || !wait.holders.is_empty())
 }
 
-/// Names nobody any more: the word may be that of process `other`.
-pub(in crate::backend::observe) fn forget_holder(wait: &mut Wait, other: Pid) {
+/// Names nobody any more: the word may be that of another process.
+pub(in crate::backend::observe) fn forget_holder(wait: &mut Wait, other: Sharer) {
     wait.holders.clear();
     (wait.orphaned, wait.partial, wait.certainty) = (false, true, Certainty::Unknown);
-    wait.evidence.push(format!(
-        "process {other} shares this address space, perhaps with its thread pointer: the word may be its"
-    ));
+    wait.evidence.push(format!("{other}, perhaps with its thread pointer: the word may be its"));
 }
 
 /// For the process table, where nobody goes through all waits once more: a lock that is held

@@ -1,5 +1,6 @@
 //! Memory of processes, and what their maps say of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -131,28 +132,58 @@ impl World {
     }
 
     /// Whether another process has the same memory, for all that the kernel tells: where it does
-    /// not, one may that has just as much.
-    pub(in crate::backend::observe::wait) fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
-        let as_much = || {
-            // Whoever may not be asked shows this much; it may grow between two readings.
-            let [before, theirs, now] = [one, other, one].map(|pid| {
-                let mut content = Vec::new();
-                let read = self.root.read_into(&format!("{pid}/statm"), &mut content);
-                read.ok().and_then(|()| Some(content.split(|&byte| byte == b' ').next()?.to_vec()))
-            });
-            theirs.is_some() && (theirs == before || before != now)
-        };
-        self.shares_memory(one, other).unwrap_or_else(as_much)
+    /// not, one may whose memory looks just the same.
+    fn may_share_memory(&self, one: Pid, other: Pid) -> bool {
+        let looks_shared = || self.looks_shared(self.through(one), other) && self.may_be_made(one, other);
+        self.shares_memory(self.through(one), other).unwrap_or_else(looks_shared)
     }
 
-    /// Another process that shares the memory of this one for good, if the kernel tells: made
-    /// by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2). To find
-    /// it every process is asked.
-    pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Pid> {
-        let shares = |other: Pid| self.may_share_memory(self.through(pid), other);
-        let is_it = |other: &Pid| *other != pid && shares(*other) && !vfork::stands_still_for(self, pid, *other);
+    /// Whether, of two processes, one may have been made by the other, or by another that had
+    /// its memory: then the parent of one is among the ancestors of the other, even where who
+    /// made it has ended and left it to one of those.
+    #[inline(never)]
+    fn may_be_made(&self, one: Pid, other: Pid) -> bool {
+        let parent = |pid: Pid| self.status(&pid.to_string(), "PPid:")?.first().copied().filter(|&pid| pid > 0);
+        let descends = |pid: Pid, from: Pid| {
+            parent(from).is_none_or(|from| std::iter::successors(Some(pid), |&pid| parent(pid)).any(|pid| pid == from))
+        };
+        descends(one, other) || descends(other, one)
+    }
+
+    /// Whether two processes may have the same memory by what everybody may read of them.
+    /// Whoever starts a program gets memory of its own, so that one of two that share theirs
+    /// has not started any; and both show the same sizes, unless those change meanwhile.
+    #[inline(never)]
+    fn looks_shared(&self, one: Pid, other: Pid) -> bool {
+        /// One that runs may take memory and give it back between two readings.
+        const ATTEMPTS: usize = 3;
+        let read = |pid: Pid, file: &str| {
+            let mut content = Vec::new();
+            self.root.read_into(&format!("{pid}/{file}"), &mut content).ok().map(|()| content)
+        };
+        let code = |pid| read(pid, "statm")?.split(|&byte| byte == b' ').nth(3).map(<[u8]>::to_vec);
+        let sizes = |pid| read(pid, "status").map(|status| sizes(&status));
+        let differs = |_| {
+            let [before, theirs, now] = [one, other, one].map(sizes);
+            theirs.is_none() || theirs != before && before == now
+        };
+        code(one) == code(other) && (self.is_copy(one) || self.is_copy(other)) && !(0..ATTEMPTS).all(differs)
+    }
+
+    /// Another process that may share the memory of this one, of those for whom `counts`; every
+    /// process is asked.
+    pub(in crate::backend::observe::wait) fn sharer(&self, pid: Pid, counts: impl Fn(Pid) -> bool) -> Option<Sharer> {
+        let shares = |other| self.may_share_memory(pid, other);
         // One that was about to start another program has done so meanwhile.
-        self.numbers_in(".").into_iter().find(|other| is_it(other) && shares(*other))
+        let is_it = |other: &Pid| *other != pid && shares(*other) && counts(*other) && shares(*other);
+        let other = self.numbers_in(".").into_iter().find(is_it)?;
+        Some(Sharer { pid: other, is_told: self.shares_memory(self.through(pid), other).is_some() })
+    }
+
+    /// Another process that shares the memory of this one for good, for all that the kernel
+    /// tells: made by clone(2) with `CLONE_VM`, and not one that only borrows it until execve(2).
+    pub(in crate::backend::observe) fn shares_space_with(&self, pid: Pid) -> Option<Sharer> {
+        self.sharer(pid, |other| !vfork::stands_still_for(self, pid, other))
     }
 
     /// Names the memory at an address: `COUNT (.data of /srv/payments +0x40)`,
@@ -162,5 +193,52 @@ impl World {
             Some(maps) => self.source.place(&self.root, self.through(pid), &maps, address),
             None => "memory whose mapping may not be read".to_owned(),
         }
+    }
+}
+
+/// The lines of `/proc/PID/status` that are about memory.
+fn sizes(status: &[u8]) -> Vec<u8> {
+    let is_size = |line: &&[u8]| [&b"Vm"[..], b"Rss", b"Hugetlb"].iter().any(|key| line.starts_with(key));
+    status.split(|&byte| byte == b'\n').filter(is_size).flatten().copied().collect()
+}
+
+/// A process that has the same memory as another, or looks so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::observe) struct Sharer {
+    pid: Pid,
+    /// Whether the kernel says so.
+    is_told: bool,
+}
+
+impl fmt::Display for Sharer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (may, why) = if self.is_told { ("shares", "") } else { ("may share", " (kcmp(2) is not permitted)") };
+        write!(f, "process {} {may} this address space{why}", self.pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::observe::wait::fixture::Machine;
+    use crate::model::Pid;
+
+    #[test]
+    fn who_shares_memory_has_a_parent_among_the_ancestors_of_the_other() {
+        let made = |parents: [(Pid, Pid); 5]| {
+            let machine = Machine::new("34 0x0 0x0 0x0 0x0 0x0 0x0", "do_pause");
+            for (pid, parent) in parents {
+                machine.write(&format!("{pid}/status"), &format!("Name:\tx\nPPid:\t{parent}\n"));
+            }
+            let world = machine.world();
+            assert_eq!(world.may_be_made(100, 400), world.may_be_made(400, 100));
+            world.may_be_made(100, 400)
+        };
+        let init = [(1, 0), (20, 1), (30, 1)];
+        let with = |mine: Pid, theirs: Pid| made([init[0], init[1], init[2], (100, mine), (400, theirs)]);
+        assert!(with(20, 100), "its child");
+        assert!(with(20, 20), "who made both has ended, or it was made as a sibling");
+        assert!(with(20, 1), "who made it has ended");
+        assert!(!with(20, 30), "each has a parent of its own, which lives");
+        assert!(with(20, 0), "its parent is not to be seen");
     }
 }

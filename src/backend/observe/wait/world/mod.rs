@@ -25,6 +25,7 @@ mod tasks;
 pub(in crate::backend::observe) use self::frames::CodeOf;
 use self::in_flight::Queue;
 pub(in crate::backend::observe::wait) use self::in_flight::Receiver;
+pub(in crate::backend::observe) use self::memory::Sharer;
 pub(in crate::backend::observe::wait) use self::supposed::{BY_CODE, Supposed};
 
 use std::collections::HashMap;

@@ -263,7 +263,9 @@ fn that_another_user_runs_the_same_program_leaves_a_deadlock_what_it_is() {
     let mut others: Vec<Target> =
         (0..4).map(|_| Target::start(Command::new(nobody.copy(&program)).arg("locks"))).collect();
     let mut target = Target::start(nobody.command(&program).arg("locks"));
-    others.iter_mut().for_each(|other| drop(Truth::of(other)));
+    for other in &mut others {
+        Truth::of(other);
+    }
     let truth = Truth::of(&mut target);
     for &tid in &truth.cycle {
         let answer = nobody.why(target.pid(), tid, "deadlocked");

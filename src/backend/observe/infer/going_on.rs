@@ -2,65 +2,29 @@
 //! whether that says what it would do with a lock.
 
 use super::beginning::{Beginning, beginning, once_got};
-use super::{NAMELESS_STEPS, PARKING, STEPS, Sleeper, forgotten, held};
+use super::{NAMELESS_STEPS, PARKING, STEPS, Sleeper, held};
 use crate::backend::observe::rehearsal::{Memory, Outcome, Stage, Through, Written, onward, supposed};
 use crate::backend::observe::target::unwind::Walk;
 use crate::backend::observe::wait::{CodeOf, parking_lot};
 
 /// What a thread does behind its system call, if that returns.
 pub(super) fn going_on(code: &CodeOf<'_>, sleeper: &Sleeper<'_>, walk: &Walk, locks: &[u64]) -> Option<Outcome> {
-    let now = going_on_with(code, sleeper, walk, locks, Others::Rest)?;
-    // What it would not do with memory as it is, it does not do whatever others write.
-    if clear(&now, locks) == 0 { Some(now) } else { going_on_with(code, sleeper, walk, locks, Others::Write) }
-}
-
-/// What the other threads do until a thread is woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
-    /// Nothing: memory stays as it is.
-    Rest,
-    /// They may write to all that they can reach.
-    Write,
-}
-
-fn going_on_with(
-    code: &CodeOf<'_>,
-    sleeper: &Sleeper<'_>,
-    walk: &Walk,
-    locks: &[u64],
-    others: Others,
-) -> Option<Outcome> {
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
         let is_named = |pc| code.stage.function(pc).name.is_some_and(|name| parking_lot::is_ours(&name));
         let named = walk.frames.iter().take(PARKING).any(|frame| is_named(frame.registers.pc - 1));
         if end.always || !named {
-            return going_on_from(code, sleeper, walk, (&end, others), (locks, Through::Loops));
+            return going_on_from(code, sleeper, walk, &end, (locks, Through::Loops));
         }
     }
     let free = sleeper.wait.map(held::free).unwrap_or_default();
     if !free.is_empty() {
-        return taking(code, sleeper, walk, (&free, others), (&[u64::MAX], Through::Once));
+        return taking(code, sleeper, walk, &free, (&[u64::MAX], Through::Once));
     }
     let timed = sleeper.wait.is_some_and(|wait| wait.timed);
     let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
     let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(code.memory, wait));
-    let before = woken(code, sleeper, walk, (got.unwrap_or_default(), others));
-    Some(onward(&frame.registers, result, before, place, STEPS, (locks, Through::Loops)))
-}
-
-/// The memory that a thread finds when it is woken, as far as it is believed.
-pub(super) fn woken(
-    code: &CodeOf<'_>,
-    sleeper: &Sleeper<'_>,
-    walk: &Walk,
-    (supposed, others): (Written, Others),
-) -> Written {
-    if others == Others::Rest {
-        return supposed;
-    }
-    let outputs = forgotten::outputs(sleeper, code.memory);
-    supposed.forgetting(code.memory, &outputs).believing(forgotten::belief(code, sleeper, walk))
+    Some(onward(&frame.registers, result, got.unwrap_or_default(), place, STEPS, (locks, Through::Loops)))
 }
 
 /// What a thread does that waits for a lock where the function that takes it has no name, so
@@ -70,11 +34,11 @@ pub(super) fn taking(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
-    (free, others): (&[(u64, u64, usize)], Others),
+    free: &[(u64, u64, usize)],
     (until, through): (&[u64], Through),
 ) -> Option<Outcome> {
     let (first, &(word, ..)) = (walk.frames.first()?, free.first()?);
-    let before = woken(code, sleeper, walk, (Written::supposing(code.memory, free), others));
+    let before = Written::supposing(code.memory, free);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let steps = if through == Through::Once { NAMELESS_STEPS } else { STEPS };
     let mut outcome = supposed(&first.registers, &sleeper.call.args, before, place, steps, (until, through));
@@ -108,10 +72,10 @@ pub(super) fn going_on_from(
     code: &CodeOf<'_>,
     sleeper: &Sleeper<'_>,
     walk: &Walk,
-    (end, others): (&parking_lot::End, Others),
+    end: &parking_lot::End,
     (locks, through): (&[u64], Through),
 ) -> Option<Outcome> {
-    let before = woken(code, sleeper, walk, (Written::supposing(code.memory, &end.numbers), others));
+    let before = Written::supposing(code.memory, &end.numbers);
     let (first, arguments) = (walk.frames.first()?, &sleeper.call.args);
     let place: (&Memory<'_>, &dyn Stage) = (code.memory, code.stage);
     let mut outcome = supposed(&first.registers, arguments, before, place, STEPS, (&for_ever(locks), through));

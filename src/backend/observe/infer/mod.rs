@@ -19,7 +19,6 @@
 
 mod beginning;
 mod condvar;
-mod forgotten;
 mod going_on;
 mod held;
 mod itself;
@@ -31,7 +30,7 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::beginning::{Beginning, asleep_in, beginning, edge, once_got};
-use self::going_on::{Others, clear, for_ever, going_on, going_on_from, is_unclear, taking, woken};
+use self::going_on::{clear, for_ever, going_on, going_on_from, is_unclear, taking};
 pub(super) use self::held::is_open;
 use self::held::{Held, held, shown_at};
 use self::manner::Manner;
@@ -137,12 +136,8 @@ impl Inference {
         let locks: Vec<u64> = locks.into_iter().collect();
         let stage = world.stage(pid);
         let read = |address, buffer: &mut [u8]| stage.read(address, buffer);
-        let stays = |address| stage.is_constant(address);
-        let memory = Memory::changing(&read, &stays);
+        let memory = Memory::new(&read);
         let mut code = CodeOf::new(&stage, &memory);
-        let begins =
-            sleepers.iter().filter_map(|sleeper| sleeper.wait.filter(|wait| forgotten::is_of_c(wait))?.address);
-        code.locks = sorting::set(begins).into_iter().collect();
         inference.initialisers = Initialisers::among(&code, sleepers);
         inference.ask_all(&mut code, sleepers, &locks);
         inference.find_what_was_let_go();
@@ -266,24 +261,23 @@ impl Inference {
         self.again += 1;
         let free = sleeper.wait.map(held::free).unwrap_or_default();
         if !free.is_empty() {
-            return taking(code, sleeper, walk, (&free, Others::Write), (&for_ever(locks), through));
+            return taking(code, sleeper, walk, &free, (&for_ever(locks), through));
         }
         // By the names of functions it went on behind the lock: now it is followed there.
         if let Some(end) = sleeper.wait.and_then(|wait| parking_lot::end(wait, sleeper.call, code.memory)) {
-            return going_on_from(code, sleeper, walk, (&end, Others::Write), (locks, through));
+            return going_on_from(code, sleeper, walk, &end, (locks, through));
         }
         let stage = code.stage;
         let read = |address: u64, buffer: &mut [u8]| {
             let own = address >= sleeper.sp & !0xfff && stage.is_same_mapping(sleeper.sp, address);
             (own || stage.is_constant(address)) && stage.read(address, buffer)
         };
-        let stays = |address| stage.is_constant(address);
-        let memory = Memory::changing(&read, &stays);
+        let memory = Memory::new(&read);
         let timed = sleeper.wait.is_some_and(|wait| wait.timed);
         let Beginning { frame, result, has_lock } = beginning(walk, timed, code.stage)?;
         let got = sleeper.wait.filter(|_| has_lock).map(|wait| once_got(&memory, wait));
         let place: (&Memory<'_>, &dyn Stage) = (&memory, code.stage);
-        let before = woken(code, sleeper, walk, (got.unwrap_or_default(), Others::Write));
+        let before = got.unwrap_or_default();
         Some(onward(&frame.registers, result, before, place, STEPS, (locks, through)))
     }
 

@@ -13,22 +13,6 @@ use crate::backend::observe::target::stack::stub_slot;
 
 /// What a function returns in memory is mostly shorter.
 const RESULT: u64 = 64;
-/// What a function of the C library is given in registers.
-const ARGUMENTS: [Register; 6] =
-    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
-/// No memory is below this, nor code.
-const FIRST: u64 = 1 << 16;
-/// These have others call the functions that they are given.
-const KEEPS_CODE: [&str; 8] = [
-    "pthread_create",
-    "thrd_create",
-    "signal",
-    "atexit",
-    "__cxa_atexit",
-    "on_exit",
-    "pthread_key_create",
-    "__cxa_thread_atexit_impl",
-];
 /// So many calls into each other.
 const DEPTH: usize = 40;
 
@@ -62,8 +46,6 @@ impl Rehearsal<'_> {
         let kind = match kind_of(name, library) {
             Kind::Entered if name.is_empty() && fails(self.memory, self.stage, target) => Kind::Failure,
             // A thread that sleeps may begin within such a function: that is only a jump.
-            // futex(2) writes nothing.
-            Kind::Writes if name == "syscall" && argument == Some(libc::SYS_futex.cast_unsigned()) => Kind::Passed,
             _ if behind.is_none() && self.stage.function(way.machine.pc).name.as_deref() == Some(name) => Kind::Entered,
             kind => kind,
         };
@@ -77,7 +59,6 @@ impl Rehearsal<'_> {
                 way.machine.forget_after_call();
             }
             Kind::Failure => return Some(End::Failure),
-            Kind::Elsewhere => return Some(End::Done),
             Kind::Lock => {
                 let Some(address) = argument else { return Some(End::Done) };
                 let act = Act::Call(plain(name).into());
@@ -85,18 +66,21 @@ impl Rehearsal<'_> {
                 way.machine.forget_after_call();
             }
             Kind::Copy => {
-                if self.copy(&mut way.machine).is_none() {
-                    return Some(End::Done);
+                let [to, from, length] =
+                    [Register::RDI, Register::RSI, Register::RDX].map(|register| way.machine.register(register).get(8));
+                match (to, from, length.filter(|&length| length <= 1 << 16)) {
+                    (Some(to), Some(from), Some(length)) => way.machine.copy(self.memory, from, to, length),
+                    (Some(to), None, Some(length)) if way.machine.passes_over => {
+                        way.machine.forget(self.memory, to, length);
+                    }
+                    // Of new memory nothing is known as it is.
+                    _ if way.machine.passes_over && to.is_none_or(Machine::is_new) => {}
+                    _ => return Some(End::Done),
                 }
+                way.machine.forget_after_call();
+                way.machine.set_register(Register::RAX, to.map_or(Value::UNKNOWN, Value::of));
             }
             Kind::Passed => way.machine.forget_after_call(),
-            Kind::Writes => {
-                if !KEEPS_CODE.contains(&plain(name)) && self.is_given_code(&way.machine) {
-                    return Some(End::Done);
-                }
-                self.write_for(&mut way.machine);
-                way.machine.forget_after_call();
-            }
             Kind::Asleep => {
                 if let Some(to) = argument {
                     way.machine.forget(self.memory, to, RESULT);
@@ -142,45 +126,6 @@ impl Rehearsal<'_> {
             }
         }
         None
-    }
-
-    /// Copies memory as the registers say; `None` where nobody knows what is written over.
-    fn copy(&self, machine: &mut Machine) -> Option<()> {
-        let [to, from, length] =
-            [Register::RDI, Register::RSI, Register::RDX].map(|register| machine.register(register).get(8));
-        match (to, from, length.filter(|&length| length <= 1 << 16)) {
-            (Some(to), Some(from), Some(length)) => machine.copy(self.memory, from, to, length),
-            (Some(to), None, Some(length)) if machine.passes_over => machine.forget(self.memory, to, length),
-            // Of new memory nothing is known as it is.
-            _ if machine.passes_over && to.is_none_or(Machine::is_new) => {}
-            _ => return None,
-        }
-        machine.forget_after_call();
-        machine.set_register(Register::RAX, to.map_or(Value::UNKNOWN, Value::of));
-        Some(())
-    }
-
-    /// Whether an argument is a function of the program, which may be called.
-    fn is_given_code(&self, machine: &Machine) -> bool {
-        let given = ARGUMENTS.into_iter().filter_map(|register| machine.register(register).get(8));
-        given.filter(|&address| address >= FIRST).any(|address| {
-            let Function { name, library } = self.stage.function(address);
-            !library && name.is_some() || self.stage.extent(address).is_some_and(|(begins, _)| begins == address)
-        })
-    }
-
-    /// What a function may have written to where its arguments say is in doubt, and so is all
-    /// on the stack: they may tell of places there.
-    fn write_for(&self, machine: &mut Machine) {
-        let length = [Register::RDX, Register::RSI]
-            .into_iter()
-            .find_map(|register| machine.register(register).get(8).filter(|length| (1..=1 << 16).contains(length)));
-        for register in ARGUMENTS {
-            if let Some(to) = machine.register(register).get(8).filter(|&to| to >= FIRST) {
-                machine.doubt(self.memory, to, length.unwrap_or(0).max(RESULT));
-            }
-        }
-        machine.doubt_stack();
     }
 
     /// Whether this is where the procedure linkage table calls the linker:

@@ -16,14 +16,10 @@ pub enum Kind {
     Entered,
     /// It has no effect on what is looked for.
     Passed,
-    /// Nor has it but for what it writes to where its arguments say.
-    Writes,
     /// Nor has it but for what it returns, perhaps in memory.
     Asleep,
     /// It locks or unlocks.
     Lock,
-    /// Nobody knows where it goes on.
-    Elsewhere,
     /// It copies memory.
     Copy,
     /// It returns new memory, of which nothing is known.
@@ -82,13 +78,7 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         "free" | "cfree" | "munmap" | "close" | "sleep" | "usleep" | "nanosleep" | "clock_nanosleep" => Kind::Passed,
         // Of glibc, linked statically: whether the thread may be cancelled while it sleeps.
         "pthread_enable_asynccancel" | "pthread_disable_asynccancel" => Kind::Passed,
-        "puts" | "printf" | "fprintf" | "putchar" | "fputs" | "fwrite" | "fflush" | "perror" | "write" | "send" => {
-            Kind::Passed
-        }
-        "__errno_location" | "getpid" | "gettid" | "sched_yield" | "strlen" | "strcmp" | "sem_post" => Kind::Passed,
-        // They go on elsewhere, or have others do something first.
-        "setcontext" | "swapcontext" | "longjmp" | "_longjmp" | "siglongjmp" | "__longjmp_chk" | "raise" | "dlopen"
-        | "dlclose" | "pthread_exit" | "thrd_exit" => Kind::Elsewhere,
+        "puts" | "printf" | "putchar" | "fflush" | "read" | "write" | "syscall" | "__errno_location" => Kind::Passed,
         locks if locks.starts_with("pthread_") && (has("lock") || has("_cond_")) => Kind::Lock,
         // Of C11: the same by other names.
         locks if locks.starts_with("mtx_") || locks.starts_with("cnd_") => Kind::Lock,
@@ -124,7 +114,7 @@ pub fn kind_of(name: &str, library: bool) -> Kind {
         // operator delete, in all its forms
         _ if name.starts_with("_ZdlPv") || name.starts_with("_ZdaPv") => Kind::Passed,
         "" if library => Kind::Unnamed,
-        _ if library || ["read", "syscall"].contains(&name) => Kind::Writes,
+        _ if library => Kind::Passed,
         _ => Kind::Entered,
     }
 }

@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::ops::Range;
-use std::sync::Arc;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Register};
 
@@ -48,15 +46,10 @@ impl Hasher for Spread {
     }
 }
 
-/// A page, and whether what is in it stays.
-type Page = (Box<[u8]>, bool);
-
 /// The memory of a process, page by page, each read once; and its instructions.
 pub struct Memory<'r> {
     read: &'r dyn Fn(u64, &mut [u8]) -> bool,
-    /// Whether what is in the page at an address stays.
-    stays: &'r dyn Fn(u64) -> bool,
-    pages: RefCell<ByAddress<Option<Page>>>,
+    pages: RefCell<ByAddress<Option<Box<[u8]>>>>,
     code: RefCell<ByAddress<Option<Instruction>>>,
 }
 
@@ -69,16 +62,11 @@ impl fmt::Debug for Memory<'_> {
 impl<'r> Memory<'r> {
     /// Memory that `read` fills a buffer with, if all of it is there.
     pub fn new(read: &'r dyn Fn(u64, &mut [u8]) -> bool) -> Self {
-        Memory::changing(read, &|_| true)
-    }
-
-    /// The same, of which only those pages stay as they are of which this is said.
-    pub fn changing(read: &'r dyn Fn(u64, &mut [u8]) -> bool, stays: &'r dyn Fn(u64) -> bool) -> Self {
-        Memory { read, stays, pages: RefCell::default(), code: RefCell::default() }
+        Memory { read, pages: RefCell::default(), code: RefCell::default() }
     }
 
     /// As much of the page at `address` as there is from there on.
-    fn rest_of_page<T>(&self, address: u64, look: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
+    fn rest_of_page<T>(&self, address: u64, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let number = address / PAGE;
         let mut pages = self.pages.borrow_mut();
         if pages.len() >= PAGES && !pages.contains_key(&number) {
@@ -86,16 +74,16 @@ impl<'r> Memory<'r> {
         }
         let page = pages.entry(number).or_insert_with(|| {
             let mut page = vec![0; PAGE as usize].into_boxed_slice();
-            (self.read)(number * PAGE, &mut page).then(|| (page, (self.stays)(number * PAGE)))
+            (self.read)(number * PAGE, &mut page).then_some(page)
         });
-        page.as_ref().map(|(page, stays)| look(&page[(address % PAGE) as usize..], *stays))
+        page.as_deref().map(|page| look(&page[(address % PAGE) as usize..]))
     }
 
     /// Fills the front of `buffer`; how much of it.
     pub fn fill(&self, address: u64, buffer: &mut [u8]) -> usize {
         let mut filled = 0;
         while filled < buffer.len() {
-            let copy = |rest: &[u8], _| {
+            let copy = |rest: &[u8]| {
                 let count = rest.len().min(buffer.len() - filled);
                 buffer[filled..filled + count].copy_from_slice(&rest[..count]);
                 count
@@ -108,13 +96,10 @@ impl<'r> Memory<'r> {
         filled
     }
 
-    /// The eight bytes at an address that is a multiple of eight, in doubt where they may change.
+    /// The eight bytes at an address that is a multiple of eight.
     fn word(&self, address: u64) -> Value {
-        let word = |rest: &[u8], stays: bool| {
-            let word = rest.first_chunk().copied().map(u64::from_le_bytes);
-            word.map(|word| Value::of(word).doubted_if(!stays))
-        };
-        self.rest_of_page(address, word).flatten().unwrap_or(Value::UNKNOWN)
+        let word = |rest: &[u8]| rest.first_chunk().copied().map(u64::from_le_bytes);
+        self.rest_of_page(address, word).flatten().map_or(Value::UNKNOWN, Value::of)
     }
 
     /// The instruction at an address; `None` where there is none.
@@ -144,8 +129,6 @@ pub(super) struct Flags {
     pub overflow: Option<bool>,
     /// Parity.
     pub parity: Option<bool>,
-    /// Whether any of those that are known may be another by then.
-    pub doubted: bool,
 }
 
 impl Flags {
@@ -157,38 +140,13 @@ impl Flags {
             sign: same(self.sign, other.sign),
             overflow: same(self.overflow, other.overflow),
             parity: same(self.parity, other.parity),
-            doubted: self.doubted || other.doubted,
         }
     }
 }
 
-/// How long a lock of the C library is at least: a mutex.
-const LOCK: u64 = 40;
-
-/// What is believed to stay as it is until a thread has been woken, of memory that others
-/// may change: its own stack, and locks of the C library, which are of one kind for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Belief {
-    /// Its own stack, from its pointer on.
-    pub stack: Range<u64>,
-    /// Where the locks begin, sorted.
-    pub locks: Arc<[u64]>,
-}
-
-impl Belief {
-    fn covers(&self, address: u64) -> bool {
-        let upto = self.locks.partition_point(|&lock| lock <= address);
-        let lock = self.locks[..upto].last();
-        self.stack.contains(&address) || lock.is_some_and(|&lock| address - lock < LOCK)
-    }
-}
-
-/// What has been written, words at multiples of eight; and what else is believed.
+/// What has been written: words at multiples of eight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    words: ByAddress<Value>,
-    belief: Option<Belief>,
-}
+pub struct Written(ByAddress<Value>);
 
 impl Written {
     /// Memory as it is, but for these numbers: an address, and so many bytes there.
@@ -200,32 +158,15 @@ impl Written {
         machine.written
     }
 
-    /// The same, but that nothing is known of these bytes (address, how many).
-    #[must_use]
-    pub fn forgetting(self, memory: &Memory<'_>, places: &[(u64, u64)]) -> Self {
-        let mut machine = Machine::at(0);
-        machine.written = self;
-        for &(address, length) in places {
-            machine.forget(memory, address, length);
-        }
-        machine.written
-    }
-
-    /// The same, where of memory that may change no more than this is believed.
-    #[must_use]
-    pub fn believing(self, belief: Belief) -> Self {
-        Written { belief: Some(belief), ..self }
-    }
-
     /// What two agree on; of the rest nothing is known.
     pub(super) fn agreed(mut self, other: &Written) -> Written {
-        for (address, value) in &mut self.words {
-            if other.words.get(address) != Some(value) {
+        for (address, value) in &mut self.0 {
+            if other.0.get(address) != Some(value) {
                 *value = Value::UNKNOWN;
             }
         }
-        for address in other.words.keys() {
-            self.words.entry(*address).or_insert(Value::UNKNOWN);
+        for address in other.0.keys() {
+            self.0.entry(*address).or_insert(Value::UNKNOWN);
         }
         self
     }
@@ -239,8 +180,6 @@ pub(super) struct Machine {
     /// The flags.
     pub flags: Flags,
     written: Written,
-    /// Which memory that may change nobody does; of all there is if `None`.
-    belief: Option<Belief>,
     /// How often it has allocated memory.
     allocated: u64,
     /// Whether what is written to unknown places is passed over: nobody asks what memory
@@ -258,13 +197,12 @@ impl Machine {
             vectors: [[Value::UNKNOWN; 2]; 16],
             flags: Flags::default(),
             written: Written::default(),
-            belief: None,
             allocated: 0,
             passes_over: false,
             pc,
         };
         // It begins with its own address (x86-64 psABI, "Thread-Local Storage").
-        machine.written.words.insert(THREAD, Value::of(THREAD));
+        machine.written.0.insert(THREAD, Value::of(THREAD));
         machine
     }
 
@@ -277,9 +215,6 @@ impl Machine {
         halves.for_each(|(one, other)| *one = one.agreed(*other));
         both.flags = self.flags.agreed(other.flags);
         both.written = both.written.agreed(&other.written);
-        if both.belief != other.belief {
-            both.doubt_stack();
-        }
         both.allocated = both.allocated.max(other.allocated);
         both
     }
@@ -287,7 +222,7 @@ impl Machine {
     /// Whether both are the same, but for how much memory they have allocated.
     pub(super) fn is_as(&self, other: &Machine) -> bool {
         let state = |machine: &Machine| (machine.general, machine.vectors, machine.flags, machine.pc);
-        state(self) == state(other) && self.written == other.written && self.belief == other.belief
+        state(self) == state(other) && self.written == other.written
     }
 
     /// The address of memory that is new.
@@ -308,8 +243,7 @@ impl Machine {
 
     /// Takes what others have written before.
     pub(super) fn remember(&mut self, before: Written) {
-        self.written.words.extend(before.words);
-        self.belief = before.belief.or(self.belief.take());
+        self.written.0.extend(before.0);
     }
 
     /// The content of a general register, as wide as it is.
@@ -350,19 +284,8 @@ impl Machine {
         }
     }
 
-    /// From now on anything on the stack may be another, but for what has been written.
-    pub(super) fn doubt_stack(&mut self) {
-        if let Some(belief) = &mut self.belief {
-            belief.stack = 0..0;
-        }
-    }
-
     fn word(&self, memory: &Memory<'_>, address: u64) -> Value {
-        if let Some(written) = self.written.words.get(&address) {
-            return *written;
-        }
-        let word = memory.word(address);
-        if self.belief.as_ref().is_none_or(|belief| belief.covers(address)) { word.sure() } else { word }
+        self.written.0.get(&address).copied().unwrap_or_else(|| memory.word(address))
     }
 
     /// Up to eight bytes of memory.
@@ -382,34 +305,18 @@ impl Machine {
         let (first, into) = (address & !7, (address & 7) as usize);
         let here = size.min(8 - into);
         let word = self.word(memory, first);
-        self.written.words.insert(first, word.with_bytes(value, into, here));
+        self.written.0.insert(first, word.with_bytes(value, into, here));
         if size > here {
             let next = first.wrapping_add(8);
             let word = self.word(memory, next);
-            self.written.words.insert(next, word.with_bytes(value.right(8 * here as u32), 0, size - here));
+            self.written.0.insert(next, word.with_bytes(value.right(8 * here as u32), 0, size - here));
         }
-    }
-
-    /// From now on this memory may be another.
-    pub(super) fn doubt(&mut self, memory: &Memory<'_>, address: u64, length: u64) {
-        self.each_part(address, length, |machine, at, size| {
-            let part = machine.load(memory, at, size);
-            machine.store(memory, at, part.doubted(), size);
-        });
     }
 
     /// From now on nothing is known of this memory.
     pub(super) fn forget(&mut self, memory: &Memory<'_>, address: u64, length: u64) {
-        self.each_part(address, length, |machine, at, size| machine.store(memory, at, Value::UNKNOWN, size));
-    }
-
-    /// Does something with memory, word by word where these are whole.
-    fn each_part(&mut self, address: u64, length: u64, mut with: impl FnMut(&mut Self, u64, usize)) {
-        let (mut at, end) = (address, address.saturating_add(length));
-        while at < end {
-            let size = if at.is_multiple_of(8) && end - at >= 8 { 8 } else { 1 };
-            with(self, at, size);
-            at += size as u64;
+        for at in 0..length {
+            self.store(memory, address.wrapping_add(at), Value::UNKNOWN, 1);
         }
     }
 

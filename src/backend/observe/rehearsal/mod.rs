@@ -40,7 +40,7 @@ pub use self::argument::first_argument;
 pub use self::dead_end::fails;
 pub use self::kind::{Kind, kind_of, only_sleeps};
 use self::machine::Machine;
-pub use self::machine::{Belief, Memory, THREAD, Written};
+pub use self::machine::{Memory, THREAD, Written};
 use self::value::Value;
 pub use self::ways::Through;
 use self::ways::{Until, rehearse};

@@ -1,16 +1,14 @@
-//! Words of which some bits are not known, and some may be others by the time that they matter.
+//! Words of which some bits are not known.
 
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
-/// Up to 64 bits, each known or not; of those that are known some are in doubt.
+/// Up to 64 bits, each known or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Value {
     /// The known bits; 0 where not known.
     bits: u64,
     /// Which are known.
     known: u64,
-    /// Which of these another thread may change before they are looked at.
-    doubted: u64,
 }
 
 /// The bits of so many bytes.
@@ -20,33 +18,13 @@ pub(super) fn mask(size: usize) -> u64 {
 
 impl Value {
     /// Nothing known.
-    pub(super) const UNKNOWN: Value = Value { bits: 0, known: 0, doubted: 0 };
+    pub(super) const UNKNOWN: Value = Value { bits: 0, known: 0 };
     /// Every bit zero.
-    pub(super) const ZERO: Value = Value { bits: 0, known: u64::MAX, doubted: 0 };
+    pub(super) const ZERO: Value = Value { bits: 0, known: u64::MAX };
 
     /// All known.
     pub(super) const fn of(bits: u64) -> Self {
-        Value { bits, known: u64::MAX, doubted: 0 }
-    }
-
-    /// The same, in doubt.
-    pub(super) const fn doubted(self) -> Self {
-        Value { doubted: self.known, ..self }
-    }
-
-    /// The same, out of doubt.
-    pub(super) const fn sure(self) -> Self {
-        Value { doubted: 0, ..self }
-    }
-
-    /// The same, in doubt where that is so.
-    pub(super) const fn doubted_if(self, doubted: bool) -> Self {
-        if doubted { self.doubted() } else { self }
-    }
-
-    /// Whether any of the lowest `size` bytes is in doubt.
-    pub(super) fn is_doubted(self, size: usize) -> bool {
-        self.doubted & mask(size) != 0
+        Value { bits, known: u64::MAX }
     }
 
     /// The lowest `size` bytes, if all of them are known.
@@ -58,47 +36,36 @@ impl Value {
     /// All but the lowest `size` bytes made zero.
     pub(super) fn low(self, size: usize) -> Self {
         let mask = mask(size);
-        Value { bits: self.bits & mask, known: self.known | !mask, doubted: self.doubted & mask }
+        Value { bits: self.bits & mask, known: self.known | !mask }
     }
 
     /// The lowest `size` bytes of `low`, the rest of this.
     pub(super) fn with_low(self, low: Value, size: usize) -> Self {
-        self.joined(low, mask(size))
+        let mask = mask(size);
+        Value { bits: self.bits & !mask | low.bits & mask, known: self.known & !mask | low.known & mask }
     }
 
     /// The sign of the lowest `size` bytes repeated to the left.
     pub(super) fn extended(self, size: usize) -> Self {
         let Some(shift) = 64_u32.checked_sub(8 * size as u32) else { return self };
         let spread = |bits: u64| ((bits << shift) as i64 >> shift).cast_unsigned();
-        Value { bits: spread(self.bits), known: spread(self.known), doubted: spread(self.doubted) }
+        Value { bits: spread(self.bits), known: spread(self.known) }
     }
 
     /// What two have in common.
     pub(super) fn agreed(self, other: Value) -> Self {
         let known = self.known & other.known & !(self.bits ^ other.bits);
-        Value { bits: self.bits & known, known, doubted: (self.doubted | other.doubted) & known }
-    }
-
-    /// These bits of another, the rest of this.
-    fn joined(self, other: Value, there: u64) -> Self {
-        let joined = |own: u64, other: u64| own & !there | other & there;
-        Value {
-            bits: joined(self.bits, other.bits),
-            known: joined(self.known, other.known),
-            doubted: joined(self.doubted, other.doubted),
-        }
+        Value { bits: self.bits & known, known }
     }
 
     /// The bits moved left.
     pub(super) fn left(self, count: u32) -> Self {
-        let known = self.known << count | ((1 << count) - 1);
-        Value { bits: self.bits << count, known, doubted: self.doubted << count }
+        Value { bits: self.bits << count, known: self.known << count | ((1 << count) - 1) }
     }
 
     /// The bits moved right, zeros after them.
     pub(super) fn right(self, count: u32) -> Self {
-        let known = self.known >> count | !(u64::MAX >> count);
-        Value { bits: self.bits >> count, known, doubted: self.doubted >> count }
+        Value { bits: self.bits >> count, known: self.known >> count | !(u64::MAX >> count) }
     }
 
     /// Bit `index`, if known.
@@ -108,7 +75,9 @@ impl Value {
 
     /// With the lowest `size` bytes of another in place of those from `index` on.
     pub(super) fn with_bytes(self, other: Value, index: usize, size: usize) -> Self {
-        self.joined(other.left(8 * index as u32), mask(size) << (8 * index))
+        let (shift, there) = (8 * index as u32, mask(size) << (8 * index));
+        let other = other.left(shift);
+        Value { bits: self.bits & !there | other.bits & there, known: self.known & !there | other.known & there }
     }
 
     /// Whether the lowest `size` bytes are all zero, if that is known.
@@ -120,9 +89,7 @@ impl Value {
     /// bytes.
     pub(super) fn with(self, other: Value, size: usize, function: impl Fn(u64, u64) -> u64) -> Value {
         match (self.get(size), other.get(size)) {
-            (Some(a), Some(b)) => {
-                Value::of(function(a, b) & mask(size)).doubted_if(self.is_doubted(size) || other.is_doubted(size))
-            }
+            (Some(one), Some(other)) => Value::of(function(one, other) & mask(size)),
             _ => Value::UNKNOWN,
         }
     }
@@ -132,10 +99,8 @@ impl BitAnd for Value {
     type Output = Value;
 
     fn bitand(self, other: Value) -> Value {
-        let zeros = |value: Value| value.known & !value.bits;
-        let known = self.known & other.known | zeros(self) | zeros(other);
-        let sure = zeros(self) & !self.doubted | zeros(other) & !other.doubted;
-        Value { bits: self.bits & other.bits, known, doubted: (self.doubted | other.doubted) & known & !sure }
+        let zero = self.known & !self.bits | other.known & !other.bits;
+        Value { bits: self.bits & other.bits, known: self.known & other.known | zero }
     }
 }
 
@@ -143,9 +108,7 @@ impl BitOr for Value {
     type Output = Value;
 
     fn bitor(self, other: Value) -> Value {
-        let known = self.known & other.known | self.bits | other.bits;
-        let sure = self.bits & !self.doubted | other.bits & !other.doubted;
-        Value { bits: self.bits | other.bits, known, doubted: (self.doubted | other.doubted) & known & !sure }
+        Value { bits: self.bits | other.bits, known: self.known & other.known | self.bits | other.bits }
     }
 }
 
@@ -154,7 +117,7 @@ impl BitXor for Value {
 
     fn bitxor(self, other: Value) -> Value {
         let known = self.known & other.known;
-        Value { bits: (self.bits ^ other.bits) & known, known, doubted: (self.doubted | other.doubted) & known }
+        Value { bits: (self.bits ^ other.bits) & known, known }
     }
 }
 
@@ -162,7 +125,7 @@ impl Not for Value {
     type Output = Value;
 
     fn not(self) -> Value {
-        Value { bits: !self.bits & self.known, ..self }
+        Value { bits: !self.bits & self.known, known: self.known }
     }
 }
 
@@ -192,26 +155,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_in_doubt_is_the_same_whatever_becomes_of_the_rest(a: u64, b: u64, da: u64, other: u64, count in 0_u32..64) {
-            let (now, then) = (Value { doubted: da, ..Value::of(a) }, Value::of(a & !da | other & da));
-            let holds = |now: Value, then: Value| (now.bits ^ then.bits) & !now.doubted == 0;
-            let sure = Value::of(b);
-            prop_assert!(holds(now & sure, then & sure));
-            prop_assert!(holds(now | sure, then | sure));
-            prop_assert!(holds(now ^ sure, then ^ sure));
-            prop_assert!(holds(!now, !then));
-            prop_assert!(holds(now.left(count), then.left(count)));
-            prop_assert!(holds(now.right(count), then.right(count)));
-            prop_assert!(holds(now.low(2), then.low(2)));
-            prop_assert!(holds(now.extended(4), then.extended(4)));
-            prop_assert!(holds(sure.with_bytes(now, 3, 2), sure.with_bytes(then, 3, 2)));
-            prop_assert!(holds(now.with(sure, 4, u64::wrapping_add), then.with(sure, 4, u64::wrapping_add)));
-            prop_assert!(holds(now.agreed(sure), then.agreed(sure)) || now.agreed(sure).known != then.agreed(sure).known);
-        }
-
-        #[test]
         fn whatever_the_unknown_bits_are_the_known_ones_are_right(a: u64, b: u64, ka: u64, kb: u64, count in 0_u32..64) {
-            let value = |bits: u64, known: u64| Value { bits: bits & known, known, doubted: 0 };
+            let value = |bits: u64, known: u64| Value { bits: bits & known, known };
             let (x, y) = (value(a, ka), value(b, kb));
             let holds = |got: Value, truth: u64| got.bits == truth & got.known;
             prop_assert!(holds(x & y, a & b));

@@ -35,9 +35,6 @@ const LOOP_WAYS: usize = 256;
 const LOOP_BRANCHES: usize = 24;
 /// So often a loop is gone through, until nothing new is in it.
 const ROUNDS: usize = 4;
-/// So often first with nothing forgotten, where it is known how the branch would go now: what
-/// is gone through has an end then, mostly.
-const TURNS: usize = 2;
 /// And the same where ways are one from where they meet.
 const MEETING_WAYS: usize = 4096;
 const MEETINGS: usize = 2048;
@@ -134,8 +131,6 @@ struct Round {
     events: usize,
     /// How often it has come there.
     times: usize,
-    /// How often it may do so once more with nothing forgotten.
-    turns: usize,
 }
 
 /// How a way ends.
@@ -212,13 +207,8 @@ impl Rehearsal<'_> {
                         return end;
                     }
                 }
-                // The library looks at its own.
-                Next::Doubted(there, is) if self.stage.function(way.machine.pc).library => {
-                    way.machine.pc = if is { there } else { behind };
-                }
-                Next::Either(there) | Next::Doubted(there, _) => {
-                    let turns = if matches!(next, Next::Doubted(..)) { TURNS } else { 0 };
-                    if let Some(end) = self.come_round(way, turns) {
+                Next::Either(there) => {
+                    if let Some(end) = self.come_round(way) {
                         return end;
                     }
                     self.ways += 1;
@@ -242,9 +232,8 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// Comes to a branch that goes either way, so often with nothing forgotten; `Some` where the
-    /// way ends there.
-    fn come_round(&mut self, way: &mut Way, turns: usize) -> Option<End> {
+    /// Comes to a branch that goes either way; `Some` where the way ends there.
+    fn come_round(&mut self, way: &mut Way) -> Option<End> {
         let meets = matches!(self.through, Through::Meetings(_));
         let (ways, branches, rounds) = match self.through {
             Through::Once => (WAYS, BRANCHES, ROUNDS),
@@ -262,14 +251,9 @@ impl Rehearsal<'_> {
         }
         let Some(before) = seen.get_mut(&key) else {
             let machine = (self.through != Through::Once).then(|| way.machine.clone());
-            seen.insert(key, Round { machine, events, times: 1, turns });
+            seen.insert(key, Round { machine, events, times: 1 });
             return (!new).then_some(End::Done);
         };
-        if let Some(turns) = before.turns.checked_sub(1).filter(|_| !meets) {
-            let machine = before.machine.is_some().then(|| way.machine.clone());
-            *before = Round { machine, events, turns, ..*before };
-            return None;
-        }
         // A loop that nobody knows the end of is left at once; and one that does
         // something with what is looked for.
         let goes_on =

@@ -28,7 +28,6 @@ impl Step<'_, '_> {
             _ => (None, None),
         };
         (self.machine.flags.carry, self.machine.flags.overflow) = flags;
-        self.machine.flags.doubted |= one.is_doubted(size) || other.is_doubted(size);
         sum
     }
 
@@ -57,14 +56,12 @@ impl Step<'_, '_> {
             _ => (None, None),
         };
         (self.machine.flags.carry, self.machine.flags.overflow) = flags;
-        self.machine.flags.doubted |= one.is_doubted(size) || other.is_doubted(size);
         difference
     }
 
     pub(super) fn sign_and_zero(&mut self, result: Value, size: usize) {
         self.machine.flags.zero = result.is_zero(size);
         self.machine.flags.sign = result.bit(8 * size as u32 - 1);
-        self.machine.flags.doubted = result.is_doubted(size);
         self.machine.flags.parity = result.get(1).map(|byte| byte.count_ones().is_multiple_of(2));
     }
 
@@ -83,8 +80,7 @@ impl Step<'_, '_> {
     pub(super) fn arithmetic(&mut self) -> Option<()> {
         use Mnemonic as M;
         let size = self.size(0);
-        let Flags { carry, doubted, .. } = self.machine.flags;
-        let one = self.read(0);
+        let (one, carry) = (self.read(0), self.machine.flags.carry);
         let unary = self.instruction.op_count() < 2;
         let other = if unary { Value::of(1) } else { self.read(1) };
         let is_same = !unary && self.is_same();
@@ -101,17 +97,9 @@ impl Step<'_, '_> {
             M::Neg => self.compare(Value::ZERO, one, size),
             _ => return None,
         };
-        // What the carry is depends on what it was.
-        let keeps = matches!(mnemonic, M::Inc | M::Dec);
-        if keeps {
+        if matches!(mnemonic, M::Inc | M::Dec) {
             self.machine.flags.carry = carry;
         }
-        let result = if doubted && (keeps || matches!(mnemonic, M::Adc | M::Sbb)) {
-            self.machine.flags.doubted = true;
-            result.doubted()
-        } else {
-            result
-        };
         if locked {
             let negative = Value::ZERO.with(other, size, u64::wrapping_sub);
             let act = match mnemonic {
@@ -146,9 +134,9 @@ impl Step<'_, '_> {
     pub(super) fn shift(&mut self) -> Option<()> {
         let size = self.size(0);
         let value = self.read(0);
-        let count = if self.instruction.op_count() > 1 { self.read(1) } else { Value::of(1) };
+        let count = if self.instruction.op_count() > 1 { self.read(1).get(1) } else { Some(1) };
         let limit = if size == 8 { 63 } else { 31 };
-        let result = match count.get(1).map(|count| count as u32 & limit) {
+        let result = match count.map(|count| count as u32 & limit) {
             Some(0) => return Some(()),
             Some(count) => match self.instruction.mnemonic() {
                 Mnemonic::Shl | Mnemonic::Sal => value.left(count),
@@ -157,7 +145,6 @@ impl Step<'_, '_> {
             },
             None => Value::UNKNOWN,
         };
-        let result = result.doubted_if(count.is_doubted(1));
         self.machine.flags = Flags::default();
         self.sign_and_zero(result, size);
         self.write(0, result)
@@ -181,7 +168,6 @@ impl Step<'_, '_> {
             }
             _ => None,
         };
-        self.machine.flags.doubted |= self.read(0).is_doubted(size) || self.read(1).is_doubted(1);
         self.machine.flags.carry = carry;
     }
 
@@ -195,7 +181,7 @@ impl Value {
     /// The bits moved right, the sign repeated.
     fn arithmetic_right(self, count: u32) -> Value {
         match self.get(8) {
-            Some(bits) => Value::of((bits.cast_signed() >> count).cast_unsigned()).doubted_if(self.is_doubted(8)),
+            Some(bits) => Value::of((bits.cast_signed() >> count).cast_unsigned()),
             None => Value::UNKNOWN,
         }
     }

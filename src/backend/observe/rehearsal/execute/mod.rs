@@ -19,8 +19,6 @@ pub(super) enum Next {
     At(u64),
     /// Behind or there: it depends on something unknown.
     Either(u64),
-    /// Behind or there, and there now, if that is so: it depends on something that may change.
-    Doubted(u64, bool),
     /// Into a function.
     Call(u64),
     /// Into a function that is not known.
@@ -59,13 +57,10 @@ impl Step<'_, '_> {
         match self.instruction.flow_control() {
             FlowControl::UnconditionalBranch => Next::At(target),
             FlowControl::ConditionalBranch => match self.condition() {
-                Some(is) if self.machine.flags.doubted => Next::Doubted(target, is),
                 Some(true) => Next::At(target),
                 Some(false) => Next::Behind,
                 None => Next::Either(target),
             },
-            // By a table of cases, perhaps.
-            FlowControl::IndirectBranch if self.read(0).is_doubted(8) => Next::Lost,
             FlowControl::IndirectBranch => known(self.read(0).get(8), Next::At),
             // Behind rt_sigreturn(2) goes on whatever the signal has interrupted.
             FlowControl::Call if self.returns_from_signal() => Next::Lost,
@@ -107,12 +102,7 @@ impl Step<'_, '_> {
         match self.instruction.op_kind(operand) {
             OpKind::Register => self.machine.register(self.instruction.op_register(operand)),
             OpKind::Memory => match self.address(operand) {
-                // Which entry of a table it is depends on the index; an object stays where it is.
-                Some(address) => {
-                    let index = self.machine.register(self.instruction.memory_index());
-                    let value = self.machine.load(self.memory, address, self.size(operand));
-                    value.doubted_if(index.is_doubted(8))
-                }
+                Some(address) => self.machine.load(self.memory, address, self.size(operand)),
                 None => Value::UNKNOWN,
             },
             _ => Value::of(self.instruction.immediate(operand)),
@@ -133,7 +123,7 @@ impl Step<'_, '_> {
     }
 
     fn condition(&self) -> Option<bool> {
-        let Flags { carry, zero, sign, overflow, parity, .. } = self.machine.flags;
+        let Flags { carry, zero, sign, overflow, parity } = self.machine.flags;
         let either = |one: Option<bool>, other: Option<bool>| match (one, other) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (Some(false), Some(false)) => Some(false),
@@ -189,9 +179,7 @@ impl Step<'_, '_> {
             M::Movsx | M::Movsxd => self.write(0, self.read(1).extended(self.size(1))),
             M::Lea => {
                 let address = self.address(1).map_or(Value::UNKNOWN, Value::of);
-                let parts = [self.instruction.memory_base(), self.instruction.memory_index()];
-                let doubted = parts.into_iter().any(|part| self.machine.register(part).is_doubted(part.size()));
-                self.write(0, address.doubted_if(doubted))
+                self.write(0, address)
             }
             M::Push => self.push(),
             M::Pop => self.pop(),
@@ -286,7 +274,7 @@ impl Step<'_, '_> {
 
     fn set_on_condition(&mut self) -> Option<()> {
         let value = match self.condition() {
-            Some(is) => Value::of(u64::from(is)).doubted_if(self.machine.flags.doubted),
+            Some(is) => Value::of(u64::from(is)),
             // One bit, whichever it is.
             None => Value::UNKNOWN & Value::of(1),
         };
@@ -300,8 +288,8 @@ impl Step<'_, '_> {
     fn move_on_condition(&mut self) -> Option<()> {
         let (old, new) = (self.read(0), self.read(1));
         let value = match self.condition() {
-            Some(true) => new.doubted_if(self.machine.flags.doubted && old != new),
-            Some(false) => old.doubted_if(self.machine.flags.doubted && old != new),
+            Some(true) => new,
+            Some(false) => old,
             None if old == new => old,
             None => Value::UNKNOWN,
         };

@@ -34,8 +34,6 @@ const TABLE: usize = 64 << 10;
 pub(in crate::backend::observe) struct CodeOf<'c> {
     pub(in crate::backend::observe) stage: &'c OnStage<'c>,
     pub(in crate::backend::observe) memory: &'c Memory<'c>,
-    /// Where the locks of the C library begin that are waited for, sorted.
-    pub(in crate::backend::observe) locks: Arc<[u64]>,
     /// Where a call goes on if it unwinds, by the address it returns to.
     pads: HashMap<u64, Option<u64>>,
     /// Tables of what to do about exceptions.
@@ -47,7 +45,7 @@ pub(in crate::backend::observe) struct CodeOf<'c> {
 impl<'c> CodeOf<'c> {
     pub(in crate::backend::observe) fn new(stage: &'c OnStage<'c>, memory: &'c Memory<'c>) -> Self {
         let (pads, tables, origins) = (HashMap::new(), HashMap::new(), HashMap::new());
-        CodeOf { stage, memory, locks: Arc::default(), pads, tables, origins }
+        CodeOf { stage, memory, pads, tables, origins }
     }
 }
 
